@@ -1,0 +1,31 @@
+"""Every error that prefine raises on purpose.
+
+    PrefineError
+    ├── RecipeError     the YAML is wrong: fix the recipe
+    ├── DataError       an input cannot be used: fix the data
+    ├── ServiceError    a server or a network failed: try again
+    └── IntegrityError  what was stored contradicts itself: a bug, or a damaged root
+
+What comes in: nothing. What goes out: messages that say where, what was found, what was wanted and
+the way out. What never happens: a message that carries prompt text, response text or a secret.
+"""
+
+
+class PrefineError(Exception):
+    """Stand at the top of the tree, so that a caller can catch all of it."""
+
+
+class RecipeError(PrefineError):
+    """Say that the recipe or the runtime settings are wrong; the user mends the YAML."""
+
+
+class DataError(PrefineError):
+    """Say that an input file or a model cannot be used as it is; the user mends the data."""
+
+
+class ServiceError(PrefineError):
+    """Say that a server or a network failed; the same call may work later. Only this is retried."""
+
+
+class IntegrityError(PrefineError):
+    """Say that rows do not add up or stored files contradict their manifest."""
