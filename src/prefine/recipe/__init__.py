@@ -1,0 +1,71 @@
+"""The recipe: one YAML file that says what is curated, and by which rules.
+
+What comes in: YAML. What goes out: a frozen ``Recipe`` (hashed) and ``Runtime`` (never hashed).
+What never happens: a default that is hidden from ``prefine plan``.
+"""
+
+from prefine.recipe.base import Part
+from prefine.recipe.check import rule_columns, unknown_column
+from prefine.recipe.load import load_recipe, parse_recipe
+from prefine.recipe.measures import (
+    BootstrapReward,
+    Ches,
+    Cosine,
+    Encoder,
+    Lengths,
+    Measure,
+    NearDuplicates,
+    Reward,
+    TransformersReward,
+    VllmReward,
+    Weights,
+    columns_of,
+)
+from prefine.recipe.model import RESERVED, Export, Pairs, Recipe, Runtime
+from prefine.recipe.rules import Condition, Rule, Structure
+from prefine.recipe.sources import (
+    ColumnMap,
+    File,
+    Format,
+    LabelColumn,
+    NumberColumns,
+    RankingColumn,
+    Source,
+    Table,
+)
+
+__all__ = [
+    "RESERVED",
+    "BootstrapReward",
+    "Ches",
+    "ColumnMap",
+    "Condition",
+    "Cosine",
+    "Encoder",
+    "Export",
+    "File",
+    "Format",
+    "LabelColumn",
+    "Lengths",
+    "Measure",
+    "NearDuplicates",
+    "NumberColumns",
+    "Pairs",
+    "Part",
+    "RankingColumn",
+    "Recipe",
+    "Reward",
+    "Rule",
+    "Runtime",
+    "Source",
+    "Structure",
+    "Table",
+    "TransformersReward",
+    "VllmReward",
+    "Weights",
+    "columns_of",
+    "load_recipe",
+    "parse_recipe",
+    "rule_columns",
+    "unknown_column",
+]

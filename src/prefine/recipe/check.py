@@ -1,0 +1,122 @@
+"""What must hold between the parts of a recipe: names, and the columns that rules speak of.
+
+What comes in: a recipe whose parts are valid one by one. What goes out: problems with their YAML
+paths. What never happens: stopping at the first.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from prefine.recipe.measures import TransformersReward, VllmReward, columns_of
+from prefine.recipe.model import RESERVED, Recipe
+from prefine.recipe.rules import Condition, Rule
+from prefine.schema import PAIR_COLUMNS, Column
+
+Location = tuple[str | int, ...]
+Problem = tuple[Location, str]
+
+KEYS = ("prompt_id", "pair_id", "chosen_id", "rejected_id")
+"""Id columns: a cap may group by them."""
+
+
+def problems_of(recipe: Recipe) -> Iterator[Problem]:
+    """Yield every contradiction between the parts of a recipe."""
+    yield from _names(recipe)
+    columns = rule_columns(recipe)
+    start = len(recipe.structure.rules())
+    for index, rule in enumerate(recipe.all_rules):
+        if index >= start:
+            yield from _rule(rule, ("rules", index - start), columns)
+    yield from _pairs(recipe)
+    yield from _export(recipe, columns)
+
+
+def rule_columns(recipe: Recipe) -> dict[str, Column]:
+    """Return every column that a rule of this recipe may read, by name and in order."""
+    facts = {column.name: column for column in PAIR_COLUMNS}
+    return facts | dict(columns_of(recipe.measures))
+
+
+def _names(recipe: Recipe) -> Iterator[Problem]:
+    for key, names in {
+        "sources": [source.name for source in recipe.sources],
+        "rules": [rule.reason for rule in recipe.all_rules],
+        "measures": [getattr(m, "name", m.kind) for m in recipe.measures],
+    }.items():
+        for name in _repeated(names):
+            yield (key,), f"the name `{name}` is used twice; give each its own `name`"
+    columns = [column.name for measure in recipe.measures for column in measure.columns()]
+    taken = [*columns, *(column.name for column in PAIR_COLUMNS), *KEYS]
+    for name in _repeated(taken):
+        yield ("measures",), f"two measures write the column `{name}`; rename one with `name`"
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, times in Counter(names).items() if times > 1]
+
+
+def _rule(rule: Rule, path: Location, columns: dict[str, Column]) -> Iterator[Problem]:
+    if rule.column is not None:
+        known = columns.get(rule.column)
+        if known is None:
+            yield (*path, "column"), unknown_column(rule.column, columns)
+        else:
+            yield from _types(rule, path, known)
+    if rule.per is not None and rule.per not in columns and rule.per not in KEYS:
+        yield (*path, "per"), unknown_column(rule.per, [*KEYS, *columns])
+    if rule.order_by is not None:
+        name = rule.order_by.removeprefix("-")
+        if name not in columns:
+            yield (*path, "order_by"), unknown_column(name, columns)
+        elif not columns[name].numeric:
+            yield (*path, "order_by"), f"`{name}` is text and has no order"
+
+
+def _types(rule: Rule, path: Location, column: Column) -> Iterator[Problem]:
+    conditions: dict[str, Condition | None] = {
+        "flip_when": rule.flip_when,
+        "hold_when": rule.hold_when,
+    }
+    bounded = rule.test in {"bound", "quantile"} or any(
+        condition is not None and condition.equals is None for condition in conditions.values()
+    )
+    if bounded and not column.numeric:
+        yield path, f"`{column.name}` is text; use `equals`, or a numeric column"
+    equals = [rule.equals, *(c.equals for c in conditions.values() if c is not None)]
+    for value in equals:
+        if value is not None and isinstance(value, str) == column.numeric:
+            kind = "a number or a truth value" if column.numeric else "text"
+            yield path, f"`{column.name}` holds {kind}; found `equals: {value}`"
+
+
+def unknown_column(name: str, columns: Iterable[str]) -> str:
+    """Say that a column does not exist, which one may be meant, and which ones there are."""
+    known = list(columns)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean `{close[0]}`?" if close else ""
+    return f"no column `{name}`{hint} The columns are: {', '.join(known)}"
+
+
+def _pairs(recipe: Recipe) -> Iterator[Problem]:
+    rewards = [m.name for m in recipe.measures if isinstance(m, TransformersReward | VllmReward)]
+    wants = "reward" in recipe.pairs.use
+    if wants != (recipe.pairs.reward is not None):
+        yield ("pairs", "reward"), "`reward` and `use: [reward]` go together"
+    elif wants and recipe.pairs.reward not in rewards:
+        known = ", ".join(rewards) or "none"
+        text = f"no reward measure `{recipe.pairs.reward}`; the response rewards are: {known}"
+        yield ("pairs", "reward"), text
+
+
+def _export(recipe: Recipe, columns: dict[str, Column]) -> Iterator[Problem]:
+    for index, name in enumerate(recipe.export.columns or ()):
+        path: Location = ("export", "columns", index)
+        if name not in columns:
+            yield path, unknown_column(name, columns)
+        elif name in RESERVED:
+            yield path, f"trainers read a column `{name}` as something else; leave it out"
+    for measure in recipe.measures:
+        for column in measure.columns():
+            if column.name in RESERVED:
+                yield ("measures",), f"a measure may not write the reserved column `{column.name}`"

@@ -1,0 +1,130 @@
+"""Recipe and Runtime: what is hashed, and where and how fast it runs.
+
+What comes in: values from YAML, flags and the environment. What goes out: frozen objects. What
+never happens: a runtime value in a fingerprint.
+"""
+
+from typing import Literal
+
+from pydantic import Field
+
+from prefine.recipe.base import Name, Part
+from prefine.recipe.measures import Encoder, Measure
+from prefine.recipe.rules import Rule, Structure
+from prefine.recipe.sources import Source
+
+RESERVED = frozenset(
+    {
+        "messages",
+        "completion",
+        "completions",
+        "margin",
+        "image",
+        "images",
+        "tools",
+        "chat_template_kwargs",
+        "label",
+        "ref_chosen_logps",
+        "ref_rejected_logps",
+        "prompt_ids",
+        "chosen_ids",
+        "rejected_ids",
+        "completion_ids",
+        "chosen_input_ids",
+        "rejected_input_ids",
+        "conversations",
+        "text",
+        "prompt",
+        "chosen",
+        "rejected",
+    }
+)
+"""Column names that trainers interpret; an exported fact may not bear one."""
+
+
+class Pairs(Part):
+    """How judgements become pairs."""
+
+    use: tuple[Literal["label", "rank", "rating", "reward"], ...] = ("label", "rank", "rating")
+    """Each prompt uses the first kind of judgement in this list that it has."""
+    select: Literal["best_vs_worst", "best_vs_random", "adjacent", "all"] = "best_vs_worst"
+    """Which couples of rated, ranked or rewarded responses become pairs; labels all do."""
+    minimum_gap: float = Field(default=0.0, ge=0)
+    """Least difference of two ratings or rewards; ranks count places."""
+    per_prompt: int | None = Field(default=None, ge=1)
+    """Most selected couples a prompt: the widest gaps first."""
+    aspect: str | None = None
+    """The aspect whose labels direct the pairs, where a source asks several questions."""
+    aspects: dict[str, float] = Field(default_factory=dict)
+    """Weight of each rating aspect; empty takes ``overall`` where a prompt has it, and otherwise
+    the plain mean of the aspects that all its responses have."""
+    reward: Name | None = None
+    """The reward measure behind ``use: [reward]``."""
+
+
+class Export(Part):
+    """What trainers receive."""
+
+    layout: Literal["explicit", "implicit"] = "explicit"
+    """TRL's words: ``explicit`` has prompt, chosen and rejected (layout A); ``implicit`` has chosen
+    and rejected with the prompt inside, and no prompt column (layout B)."""
+    columns: tuple[str, ...] | None = None
+    """Facts to carry along; null takes every column that was measured and a few of the pair's."""
+    test_ratio: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the prompts (or prompt clusters, where measured) that go to the test split."""
+    rows_per_shard: int = Field(default=50_000, ge=1)
+    license: str | None = None
+    """For the data set card; the sources' terms are yours to check."""
+    language: tuple[str, ...] = ()
+    """For the data set card, as language codes."""
+
+
+class Recipe(Part):
+    """Everything that changes a byte of the output."""
+
+    name: Name
+    seed: int = Field(default=0, ge=0)
+    """Behind every shuffle, split, fold and tie."""
+    shards: int | None = Field(default=None, ge=1, le=99_999)
+    """How many partitions the tables have; null takes one for each 64 MiB of source files."""
+    sources: tuple[Source, ...] = Field(min_length=1)
+    pairs: Pairs = Pairs()
+    encoder: Encoder = Encoder()
+    measures: tuple[Measure, ...] = ()
+    structure: Structure = Structure()
+    rules: tuple[Rule, ...] = ()
+    export: Export = Export()
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The structural rules, then the recipe's own."""
+        return self.structure.rules() + self.rules
+
+
+class Runtime(Part):
+    """Where and how fast; never hashed."""
+
+    root: str = ".prefine"
+    """Folder or fsspec URL of the steps' results."""
+    data: str = "."
+    """What relative source paths are relative to."""
+    workers: int = Field(default=1, ge=1)
+    """Processes (command line) or threads (Prefect) for shards that need no model."""
+    cache: str = "~/.cache/prefine"
+    """Folder for what is costly to make and the same everywhere: distilled encoders."""
+    device: str = "cpu"
+    batch_tokens: int = Field(default=8192, ge=1)
+    """Most tokens, padding included, in one forward pass."""
+    servers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Base URLs of the servers behind each reward measure, by its name."""
+    batch_rows: int = Field(default=64, ge=1)
+    """Conversations in one request to a server."""
+    in_flight: int = Field(default=8, ge=1)
+    """Requests to one server at a time."""
+    timeout_s: float = Field(default=300.0, gt=0)
+    """For one request."""
+    retries: int = Field(default=5, ge=0)
+    """Of one request, after 429, 5xx or a lost connection."""
+
+
+__all__ = ["RESERVED", "Export", "Pairs", "Recipe", "Runtime"]

@@ -1,0 +1,80 @@
+"""What a column of a pair means, and what becomes of it when the pair is flipped.
+
+What comes in: names and types. What goes out: descriptions that the recipe checks rules against,
+that decisions use to look at flipped pairs, and that the data set card prints.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+import pyarrow as pa
+
+
+class Flip(StrEnum):
+    """How a column's value changes when chosen and rejected swap places."""
+
+    SAME = "same"
+    """The value does not depend on the direction of the pair."""
+    NEGATE = "negate"
+    """The value changes its sign: a margin."""
+    COMPLEMENT = "complement"
+    """The value v becomes 1 - v: a probability."""
+    SWAP = "swap"
+    """The value is exchanged with that of the column named in ``partner``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table whose rows are pairs."""
+
+    name: str
+    type: pa.DataType
+    about: str
+    """A sentence for the data set card: what it is, its unit and its range."""
+    flip: Flip = Flip.SAME
+    partner: str | None = None
+    """The column whose value this one takes in a flipped pair; only with ``Flip.SWAP``."""
+
+    @property
+    def numeric(self) -> bool:
+        """Whether bounds, quantiles and orders make sense for this column."""
+        return bool(
+            pa.types.is_integer(self.type)
+            or pa.types.is_floating(self.type)
+            or pa.types.is_boolean(self.type)
+        )
+
+    def seen(self, flipped: pl.Expr) -> pl.Expr:
+        """Return the value in a pair's present direction.
+
+        Args:
+            flipped: True in the rows whose chosen and rejected have changed places.
+        """
+        own = pl.col(self.name)
+        turned = {
+            Flip.SAME: own,
+            Flip.NEGATE: -own if self.flip is Flip.NEGATE else own,
+            Flip.COMPLEMENT: 1 - own if self.flip is Flip.COMPLEMENT else own,
+            Flip.SWAP: pl.col(self.partner or self.name),
+        }[self.flip]
+        return pl.when(flipped).then(turned).otherwise(own).alias(self.name)
+
+    def needs(self) -> tuple[str, ...]:
+        """Return the columns that ``seen`` reads."""
+        return (self.name,) if self.partner is None else (self.name, self.partner)
+
+
+def flat_schema(key: str, columns: tuple[Column, ...]) -> pa.Schema:
+    """Return the schema of a measure table: its id and one nullable field a column."""
+    fields = [pa.field(key, pa.large_string(), nullable=False)]
+    return pa.schema(fields + [pa.field(column.name, column.type) for column in columns])
+
+
+def sides(stem: str, type_: pa.DataType, about: str) -> tuple[Column, Column]:
+    """Return the ``chosen_`` and ``rejected_`` columns of a fact about one response."""
+    chosen, rejected = f"chosen_{stem}", f"rejected_{stem}"
+    return (
+        Column(chosen, type_, f"{about} of the chosen response", Flip.SWAP, rejected),
+        Column(rejected, type_, f"{about} of the rejected response", Flip.SWAP, chosen),
+    )

@@ -1,0 +1,64 @@
+"""Content ids: what a prompt, a response and a pair are called, for ever and on every machine.
+
+What comes in: messages. What goes out: 24 hex digits (96 bits) of a SHA-256. What never happens: an
+id that depends on a file, a row number or the order of rows.
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import TypedDict
+
+import orjson
+
+ID_DIGITS = 24
+"""Length of an id in hex digits; at 10^9 rows two ids collide with a chance below 10^-10."""
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+def _digest(parts: Iterable[object]) -> str:
+    return sha256(orjson.dumps(list(parts))).hexdigest()[:ID_DIGITS]
+
+
+def _canonical(messages: Sequence[Message]) -> list[list[str]]:
+    return [[message["role"], message["content"]] for message in messages]
+
+
+def prompt_id(messages: Sequence[Message]) -> str:
+    """Name a prompt by its messages, roles and contents included."""
+    return _digest(["prompt", _canonical(messages)])
+
+
+def response_id(prompt: str, completion: Sequence[Message]) -> str:
+    """Name a response by the id of its prompt and its own messages."""
+    return _digest(["response", prompt, _canonical(completion)])
+
+
+def pair_id(first: str, second: str) -> str:
+    """Name an unordered couple of responses: swapping the two response ids changes nothing."""
+    return _digest(["pair", *sorted((first, second))])
+
+
+def hash_unit(seed: int, purpose: str, key: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but its arguments.
+
+    Shuffles, splits and folds draw their randomness here, so that they are the same in any order,
+    on any machine, under any number of workers.
+    """
+    digest = sha256(f"{seed}/{purpose}/{key}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / (1 << 56)
+
+
+def partition_of(prompt: str, num_shards: int) -> int:
+    """Return the shard in which all rows of a prompt lie."""
+    return int(prompt[:12], 16) % num_shards
+
+
+def text_of(messages: Sequence[Message]) -> str:
+    """Join the contents of messages, one blank line between two turns."""
+    return "\n\n".join(message["content"] for message in messages)

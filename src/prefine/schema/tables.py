@@ -1,0 +1,195 @@
+"""The Arrow schema of every table that is not a measure.
+
+All rows of a prompt lie in one shard, whatever the table. Ids are content hashes (``ids.py``).
+"""
+
+from enum import StrEnum
+
+import pyarrow as pa
+
+from prefine.schema.columns import Column, Flip, sides
+
+_TEXT = pa.large_string()
+
+
+def _table(keys: dict[str, pa.DataType], facts: dict[str, pa.DataType]) -> pa.Schema:
+    """Return a schema whose ``keys`` are never null and whose ``facts`` may be."""
+    required = [pa.field(name, type_, False) for name, type_ in keys.items()]
+    return pa.schema(required + [pa.field(name, type_) for name, type_ in facts.items()])
+
+
+MESSAGES = pa.large_list(pa.struct([pa.field("role", _TEXT), pa.field("content", _TEXT)]))
+
+
+class Kind(StrEnum):
+    """What a raw label says."""
+
+    PAIR = "pair"
+    """One of two responses is better, or neither is."""
+    RATING = "rating"
+    """A number for one response, comparable between rows of one aspect."""
+    RANK = "rank"
+    """A place within one row's list, 1 the best; equal places are a tie."""
+
+
+class Winner(StrEnum):
+    """Which side a label of kind ``pair`` names."""
+
+    A = "a"
+    B = "b"
+    TIE = "tie"
+    """Both are equally good."""
+    BOTH_BAD = "both_bad"
+    """Neither is acceptable; counted as a tie, kept apart because it means something else."""
+    INVALID = "invalid"
+    """The label is there but names no side: a judge that failed or contradicted itself."""
+
+
+PROMPTS = _table(
+    {
+        "prompt_id": _TEXT,
+        "messages": MESSAGES,
+        "source": _TEXT,
+    },
+    {
+        "split": _TEXT,
+        "language": _TEXT,
+        "group": _TEXT,
+        "meta": _TEXT,
+    },
+)
+"""One row a prompt. ``group`` is the source's own subset or category; ``meta`` is JSON."""
+
+RESPONSES = _table(
+    {
+        "response_id": _TEXT,
+        "prompt_id": _TEXT,
+        "messages": MESSAGES,
+    },
+    {
+        "model": _TEXT,
+        "meta": _TEXT,
+    },
+)
+"""One row a distinct (prompt, completion). ``model`` is the first by name when several wrote it."""
+
+JUDGEMENTS = _table(
+    {
+        "prompt_id": _TEXT,
+        "kind": _TEXT,
+        "response_a": _TEXT,
+        "context_mismatch": pa.bool_(),
+        "source": _TEXT,
+        "file": _TEXT,
+        "row": pa.int64(),
+        "index": pa.int32(),
+    },
+    {
+        "response_b": _TEXT,
+        "winner": _TEXT,
+        "strength": pa.float64(),
+        "strength_unit": _TEXT,
+        "rating": pa.float64(),
+        "rank": pa.float64(),
+        "aspect": _TEXT,
+        "annotator": _TEXT,
+        "label": _TEXT,
+    },
+)
+"""One row a raw label as found. ``strength`` is unsigned, in ``strength_unit``; ``file`` is the
+first 12 digits of the SHA-256 of the source file's bytes, ``row`` counts from 1, ``index`` tells
+the labels of one row apart."""
+
+QUARANTINE = _table(
+    {
+        "source": _TEXT,
+        "file": _TEXT,
+        "row": pa.int64(),
+        "reason": _TEXT,
+        "detail": _TEXT,
+    },
+    {
+        "text": _TEXT,
+    },
+)
+"""One row a raw row that could not be read. ``text`` is the raw row, cut."""
+
+PAIR_COLUMNS: tuple[Column, ...] = (
+    Column("source", _TEXT, "the source whose label made the pair, the first by name if several"),
+    Column("num_sources", pa.int64(), "how many sources hold the pair"),
+    Column("group", _TEXT, "the source's own subset or category of the prompt"),
+    Column("language", _TEXT, "the language that the source declares for the prompt"),
+    Column("label_source", _TEXT, "what made the pair: label, rank, rating or reward"),
+    Column("num_votes", pa.int64(), "labels that name a side or call it a tie"),
+    Column("votes_for", pa.int64(), "labels for this direction", Flip.SWAP, "votes_against"),
+    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for"),
+    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included"),
+    Column("votes_both_bad", pa.int64(), "labels that call both responses bad"),
+    Column("votes_invalid", pa.int64(), "labels that name no side"),
+    Column("num_annotators", pa.int64(), "distinct annotators who labelled the couple"),
+    Column(
+        "agreement",
+        pa.float64(),
+        "share of the valid votes that are for this direction, in [0, 1]",
+        Flip.SWAP,
+        "disagreement",
+    ),
+    Column(
+        "disagreement",
+        pa.float64(),
+        "share of the valid votes that are against this direction, in [0, 1]",
+        Flip.SWAP,
+        "agreement",
+    ),
+    Column(
+        "strength",
+        pa.float64(),
+        "mean signed strength of the votes, in the source's unit",
+        Flip.NEGATE,
+    ),
+    *sides("rating", pa.float64(), "mean rating"),
+    Column("rating_gap", pa.float64(), "rating of chosen minus rating of rejected", Flip.NEGATE),
+    Column("is_tie", pa.bool_(), "neither direction has more votes"),
+    Column("is_contradiction", pa.bool_(), "there are votes for both directions"),
+    Column("is_identical", pa.bool_(), "chosen and rejected are the same text"),
+    Column("num_empty", pa.int64(), "how many of the two responses are blank: 0, 1 or 2"),
+    Column("num_duplicates", pa.int64(), "labels that repeat an earlier one word for word"),
+    Column("both_orders", pa.bool_(), "the couple was shown in both orders"),
+    Column("context_mismatch", pa.bool_(), "the two sides' transcripts part before the last turn"),
+)
+"""What rules can read about a pair before anything is measured."""
+
+PAIRS = _table(
+    {
+        "pair_id": _TEXT,
+        "prompt_id": _TEXT,
+        "chosen_id": _TEXT,
+        "rejected_id": _TEXT,
+    },
+    {
+        **{column.name: column.type for column in PAIR_COLUMNS},
+    },
+)
+"""One row an unordered couple of responses, directed by its label."""
+
+DECISIONS = _table(
+    {
+        "pair_id": _TEXT,
+        "prompt_id": _TEXT,
+        "verdict": _TEXT,
+        "weight": pa.float64(),
+        "order": pa.float64(),
+        "explanation": _TEXT,
+    },
+    {
+        "rule": _TEXT,
+        "column": _TEXT,
+        "value": pa.float64(),
+        "threshold": pa.float64(),
+        "value_text": _TEXT,
+        "threshold_text": _TEXT,
+    },
+)
+"""One row a pair: ``verdict`` is keep, drop, flip or hold; ``rule`` is what decided, null for a
+pair that passed every rule; ``order`` is a seeded position in [0, 1); ``explanation`` says it all
+in a sentence."""
