@@ -1,0 +1,299 @@
+"""Files under one root, local or remote, that are either whole or not there.
+
+What comes in: relative paths, bytes, Arrow tables. What goes out: the same, and SHA-256 of what was
+written. What never happens: a half-written file under its final name.
+"""
+
+import os
+import socket
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Protocol, cast
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from prefine.errors import DataError, IntegrityError
+
+_CHUNK = 4 * 2**20
+
+
+class FileSystem(Protocol):
+    """The part of fsspec that is used here."""
+
+    def open(self, path: str, mode: str = "rb") -> IO[bytes]:
+        """Open a file."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or folder is there."""
+        ...
+
+    def glob(self, path: str) -> list[str]:
+        """Return the paths that match a pattern."""
+        ...
+
+    def find(self, path: str) -> list[str]:
+        """Return all files below a folder."""
+        ...
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Make a folder and those above it."""
+        ...
+
+    def put_file(self, lpath: str, rpath: str) -> None:
+        """Copy a local file here; it appears at once and whole."""
+        ...
+
+    def rm(self, path: str, recursive: bool = False) -> None:
+        """Remove a file or a folder."""
+        ...
+
+    def isdir(self, path: str) -> bool:
+        """Tell whether a folder is there."""
+        ...
+
+    def size(self, path: str) -> int:
+        """Return the length of a file in bytes."""
+        ...
+
+
+def filesystem(url: str) -> tuple[FileSystem, str]:
+    """Return the filesystem of a path or URL, and the path within it."""
+    try:
+        fs, path = cast("tuple[FileSystem, str]", url_to_fs(os.fspath(url)))
+    except (ImportError, ValueError) as error:
+        raise DataError(f"cannot reach {url}: {error}") from error
+    return fs, path
+
+
+class Draft:
+    """A file being written; it takes its name when it is published, and only then."""
+
+    def __init__(self, store: "Store", path: str) -> None:
+        self.path = path
+        self.num_rows: int | None = None
+        self._store = store
+        self._digest = sha256()
+        self._num_bytes = 0
+        self._temporary = store.temporary_for(path)
+        self._handle: IO[bytes] = self._temporary.open("wb")
+        self.mode = "wb"
+
+    @property
+    def closed(self) -> bool:
+        """Whether all of it is on disk."""
+        return self._handle.closed
+
+    def write(self, data: bytes) -> int:
+        """Append bytes."""
+        view = memoryview(data)
+        self._digest.update(view)
+        self._num_bytes += view.nbytes
+        return self._handle.write(view)
+
+    def tell(self) -> int:
+        """Return how many bytes were written."""
+        return self._num_bytes
+
+    def flush(self) -> None:
+        """Do nothing: the file is flushed once, when it is published."""
+
+    def close(self) -> None:
+        """Bring everything to disk."""
+        if not self._handle.closed:
+            self._handle.flush()
+            os.fsync(self._handle.fileno())
+            self._handle.close()
+
+    def publish(self) -> dict[str, Any]:
+        """Give the file its name; return its path, size and SHA-256."""
+        self.close()
+        self._store.publish(self._temporary, self.path)
+        return self.facts()
+
+    def facts(self) -> dict[str, Any]:
+        """Return path, size, SHA-256 and, of a table, rows of what was written so far."""
+        digest = self._digest.hexdigest()
+        found = {"path": self.path, "num_bytes": self._num_bytes, "sha256": digest}
+        return found if self.num_rows is None else found | {"num_rows": self.num_rows}
+
+    def discard(self) -> None:
+        """Forget the file."""
+        self._handle.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+class ParquetDraft:
+    """A Parquet file being written, one row group a call."""
+
+    def __init__(self, draft: Draft, schema: pa.Schema, **options: Any) -> None:
+        self.draft = draft
+        self.schema = schema
+        self.num_rows = 0
+        self._writer = pq.ParquetWriter(
+            cast("IO[bytes]", draft), schema, compression="zstd", **options
+        )
+
+    def write(self, table: pa.Table) -> None:
+        """Append rows as one row group; an empty table writes none."""
+        if table.num_rows:
+            self._writer.write_table(table, row_group_size=table.num_rows)
+            self.num_rows += table.num_rows
+
+    def close(self) -> None:
+        """Finish the file; its draft can be published afterwards."""
+        self._writer.close()
+        self.draft.num_rows = self.num_rows
+        self.draft.close()
+
+
+class Store:
+    """A root folder on any filesystem that fsspec knows."""
+
+    def __init__(self, root: str) -> None:
+        self.url = root
+        self.fs, self.root = filesystem(root)
+        self.local = type(self.fs).__name__ == "LocalFileSystem"
+
+    def full(self, path: str) -> str:
+        """Return the path within the filesystem."""
+        return f"{self.root}/{path}" if path else self.root
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or folder is there."""
+        return self.fs.exists(self.full(path))
+
+    def read_bytes(self, path: str) -> bytes:
+        """Return the content of a file."""
+        with self.fs.open(self.full(path)) as handle:
+            return handle.read()
+
+    def write_bytes(self, path: str, data: bytes) -> dict[str, Any]:
+        """Write a small file at once; return its path, size and SHA-256."""
+        draft = Draft(self, path)
+        draft.write(data)
+        return draft.publish()
+
+    def read_table(
+        self, path: str, columns: Sequence[str] | None = None, where: Any = None
+    ) -> pa.Table:
+        """Return rows of a Parquet file.
+
+        Args:
+            path: Relative to the root.
+            columns: Which to read; all by default.
+            where: A pyarrow filter; row groups that cannot match are not read.
+
+        Raises:
+            IntegrityError: The file is missing or damaged.
+        """
+        try:
+            return pq.read_table(
+                self.full(path),
+                columns=None if columns is None else list(columns),
+                filters=where,
+                filesystem=cast("Any", self.fs),
+                partitioning=None,
+            )
+        except FileNotFoundError as error:
+            raise IntegrityError(
+                f"{path} is missing below {self.url} though its step is complete; "
+                f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
+            ) from error
+        except pa.ArrowInvalid as error:
+            raise IntegrityError(f"{path} below {self.url} is damaged: {error}") from error
+
+    def read(
+        self, path: str, columns: Sequence[str] | None = None, where: Any = None
+    ) -> pl.DataFrame:
+        """Return rows of a Parquet file as a frame."""
+        return cast("pl.DataFrame", pl.from_arrow(self.read_table(path, columns, where)))
+
+    def num_rows(self, path: str) -> int:
+        """Return how many rows a Parquet file has."""
+        try:
+            with self.fs.open(self.full(path)) as handle:
+                return pq.ParquetFile(handle).metadata.num_rows
+        except pa.ArrowInvalid as error:
+            raise IntegrityError(f"{path} below {self.url} is damaged: {error}") from error
+
+    def files(self) -> list[str]:
+        """Return all files below the root, relative to it."""
+        start = len(self.root) + 1
+        return sorted(path[start:] for path in self.fs.find(self.root))
+
+    def remove(self, path: str) -> None:
+        """Remove a file."""
+        self.fs.rm(self.full(path))
+
+    def copy_from(self, other: "Store", path: str, to: str) -> None:
+        """Copy a file of another store here, under its final name only when it is whole."""
+        draft = Draft(self, to)
+        with other.fs.open(other.full(path)) as handle:
+            while chunk := handle.read(_CHUNK):
+                draft.write(chunk)
+        draft.publish()
+
+    def temporary_for(self, path: str) -> Path:
+        """Return where a draft of this path is written: beside it when local."""
+        name = PurePosixPath(path).name
+        mark = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
+        if not self.local:
+            return Path(tempfile.gettempdir()) / f".{name}.{mark}.draft"
+        folder = Path(self.full(path)).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f".{name}.{mark}.draft"
+
+    def publish(self, temporary: Path, path: str) -> None:
+        """Move a finished draft to its place."""
+        if self.local:
+            temporary.replace(self.full(path))
+        else:
+            self.fs.put_file(str(temporary), self.full(path))
+            temporary.unlink()
+
+    def sweep(self, folder: str) -> None:
+        """Remove drafts that a process of this machine left behind when it was killed."""
+        if not self.local:
+            return
+        for path in Path(self.full(folder)).rglob(".*.draft"):
+            host, pid, _ = path.name.rsplit(".", 2)[1].rsplit("-", 2)
+            if host == socket.gethostname() and not _alive(int(pid)):
+                path.unlink(missing_ok=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def drafted(drafts: Sequence[Draft]) -> Generator[None]:
+    """Discard all drafts when the block raises."""
+    try:
+        yield
+    except BaseException:
+        for draft in drafts:
+            draft.discard()
+        raise
+
+
+def sha256_of(fs: FileSystem, path: str) -> tuple[str, int]:
+    """Return the SHA-256 and the length of a file."""
+    digest, length = sha256(), 0
+    with fs.open(path) as handle:
+        while chunk := handle.read(_CHUNK):
+            digest.update(chunk)
+            length += len(chunk)
+    return digest.hexdigest(), length
