@@ -1,0 +1,270 @@
+"""The ingest step: one source file in, its prompts, responses, judgements and quarantine out.
+
+What comes in: a resolved source. What goes out: four tables whose rows carry the partition they
+belong to, sorted so that gathering reads only what it needs. What never happens: a row without a
+trace; it is read, or it stands in quarantine with file, number and reason.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from html.parser import HTMLParser
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Any, cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prefine.errors import DataError
+from prefine.ingest.fastchat import index_answers, index_questions
+from prefine.ingest.files import RawRow, raw_rows, raw_text
+from prefine.ingest.formats import ADAPTERS, Adapter, Detection, detect
+from prefine.ingest.record import Context, Record, RowError, check, translate
+from prefine.recipe import File, Source, Table
+from prefine.schema import (
+    JUDGEMENTS,
+    PROMPTS,
+    QUARANTINE,
+    RESPONSES,
+    partition_of,
+    prompt_id,
+    response_id,
+)
+from prefine.schema.json import Json
+from prefine.step import Counts, Work
+
+PARTITION = pa.field("partition", pa.int32(), False)
+TABLES: Mapping[str, pa.Schema] = {
+    "raw_prompts": PROMPTS.append(PARTITION),
+    "raw_responses": RESPONSES.append(PARTITION),
+    "raw_judgements": JUDGEMENTS.append(PARTITION),
+    "quarantine": QUARANTINE,
+}
+"""What the step writes for one file."""
+
+_BATCH_ROWS = 20_000
+_BATCH_CHARS = 48 * 2**20
+_SHOWN = 2_000
+"""How many characters of a raw row quarantine keeps."""
+_FIRST = 20
+"""How many rows are looked at to recognise a layout."""
+
+
+def location(path: str, data: str) -> str:
+    """Return where a file lies: relative paths are below the data folder."""
+    if "://" in path or PurePosixPath(path).is_absolute():
+        return path
+    return f"{data.rstrip('/')}/{path}"
+
+
+def detect_file(path: str, max_row_bytes: int = 32 * 2**20) -> tuple[Detection, Json]:
+    """Recognise the layout of a file; return it with the row that showed it.
+
+    Raises:
+        DataError: No layout fits, two do, or no row can be read.
+    """
+    rows = [row.value for row in islice(raw_rows(path, max_row_bytes), _FIRST) if row.value]
+    if not rows:
+        raise DataError(f"{path}: none of the first {_FIRST} rows can be read")
+    found = detect(rows, path)
+    row = next(row for row in rows if ADAPTERS[found.format].detect(row))
+    return found, row
+
+
+def read_file(work: Work, source: Source, num_shards: int) -> Counts:
+    """Read one file of a source; its number is the shard.
+
+    Args:
+        work: Where rows are written.
+        source: The source, resolved.
+        num_shards: How many partitions the tables have.
+    """
+    assert work.shard is not None, "files are read one by one"
+    file = source.resolved[work.shard]
+    path = location(file.path, work.runtime.data)
+    name = source.format
+    if name is None:
+        found, _ = detect_file(path, source.max_row_bytes)
+        name = found.format
+        work.notes["detected"] = f"{found.format}: {found.reason}"
+    context = Context(source, file.fields, _tables(source, work.runtime.data))
+    batch = Batch(source.name, file, num_shards)
+    dropped: Counter[str] = Counter()
+    num_read = 0
+    for row in raw_rows(path, source.max_row_bytes):
+        parsed = parse_row(row, ADAPTERS[name], context)
+        if isinstance(parsed, RowError):
+            batch.reject(row, parsed)
+            dropped[parsed.reason] += 1
+        else:
+            batch.add(row.number, parsed)
+            num_read += 1
+        if batch.full:
+            batch.flush(work)
+            work.progress(0)
+    batch.flush(work)
+    work.notes["format"] = name
+    work.notes["labels"] = dict(sorted(batch.labels.items()))
+    work.notes["partitions"] = {str(part): n for part, n in sorted(batch.partitions.items())}
+    return Counts(num_read + sum(dropped.values()), num_read, dropped)
+
+
+def parse_row(row: RawRow, adapter: Adapter, context: Context) -> Record | RowError:
+    """Read one raw row with an adapter."""
+    if row.value is None or row.error is not None:
+        assert row.error is not None, "a row without a value says why"
+        return row.error
+    try:
+        record = check(adapter.parse(row.value, context))
+        if context.source.text != "plain":
+            record = translate(record, context.source.text, from_html)
+    except RowError as error:
+        return error
+    return record
+
+
+class Batch:
+    """Rows on their way to the tables of one file."""
+
+    def __init__(self, source: str, file: File, num_shards: int) -> None:
+        self._facts = {"source": source, "file": file.sha256[:12]}
+        self._fields = file.fields
+        self._num_shards = num_shards
+        self._rows: dict[str, list[Json]] = {name: [] for name in TABLES}
+        self._num_chars = 0
+        self.labels: Counter[str] = Counter()
+        self.partitions: Counter[int] = Counter()
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to write."""
+        many = len(self._rows["raw_judgements"]) + len(self._rows["quarantine"]) >= _BATCH_ROWS
+        return many or self._num_chars >= _BATCH_CHARS
+
+    def reject(self, row: RawRow, error: RowError) -> None:
+        """Put a row into quarantine."""
+        text = raw_text(row)[: 4 * _SHOWN].decode("utf-8", "replace")[:_SHOWN]
+        found = {"row": row.number, "reason": error.reason, "detail": error.detail, "text": text}
+        self._rows["quarantine"].append({**self._facts, **found})
+
+    def add(self, number: int, record: Record) -> None:
+        """Add what one raw row says."""
+        prompt = prompt_id(record.prompt)
+        part = partition_of(prompt, self._num_shards)
+        facts = {
+            "prompt_id": prompt,
+            "messages": record.prompt,
+            "source": self._facts["source"],
+            "split": record.split or self._fields.get("split"),
+            "language": record.language,
+            "group": record.group or self._fields.get("group"),
+            "meta": _json(record.meta),
+            "partition": part,
+        }
+        self._rows["raw_prompts"].append(facts)
+        ids = [response_id(prompt, candidate.messages) for candidate in record.candidates]
+        for name, candidate in zip(ids, record.candidates, strict=True):
+            self._rows["raw_responses"].append(
+                {
+                    "response_id": name,
+                    "prompt_id": prompt,
+                    "messages": candidate.messages,
+                    "model": candidate.model,
+                    "meta": _json(candidate.meta),
+                    "partition": part,
+                }
+            )
+            self._num_chars += sum(len(turn["content"]) for turn in candidate.messages)
+        self._labels(number, record, ids, {"prompt_id": prompt, "partition": part})
+
+    def _labels(self, number: int, record: Record, ids: list[str], facts: Json) -> None:
+        self.partitions[facts["partition"]] += len(record.labels)
+        for index, label in enumerate(record.labels):
+            self.labels[str(label.winner or label.kind)] += 1
+            self._rows["raw_judgements"].append(
+                {
+                    **facts,
+                    **self._facts,
+                    "row": number,
+                    "index": index,
+                    "kind": label.kind,
+                    "response_a": ids[label.a],
+                    "response_b": None if label.b is None else ids[label.b],
+                    "winner": label.winner,
+                    "strength": label.strength,
+                    "strength_unit": label.strength_unit,
+                    "rating": label.rating,
+                    "rank": label.rank,
+                    "aspect": label.aspect,
+                    "annotator": label.annotator or self._fields.get("annotator"),
+                    "label": label.label,
+                    "context_mismatch": record.context_mismatch,
+                }
+            )
+
+    def flush(self, work: Work) -> None:
+        """Write the rows, one row group a partition."""
+        for name, rows in self._rows.items():
+            table = pa.Table.from_pylist(rows, schema=TABLES[name])
+            for part in _by_partition(table) if "partition" in table.column_names else [table]:
+                work.emit(name, part)
+            rows.clear()
+        self._num_chars = 0
+
+
+def _by_partition(table: pa.Table) -> Iterator[pa.Table]:
+    numbers = cast("list[int]", table["partition"].unique().to_pylist())
+    for number in sorted(numbers):
+        yield table.filter(pc.field("partition") == pa.scalar(number))
+
+
+def _json(meta: Json | None) -> str | None:
+    return None if meta is None else orjson.dumps(meta, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _tables(source: Source, data: str) -> dict[str, Mapping[Any, Json]]:
+    return {
+        name: _table(name, table.model_dump_json(), data) for name, table in source.tables.items()
+    }
+
+
+@lru_cache(maxsize=8)
+def _table(name: str, table: str, data: str) -> Mapping[Any, Json]:
+    """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row."""
+    rows: list[tuple[Json, Mapping[str, str]]] = []
+    for file in Table.model_validate_json(table).resolved:
+        for row in raw_rows(location(file.path, data), 2**30):
+            if row.value is None:
+                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
+            rows.append((row.value, file.fields))
+    return index_questions(rows) if name == "questions" else index_answers(rows)
+
+
+class _Text(HTMLParser):
+    """Collects the text of a piece of HTML; blocks end with a line break."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in {"p", "li", "pre", "div", "h1", "h2", "h3", "blockquote", "ul", "ol", "tr"}:
+            self.parts.append("\n")
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag == "br":
+            self.parts.append("\n")
+
+
+def from_html(markup: str) -> str:
+    """Return the text of a piece of HTML."""
+    parser = _Text()
+    parser.feed(markup)
+    parser.close()
+    return "".join(parser.parts).strip()
