@@ -1,0 +1,131 @@
+"""Pairs out of judgements: every couple of responses once, directed by its votes.
+
+What comes in: the judgements of one shard, and rewards where the recipe asks for them. What goes
+out: one row an unordered couple. What never happens: a duplicate that becomes two pairs; a couple
+without a direction stays, marked, for the rules to drop.
+"""
+
+import polars as pl
+
+from prefine.errors import DataError
+from prefine.pair.aggregate import VOTE, aggregate
+from prefine.pair.votes import (
+    from_labels,
+    from_rankings,
+    from_ratings,
+    from_rewards,
+    rating_values,
+)
+from prefine.recipe import Pairs
+from prefine.schema import Kind, Winner, pair_id
+from prefine.step import Counts, Work
+
+_KIND_OF = {"label": Kind.PAIR, "rank": Kind.RANK, "rating": Kind.RATING}
+
+
+def build(work: Work, config: Pairs, seed: int) -> Counts:
+    """Build the pairs of one shard.
+
+    Args:
+        work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``pairs``.
+        config: Which judgements are used, and which couples are selected.
+        seed: For random choices and ties between equal values.
+
+    Returns:
+        Judgements in, judgements that are behind a pair, and the others by reason.
+
+    Raises:
+        DataError: A source asks several questions and the recipe does not say which one counts.
+    """
+    judgements = work.read("judgements").with_row_index("number")
+    judged = outcomes(judgements, config)
+    used = judged.filter(pl.col("outcome").is_null()).drop("outcome")
+    votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR))]
+    for kind, choose in ((Kind.RANK, from_rankings), (Kind.RATING, from_ratings)):
+        found = choose(used.filter(pl.col("kind") == kind), config, seed)
+        votes.append(found.votes)
+        joined = judged.join(found.fates, on="number", how="left", maintain_order="left")
+        judged = joined.with_columns(outcome=pl.coalesce("outcome", "fate")).drop("fate")
+    if config.reward is not None:
+        votes.append(from_rewards(_rewards(work, config.reward), config, seed))
+    pairs = aggregate(pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes))
+    pairs = _facts(pairs, work, rating_values(judgements, config.aspects))
+    work.emit("pairs", pairs.sort("pair_id"))
+    dropped = judged.drop_nulls("outcome").group_by("outcome").len()
+    counts = dict(zip(dropped["outcome"], dropped["len"], strict=True))
+    return Counts(judged.height, judged.height - sum(counts.values()), counts)
+
+
+def outcomes(judgements: pl.DataFrame, config: Pairs) -> pl.DataFrame:
+    """Say of each judgement why it cannot lead to a pair; null where it can.
+
+    A prompt uses the first kind in ``config.use`` that it has, and labels of one aspect only.
+    """
+    kinds = [_KIND_OF[use] for use in config.use if use in _KIND_OF]
+    order = {str(kind): place for place, kind in enumerate(kinds)}
+    place = pl.col("kind").replace_strict(order, default=None, return_dtype=pl.Int64)
+    is_label = pl.col("kind") == Kind.PAIR
+    own_aspect = pl.col("aspect").eq_missing(pl.lit(config.aspect, pl.String))
+    other_aspect = is_label & ~own_aspect
+    judged = judgements.with_columns(
+        pl.when(place.is_null() | (place != place.filter(~other_aspect).min().over("prompt_id")))
+        .then(pl.lit("other_kind"))
+        .when(other_aspect)
+        .then(pl.lit("other_aspect"))
+        .when(~is_label & (pl.col("winner").eq_missing(Winner.INVALID)))
+        .then(pl.lit("no_value"))
+        .otherwise(None)
+        .alias("outcome")
+    )
+    if config.aspect is None and Kind.PAIR in kinds:
+        _one_question(judged)
+    return judged
+
+
+def _one_question(judged: pl.DataFrame) -> None:
+    labels = judged.filter(pl.col("kind") == Kind.PAIR)
+    bare = labels.filter(pl.col("aspect").is_null())["prompt_id"].unique()
+    asked = labels.filter(~pl.col("prompt_id").is_in(bare.implode()))
+    if asked.height:
+        sources = sorted(asked["source"].unique())
+        aspects = sorted(asked["aspect"].drop_nulls().unique())
+        raise DataError(
+            f"source {', '.join(sources)} judges pairs by {', '.join(aspects)}: "
+            "set `pairs.aspect` to the one that shall decide"
+        )
+
+
+def _rewards(work: Work, name: str) -> pl.DataFrame:
+    """Return one value a response that has a reward."""
+    rewards = work.read(f"reward_{name}", ["response_id", "reward"]).drop_nulls()
+    responses = work.read("responses", ["response_id", "prompt_id"])
+    prompts = work.read("prompts", ["prompt_id", "source"])
+    return (
+        responses.join(rewards, on="response_id")
+        .join(prompts, on="prompt_id")
+        .select("prompt_id", "source", response_a="response_id", value=pl.col("reward").cast(float))
+    )
+
+
+def _facts(pairs: pl.DataFrame, work: Work, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Add ids, ratings, blanks and the prompt's own facts."""
+    responses = work.read("responses", ["response_id", "messages"])
+    text = pl.col("messages").list.eval(pl.element().struct.field("content").str.strip_chars())
+    blank = responses.select("response_id", (text.list.join("") == "").alias("blank"))
+    rated = ratings.select("response_id", pl.col("value").alias("rating"))
+    prompts = work.read("prompts", ["prompt_id", "group", "language"])
+    for side in ("chosen", "rejected"):
+        of_side = {
+            "response_id": f"{side}_id",
+            "blank": f"{side}_blank",
+            "rating": f"{side}_rating",
+        }
+        facts = blank.join(rated, on="response_id", how="left").rename(of_side)
+        pairs = pairs.join(facts, on=f"{side}_id", how="left", maintain_order="left")
+    names = [pair_id(a, b) for a, b in zip(pairs["low"], pairs["high"], strict=True)]
+    num_empty = pl.col("chosen_blank").cast(pl.Int64) + pl.col("rejected_blank").cast(pl.Int64)
+    return pairs.join(prompts, on="prompt_id", how="left", maintain_order="left").with_columns(
+        pl.Series("pair_id", names, dtype=pl.String),
+        num_empty.alias("num_empty"),
+        (pl.col("chosen_rating") - pl.col("rejected_rating")).alias("rating_gap"),
+    )
