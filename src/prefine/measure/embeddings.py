@@ -1,0 +1,105 @@
+"""Embeddings of prompts and responses, once, for every measure that needs them.
+
+What comes in: texts. What goes out: float16 unit vectors by id. What never happens: a text that is
+encoded twice because it stands in two pairs.
+"""
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from prefine.measure.texts import texts
+from prefine.recipe import Encoder
+from prefine.step import Counts, Work
+
+VECTOR = pa.large_list(pa.float16())
+TABLES = {
+    "prompt_vectors": ("prompts", "prompt_id"),
+    "response_vectors": ("responses", "response_id"),
+}
+"""The tables of vectors: which texts they encode, and their key."""
+
+_FILES = ("tokenizer.json", "vectors.npy")
+
+Vectors = npt.NDArray[np.float32]
+
+
+def distil(work: Work, config: Encoder) -> Counts:
+    """Distil the encoder into the root, so that all shards and workers use the same bytes.
+
+    A copy is kept in the cache folder of the runtime, under this step's fingerprint.
+    """
+    cached = Path(work.runtime.cache).expanduser() / work.step.folder
+    if not all((cached / name).exists() for name in _FILES):
+        _distil_to(cached, config)
+    for name in _FILES:
+        work.draft(name).write((cached / name).read_bytes())
+    return Counts(0, 0)
+
+
+def _distil_to(folder: Path, config: Encoder) -> None:
+    from prefine.serve import encoder
+
+    static = encoder.distil(config)
+    draft = folder.with_name(f"{folder.name}.{id(static):x}.draft")
+    draft.mkdir(parents=True)
+    (draft / _FILES[0]).write_text(static.tokenizer, encoding="utf-8")
+    np.save(draft / _FILES[1], static.vectors)
+    if folder.exists():
+        shutil.rmtree(folder)
+    draft.rename(folder)
+
+
+def embed(work: Work, config: Encoder, table: str) -> Counts:
+    """Encode the texts of a shard.
+
+    Args:
+        work: Reads prompts or responses; writes ``table``.
+        config: The encoder.
+        table: ``prompt_vectors`` or ``response_vectors``.
+    """
+    from prefine.serve.encoder import Embedder
+
+    origin, key = TABLES[table]
+    ids, found = texts(work, origin, key)
+    embedder = Embedder(config, _static(work) if config.static else None, work.runtime.device)
+    vectors = embedder.encode(found).astype(np.float16) if found else np.empty((0, 1), np.float16)
+    work.emit(table, _arrow(key, ids, vectors))
+    return Counts(len(ids), len(ids))
+
+
+def _static(work: Work) -> Any:
+    from prefine.serve.encoder import Static
+
+    step = next(step for step in work.step.upstream if step.name == "encoder")
+    tokenizer, vectors = (work.store.read_bytes(f"{step.folder}/{name}") for name in _FILES)
+    return Static(tokenizer.decode(), np.load(io.BytesIO(vectors)))
+
+
+def _arrow(key: str, ids: list[str], vectors: npt.NDArray[np.float16]) -> pa.Table:
+    series: Any = pl.Series("vector", vectors.astype(np.float32))
+    columns = [pa.array(ids, type=pa.large_string()), series.to_arrow().cast(VECTOR)]
+    return pa.Table.from_arrays(columns, names=[key, "vector"])
+
+
+def read_vectors(work: Work, table: str, part: int | None = None) -> tuple[list[str], Vectors]:
+    """Return ids and unit vectors of one part, shape (rows, dimensions), float32.
+
+    Storage rounds to float16, so the norms are restored here; a blank text's zeros stay zero.
+    """
+    _, key = TABLES[table]
+    arrow = work.read_arrow(table, part=part)
+    ids = cast("list[str]", arrow[key].to_pylist())
+    if not ids:
+        return ids, np.empty((0, 1), np.float32)
+    column: Any = arrow["vector"].combine_chunks()
+    flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
+    vectors = flat.astype(np.float32).reshape(len(ids), -1)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return ids, np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)

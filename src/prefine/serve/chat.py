@@ -1,0 +1,124 @@
+"""Conversations become token ids, by the model's own template and by nothing else.
+
+What comes in: messages. What goes out: ids, with prompt and response tokenised apart. What never
+happens: a special token that nobody asked for; templates write their own, so none are added.
+
+Why ids and not text: a server that gets text adds a second BOS on Llama and Gemma; who sends ids
+decides for both sides.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jinja2
+import transformers
+
+from prefine.errors import DataError, RecipeError, ServiceError
+from prefine.recipe import Weights
+from prefine.schema import Message
+from prefine.serve.weights import locate
+
+
+class PromptResponse(NamedTuple):
+    """A prompt and a response, as a policy reads them."""
+
+    prompt: list[int]
+    """Ends with the generation prompt."""
+    response: list[int]
+    """Ends with the end-of-sequence id, which counts as the last response token."""
+
+
+def load_tokenizer(weights: Weights) -> Any:
+    """Load a tokenizer from a folder or the hub.
+
+    Raises:
+        ServiceError: The hub cannot be reached, or does not have it.
+    """
+    try:
+        loader: Any = transformers.AutoTokenizer
+        return loader.from_pretrained(locate(weights), revision=weights.revision)
+    except OSError as error:
+        raise ServiceError(f"cannot load the tokenizer {weights.model}: {_first(error)}") from error
+
+
+def _first(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+class Chat:
+    """A tokenizer with a chat template."""
+
+    def __init__(self, weights: Weights, template: str | None = None) -> None:
+        self.tokenizer = load_tokenizer(weights)
+        self.name = weights.model
+        if template is not None:
+            self.tokenizer.chat_template = template
+        if not self.tokenizer.chat_template:
+            raise RecipeError(f"{weights.model} has no chat template; give one with `template`")
+
+    def text(self, messages: Sequence[Message], *, ask: bool) -> str:
+        """Render messages; ``ask`` adds the generation prompt.
+
+        Raises:
+            DataError: The template refuses the roles of this conversation.
+        """
+        try:
+            return self.tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=ask
+            )
+        except jinja2.TemplateError as error:
+            roles = " ".join(message["role"] for message in messages)
+            raise DataError(
+                f"the chat template of {self.name} refuses the turns `{roles}`: {error}"
+            ) from error
+
+    def ids(self, text: str) -> list[int]:
+        """Tokenise text that already holds its special tokens."""
+        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    def conversation(self, messages: Sequence[Message]) -> list[int]:
+        """Return the ids of a whole conversation, as a reward model reads it."""
+        return self.ids(self.text(messages, ask=False))
+
+    def prompt_response(
+        self, prompt: Sequence[Message], completion: Sequence[Message]
+    ) -> PromptResponse:
+        """Return prompt and response ids, tokenised apart so that no token spans the border.
+
+        A response of several turns contributes all of them, the turns between rendered by the
+        template.
+
+        Raises:
+            RecipeError: The tokenizer has no end-of-sequence token.
+            DataError: The template does not render a longer conversation as a continuation.
+        """
+        end = self.tokenizer.eos_token_id
+        if end is None:
+            raise RecipeError(f"{self.name} has no end-of-sequence token, so no response can end")
+        asked = self.text(prompt, ask=True)
+        between = ""
+        if len(completion) > 1:
+            longer = self.text([*prompt, *completion[:-1]], ask=True)
+            if not longer.startswith(asked):
+                raise DataError(f"the chat template of {self.name} rewrites earlier turns")
+            between = longer[len(asked) :]
+        said = completion[-1]["content"]
+        return PromptResponse(self.ids(asked), [*self.ids(between), *self.ids(said), end])
+
+
+@lru_cache(maxsize=4)
+def chat_for(model: str, revision: str | None, template: str | None) -> Chat:
+    """Return a chat, loaded once a process."""
+    return Chat(Weights(model=model, revision=revision), template)
+
+
+def count_tokens(weights: Weights, texts: Sequence[str]) -> list[int]:
+    """Return the number of tokens of each text, without special tokens."""
+    tokenizer = _tokenizer(weights.model, weights.revision)
+    return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(model: str, revision: str | None) -> Any:
+    return load_tokenizer(Weights(model=model, revision=revision))
