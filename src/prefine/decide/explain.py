@@ -1,0 +1,79 @@
+"""Why a pair stands or fell, in one sentence.
+
+What comes in: verdicts with rule, column, value and threshold. What goes out: plain English. What
+never happens: text of a prompt or a response in a reason.
+"""
+
+import polars as pl
+
+from prefine.recipe import Condition, Rule
+
+_DONE = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
+_DIGITS = 4
+
+
+def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
+    """Add the column ``explanation`` to decisions.
+
+    Args:
+        decisions: What ``rules.judge`` returns.
+        rules: The rules that were applied.
+    """
+    passed = f"kept: it passed all {len(rules)} rules" if rules else "kept: there are no rules"
+    sentence = pl.lit(passed)
+    for rule in rules:
+        verdict = pl.col("verdict").replace_strict(_DONE, default="kept")
+        by = pl.concat_str(verdict, pl.lit(f" by {rule.reason}: "), _because(rule))
+        sentence = pl.when(pl.col("rule") == rule.reason).then(by).otherwise(sentence)
+    return decisions.with_columns(sentence.alias("explanation"))
+
+
+def _because(rule: Rule) -> pl.Expr:
+    value, threshold = _number("value"), _number("threshold")
+    if rule.cap is not None:
+        text = f" of its {rule.per}, where {rule.cap} are kept"
+        return pl.concat_str(pl.lit("number "), value, pl.lit(text))
+    if rule.budget is not None:
+        return pl.concat_str(pl.lit("number "), value, pl.lit(f" of a budget of {rule.budget}"))
+    shown = pl.coalesce("value_text", value, pl.lit("missing"))
+    condition = rule.flip_when or rule.hold_when
+    if isinstance(condition.equals if condition else rule.equals, bool):
+        words = {1.0: "true", 0.0: "false"}
+        shown = pl.col("value").replace_strict(words, default="missing", return_dtype=pl.String)
+    start = pl.concat_str(pl.lit(f"{rule.column} is "), shown)
+    if rule.equals is not None:
+        return pl.concat_str(start, pl.lit(f", the rule wants {_plain(rule.equals)}"))
+    if condition is not None:
+        tail = pl.when(_is_missing()).then(pl.lit("")).otherwise(pl.lit(f", {_when(condition)}"))
+        return pl.concat_str(start, tail)
+    below = pl.col("value") < pl.col("threshold")
+    kind = pl.when(below).then(pl.lit(", below ")).otherwise(pl.lit(", above "))
+    group = f" (a quantile of its {rule.per})" if rule.per else " (a quantile)"
+    tail = pl.concat_str(kind, threshold, pl.lit(group if rule.test == "quantile" else ""))
+    missing = pl.lit(", which passes no bound")
+    return pl.concat_str(start, pl.when(_is_missing()).then(missing).otherwise(tail))
+
+
+def _is_missing() -> pl.Expr:
+    return pl.col("value").is_null() & pl.col("value_text").is_null()
+
+
+def _number(name: str) -> pl.Expr:
+    value = pl.col(name)
+    whole = value == value.round(0)
+    short = value.round_sig_figs(_DIGITS).cast(pl.String)
+    return pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(short)
+
+
+def _plain(value: bool | float | str) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value}"
+
+
+def _when(condition: Condition) -> str:
+    if condition.equals is not None:
+        return f"which the rule looks for ({_plain(condition.equals)})"
+    bounds = [
+        f"at least {condition.minimum:g}" if condition.minimum is not None else "",
+        f"at most {condition.maximum:g}" if condition.maximum is not None else "",
+    ]
+    return "which is " + " and ".join(bound for bound in bounds if bound)

@@ -1,0 +1,102 @@
+"""The manifest of a data set: what went in, what came out, and everything between.
+
+What comes in: the manifests of all steps. What goes out: counts by reason, versions, fingerprints.
+What never happens: a time, a path of this machine, or a number that was not counted.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from importlib.metadata import version
+from typing import NamedTuple
+
+import orjson
+
+from prefine.recipe import Recipe
+from prefine.schema.json import Json
+from prefine.step import Manifest, Step, Work, require_manifest
+
+LIBRARIES = ("prefine", "polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "torch")
+
+
+class Verdicts(NamedTuple):
+    """How the pairs were decided."""
+
+    num_pairs: int
+    num_flipped: int
+    dropped: dict[str, int]
+    """Pairs that are kept out, by the rule's name; a held pair's has ``hold/`` in front."""
+
+
+def verdicts_of(work: Work) -> Verdicts:
+    """Count the decisions of all parts."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for part in work.parts("decisions"):
+        decisions = work.read("decisions", ["verdict", "rule"], part=part)
+        for verdict, rule, count in decisions.group_by("verdict", "rule").len().iter_rows():
+            counted[verdict, rule] += count
+    names = {"drop": "", "hold": "hold/"}
+    dropped = {f"{names[v]}{rule}": n for (v, rule), n in counted.items() if v in names}
+    flipped = sum(count for (verdict, _), count in counted.items() if verdict == "flip")
+    return Verdicts(counted.total(), flipped, dict(sorted(dropped.items())))
+
+
+def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts: Verdicts) -> Json:
+    """Return what is known about the data set, but for its files."""
+    steps = {step.name: _manifests(work, step) for step in work.step.upstream}
+    read = [_source(source.name, steps[f"ingest_{source.name}"]) for source in recipe.sources]
+    decided = steps["decide"][0]
+    identity = orjson.dumps(recipe.identity(), option=orjson.OPT_SORT_KEYS)
+    return {
+        "name": recipe.name,
+        "recipe_sha256": sha256(identity).hexdigest(),
+        "fingerprint": work.step.fingerprint,
+        "versions": {name: version(name) for name in LIBRARIES},
+        "sources": read,
+        "num_judgements": sum(m.rows_out for m in steps["gather"]),
+        "judgements_without_pair": _sum(m.dropped for m in steps["pairs"]),
+        "num_pairs": verdicts.num_pairs,
+        "rules": decided.notes["rules"],
+        "dropped": verdicts.dropped,
+        "num_flipped": verdicts.num_flipped,
+        "splits": dict(splits),
+        "models": _models(recipe),
+        "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
+    }
+
+
+def _manifests(work: Work, step: Step) -> list[Manifest]:
+    return [require_manifest(work.store, step, shard) for shard in step.shards]
+
+
+def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    return dict(sorted(total.items()))
+
+
+def _source(name: str, manifests: list[Manifest]) -> Json:
+    return {
+        "name": name,
+        "format": sorted({m.notes["format"] for m in manifests}),
+        "rows_in": sum(m.rows_in for m in manifests),
+        "rows_read": sum(m.rows_out for m in manifests),
+        "quarantined": _sum(m.dropped for m in manifests),
+        "labels": _sum(m.notes["labels"] for m in manifests),
+    }
+
+
+def _models(recipe: Recipe) -> list[Json]:
+    return [
+        {"measure": measure.kind, **weights.identity()}
+        for measure in recipe.measures
+        if (weights := getattr(measure, "weights", None)) is not None
+    ]
+
+
+def _notes(manifests: list[Manifest]) -> Json:
+    """Return the notes of corpus steps that are worth showing."""
+    if len(manifests) != 1 or manifests[0].shard is not None:
+        return {}
+    return {key: value for key, value in manifests[0].notes.items() if key != "rules"}
