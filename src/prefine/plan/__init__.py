@@ -1,0 +1,20 @@
+"""The plan: a recipe becomes steps in order; the pipeline is written here, once.
+
+What comes in: a recipe and a runtime. What goes out: steps, and a way to run them. What never
+happens: Prefect; flows import this and not the other way round.
+"""
+
+from prefine.plan.resolve import resolve, to_yaml
+from prefine.plan.run import Watcher, publish_plan, run_named, run_plan
+from prefine.plan.steps import Plan, make_plan
+
+__all__ = [
+    "Plan",
+    "Watcher",
+    "make_plan",
+    "publish_plan",
+    "resolve",
+    "run_named",
+    "run_plan",
+    "to_yaml",
+]

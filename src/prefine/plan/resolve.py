@@ -1,0 +1,141 @@
+"""A recipe, filled in with what only its inputs can tell.
+
+What comes in: a recipe as written. What goes out: the same with files and their hashes, digests of
+models, the number of shards, the exported columns. What never happens: a second hashing of what is
+resolved already; a worker that gets a resolved recipe only reads.
+"""
+
+import re
+from typing import Any
+
+import yaml
+
+from prefine.errors import DataError, RecipeError
+from prefine.export.rows import exported_columns
+from prefine.ingest.files import layout_of
+from prefine.ingest.hub import hub_digest
+from prefine.ingest.read import location
+from prefine.recipe import (
+    BootstrapReward,
+    Cosine,
+    File,
+    NearDuplicates,
+    Recipe,
+    Runtime,
+    Source,
+    Weights,
+)
+from prefine.serve.weights import digest_of
+from prefine.store import filesystem, sha256_of
+
+_SHARD_BYTES = 64 * 2**20
+
+
+def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
+    """Fill in files and their hashes, digests of models, shards and exported columns.
+
+    Raises:
+        RecipeError: A file is missing, a hash differs, a model is not there.
+        DataError: A file cannot be read, or stands in the source twice.
+    """
+    if all(source.resolved for source in recipe.sources):
+        return recipe
+    sources = tuple(_source(source, runtime.data) for source in recipe.sources)
+    size = sum(file.num_bytes for source in sources for file in source.resolved)
+    export = recipe.export.model_copy(update={"columns": tuple(exported_columns(recipe))})
+    return recipe.model_copy(
+        update={
+            "sources": sources,
+            "shards": recipe.shards or max(1, -(-size // _SHARD_BYTES)),
+            "encoder": _digested(recipe.encoder) if embeds(recipe) else recipe.encoder,
+            "measures": tuple(_digested(measure) for measure in recipe.measures),
+            "export": export,
+        }
+    )
+
+
+def embeds(recipe: Recipe) -> bool:
+    """Tell whether a measure of the recipe needs embeddings."""
+    return any(isinstance(m, Cosine | NearDuplicates | BootstrapReward) for m in recipe.measures)
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return a recipe as YAML, every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def _source(source: Source, data: str) -> Source:
+    files = _files(source.name, source.files, source.path_fields, data)
+    if source.sha256 and sorted(source.sha256) != sorted(file.sha256 for file in files):
+        found = ", ".join(f"{file.path} has {file.sha256}" for file in files)
+        raise RecipeError(f"source {source.name}: other bytes than `sha256` says; {found}")
+    tables = {
+        name: table.model_copy(
+            update={"resolved": _files(source.name, table.files, table.path_fields, data)}
+        )
+        for name, table in source.tables.items()
+    }
+    return source.model_copy(update={"resolved": files, "tables": tables})
+
+
+def _files(
+    source: str, patterns: tuple[str, ...], path_fields: str | None, data: str
+) -> tuple[File, ...]:
+    """Expand globs and hash the files; sorted by hash, so that names and order have no say."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], File] = {}
+    for pattern in patterns:
+        for path in _expanded(source, pattern, data):
+            file = _file(source, path, path_fields, data)
+            key = (file.sha256, tuple(sorted(file.fields.items())))
+            if key in found:
+                raise DataError(
+                    f"source {source}: {found[key].path} and {path} hold the same bytes; "
+                    "leave one of them out"
+                )
+            found[key] = file
+    return tuple(found[key] for key in sorted(found))
+
+
+def _expanded(source: str, pattern: str, data: str) -> list[str]:
+    """Return the paths that a pattern matches, relative where the recipe is."""
+    if pattern.startswith("hf://"):
+        return [pattern]
+    full = location(pattern, data)
+    fs, path = filesystem(full)
+    if not any(sign in pattern for sign in "*?["):
+        if not fs.exists(path):
+            raise RecipeError(f"source {source}: there is no file {full}")
+        return [pattern]
+    matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
+    if not matches:
+        raise RecipeError(f"source {source}: no file matches {full}")
+    if full == pattern:
+        return matches
+    base = filesystem(data)[1].rstrip("/") + "/"
+    return [match.removeprefix(base) for match in matches]
+
+
+def _file(source: str, path: str, path_fields: str | None, data: str) -> File:
+    fields: dict[str, str] = {}
+    if path_fields is not None:
+        match = re.search(path_fields, path)
+        if match is None:
+            raise RecipeError(f"source {source}: `path_fields` does not match {path}")
+        fields = {name: value for name, value in match.groupdict().items() if value is not None}
+    if path.startswith("hf://"):
+        digest, length = hub_digest(path)
+    else:
+        full = location(path, data)
+        layout_of(full)
+        digest, length = sha256_of(*filesystem(full))
+    return File(path=path, sha256=digest, num_bytes=length, fields=fields)
+
+
+def _digested(settings: Any) -> Any:
+    """Fill in the digests of the model folders of an encoder or a measure."""
+    update = {
+        name: value.model_copy(update={"digest": digest_of(value)})
+        for name in ("weights", "tokenizer")
+        if isinstance(value := getattr(settings, name, None), Weights)
+    }
+    return settings.model_copy(update=update) if update else settings

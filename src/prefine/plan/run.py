@@ -1,0 +1,119 @@
+"""Run a plan in this process, or in a few.
+
+What comes in: a plan and a runtime. What goes out: manifests, and the published data set. What
+never happens: a shard that runs before its inputs are done, or twice.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from typing import Protocol
+
+from prefine.export.publish import publish
+from prefine.plan.resolve import to_yaml
+from prefine.plan.steps import Plan, make_plan
+from prefine.recipe import Recipe, Runtime
+from prefine.schema.json import Json
+from prefine.step import Manifest, Step, load_manifest, run_step
+from prefine.store import Store
+
+RECIPES = "recipes"
+"""The folder below the root where the resolved recipe of each run lies."""
+
+
+class Watcher(Protocol):
+    """Told about the progress of a run."""
+
+    def start(self, step: Step, done: int) -> None:
+        """A step begins; ``done`` of its calls are complete already."""
+        ...
+
+    def advance(self, step: Step, manifest: Manifest) -> None:
+        """One call of a step is complete."""
+        ...
+
+    def rows(self, count: int) -> None:
+        """More rows of the present call are done."""
+        ...
+
+
+class Silent:
+    """A watcher that says nothing."""
+
+    def start(self, step: Step, done: int) -> None:
+        """Say nothing."""
+
+    def advance(self, step: Step, manifest: Manifest) -> None:
+        """Say nothing."""
+
+    def rows(self, count: int) -> None:
+        """Say nothing."""
+
+
+def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> None:
+    """Run all steps of a plan that are not done.
+
+    Args:
+        plan: What to run.
+        runtime: Where, and how many processes for steps that need no model.
+        watcher: Told about progress.
+    """
+    watch = watcher or Silent()
+    store = Store(runtime.root)
+    remember(plan, store)
+    for step in plan.steps:
+        store.sweep(step.folder)
+        missing = [s for s in step.shards if load_manifest(store, step, s) is None]
+        watch.start(step, len(step.shards) - len(missing))
+        for manifest in _run(plan, step, missing, runtime, watch.rows):
+            watch.advance(step, manifest)
+
+
+def _run(
+    plan: Plan,
+    step: Step,
+    shards: list[int | None],
+    runtime: Runtime,
+    progress: Callable[[int], None],
+) -> Iterator[Manifest]:
+    workers = min(runtime.workers, len(shards))
+    if workers < 2 or step.uses == "model":  # noqa: PLR2004 - more than this process
+        for shard in shards:
+            yield run_step(step, shard, runtime, progress)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        job = (plan.recipe.model_dump_json(), runtime.model_dump_json(), step.name)
+        futures = [pool.submit(run_named, *job, shard) for shard in shards]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> Manifest:
+    """Run one call of a step by its name, as a worker that shares nothing but the root does.
+
+    Args:
+        recipe: A resolved recipe as JSON.
+        runtime: A runtime as JSON.
+        step: The step's name.
+        shard: Which part; null for a corpus step.
+    """
+    settings = Runtime.model_validate_json(runtime)
+    plan = make_plan(Recipe.model_validate_json(recipe), settings)
+    return run_step(plan.step(step), shard, settings)
+
+
+def remember(plan: Plan, store: Store) -> None:
+    """Keep the resolved recipe below the root, so that the run can be explained later."""
+    path = recipe_path(plan)
+    if not store.exists(path):
+        store.write_bytes(path, to_yaml(plan.recipe).encode())
+
+
+def recipe_path(plan: Plan) -> str:
+    """Return where the resolved recipe of a plan lies, relative to the root."""
+    return f"{RECIPES}/{plan.recipe.name}-{plan.step('export').fingerprint[:16]}.yaml"
+
+
+def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
+    """Copy the exported data set to the output folder; return its manifest."""
+    return publish(plan.step("export"), Store(runtime.root), Store(output))
