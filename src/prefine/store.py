@@ -9,6 +9,7 @@ import socket
 import tempfile
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Protocol, cast
@@ -58,8 +59,8 @@ class FileSystem(Protocol):
         """Tell whether a folder is there."""
         ...
 
-    def size(self, path: str) -> int:
-        """Return the length of a file in bytes."""
+    def modified(self, path: str) -> datetime:
+        """Return when a file was written."""
         ...
 
 
@@ -223,10 +224,14 @@ class Store:
         except pa.ArrowInvalid as error:
             raise IntegrityError(f"{path} below {self.url} is damaged: {error}") from error
 
-    def files(self) -> list[str]:
-        """Return all files below the root, relative to it."""
+    def files(self, folder: str = "") -> list[str]:
+        """Return all files below a folder, relative to the root."""
         start = len(self.root) + 1
-        return sorted(path[start:] for path in self.fs.find(self.root))
+        return sorted(path[start:] for path in self.fs.find(self.full(folder)))
+
+    def modified(self, path: str) -> float:
+        """Return when a file was written, in seconds of an epoch."""
+        return self.fs.modified(self.full(path)).timestamp()
 
     def remove(self, path: str) -> None:
         """Remove a file."""

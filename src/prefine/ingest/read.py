@@ -31,6 +31,7 @@ from prefine.schema import (
     partition_of,
     prompt_id,
     response_id,
+    text_of,
 )
 from prefine.schema.json import Json
 from prefine.step import Counts, Work
@@ -71,6 +72,30 @@ def detect_file(path: str, max_row_bytes: int = 32 * 2**20) -> tuple[Detection, 
     found = detect(rows, path)
     row = next(row for row in rows if ADAPTERS[found.format].detect(row))
     return found, row
+
+
+def first_record(path: str) -> tuple[Detection, dict[str, str]]:
+    """Recognise a file and read the first row that its layout accepts.
+
+    Returns:
+        What was recognised, and the row in the house's words: prompt, responses, labels.
+
+    Raises:
+        DataError: No layout fits, two do, or none of the first rows can be read.
+    """
+    found, row = detect_file(path)
+    if found.format in {"fastchat", "domains"}:
+        return found, {"row": orjson.dumps(row, default=str).decode()}
+    context = Context(Source(name="first", files=(path,)))
+    record = check(ADAPTERS[found.format].parse(row, context))
+    said = {f"response {i}": text_of(c.messages) for i, c in enumerate(record.candidates)}
+    labels = [f"{k.kind} {k.a}{'' if k.b is None else f' against {k.b}'}" for k in record.labels]
+    values = [
+        next((str(v) for v in (k.winner, k.rating, k.rank) if v is not None), "")
+        for k in record.labels
+    ]
+    told = [f"{label}: {value}" for label, value in zip(labels, values, strict=True)]
+    return found, {"prompt": text_of(record.prompt), **said, "labels": "; ".join(told)}
 
 
 def read_file(work: Work, source: Source, num_shards: int) -> Counts:

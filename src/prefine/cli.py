@@ -1,0 +1,325 @@
+"""The command line: run, plan, show, explain, verify, ingest.
+
+What comes in: arguments. What goes out: tables for people, one sentence for an error. What never
+happens: a traceback for a mistake of the user's, or data text anywhere but where it was asked for.
+"""
+
+import logging
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from prefine.errors import PrefineError, RecipeError
+from prefine.recipe import Runtime, load_recipe
+from prefine.schema.json import is_object
+
+app = typer.Typer(
+    name="prefine",
+    help="Curate preference data: ingest, measure, decide, export.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console(soft_wrap=True)
+err = Console(stderr=True, soft_wrap=True)
+
+RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
+Root = Annotated[str, typer.Option(envvar="PREFINE_ROOT", help="Folder of the steps' results.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        envvar="PREFINE_DATA",
+        help="What relative source paths are relative to.",
+        show_default="the recipe's folder",
+    ),
+]
+RunName = Annotated[
+    str | None,
+    typer.Option("--recipe", help="Name of the recipe, where the root holds several."),
+]
+ROOT = ".prefine"
+SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers"})
+"""What ``--set`` may say about where and how fast a run goes."""
+
+
+def main() -> None:
+    """Run the command line; an expected error is one sentence and exit code 2."""
+    try:
+        app()
+    except PrefineError as error:
+        err.print(f"error: {escape(str(error))}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("stopped; the same command goes on from here")
+        sys.exit(130)
+
+
+@app.callback()
+def _options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step.")] = False,
+) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    for noisy in ("httpx", "sentence_transformers", "datasets", "transformers"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def runtime_of(recipe: Path | None, root: str, data: str | None, **more: Any) -> Runtime:
+    """Build the runtime from flags; relative source paths lie beside the recipe by default."""
+    base = data if data is not None else str(recipe.parent if recipe is not None else Path())
+    try:
+        return Runtime(root=root, data=base, **more)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecipeError(f"--set {first['loc'][0]}: {first['msg'].lower()}") from error
+
+
+def settings_of(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``KEY=VALUE`` options for the runtime."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in SETTABLE:
+            raise RecipeError(f"--set {pair}: want KEY=VALUE with a KEY of {', '.join(SETTABLE)}")
+        found[key] = value
+    return found
+
+
+def servers_of(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Read ``NAME=URL`` options; a name may stand several times."""
+    found: dict[str, tuple[str, ...]] = {}
+    for pair in pairs:
+        name, equals, url = pair.partition("=")
+        if not equals or "://" not in url:
+            raise RecipeError(f"--server {pair}: want NAME=http://HOST:PORT")
+        found[name] = (*found.get(name, ()), url)
+    return found
+
+
+@app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
+def run(
+    recipe: RecipeFile,
+    *,
+    output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
+    root: Root = ROOT,
+    data: Data = None,
+    server: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=URL of a reward measure's server; repeat it for several."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
+    ] = None,
+) -> None:
+    """Run a recipe: only what is not done yet, then publish the data set."""
+    from prefine.plan import make_plan, publish_plan, run_plan
+    from prefine.watch import watching
+
+    more = {"servers": servers_of(server or []), **settings_of(set_ or [])}
+    runtime = runtime_of(recipe, root, data, **more)
+    plan = make_plan(load_recipe(recipe), runtime)
+    with watching(err, plan) as watcher:
+        run_plan(plan, runtime, watcher)
+    manifest = publish_plan(plan, runtime, output)
+    print_manifest(manifest)
+    out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
+
+
+def print_manifest(manifest: dict[str, Any]) -> None:
+    """Print what came in, what each rule did, and what went out."""
+    _table(
+        "What came in",
+        ("source", "layout", "rows", "read", "quarantined"),
+        [
+            (s["name"], ", ".join(s["format"]), s["rows_in"], s["rows_read"], s["quarantined"])
+            for s in manifest["sources"]
+        ],
+    )
+    _table(
+        "What was decided",
+        ("rule", "pairs in", "dropped", "held", "flipped"),
+        [
+            (rule["rule"], rule["in"], rule["dropped"], rule["held"], rule["flipped"])
+            for rule in manifest["rules"]
+        ],
+    )
+    splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
+    kept = sum(manifest["splits"].values())
+    out.print(
+        f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
+        f"{kept:,} are kept ({splits}), {manifest['num_flipped']:,} of them flipped."
+    )
+
+
+def _table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
+    lines = [[_cell(value) for value in line] for line in body]
+    for place, name in enumerate(head):
+        numeric = all(isinstance(line[place], int | float) for line in body) if lines else False
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*line)
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    if is_object(value):
+        return ", ".join(f"{key} {count:,}" for key, count in value.items()) or "none"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else escape(str(value))
+
+
+@app.command(epilog="Example: prefine plan pipelines/quickstart.yaml")
+def plan(recipe: RecipeFile, root: Root = ROOT, data: Data = None) -> None:
+    """Print the resolved recipe, and which steps are done and which are not."""
+    from prefine.plan import make_plan, to_yaml
+    from prefine.plan.look import states
+
+    runtime = runtime_of(recipe, root, data)
+    made = make_plan(load_recipe(recipe), runtime)
+    out.print(to_yaml(made.recipe), markup=False, highlight=False)
+    _table(
+        f"Steps below {root}",
+        ("step", "fingerprint", "calls", "done"),
+        [(s.name, s.fingerprint[:16], s.num_calls, s.num_done) for s in states(made, runtime)],
+    )
+
+
+@app.command(epilog="Example: prefine show quarantine --limit 3")
+def show(
+    table: Annotated[
+        str | None, typer.Argument(help="A table: pairs, decisions, quarantine, ...")
+    ] = None,
+    root: Root = ROOT,
+    recipe: RunName = None,
+    limit: Annotated[int, typer.Option(help="Most rows to print.")] = 10,
+    rule: Annotated[str | None, typer.Option(help="Only decisions by this rule.")] = None,
+) -> None:
+    """Show the steps of the latest run, or rows of one of its tables."""
+    import polars as pl
+
+    from prefine.plan.look import last_plan, rows, states
+
+    runtime = runtime_of(None, root, None)
+    made = last_plan(runtime, recipe)
+    if table is None:
+        _table(
+            f"Run of {made.recipe.name}",
+            ("step", "done", "rows in", "rows out", "dropped", "seconds"),
+            [
+                (s.name, f"{s.num_done}/{s.num_calls}", s.rows_in, s.rows_out, s.dropped, s.seconds)
+                for s in states(made, runtime)
+            ],
+        )
+        return
+    where = None if rule is None else pl.col("rule") == rule
+    if where is not None and table != "decisions":
+        raise RecipeError("--rule goes with the table `decisions`")
+    found = rows(made, runtime, table, where)
+    for row in found.head(limit).iter_rows(named=True):
+        for name, value in row.items():
+            if value is not None:
+                out.print(f"{name}: {value}", markup=False, highlight=False)
+        out.print()
+    out.print(f"{min(limit, found.height):,} of {found.height:,} rows")
+
+
+@app.command(epilog="Example: prefine explain 02856946")
+def explain(
+    pair: Annotated[str, typer.Argument(help="A pair id, or its beginning.", metavar="PAIR_ID")],
+    root: Root = ROOT,
+    recipe: RunName = None,
+    chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 600,
+) -> None:
+    """Tell everything known about one pair, and why it stands or fell."""
+    from prefine.plan.look import dossier, last_plan
+
+    runtime = runtime_of(None, root, None)
+    made = last_plan(runtime, recipe)
+    found = dossier(made, runtime, pair)
+    out.print(f"pair {found.pair['pair_id']} of {made.recipe.name}", highlight=False)
+    out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
+    for title, turns in (
+        ("prompt", found.prompt),
+        ("chosen", found.chosen),
+        ("rejected", found.rejected),
+    ):
+        out.print(f"--- {title}")
+        for turn in turns:
+            out.print(
+                f"{turn['role']}: {_cut(turn['content'], chars)}", markup=False, highlight=False
+            )
+    out.print()
+    wanted = ["response_a", "response_b", "kind", "winner", "rating", "rank", "strength"]
+    wanted += ["annotator", "label", "source", "file", "row"]
+    used = [
+        name for name in wanted if found.judgements[name].null_count() < found.judgements.height
+    ]
+    _table("Labels as found", used, found.judgements.select(used).rows())
+    facts = [(name, value) for name, value in found.pair.items() if value is not None]
+    _table("Facts", ("column", "value"), facts)
+
+
+def _cut(text: str, chars: int) -> str:
+    if not chars or len(text) <= chars:
+        return text
+    return f"{text[:chars]} ... ({len(text) - chars:,} more characters)"
+
+
+@app.command(epilog="Example: prefine verify curated")
+def verify(
+    output: Annotated[str, typer.Argument(help="A folder that `prefine run` published.")],
+) -> None:
+    """Hash and count a published data set again; exit code 1 when something differs."""
+    from prefine.export.publish import problems_of
+    from prefine.store import Store
+
+    problems = problems_of(Store(output))
+    for problem in problems:
+        out.print(problem, markup=False, highlight=False)
+    if problems:
+        raise typer.Exit(1)
+    out.print(f"{output}: all files and counts are as the manifest says", highlight=False)
+
+
+@app.command(epilog="Example: prefine ingest --detect data/sample/*.jsonl")
+def ingest(
+    files: Annotated[list[str], typer.Argument(help="Source files.", metavar="FILE...")],
+    detect: Annotated[
+        bool, typer.Option("--detect", help="Say which layout each file has, and why.")
+    ] = False,
+    chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 300,
+) -> None:
+    """Look at source files before anything is run."""
+    from prefine.ingest.read import first_record
+
+    if not detect:
+        raise RecipeError("`prefine ingest` only looks at files: add --detect; `prefine run` reads")
+    failed = 0
+    for path in files:
+        try:
+            found, record = first_record(path)
+        except PrefineError as error:
+            failed += 1
+            err.print(f"error: {escape(str(error))}", highlight=False)
+            continue
+        out.print(f"{path}: [bold]{found.format}[/bold], for {found.reason}", highlight=False)
+        for name, turns in record.items():
+            out.print(f"  {name}: {_cut(turns, chars)}", markup=False, highlight=False)
+    if failed:
+        raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    main()
