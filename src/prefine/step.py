@@ -265,7 +265,7 @@ def run_step(
         shard=shard,
         rows_in=counts.rows_in,
         rows_out=counts.rows_out,
-        dropped=dict(sorted(counts.dropped.items())),
+        dropped={str(reason): n for reason, n in sorted(counts.dropped.items())},
         files=files,
         notes=work.notes,
         seconds=round(time.monotonic() - started, 3),

@@ -5,10 +5,10 @@ where a name is not enough, the missing thing is an adapter.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from prefine.errors import RecipeError
-from prefine.ingest.ratings import rating
 from prefine.ingest.record import (
     Candidate,
     Context,
@@ -20,6 +20,7 @@ from prefine.ingest.record import (
     couple,
     number,
     prompt_of,
+    rating,
     response_of,
     text,
 )
@@ -141,11 +142,15 @@ def _label(value: Any, column: LabelColumn, **facts: Any) -> Label:
         sign = 1 if column.negative == "a" else -1
         winner, strength = choose(sign * found)
         return couple(winner, strength=strength, strength_unit=column.column, label=raw, **facts)
-    if raw not in column.values:
-        known = ", ".join(column.values)
-        text_ = f"`{column.column}` is {raw[:40]!r}, not one of {known}"
-        raise RowError(Reason.UNKNOWN_LABEL, text_)
-    return couple(Winner(column.values[raw]), label=raw, **facts)
+    meaning = column.values.get(raw, column.otherwise)
+    if meaning is None:
+        raise _unlisted(column.column, raw, column.values)
+    return couple(Winner(meaning), label=raw, **facts)
+
+
+def _unlisted(column: str, raw: str, values: Iterable[str]) -> RowError:
+    known = ", ".join(values)
+    return RowError(Reason.UNKNOWN_LABEL, f"`{column}` is {raw[:40]!r}, not one of {known}")
 
 
 def _plain(value: object) -> str:
@@ -174,13 +179,11 @@ def _numbers(
     ]
 
 
-def _worth(value: object, column: NumberColumns) -> float:
+def _worth(value: object, column: NumberColumns) -> float | None:
     raw = _plain(value)
-    if raw not in column.values:
-        known = ", ".join(column.values)
-        text_ = f"`{column.columns[0]}` is {raw[:40]!r}, not one of {known}"
-        raise RowError(Reason.UNKNOWN_LABEL, text_)
-    return column.values[raw]
+    if raw not in column.values and column.otherwise is None:
+        raise _unlisted(column.columns[0], raw, column.values)
+    return column.values.get(raw)
 
 
 def ranking(row: Json, column: RankingColumn, annotator: str | None = None) -> list[Label]:

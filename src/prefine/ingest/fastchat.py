@@ -8,7 +8,6 @@ each answer belongs to. What never happens: a judgement that is joined by positi
 from collections.abc import Mapping
 from typing import Any
 
-from prefine.ingest.ratings import rating
 from prefine.ingest.record import (
     Candidate,
     Context,
@@ -21,6 +20,7 @@ from prefine.ingest.record import (
     get,
     number,
     optional,
+    rating,
     text,
 )
 from prefine.schema import Message, Winner
@@ -115,7 +115,7 @@ def _single(row: Json, context: Context) -> tuple[Json, str | None]:
 def _candidate(asked: list[str], answer: Json, name: str | None) -> Candidate:
     said = _said(answer)
     if len(said) != len(asked):
-        raise RowError(Reason.RESPONSE_MISSING, f"{len(asked)} questions, {len(said)} answers")
+        raise RowError(Reason.TURNS_DIFFER, f"{len(asked)} questions, {len(said)} answers")
     turns = [Message(role="assistant", content=said[0])]
     for question, reply in zip(asked[1:], said[1:], strict=True):
         turns.append(Message(role="user", content=question))
@@ -130,7 +130,7 @@ def _said(answer: Json) -> list[str]:
         return (
             [text(t, "turns", Reason.RESPONSE_NOT_TEXT) for t in turns] if is_array(turns) else []
         )
-    found = answer.get("text", answer.get("generation_truncated"))
+    found = answer.get("generation_truncated", answer.get("text"))
     return [text(found, "text", Reason.RESPONSE_NOT_TEXT)]
 
 

@@ -38,6 +38,7 @@ class Reason(StrEnum):
     UNKNOWN_LABEL = "unknown_label"
     LABEL_MISSING = "label_missing"
     LOOKUP_MISSING = "lookup_missing"
+    TURNS_DIFFER = "turns_differ"
 
 
 class RowError(Exception):
@@ -257,6 +258,40 @@ def choose(value: float, *, strength: float | None = None) -> tuple[Winner, floa
     if value == 0:
         return Winner.TIE, size
     return (Winner.A if value < 0 else Winner.B), size
+
+
+def listed(table: dict[Any, Winner], value: object, what: str) -> Winner:
+    """Look a raw value up among the known ones; anything else is no label."""
+    found = table.get(value) if isinstance(value, str | int | float | bool) else None
+    if found is None:
+        known = ", ".join(str(key) for key in table)
+        raise RowError(Reason.UNKNOWN_LABEL, f"`{what}` is {value!s:.40}, not one of {known}")
+    return found
+
+
+def rating(index: int, value: object, aspect: str, annotator: str | None = None) -> Label:
+    """Return a rating; a missing number is kept as a label that says nothing."""
+    found = number(value, aspect)
+    raw = None if value is None else str(value)
+    winner = Winner.INVALID if found is None else None
+    return Label(
+        Kind.RATING,
+        index,
+        None,
+        winner,
+        rating=found,
+        aspect=aspect,
+        annotator=annotator,
+        label=raw,
+    )
+
+
+def items(row: Json, key: str) -> list[object]:
+    """Return a list that must be there and not be empty."""
+    found = get(row, key)
+    if not is_array(found) or not found:
+        raise RowError(Reason.WRONG_TYPE, f"`{key}` is not a list with items")
+    return found
 
 
 def check(record: Record) -> Record:

@@ -51,7 +51,9 @@ class LabelColumn(Part):
     column: str
     """Dotted path in the row; ``annotations[].choice`` walks a list, one label an element."""
     values: dict[str, Side] = Field(default_factory=dict)
-    """What each raw value means; a value that is not listed is quarantined."""
+    """What each raw value means."""
+    otherwise: Literal["invalid"] | None = None
+    """What a value means that is not listed; null quarantines the row."""
     negative: Literal["a", "b"] | None = None
     """For signed numbers: the side that a negative value prefers; zero is a tie."""
     aspect: str | None = None
@@ -72,6 +74,8 @@ class NumberColumns(Part):
     columns: tuple[str, ...] = Field(min_length=1)
     values: dict[str, float] = Field(default_factory=dict)
     """What each raw value counts as, where the numbers are written as words."""
+    otherwise: Literal["invalid"] | None = None
+    """What a value means that is not listed in ``values``; null quarantines the row."""
     aspect: str | None = None
     annotator: str | None = None
 
