@@ -82,6 +82,11 @@ class Step:
         """The calls that make up the step: one a shard, or one for the corpus."""
         return [None] if self.scope == "corpus" else list(range(self.num_parts))
 
+    def aligned_with(self, upstream: "Step") -> bool:
+        """Tell whether shard *i* of this step reads nothing but shard *i* of one upstream."""
+        same = self.scope == upstream.scope == "shard" and self.num_parts == upstream.num_parts
+        return same and not self.gathers
+
     def part(self, table: str, part: int) -> str:
         """Return the path of one part of a table, relative to the root."""
         below = f"{table}/" if len(self.writes) > 1 else ""

@@ -37,12 +37,15 @@ def _because(rule: Rule) -> pl.Expr:
         return pl.concat_str(pl.lit("number "), value, pl.lit(f" of a budget of {rule.budget}"))
     shown = pl.coalesce("value_text", value, pl.lit("missing"))
     condition = rule.flip_when or rule.hold_when
-    if isinstance(condition.equals if condition else rule.equals, bool):
+    wanted = rule.equals if rule.equals is not None else rule.differs
+    if isinstance(condition.equals if condition else wanted, bool):
         words = {1.0: "true", 0.0: "false"}
         shown = pl.col("value").replace_strict(words, default="missing", return_dtype=pl.String)
     start = pl.concat_str(pl.lit(f"{rule.column} is "), shown)
     if rule.equals is not None:
         return pl.concat_str(start, pl.lit(f", the rule wants {_plain(rule.equals)}"))
+    if rule.differs is not None:
+        return pl.concat_str(start, pl.lit(", which the rule does not want"))
     if condition is not None:
         tail = pl.when(_is_missing()).then(pl.lit("")).otherwise(pl.lit(f", {_when(condition)}"))
         return pl.concat_str(start, tail)

@@ -161,6 +161,13 @@ def _equals(rule: Rule, columns: Mapping[str, Column]) -> Hit:
     return Hit(value.ne_missing(wanted), value, wanted, _missing(rule, value, "drop"))
 
 
+def _differs(rule: Rule, columns: Mapping[str, Column]) -> Hit:
+    value = _value(rule, columns)
+    unwanted = _literal(rule.differs)
+    fails = value.is_null() | (value == unwanted)
+    return Hit(fails, value, unwanted, _missing(rule, value, "drop"))
+
+
 def _literal(value: bool | float | str | None) -> pl.Expr:
     return pl.lit(value) if isinstance(value, str) else pl.lit(value, pl.Float64)
 
@@ -230,6 +237,7 @@ _HITS = {
     "bound": _bound,
     "quantile": _quantile,
     "equals": _equals,
+    "differs": _differs,
     "hold": _hold,
     "cap": _cap,
     "budget": _budget,

@@ -6,8 +6,9 @@ encoded twice because it stands in two pairs.
 
 import io
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from prefine.measure.texts import texts
 from prefine.recipe import Encoder
+from prefine.serve.static import Static, StaticEmbedder
 from prefine.step import Counts, Work
 
 VECTOR = pa.large_list(pa.float16())
@@ -64,19 +66,34 @@ def embed(work: Work, config: Encoder, table: str) -> Counts:
         config: The encoder.
         table: ``prompt_vectors`` or ``response_vectors``.
     """
-    from prefine.serve.encoder import Embedder
-
     origin, key = TABLES[table]
     ids, found = texts(work, origin, key)
-    embedder = Embedder(config, _static(work) if config.static else None, work.runtime.device)
-    vectors = embedder.encode(found).astype(np.float16) if found else np.empty((0, 1), np.float16)
+    vectors = (
+        _embedder(work, config).encode(found).astype(np.float16)
+        if found
+        else np.empty((0, 1), np.float16)
+    )
     work.emit(table, _arrow(key, ids, vectors))
     return Counts(len(ids), len(ids))
 
 
-def _static(work: Work) -> Any:
-    from prefine.serve.encoder import Static
+class Embeds(Protocol):
+    """Anything that turns texts into vectors."""
 
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Return one unit vector a text, shape (texts, dimensions)."""
+        ...
+
+
+def _embedder(work: Work, config: Encoder) -> Embeds:
+    if config.static:
+        return StaticEmbedder(_static(work), config.max_chars)
+    from prefine.serve.encoder import Embedder
+
+    return Embedder(config, work.runtime.device)
+
+
+def _static(work: Work) -> Static:
     step = next(step for step in work.step.upstream if step.name == "encoder")
     tokenizer, vectors = (work.store.read_bytes(f"{step.folder}/{name}") for name in _FILES)
     return Static(tokenizer.decode(), np.load(io.BytesIO(vectors)))

@@ -5,14 +5,23 @@ happens: Prefect; flows import this and not the other way round.
 """
 
 from prefine.plan.resolve import resolve, to_yaml
-from prefine.plan.run import Watcher, publish_plan, run_named, run_plan
+from prefine.plan.run import (
+    Watcher,
+    publish_named,
+    publish_plan,
+    remember,
+    run_named,
+    run_plan,
+)
 from prefine.plan.steps import Plan, make_plan
 
 __all__ = [
     "Plan",
     "Watcher",
     "make_plan",
+    "publish_named",
     "publish_plan",
+    "remember",
     "resolve",
     "run_named",
     "run_plan",

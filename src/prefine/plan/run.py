@@ -14,7 +14,7 @@ from prefine.plan.resolve import to_yaml
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Recipe, Runtime
 from prefine.schema.json import Json
-from prefine.step import Manifest, Step, load_manifest, run_step
+from prefine.step import Manifest, Step, load_manifest, require_manifest, run_step
 from prefine.store import Store
 
 RECIPES = "recipes"
@@ -60,7 +60,7 @@ def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> No
     """
     watch = watcher or Silent()
     store = Store(runtime.root)
-    remember(plan, store)
+    remember(plan, runtime)
     for step in plan.steps:
         store.sweep(step.folder)
         missing = [s for s in step.shards if load_manifest(store, step, s) is None]
@@ -83,12 +83,13 @@ def _run(
         return
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         job = (plan.recipe.model_dump_json(), runtime.model_dump_json(), step.name)
-        futures = [pool.submit(run_named, *job, shard) for shard in shards]
+        futures = {pool.submit(run_named, *job, shard): shard for shard in shards}
         for future in as_completed(futures):
-            yield future.result()
+            future.result()
+            yield require_manifest(Store(runtime.root), step, futures[future])
 
 
-def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> Manifest:
+def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> str:
     """Run one call of a step by its name, as a worker that shares nothing but the root does.
 
     Args:
@@ -96,17 +97,29 @@ def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> Manife
         runtime: A runtime as JSON.
         step: The step's name.
         shard: Which part; null for a corpus step.
+
+    Returns:
+        The path of the manifest, relative to the root.
     """
+    plan, settings = _plan_of(recipe, runtime)
+    run_step(plan.step(step), shard, settings)
+    return plan.step(step).manifest_path(shard)
+
+
+def publish_named(recipe: str, runtime: str, output: str) -> Json:
+    """Publish the data set of a plan that ran; arguments as in ``run_named``."""
+    return publish_plan(*_plan_of(recipe, runtime), output)
+
+
+def _plan_of(recipe: str, runtime: str) -> tuple[Plan, Runtime]:
     settings = Runtime.model_validate_json(runtime)
-    plan = make_plan(Recipe.model_validate_json(recipe), settings)
-    return run_step(plan.step(step), shard, settings)
+    return make_plan(Recipe.model_validate_json(recipe), settings), settings
 
 
-def remember(plan: Plan, store: Store) -> None:
+def remember(plan: Plan, runtime: Runtime) -> None:
     """Keep the resolved recipe below the root, so that the run can be explained later."""
-    path = recipe_path(plan)
-    if not store.exists(path):
-        store.write_bytes(path, to_yaml(plan.recipe).encode())
+    store = Store(runtime.root)
+    store.write_bytes(recipe_path(plan), to_yaml(plan.recipe).encode())
 
 
 def recipe_path(plan: Plan) -> str:

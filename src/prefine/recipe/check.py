@@ -83,11 +83,11 @@ def _types(rule: Rule, path: Location, column: Column) -> Iterator[Problem]:
     )
     if bounded and not column.numeric:
         yield path, f"`{column.name}` is text; use `equals`, or a numeric column"
-    equals = [rule.equals, *(c.equals for c in conditions.values() if c is not None)]
+    equals = [rule.equals, rule.differs, *(c.equals for c in conditions.values() if c is not None)]
     for value in equals:
         if value is not None and isinstance(value, str) == column.numeric:
             kind = "a number or a truth value" if column.numeric else "text"
-            yield path, f"`{column.name}` holds {kind}; found `equals: {value}`"
+            yield path, f"`{column.name}` holds {kind}; found `{value}`"
 
 
 def unknown_column(name: str, columns: Iterable[str]) -> str:
@@ -95,7 +95,7 @@ def unknown_column(name: str, columns: Iterable[str]) -> str:
     known = list(columns)
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"; did you mean `{close[0]}`?" if close else ""
-    return f"no column `{name}`{hint} The columns are: {', '.join(known)}"
+    return f"no column `{name}`{hint}. The columns are: {', '.join(known)}"
 
 
 def _pairs(recipe: Recipe) -> Iterator[Problem]:

@@ -81,7 +81,7 @@ class NearDuplicates(Part):
     kind: Literal["near_duplicates"]
     similarity: float = Field(default=0.9, gt=0, le=1)
     """Least cosine of two prompt embeddings to be compared word by word."""
-    jaccard: float = Field(default=0.6, gt=0, le=1)
+    jaccard: float = Field(default=0.8, gt=0, le=1)
     """Least overlap of their three-word shingles to be one cluster."""
     shingle_words: int = Field(default=3, ge=1, le=10)
     """Shorter prompts are duplicates only when their normalised words are equal."""

@@ -45,6 +45,8 @@ class Rule(Part):
     """The bound is this quantile of the pairs that are still in."""
     maximum_quantile: float | None = Field(default=None, gt=0, lt=1)
     equals: Value | None = None
+    differs: Value | None = None
+    """The value must be another one than this; a missing value passes neither."""
     flip_when: Condition | None = None
     hold_when: Condition | None = None
     cap: int | None = Field(default=None, ge=1)
@@ -81,6 +83,7 @@ class Rule(Part):
             "bound": self.minimum is not None or self.maximum is not None,
             "quantile": self.minimum_quantile is not None or self.maximum_quantile is not None,
             "equals": self.equals is not None,
+            "differs": self.differs is not None,
             "flip": self.flip_when is not None,
             "hold": self.hold_when is not None,
             "cap": self.cap is not None,

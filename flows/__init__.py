@@ -1,0 +1,1 @@
+"""Prefect flows: when, where and how often the plan's steps run."""

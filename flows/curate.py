@@ -1,0 +1,153 @@
+"""The curation flow: the plan's steps as Prefect tasks, one task a shard.
+
+What comes in: a recipe's path and where things lie. What goes out: the published data set, and an
+artifact that counts it. What never happens: a row, a column or a threshold here; tasks exchange
+paths of manifests and nothing else. Completion is on disk, so a task that ran before ends at once.
+
+    python -m flows.curate pipelines/quickstart.yaml --output curated
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from prefect import State, flow, task
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+
+from prefine.errors import ServiceError
+from prefine.plan import Plan, make_plan, publish_named, remember, run_named
+from prefine.recipe import Runtime, load_recipe
+from prefine.step import Step
+
+THREADS = 4
+"""Tasks at a time; polars, FAISS, torch and HTTP release the GIL, so threads are enough."""
+
+
+def is_service_error(_task: object, _run: object, state: State[Any]) -> bool:
+    """Tell whether a task failed for a reason that may pass; only those are tried again."""
+    try:
+        state.result()
+    except ServiceError:
+        return True
+    except Exception:  # noqa: BLE001 - the state carries whatever the task raised
+        return False
+    return False
+
+
+@task(
+    retries=5,
+    retry_delay_seconds=exponential_backoff(backoff_factor=4),
+    retry_jitter_factor=0.2,
+    retry_condition_fn=is_service_error,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    task_run_name="{step}-{shard}",
+)
+def run_shard(recipe: str, runtime: str, step: str, shard: int | None) -> str:
+    """Run one call of a step; return the path of its manifest.
+
+    Args:
+        recipe: The resolved recipe as JSON.
+        runtime: The runtime as JSON.
+        step: The step's name.
+        shard: Which part; null for a corpus step.
+    """
+    return run_named(recipe, runtime, step, shard)
+
+
+@task(cache_policy=NO_CACHE, persist_result=False)
+def publish(recipe: str, runtime: str, output: str) -> dict[str, Any]:
+    """Copy the data set to its folder; return its manifest."""
+    return publish_named(recipe, runtime, output)
+
+
+@flow(name="curate", task_runner=cast("Any", ThreadPoolTaskRunner(max_workers=THREADS)))
+def curate(
+    recipe: str,
+    output: str,
+    root: str = ".prefine",
+    data: str | None = None,
+    runtime: dict[str, Any] | None = None,
+) -> dict[str, int]:
+    """Run a recipe and publish its data set.
+
+    Args:
+        recipe: Path of the YAML file.
+        output: Folder that receives the data set.
+        root: Folder or URL of the steps' results, shared by all workers.
+        data: What relative source paths are relative to; the recipe's folder by default.
+        runtime: Further settings of the runtime: servers, device, batch_tokens, ...
+
+    Returns:
+        Rows by split.
+    """
+    base = data if data is not None else str(Path(recipe).parent)
+    settings = Runtime(root=root, data=base, **(runtime or {}))
+    plan = make_plan(load_recipe(recipe), settings)
+    remember(plan, settings)
+    job = (plan.recipe.model_dump_json(), settings.model_dump_json())
+    futures = _submit(plan, *job)
+    for waiting in futures.values():
+        for future in waiting:
+            future.result()
+    manifest = publish(*job, output)
+    _artifacts(manifest)
+    return manifest["splits"]
+
+
+def _submit(plan: Plan, recipe: str, runtime: str) -> dict[str, list[PrefectFuture[str]]]:
+    """Submit every shard of every step, each waiting for just what it reads."""
+    futures: dict[str, list[PrefectFuture[str]]] = {}
+    for step in plan.steps:
+        futures[step.name] = []
+        for place, shard in enumerate(step.shards):
+            waits = [f for up in step.upstream for f in _needed(step, up, place, futures[up.name])]
+            if step.uses == "model":
+                waits += futures[step.name][-1:]
+            submitted = run_shard.with_options(name=step.name, tags=[step.uses]).submit(
+                recipe, runtime, step.name, shard, wait_for=waits, return_state=False
+            )
+            futures[step.name].append(submitted)
+    return futures
+
+
+def _needed(
+    step: Step, upstream: Step, place: int, futures: list[PrefectFuture[str]]
+) -> list[PrefectFuture[str]]:
+    """Return what a shard waits for: its own part upstream where the parts are the same."""
+    if step.aligned_with(upstream):
+        return [futures[place]]
+    return futures
+
+
+def _artifacts(manifest: dict[str, Any]) -> None:
+    """Leave the counts where the Prefect UI shows them."""
+    key = manifest["name"].replace("_", "-")
+    splits = manifest["splits"]
+    table = [{"reason": reason, "pairs": count} for reason, count in manifest["dropped"].items()]
+    table += [{"reason": f"kept in {name}", "pairs": count} for name, count in splits.items()]
+    create_table_artifact(table, key=f"{key}-reasons", description="Pairs by what became of them")
+    sources = "\n".join(
+        f"| {s['name']} | {s['rows_in']} | {s['rows_read']} | {sum(s['quarantined'].values())} |"
+        for s in manifest["sources"]
+    )
+    head = "| source | rows in | read | quarantined |\n|---|---|---|---|"
+    create_markdown_artifact(f"{head}\n{sources}", key=f"{key}-sources")
+
+
+def main(
+    recipe: Annotated[str, typer.Argument(help="The recipe, a YAML file.")],
+    output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
+    root: Annotated[str, typer.Option(help="Folder of the steps' results.")] = ".prefine",
+    data: Annotated[str | None, typer.Option(help="Base of relative source paths.")] = None,
+) -> None:
+    """Run the flow in this process."""
+    curate(recipe, output, root, data)
+
+
+if __name__ == "__main__":
+    typer.run(main)
