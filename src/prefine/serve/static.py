@@ -49,6 +49,8 @@ class StaticEmbedder:
     def _mean(self, ids: list[int]) -> Vectors:
         if not ids:
             return np.zeros(self._vectors.shape[1], np.float32)
-        mean: Vectors = self._vectors[ids].mean(axis=0)
-        norm = np.sqrt(np.einsum("d,d->", mean, mean))
-        return mean / norm if norm > 0 else mean
+        total: Vectors = np.einsum("td->d", self._vectors[ids])
+        norm = float(np.sqrt(np.einsum("d,d->", total, total)))
+        if norm > 0:
+            total /= norm
+        return total
