@@ -31,7 +31,7 @@ class StaticEmbedder:
 
     def __init__(self, static: Static, max_chars: int) -> None:
         self._tokenizer = Tokenizer.from_str(static.tokenizer)
-        self._vectors = static.vectors.astype(np.float32)
+        self._vectors: Vectors = static.vectors.astype(np.float32)
         self._max_chars = max_chars
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -48,7 +48,7 @@ class StaticEmbedder:
 
     def _mean(self, ids: list[int]) -> Vectors:
         if not ids:
-            return np.zeros(self._vectors.shape[1], np.float32)
+            return np.zeros_like(self._vectors[0])
         total: Vectors = np.einsum("td->d", self._vectors[ids])
         norm = float(np.sqrt(np.einsum("d,d->", total, total)))
         if norm > 0:
