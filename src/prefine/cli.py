@@ -126,6 +126,11 @@ def run(
     more = {"servers": servers_of(server or []), **settings_of(set_ or [])}
     runtime = runtime_of(recipe, root, data, **more)
     plan = make_plan(load_recipe(recipe), runtime)
+    for source in plan.recipe.sources:
+        for file in source.resolved:
+            if file.reason is not None:
+                text = f"{source.name}: {file.path} is {file.format}, for {file.reason}"
+                err.print(escape(text), highlight=False)
     with watching(err, plan) as watcher:
         run_plan(plan, runtime, watcher)
     manifest = publish_plan(plan, runtime, output)

@@ -7,7 +7,7 @@ written. What never happens: a half-written file under its final name.
 import os
 import socket
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -85,6 +85,8 @@ class Draft:
         self._temporary = store.temporary_for(path)
         self._handle: IO[bytes] = self._temporary.open("wb")
         self.mode = "wb"
+        self.before_discard: Callable[[], None] | None = None
+        """Lets a writer on top of this file end itself while the file can still be written."""
 
     @property
     def closed(self) -> bool:
@@ -126,6 +128,8 @@ class Draft:
 
     def discard(self) -> None:
         """Forget the file."""
+        if self.before_discard is not None and not self._handle.closed:
+            self.before_discard()
         self._handle.close()
         self._temporary.unlink(missing_ok=True)
 
@@ -140,6 +144,7 @@ class ParquetDraft:
         self._writer = pq.ParquetWriter(
             cast("IO[bytes]", draft), schema, compression="zstd", **options
         )
+        draft.before_discard = self._writer.close
 
     def write(self, table: pa.Table) -> None:
         """Append rows as one row group; an empty table writes none."""

@@ -161,6 +161,8 @@ def _csv(stream: IO[bytes], path: str, delimiter: str, limit: int) -> Iterator[R
                 yield _cells(header, cells, index + 1, limit)
     except csv.Error as error:
         raise DataError(f"{path}:{reader.line_num}: not readable as CSV ({error})") from error
+    finally:
+        lines.detach()
 
 
 def _cells(header: list[str], cells: list[str], number: int, limit: int) -> RawRow:

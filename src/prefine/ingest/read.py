@@ -109,11 +109,8 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     assert work.shard is not None, "files are read one by one"
     file = source.resolved[work.shard]
     path = location(file.path, work.runtime.data)
-    name = source.format
-    if name is None:
-        found, _ = detect_file(path, source.max_row_bytes)
-        name = found.format
-        work.notes["detected"] = f"{found.format}: {found.reason}"
+    name = source.format or file.format
+    assert name is not None, "a resolved source has a layout"
     context = Context(source, file.fields, _tables(source, work.runtime.data))
     batch = Batch(source.name, file, num_shards)
     dropped: Counter[str] = Counter()

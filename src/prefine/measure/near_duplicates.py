@@ -5,14 +5,13 @@ prompt. What never happens: two prompts merged because their vectors are near; t
 Prompts shorter than a shingle are duplicates only when their words are equal.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from prefine.measure.embeddings import Vectors, read_vectors
@@ -20,12 +19,15 @@ from prefine.measure.texts import texts
 from prefine.recipe import NearDuplicates
 from prefine.step import Counts, Work
 
-_WORD = re.compile(r"\w+")
+Places = npt.NDArray[np.int64]
+
 _LISTS_PER_ROOT = 4
 _PROBES = 16
 _TRAINED_ON = 40
-_SEARCHED = 8192
-"""Queries in one call; memory of a search is this times the number of lists or prompts."""
+_SEARCHED = 2048
+"""Queries in one search; their neighbours' vectors are in memory at once."""
+_COMPARED = 100_000
+"""Candidate pairs whose shingles are compared at once."""
 
 
 def measure(work: Work, config: NearDuplicates) -> Counts:
@@ -40,11 +42,10 @@ def measure(work: Work, config: NearDuplicates) -> Counts:
     vectors = np.concatenate([v for _, v in parts if len(v)] or [np.empty((0, 1), np.float32)])
     del parts
     nearest, candidates = pairs_near(vectors, config)
-    wanted = {index for pair in candidates for index in pair}
-    words = _words(work, wanted)
-    edges = [(a, b) for a, b in candidates if same(words[a], words[b], config)]
-    labels = components(len(ids), edges)
-    table = clusters(ids, labels).with_columns(prompt_similarity=pl.Series(nearest))
+    del vectors
+    edges = candidates[overlaps(_shingles(work, candidates, config), candidates) >= config.jaccard]
+    table = clusters(ids, components(len(ids), edges))
+    table = table.with_columns(prompt_similarity=pl.Series(nearest).fill_nan(None))
     work.notes["num_candidates"], work.notes["num_edges"] = len(candidates), len(edges)
     start = 0
     for part in work.parts("prompts"):
@@ -54,33 +55,28 @@ def measure(work: Work, config: NearDuplicates) -> Counts:
     return Counts(len(ids), start)
 
 
-def pairs_near(
-    vectors: Vectors, config: NearDuplicates
-) -> tuple[npt.NDArray[np.float64], list[tuple[int, int]]]:
+def pairs_near(vectors: Vectors, config: NearDuplicates) -> tuple[npt.NDArray[np.float64], Places]:
     """Find the pairs of vectors above the similarity bound, among each one's neighbours.
 
     Returns:
         The cosine of each vector to its nearest other one (NaN where there is none), and the pairs
-        of places whose cosine is at least ``similarity``, smaller place first.
+        of places whose cosine is at least ``similarity``, smaller place first, shape (pairs, 2).
     """
     nearest = np.full(len(vectors), np.nan)
-    found: set[tuple[int, int]] = set()
-    for rows, neighbours in search(vectors, config):
-        for row, near in zip(rows, neighbours, strict=True):
-            others = near[(near >= 0) & (near != row)]
-            if not len(others):
-                continue
-            cosines = vectors[others].astype(np.float64) @ vectors[row].astype(np.float64)
-            cosines = np.clip(cosines, -1.0, 1.0)
-            nearest[row] = cosines.max()
-            for other in others[cosines >= config.similarity - 1e-9]:
-                found.add((min(int(row), int(other)), max(int(row), int(other))))
-    return nearest, sorted(found)
+    found: list[Places] = [np.empty((0, 2), np.int64)]
+    for rows, neighbours in _search(vectors, config):
+        others = (neighbours >= 0) & (neighbours != rows[:, None])
+        cosines = np.einsum("bkd,bd->bk", vectors[neighbours], vectors[rows]).astype(np.float64)
+        cosines = np.where(others, np.clip(cosines, -1.0, 1.0), -np.inf)
+        best = cosines.max(axis=1, initial=-np.inf)
+        nearest[rows] = np.where(np.isfinite(best), best, np.nan)
+        row, column = np.nonzero(cosines >= config.similarity - 1e-6)
+        both = np.stack([rows[row], neighbours[row, column]], axis=1)
+        found.append(np.sort(both, axis=1))
+    return nearest, np.unique(np.concatenate(found), axis=0)
 
 
-def search(
-    vectors: Vectors, config: NearDuplicates
-) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+def _search(vectors: Vectors, config: NearDuplicates) -> Iterator[tuple[Places, Places]]:
     """Yield blocks of places and their neighbours' places, -1 where there are fewer."""
     count = min(config.neighbours + 1, len(vectors))
     if not count:
@@ -109,47 +105,63 @@ def _index(vectors: Vectors, exact_up_to: int) -> faiss.Index:
     return index
 
 
-def _words(work: Work, wanted: set[int]) -> dict[int, tuple[str, ...]]:
-    """Return the normalised words of the prompts at some places."""
-    found: dict[int, tuple[str, ...]] = {}
+def _shingles(work: Work, candidates: Places, config: NearDuplicates) -> csr_matrix:
+    """Return which shingles the candidate prompts have: prompts by shingles, ones and zeros."""
+    wanted = np.unique(candidates)
+    frames: list[pl.DataFrame] = []
     start = 0
     for part in work.parts("prompts"):
         _, of_part = texts(work, "prompts", "prompt_id", part)
-        for place, text in enumerate(of_part, start):
-            if place in wanted:
-                found[place] = words_of(text)
+        mine = wanted[(wanted >= start) & (wanted < start + len(of_part))]
+        frames.append(shingles([of_part[i - start] for i in mine], mine, config.shingle_words))
         start += len(of_part)
-    return found
+    found = pl.concat(frames).unique()
+    columns = found["shingle"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    shape = (start, int(columns.max(initial=-1)) + 1)
+    ones = np.ones(found.height, np.float32)
+    return coo_matrix((ones, (found["place"].to_numpy(), columns)), shape=shape).tocsr()
 
 
-def words_of(text: str) -> tuple[str, ...]:
-    """Return the words of a text without case and punctuation."""
-    return tuple(_WORD.findall(text.casefold()))
+def shingles(found: list[str], places: Places, size: int) -> pl.DataFrame:
+    """Return the shingles of texts: runs of words, without case and punctuation, hashed.
 
+    A text with fewer words than a shingle is one shingle as a whole, so that it equals only the
+    very same words.
 
-def same(a: tuple[str, ...], b: tuple[str, ...], config: NearDuplicates) -> bool:
-    """Tell whether two prompts share enough shingles to be one.
+    Args:
+        found: The texts.
+        places: A number for each of them.
+        size: Words in a shingle.
 
-    Prompts with fewer words than a shingle must be equal word for word.
+    Returns:
+        Columns ``place`` and ``shingle``, one row a shingle and text.
     """
-    size = config.shingle_words
-    if a == b:
-        return True
-    if min(len(a), len(b)) < size:
-        return False
-    left, right = _shingles(a, size), _shingles(b, size)
-    return len(left & right) >= config.jaccard * len(left | right)
+    words = pl.DataFrame({"place": places, "text": found}, schema={"place": int, "text": str})
+    listed = words.select("place", pl.col("text").str.to_lowercase().str.extract_all(r"\w+"))
+    short = listed.filter(pl.col("text").list.len() < size)
+    long = listed.filter(pl.col("text").list.len() >= size).explode("text")
+    runs = [pl.col("text").shift(-ahead).over("place") for ahead in range(size)]
+    whole = short.select("place", pl.concat_str(pl.lit("="), pl.col("text").list.join(" ")))
+    parts = long.select("place", pl.concat_str(runs, separator=" ").alias("literal")).drop_nulls()
+    both = pl.concat([whole, parts.rename({"literal": whole.columns[1]})])
+    return both.select("place", pl.col(whole.columns[1]).hash(seed=0).alias("shingle"))
 
 
-def _shingles(words: tuple[str, ...], size: int) -> set[tuple[str, ...]]:
-    return {words[i : i + size] for i in range(len(words) - size + 1)}
+def overlaps(ones: csr_matrix, pairs: Places) -> npt.NDArray[np.float64]:
+    """Return the Jaccard overlap of the rows of each pair, shape (pairs,)."""
+    sizes = np.asarray(ones.sum(axis=1)).ravel()
+    found = [np.empty(0)]
+    for start in range(0, len(pairs), _COMPARED):
+        left, right = pairs[start : start + _COMPARED].T
+        shared = np.asarray(ones[left].multiply(ones[right]).sum(axis=1)).ravel()
+        found.append(shared / np.maximum(sizes[left] + sizes[right] - shared, 1))
+    return np.concatenate(found)
 
 
-def components(count: int, edges: Iterable[tuple[int, int]]) -> npt.NDArray[np.int32]:
+def components(count: int, edges: Places) -> npt.NDArray[np.int32]:
     """Return a label for each of ``count`` places: equal for places joined by edges."""
-    pairs = np.array(list(edges), dtype=np.int64).reshape(-1, 2)
-    ones = np.ones(len(pairs), dtype=np.int8)
-    graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
+    ones = np.ones(len(edges), dtype=np.int8)
+    graph = coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
     return labels
 

@@ -14,7 +14,7 @@ from prefine.errors import DataError, RecipeError
 from prefine.export.rows import exported_columns
 from prefine.ingest.files import layout_of
 from prefine.ingest.hub import hub_digest
-from prefine.ingest.read import location
+from prefine.ingest.read import detect_file, location
 from prefine.recipe import (
     BootstrapReward,
     Cosine,
@@ -36,7 +36,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
 
     Raises:
         RecipeError: A file is missing, a hash differs, a model is not there.
-        DataError: A file cannot be read, or stands in the source twice.
+        DataError: A file cannot be read, stands in the source twice, or has no known layout.
     """
     if all(source.resolved for source in recipe.sources):
         return recipe
@@ -66,6 +66,8 @@ def to_yaml(recipe: Recipe) -> str:
 
 def _source(source: Source, data: str) -> Source:
     files = _files(source.name, source.files, source.path_fields, data)
+    if source.format is None:
+        files = tuple(_recognised(file, source, data) for file in files)
     if source.sha256 and sorted(source.sha256) != sorted(file.sha256 for file in files):
         found = ", ".join(f"{file.path} has {file.sha256}" for file in files)
         raise RecipeError(f"source {source.name}: other bytes than `sha256` says; {found}")
@@ -76,6 +78,11 @@ def _source(source: Source, data: str) -> Source:
         for name, table in source.tables.items()
     }
     return source.model_copy(update={"resolved": files, "tables": tables})
+
+
+def _recognised(file: File, source: Source, data: str) -> File:
+    found, _ = detect_file(location(file.path, data), source.max_row_bytes)
+    return file.model_copy(update={"format": found.format, "reason": found.reason})
 
 
 def _files(

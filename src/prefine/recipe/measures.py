@@ -136,6 +136,8 @@ class BootstrapReward(Part):
 
 
 class _ScoredReward(Part):
+    """What both ways of asking a reward model share."""
+
     name: Name = "reward"
     weights: Weights
     """The reward model; its tokenizer and chat template come with it."""

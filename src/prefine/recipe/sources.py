@@ -137,6 +137,10 @@ class File(Part):
     num_bytes: Annotated[int, Where]
     fields: dict[str, str] = Field(default_factory=dict)
     """What ``path_fields`` took from the path."""
+    format: Format | None = None
+    """The layout that was recognised, where the source names none."""
+    reason: Annotated[str | None, Where] = None
+    """Why it was recognised."""
 
 
 class Table(Part):

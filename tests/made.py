@@ -1,0 +1,137 @@
+"""Made rows, small models and short ways to run a recipe; used by all lanes."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from prefine.ingest.files import RawRow
+from prefine.ingest.formats import ADAPTERS, fitting
+from prefine.ingest.read import parse_row
+from prefine.ingest.record import Context, Record, RowError
+from prefine.plan import Plan, make_plan, run_plan
+from prefine.plan.look import rows
+from prefine.recipe import Runtime, Source, parse_recipe
+from prefine.step import run_step
+
+TEMPLATE = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] + '\n' + m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def turn(role: str, content: str) -> dict[str, str]:
+    return {"role": role, "content": content}
+
+
+def user(content: str) -> dict[str, str]:
+    return turn("user", content)
+
+
+def assistant(content: str) -> dict[str, str]:
+    return turn("assistant", content)
+
+
+def explicit(prompt: str, chosen: str, rejected: str, **more: Any) -> dict[str, Any]:
+    """Return a row of TRL's explicit layout."""
+    return {
+        "prompt": [user(prompt)],
+        "chosen": [assistant(chosen)],
+        "rejected": [assistant(rejected)],
+        **more,
+    }
+
+
+def read_row(row: Any, layout: str | None = None, **source: Any) -> Record | RowError:
+    """Read one parsed row, in the layout that it fits."""
+    if layout is None:
+        found = fitting(row)
+        assert len(found) == 1, found
+        layout = found[0].format
+    if layout == "columns":
+        source["format"] = layout
+    settings = Source(name="made", files=("made.jsonl",), **source)
+    return parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], Context(settings))
+
+
+def read_record(row: Any, layout: str | None = None, **source: Any) -> Record:
+    """Read one parsed row that must be readable."""
+    found = read_row(row, layout, **source)
+    assert isinstance(found, Record), found
+    return found
+
+
+def run_recipe(text: str, folder: Path, **runtime: Any) -> tuple[Plan, Runtime]:
+    """Run a recipe whose sources lie in a folder; its results are below ``folder/root``."""
+    settings = Runtime(**{"root": str(folder / "root"), "data": str(folder), **runtime})
+    plan = make_plan(parse_recipe(text), settings)
+    run_plan(plan, settings)
+    return plan, settings
+
+
+def table(text: str, folder: Path, name: str, **runtime: Any) -> pl.DataFrame:
+    """Run a recipe as far as one of its tables, and return it."""
+    settings = Runtime(**{"root": str(folder / "root"), "data": str(folder), **runtime})
+    plan = make_plan(parse_recipe(text), settings)
+    last = plan.writers(name)[-1]
+    for step in plan.steps[: plan.steps.index(last) + 1]:
+        for shard in step.shards:
+            run_step(step, shard, settings)
+    return rows(plan, settings, name)
+
+
+def byte_tokenizer() -> Any:
+    """Build a byte-level tokenizer with a chat template; every byte is a token."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = ["<pad>", "<|im_start|>", "<|im_end|>"]
+    vocab = {token: number for number, token in enumerate(special + alphabet)}
+    tokenizer = Tokenizer(models.BPE(vocab=vocab, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<|im_end|>",
+        additional_special_tokens=["<|im_start|>"],
+    )
+    fast.chat_template = TEMPLATE
+    return fast
+
+
+def llama(kind: str, folder: Path, seed: int = 0, **config: Any) -> Path:
+    """Build a small random Llama on disk: ``policy`` or ``reward``."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+
+    tokenizer = byte_tokenizer()
+    torch.manual_seed(seed)
+    settings = LlamaConfig(
+        **{
+            "vocab_size": len(tokenizer),
+            "hidden_size": 128,
+            "intermediate_size": 256,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 2,
+            "head_dim": 64,
+            "max_position_embeddings": 4096,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "bos_token_id": None,
+            "num_labels": 1,
+            **config,
+        }
+    )
+    built = LlamaForCausalLM if kind == "policy" else LlamaForSequenceClassification
+    model = built(settings)
+    if kind == "reward":
+        torch.nn.init.normal_(model.score.weight, std=0.2)
+    else:
+        weights = torch.linspace(0.5, 1.5, settings.hidden_size)
+        model.model.norm.weight.data.copy_(weights)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,161 @@
+"""Recipes: every mistake at once, and an identity that knows what changes bytes."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from prefine.errors import RecipeError
+from prefine.recipe import Recipe, Runtime, load_recipe, parse_recipe
+from prefine.recipe.base import Part
+
+GOOD = """
+name: made
+sources:
+  - {name: one, files: [a.jsonl]}
+measures:
+  - {kind: lengths}
+  - {kind: reward/bootstrap}
+rules:
+  - {name: long, column: chosen_chars, maximum: 100}
+"""
+
+
+def problems(text: str) -> str:
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(text, "r.yaml")
+    return str(caught.value)
+
+
+def test_a_good_recipe_has_its_defaults_written_out() -> None:
+    recipe = parse_recipe(GOOD)
+
+    assert recipe.seed == 0
+    assert recipe.pairs.select == "best_vs_worst"
+    assert [rule.reason for rule in recipe.all_rules] == [
+        "identical",
+        "empty",
+        "unlabelled",
+        "tie",
+        "long",
+    ]
+
+
+def test_every_mistake_is_reported_at_once_with_its_line_and_path() -> None:
+    text = """name: made
+sources:
+  - name: one
+    files: [a.jsonl]
+    formt: hh
+measures:
+  - {kind: lengths}
+  - {kind: reward/bootstrap, fold: 3}
+rules:
+  - {column: bootstrap_margn, minimum: 0}
+  - {column: bootstrap_margin, minimum: 0, equals: 3}
+  - {column: source, minimum: 0}
+  - {per: source}
+exports: {}
+"""
+    told = problems(text).splitlines()
+
+    assert told[0] == "7 mistakes in the recipe"
+    assert told[1:3] == [
+        "  r.yaml:5 sources[0].formt: unknown key `formt`; did you mean `format`?",
+        "  r.yaml:8 measures[1].fold: unknown key `fold`; did you mean `folds`?",
+    ]
+    assert told[3].startswith(
+        "  r.yaml:10 rules[0].column: no column `bootstrap_margn`; did you mean `bootstrap_margin`?"
+    )
+    assert told[4:] == [
+        "  r.yaml:11 rules[1]: a rule has exactly one test; found: bound, equals",
+        "  r.yaml:12 rules[2]: `source` is text; use `equals`, or a numeric column",
+        "  r.yaml:13 rules[3]: a rule has exactly one test; found: none",
+        "  r.yaml:14 exports: unknown key `exports`; did you mean `export`?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("maximum: 100", "equals: yes please"), "holds a number"),
+        (("{kind: lengths}", "{kind: length}"), "measures[0]"),
+        (("kind: lengths", "tokenizer: null"), "`kind` is missing"),
+        (("files: [a.jsonl]", "files: []"), "sources[0].files"),
+        (("name: long", "name: tie"), "the name `tie` is used twice"),
+        (("name: made", "name: Made It"), "r.yaml:2 name"),
+        (("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"), "`lengths` is used twice"),
+        (("column: chosen_chars, maximum: 100", "cap: 3"), "`cap` needs `per`"),
+        (("column: chosen_chars, maximum: 100", "cap: 3, per: topic"), "no column `topic`"),
+        (
+            ("column: chosen_chars, maximum: 100", "budget: 3, order_by: -source"),
+            "`source` is text and has no order",
+        ),
+        (("{name: one, files: [a.jsonl]}", "{name: one, files: [a], format: columns}"), "columns"),
+        (("name: made", "name: made\nname: again"), "given twice"),
+        (("name: made", "pairs: {use: [reward]}\nname: made"), "go together"),
+        (
+            ("name: made", "pairs: {use: [reward], reward: rm}\nname: made"),
+            "no reward measure `rm`; the response rewards are: none",
+        ),
+        (("name: made", "export: {columns: [marginn]}\nname: made"), "no column `marginn`"),
+        (
+            ("{kind: reward/bootstrap}", "{kind: reward/bootstrap, name: margin}"),
+            "no mistake",
+        ),
+    ],
+)
+def test_contradictions_are_told(change: tuple[str, str], message: str) -> None:
+    text = GOOD.replace(*change)
+    if message == "no mistake":
+        assert parse_recipe(text).measures
+        return
+
+    assert message in problems(text)
+
+
+def test_a_measure_may_not_write_a_column_that_trainers_interpret() -> None:
+    text = GOOD.replace(
+        "{kind: lengths}", "{kind: ches/transformers, name: text, weights: {model: a/b}}"
+    )
+
+    assert "reserved column `text`" in problems(text.replace("chosen_chars", "bootstrap_margin"))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "name: [unclosed"])
+def test_what_is_no_recipe_is_one_sentence(text: str) -> None:
+    assert "\n" not in problems(text)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="cannot read the recipe"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_a_location_is_no_part_of_the_identity() -> None:
+    here, there = (parse_recipe(GOOD.replace("a.jsonl", name)) for name in ("a.jsonl", "b/c.jsonl"))
+
+    assert here != there
+    assert here.identity() == there.identity()
+
+
+def test_a_model_folder_is_known_by_its_bytes() -> None:
+    from prefine.recipe import Weights
+
+    here = Weights(model="/one/place", digest="abc")
+
+    assert here.identity() == Weights(model="/other/place", digest="abc").identity()
+    assert here.identity() != Weights(model="/one/place", digest="abd").identity()
+
+
+def _fields(model: type[BaseModel]) -> set[str]:
+    return set(model.model_fields)
+
+
+def test_no_runtime_value_is_named_in_a_recipe() -> None:
+    assert not _fields(Runtime) & _fields(Recipe)
+
+
+@pytest.mark.parametrize("part", Part.__subclasses__())
+def test_every_field_of_a_recipe_says_what_it_is(part: type[Part]) -> None:
+    assert part.__doc__
