@@ -2,7 +2,8 @@
 
 What comes in: prompt vectors and texts of the whole corpus. What goes out: a cluster for every
 prompt. What never happens: two prompts merged because their vectors are near; the words decide.
-Prompts shorter than a shingle are duplicates only when their words are equal.
+Prompts shorter than a shingle are duplicates only when their words are equal, and prompts of equal
+words are duplicates whatever their vectors say.
 """
 
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ def measure(work: Work, config: NearDuplicates) -> Counts:
     nearest, candidates = pairs_near(vectors, config)
     del vectors
     edges = candidates[overlaps(_shingles(work, candidates, config), candidates) >= config.jaccard]
+    edges = np.concatenate([edges, _equal(work)])
     table = clusters(ids, components(len(ids), edges))
     table = table.with_columns(prompt_similarity=pl.Series(nearest).fill_nan(None))
     work.notes["num_candidates"], work.notes["num_edges"] = len(candidates), len(edges)
@@ -120,6 +122,21 @@ def _shingles(work: Work, candidates: Places, config: NearDuplicates) -> csr_mat
     shape = (start, int(columns.max(initial=-1)) + 1)
     ones = np.ones(found.height, np.float32)
     return coo_matrix((ones, (found["place"].to_numpy(), columns)), shape=shape).tocsr()
+
+
+def _equal(work: Work) -> Places:
+    """Return edges between prompts whose words are equal, near or not in the encoder's eyes."""
+    seen: list[pl.Series] = []
+    for part in work.parts("prompts"):
+        _, of_part = texts(work, "prompts", "prompt_id", part)
+        found = pl.Series("text", of_part, dtype=pl.String)
+        words = found.str.to_lowercase().str.extract_all(r"\w+").list.join(" ")
+        plain = pl.select(pl.when(words != "").then(words).otherwise(found)).to_series()
+        seen.append(plain.hash(seed=0))
+    frame = pl.DataFrame({"words": pl.concat(seen)}).with_row_index("place")
+    first = pl.col("place").min().over("words")
+    again = frame.select(first.alias("first"), "place").filter(pl.col("first") != pl.col("place"))
+    return again.cast(pl.Int64).to_numpy()
 
 
 def shingles(found: list[str], places: Places, size: int) -> pl.DataFrame:
