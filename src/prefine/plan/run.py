@@ -4,17 +4,17 @@ What comes in: a plan and a runtime. What goes out: manifests, and the published
 never happens: a shard that runs before its inputs are done, or twice.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
-from typing import Protocol
+from typing import Protocol, Self
 
 from prefine.export.publish import publish
 from prefine.plan.resolve import to_yaml
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Recipe, Runtime
 from prefine.schema.json import Json
-from prefine.step import Manifest, Step, load_manifest, require_manifest, run_step
+from prefine.step import Manifest, Step, load_manifest, run_step
 from prefine.store import Store
 
 RECIPES = "recipes"
@@ -61,32 +61,40 @@ def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> No
     watch = watcher or Silent()
     store = Store(runtime.root)
     remember(plan, runtime)
-    for step in plan.steps:
-        store.sweep(step.folder)
-        missing = [s for s in step.shards if load_manifest(store, step, s) is None]
-        watch.start(step, len(step.shards) - len(missing))
-        for manifest in _run(plan, step, missing, runtime, watch.rows):
-            watch.advance(step, manifest)
+    with _Pool(plan, runtime) as pool:
+        for step in plan.steps:
+            store.sweep(step.folder)
+            missing = [s for s in step.shards if load_manifest(store, step, s) is None]
+            watch.start(step, len(step.shards) - len(missing))
+            shared = len(missing) > 1 and runtime.workers > 1 and step.uses == "cpu"
+            for shard in pool.run(step, missing) if shared else missing:
+                watch.advance(step, run_step(step, shard, runtime, watch.rows))
 
 
-def _run(
-    plan: Plan,
-    step: Step,
-    shards: list[int | None],
-    runtime: Runtime,
-    progress: Callable[[int], None],
-) -> Iterator[Manifest]:
-    workers = min(runtime.workers, len(shards))
-    if workers < 2 or step.uses == "model":  # noqa: PLR2004 - more than this process
-        for shard in shards:
-            yield run_step(step, shard, runtime, progress)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        job = (plan.recipe.model_dump_json(), runtime.model_dump_json(), step.name)
-        futures = {pool.submit(run_named, *job, shard): shard for shard in shards}
+class _Pool:
+    """Worker processes, started when the first step has use for them."""
+
+    def __init__(self, plan: Plan, runtime: Runtime) -> None:
+        self._job = (plan.recipe.model_dump_json(), runtime.model_dump_json())
+        self._workers = runtime.workers
+        self._executor: ProcessPoolExecutor | None = None
+
+    def run(self, step: Step, shards: Sequence[int | None]) -> Iterator[int | None]:
+        """Run calls of a step; yield each shard as it is done."""
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(self._workers, get_context("spawn"))
+        submit = self._executor.submit
+        futures = {submit(run_named, *self._job, step.name, shard): shard for shard in shards}
         for future in as_completed(futures):
             future.result()
-            yield require_manifest(Store(runtime.root), step, futures[future])
+            yield futures[future]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
 
 
 def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> str:

@@ -1,0 +1,193 @@
+"""The plan: what is shared between recipes, what is hashed, what inputs are refused."""
+
+import gzip
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prefine.errors import DataError, RecipeError
+from prefine.plan import make_plan, run_plan
+from prefine.plan.look import last_plan, rows
+from prefine.recipe import Recipe, Runtime, parse_recipe
+from tests.made import explicit, run_recipe
+
+RECIPE = """
+name: made
+sources: [{name: made, files: [rows.jsonl]}]
+measures: [{kind: lengths}]
+rules: [{name: short, column: chosen_chars, minimum: 3}]
+"""
+ROWS = [explicit(f"Question {n}?", f"Yes {n}", f"No {n}") for n in range(6)]
+
+
+@pytest.fixture
+def runtime(write_lines: Any, tmp_path: Path) -> Runtime:
+    write_lines(ROWS)
+    return Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+
+
+def fingerprints(recipe: str, runtime: Runtime) -> dict[str, str]:
+    return {s.name: s.fingerprint for s in make_plan(parse_recipe(recipe), runtime).steps}
+
+
+def test_a_threshold_moves_only_the_steps_after_the_measures(runtime: Runtime) -> None:
+    before = fingerprints(RECIPE, runtime)
+    after = fingerprints(RECIPE.replace("minimum: 3", "minimum: 4"), runtime)
+
+    assert {name for name in before if before[name] != after[name]} == {"decide", "export"}
+
+
+def test_a_new_threshold_measures_nothing_again(runtime: Runtime) -> None:
+    class Seen:
+        def __init__(self) -> None:
+            self.did: list[str] = []
+
+        def start(self, step: Any, done: int) -> None: ...
+        def advance(self, step: Any, manifest: Any) -> None:
+            self.did.append(step.name)
+
+        def rows(self, count: int) -> None: ...
+
+    first, second, third = Seen(), Seen(), Seen()
+    run_plan(make_plan(parse_recipe(RECIPE), runtime), runtime, first)
+    moved = RECIPE.replace("minimum: 3", "minimum: 4")
+    run_plan(make_plan(parse_recipe(moved), runtime), runtime, second)
+    run_plan(make_plan(parse_recipe(moved), runtime), runtime, third)
+
+    assert first.did[:3] == ["ingest_made", "gather", "pairs"]
+    assert second.did == ["decide", "export"]
+    assert third.did == []
+
+
+def test_a_source_is_its_bytes_and_not_its_path(runtime: Runtime, tmp_path: Path) -> None:
+    here = fingerprints(RECIPE, runtime)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "rows.jsonl").rename(tmp_path / "elsewhere" / "renamed.jsonl")
+    there = fingerprints(RECIPE.replace("rows.jsonl", "elsewhere/*.jsonl"), runtime)
+
+    assert here == there
+
+
+def test_one_changed_byte_changes_everything_after_it(runtime: Runtime, tmp_path: Path) -> None:
+    before = fingerprints(RECIPE, runtime)
+    path = tmp_path / "rows.jsonl"
+    path.write_text(path.read_text().replace("Question 5", "Question 9"))
+    after = fingerprints(RECIPE, runtime)
+
+    assert all(before[name] != after[name] for name in before)
+
+
+def test_a_resolved_recipe_is_not_read_again(runtime: Runtime, tmp_path: Path) -> None:
+    plan = make_plan(parse_recipe(RECIPE), runtime)
+    (tmp_path / "rows.jsonl").unlink()
+
+    again = make_plan(Recipe.model_validate_json(plan.recipe.model_dump_json()), runtime)
+
+    assert [step.fingerprint for step in again.steps] == [step.fingerprint for step in plan.steps]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (("rows.jsonl", "none.jsonl"), RecipeError, r"source made: there is no file .*none\.jsonl"),
+        (("rows.jsonl", "'*.csv'"), RecipeError, r"source made: no file matches .*\*\.csv"),
+        (
+            ("[rows.jsonl]", f"[rows.jsonl], sha256: ['{'0' * 64}']"),
+            RecipeError,
+            "other bytes than",
+        ),
+        (("[rows.jsonl]", "[rows.jsonl, './rows.jsonl']"), DataError, "hold the same bytes"),
+        (
+            ("[rows.jsonl]", "[rows.jsonl], path_fields: 'x(?P<group>y)'"),
+            RecipeError,
+            "path_fields",
+        ),
+        (
+            ("{kind: lengths}", "{kind: lengths, tokenizer: {model: ./nothing}}"),
+            RecipeError,
+            "no model `./nothing`",
+        ),
+    ],
+)
+def test_an_input_that_is_not_there_is_told_before_anything_runs(
+    runtime: Runtime, change: tuple[str, str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        make_plan(parse_recipe(RECIPE.replace(*change)), runtime)
+
+    assert not Path(runtime.root).exists()
+
+
+def test_the_right_hash_is_accepted(runtime: Runtime, tmp_path: Path) -> None:
+    digest = sha256((tmp_path / "rows.jsonl").read_bytes()).hexdigest()
+    recipe = RECIPE.replace("[rows.jsonl]", f"[rows.jsonl], sha256: ['{digest}']")
+
+    assert make_plan(parse_recipe(recipe), runtime).steps
+
+
+def test_a_layout_is_recognised_before_anything_runs(runtime: Runtime, tmp_path: Path) -> None:
+    file = make_plan(parse_recipe(RECIPE), runtime).recipe.sources[0].resolved[0]
+
+    assert file.format == "trl_explicit"
+    assert file.reason == "`prompt` is a list of messages beside `chosen` and `rejected`"
+
+
+def test_quarantined_rows_say_where_they_stood(runtime: Runtime, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(path.read_text() + '{"prompt": "cut\n' + '{"prompt": null}\n')
+    plan, settings = run_recipe(RECIPE, tmp_path)
+
+    found = rows(plan, settings, "quarantine")
+
+    assert found.select("file", "row", "reason").rows() == [
+        ("rows.jsonl", 7, "not_json"),
+        ("rows.jsonl", 8, "missing_value"),
+    ]
+    assert found["text"].to_list() == ['{"prompt": "cut', '{"prompt": null}']
+
+
+def test_the_same_pairs_in_two_files_and_layouts_are_one(tmp_path: Path, write_lines: Any) -> None:
+    write_lines(ROWS)
+    lines = [
+        {
+            "chosen": f"\n\nHuman: Question {n}?\n\nAssistant: Yes {n}",
+            "rejected": f"\n\nHuman: Question {n}?\n\nAssistant: No {n}",
+        }
+        for n in range(4)
+    ]
+    plain = write_lines(lines, "hh.jsonl").read_bytes()
+    (tmp_path / "hh.jsonl.gz").write_bytes(gzip.compress(plain))
+    recipe = RECIPE.replace(
+        "[{name: made, files: [rows.jsonl]}]",
+        "[{name: made, files: [rows.jsonl]}, {name: other, files: [hh.jsonl.gz]}]",
+    )
+
+    pairs = rows(*run_recipe(recipe, tmp_path), "pairs")
+
+    assert pairs.height == 6
+    assert sorted(pairs["num_sources"]) == [1, 1, 2, 2, 2, 2]
+    assert sorted(pairs["votes_for"]) == [1, 1, 2, 2, 2, 2]
+
+
+def test_the_latest_run_below_a_root_is_found_by_name(runtime: Runtime, tmp_path: Path) -> None:
+    run_recipe(RECIPE, tmp_path)
+    run_recipe(RECIPE.replace("name: made\n", "name: second\n"), tmp_path)
+
+    assert last_plan(runtime).recipe.name == "second"
+    assert last_plan(runtime, "made").recipe.name == "made"
+    with pytest.raises(RecipeError, match="no run of a recipe `third`"):
+        last_plan(runtime, "third")
+
+
+def test_several_processes_write_the_same_bytes(tmp_path: Path, write_lines: Any) -> None:
+    for number in range(3):
+        write_lines(ROWS[number * 2 : number * 2 + 2], f"rows{number}.jsonl")
+    recipe = "shards: 3\n" + RECIPE.strip().replace("[rows.jsonl]", "['rows*.jsonl']")
+
+    def parts(root: Path, workers: int) -> dict[str, bytes]:
+        run_recipe(recipe, tmp_path, root=str(root), workers=workers)
+        return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*.parquet")}
+
+    assert parts(tmp_path / "one", 1) == parts(tmp_path / "two", 2)
