@@ -1,0 +1,426 @@
+"""The laws, on examples that hypothesis makes up."""
+
+import json
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from prefine.decide.rules import judge
+from prefine.ingest.files import RawRow, parse_object
+from prefine.ingest.formats import ADAPTERS
+from prefine.ingest.read import TABLES, Batch, parse_row
+from prefine.ingest.record import Context, Record, RowError, part
+from prefine.measure.ches import ches
+from prefine.pair.select import select
+from prefine.plan import make_plan, publish_plan, run_plan
+from prefine.plan.look import rows, states
+from prefine.recipe import File, Pairs, Recipe, Rule, Runtime, Source, parse_recipe
+from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
+from tests.made import explicit
+
+quick = settings(max_examples=60, deadline=None)
+slow = settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+texts = st.text(st.characters(codec="utf-8"), max_size=30)
+turns = st.lists(
+    st.builds(
+        lambda role, content: Message(role=role, content=content),
+        st.sampled_from(["user", "assistant", "system"]),
+        texts,
+    ),
+    min_size=1,
+    max_size=5,
+)
+numbers = st.one_of(st.none(), st.floats(-5, 5), st.just(float("nan")))
+json_values = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(-9, 9), texts),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["role", "content", "from", "value", "text", "type", "rank", "answer"]),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=12,
+)
+
+
+@quick
+@given(turns)
+def test_a_prompt_survives_the_way_through_arrow(prompt: list[Message]) -> None:
+    schema = TABLES["raw_prompts"]
+    row = {"prompt_id": prompt_id(prompt), "messages": prompt, "source": "s", "partition": 0}
+    found = pa.Table.from_pylist([row], schema=schema).to_pylist()[0]
+
+    assert found["messages"] == prompt
+    assert prompt_id(found["messages"]) == row["prompt_id"]
+
+
+@quick
+@given(st.sampled_from(sorted(ADAPTERS)), st.data())
+def test_any_json_is_read_or_quarantined_but_never_a_crash(layout: Any, data: Any) -> None:
+    keys = [
+        *["prompt", "chosen", "rejected", "completions", "instruction", "answers", "text", "score"],
+        *["conversation_a", "conversation_b", "winner", "messages", "label", "stars", "dialog"],
+        *["response1", "response2", "annotator1", "prediction 1", "preference", "conversations"],
+        *["all_generated_responses", "all_rm_scores", "generations", "ratings", "query"],
+        *["conversation_input", "bon_best", "loser_list", "reject", "question_id", "output_1"],
+    ]
+    row = data.draw(st.dictionaries(st.sampled_from(keys), json_values, max_size=8))
+    columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
+    more = {"format": "columns", "columns": columns} if layout == "columns" else {}
+    context = Context(Source(name="made", files=("f",), **more))
+
+    found = parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], context)
+
+    assert isinstance(found, Record | RowError)
+    if isinstance(found, Record):
+        batch = Batch("made", File(path="f", sha256="0" * 64, num_bytes=1), 3)
+        batch.add(1, found)
+        assert batch.labels.total() == len(found.labels) > 0
+
+
+@quick
+@given(st.binary(max_size=60))
+def test_any_line_is_parsed_or_has_its_reason(line: bytes) -> None:
+    row = parse_object(line, 1)
+
+    assert (row.value is None) == (row.error is not None)
+
+
+@quick
+@given(turns, turns, turns)
+def test_conversations_part_where_they_stop_being_equal(
+    common: list[Message], a: list[Message], b: list[Message]
+) -> None:
+    try:
+        length, mismatch = part([*common, *a], [*common, *b])
+    except RowError:
+        return
+
+    assert [*common, *a][:length] == [*common, *b][:length]
+    assert [*common, *a][length]["role"] == [*common, *b][length]["role"] == "assistant"
+    assert mismatch == (max(len(a), len(b)) + len(common) - length > 1)
+
+
+@quick
+@given(
+    st.lists(st.tuples(st.integers(0, 30).map(str), st.integers(0, 5).map(float)), max_size=8),
+    st.sampled_from(["best_vs_worst", "best_vs_random", "adjacent", "all"]),
+    st.integers(0, 3),
+    st.randoms(),
+)
+def test_selection_ignores_order_and_a_wider_gap_never_adds(
+    scored: list[tuple[str, float]], strategy: Any, gap: int, rng: random.Random
+) -> None:
+    distinct = list(dict(scored).items())
+    shuffled = rng.sample(distinct, len(distinct))
+
+    def chance(key: str) -> float:
+        return hash_unit(0, "made", key)
+
+    def chosen(items: list[tuple[str, float]], least: float) -> set[tuple[str, str]]:
+        if not items:
+            return set()
+        config = Pairs(select=strategy, minimum_gap=least)
+        return {(c.winner, c.loser) for c in select(items, config, chance)}
+
+    values = dict(distinct)
+    found = chosen(distinct, gap)
+    assert found == chosen(shuffled, gap)
+    assert chosen(distinct, gap + 1) <= found
+    assert all(values[w] > values[o] and values[w] - values[o] >= gap for w, o in found)
+    assert len({pair_id(w, o) for w, o in found}) == len(found)
+
+
+vectors = st.lists(st.floats(-3, 3, width=32), min_size=4, max_size=4).map(np.array)
+lengths = st.integers(1, 50)
+
+
+@quick
+@given(vectors, vectors, lengths, lengths, st.floats(0.1, 10))
+def test_the_laws_of_ches(a: Any, b: Any, n: int, m: int, c: float) -> None:
+    score, swapped = ches(a, b, n, m), ches(b, a, m, n)
+
+    assert score.ches + swapped.ches == pytest.approx(-float((a - b) @ (a - b)), abs=1e-9)
+    assert (score.ches_reversed, score.normalized_reversed) == (swapped.ches, swapped.normalized)
+    assert ches(a, a, n, n).ches == 0
+    assert ches(a, a, n, n).normalized == 0
+    assert ches(c * a, c * b, n, m).ches == pytest.approx(c * c * score.ches, rel=1e-6, abs=1e-9)
+    assert ches(a / n, b / m, 1, 1).ches == pytest.approx(score.normalized, rel=1e-9, abs=1e-9)
+
+
+COLUMNS = {
+    "margin": Column("margin", pa.float64(), "", Flip.NEGATE),
+    "group": Column("group", pa.large_string(), ""),
+}
+frames = st.lists(
+    st.tuples(numbers, st.sampled_from(["a", "b", None])), min_size=1, max_size=20
+).map(
+    lambda found: pl.DataFrame(
+        {
+            "pair_id": [f"p{n}" for n in range(len(found))],
+            "prompt_id": [f"q{n // 2}" for n in range(len(found))],
+            "source": ["s"] * len(found),
+            "margin": [margin for margin, _ in found],
+            "group": [group for _, group in found],
+        },
+        schema_overrides={"margin": pl.Float64, "group": pl.String},
+    )
+)
+rules = st.lists(
+    st.one_of(
+        st.builds(lambda v: {"column": "margin", "minimum": v}, st.floats(-3, 3)),
+        st.builds(lambda v: {"column": "margin", "maximum_quantile": v}, st.floats(0.1, 0.9)),
+        st.builds(lambda v: {"column": "margin", "flip_when": {"maximum": v}}, st.floats(-3, 3)),
+        st.builds(lambda v: {"column": "margin", "hold_when": {"minimum": v}}, st.floats(-3, 3)),
+        st.builds(
+            lambda v: {"cap": v, "per": "prompt_id", "order_by": "-margin"}, st.integers(1, 2)
+        ),
+        st.builds(lambda v: {"budget": v}, st.integers(1, 9)),
+    ),
+    max_size=5,
+)
+
+
+def built(found: list[dict[str, Any]]) -> tuple[Rule, ...]:
+    return tuple(Rule(name=f"r{n}", **rule) for n, rule in enumerate(found))
+
+
+@quick
+@given(frames, rules, st.randoms())
+def test_one_verdict_a_pair_in_any_order(
+    frame: pl.DataFrame, found: list[dict[str, Any]], rng: random.Random
+) -> None:
+    order = rng.sample(range(frame.height), frame.height)
+    judged, log = judge(frame, built(found), COLUMNS, 3)
+    again, _ = judge(frame[order], built(found), COLUMNS, 3)
+
+    assert judged["pair_id"].to_list() == sorted(frame["pair_id"])
+    assert judged.select("pair_id", "verdict", "rule", "value").equals(
+        again.select("pair_id", "verdict", "rule", "value")
+    )
+    out = judged.filter(pl.col("verdict").is_in(["drop", "hold"])).height
+    assert out == sum(rule["dropped"] + rule["held"] for rule in log)
+
+
+@quick
+@given(frames, st.floats(-3, 3), st.floats(0, 2))
+def test_a_higher_bar_never_keeps_more_and_nothing_missing_passes(
+    frame: pl.DataFrame, bar: float, more: float
+) -> None:
+    def kept(value: float) -> set[str]:
+        judged, _ = judge(frame, built([{"column": "margin", "minimum": value}]), COLUMNS, 0)
+        return set(judged.filter(pl.col("verdict") == "keep")["pair_id"])
+
+    present = frame.filter(pl.col("margin").fill_nan(None).is_not_null())
+    assert kept(bar + more) <= kept(bar) <= set(present["pair_id"])
+
+
+@quick
+@given(frames)
+def test_swapping_the_sides_negates_the_margin_and_mirrors_the_verdict(frame: pl.DataFrame) -> None:
+    mirrored = frame.with_columns(-pl.col("margin"))
+    low = built([{"column": "margin", "minimum": 0.5}])
+    high = built([{"column": "margin", "maximum": -0.5}])
+
+    one, _ = judge(frame, low, COLUMNS, 0)
+    other, _ = judge(mirrored, high, COLUMNS, 0)
+
+    assert one["verdict"].to_list() == other["verdict"].to_list()
+
+
+RECIPE = """
+name: made
+shards: {shards}
+sources: [{{name: made, files: ["rows*.jsonl"], format: trl_explicit}}]
+measures: [{{kind: lengths}}]
+rules: [{{name: gap, column: chars_gap, maximum: 4}}, {{cap: 2, per: prompt_id}}]
+export: {{test_ratio: 0.3, rows_per_shard: 3}}
+"""
+answers = st.sampled_from(["", "a", "bb", "ccc", "dddd", "eeeeeeee"])
+made = st.lists(
+    st.one_of(
+        st.builds(explicit, st.sampled_from(["1?", "2?", "3?", "4?"]), answers, answers),
+        st.sampled_from(["{", "[1]", '{"prompt": null}']),
+    ),
+    min_size=3,
+    max_size=16,
+)
+
+
+def write(folder: Path, found: list[Any], num_files: int) -> None:
+    for number in range(num_files):
+        lines = [r if isinstance(r, str) else json.dumps(r) for r in found[number::num_files]]
+        body = "".join(f"{line}\n" for line in lines)
+        (folder / f"rows{number}.jsonl").write_text(f"{body}\n\n{' ' * number}", encoding="utf-8")
+
+
+def run(folder: Path, shards: int = 2) -> tuple[Any, Runtime]:
+    runtime = Runtime(root=str(folder / "root"), data=str(folder))
+    plan = make_plan(parse_recipe(RECIPE.format(shards=shards)), runtime)
+    run_plan(plan, runtime)
+    publish_plan(plan, runtime, str(folder / "out"))
+    return plan, runtime
+
+
+def data_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "out" / "data").iterdir()}
+
+
+@slow
+@given(made, st.integers(1, 3), st.integers(1, 3), st.randoms())
+def test_order_of_rows_and_files_does_not_matter(
+    found: list[Any], one: int, two: int, rng: random.Random
+) -> None:
+    found = [*found, explicit("sure?", "yes", "no")]
+    with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory() as second:
+        write(Path(first), found, one)
+        write(Path(second), rng.sample(found, len(found)), two)
+        run(Path(first))
+        run(Path(second))
+
+        assert data_of(Path(first)) == data_of(Path(second))
+
+
+@slow
+@given(made)
+def test_rows_in_are_rows_read_plus_quarantined_and_pairs_are_kept_plus_dropped(
+    found: list[Any],
+) -> None:
+    found = [*found, explicit("sure?", "yes", "no")]
+    with tempfile.TemporaryDirectory() as name:
+        write(Path(name), found, 1)
+        plan, runtime = run(Path(name))
+        state = {s.name: s for s in states(plan, runtime)}
+        read = state["ingest_made"]
+        manifest = json.loads((Path(name) / "out" / "manifest.json").read_text())
+
+        assert read.rows_in == len(found)
+        assert read.rows_in == read.rows_out + rows(plan, runtime, "quarantine").height
+        pairs = rows(plan, runtime, "pairs")
+        assert rows(plan, runtime, "decisions").height == pairs.height
+        assert pairs["pair_id"].is_unique().all()
+        kept = sum(manifest["splits"].values())
+        assert kept + sum(manifest["dropped"].values()) == pairs.height == manifest["num_pairs"]
+        assert pairs["votes_for"].sum() + pairs["votes_against"].sum() == read.rows_out
+
+
+@slow
+@given(made)
+def test_a_second_run_changes_nothing_and_does_nothing(found: list[Any]) -> None:
+    found = [*found, explicit("sure?", "yes", "no")]
+    with tempfile.TemporaryDirectory() as name:
+        write(Path(name), found, 2)
+        run(Path(name))
+        before = {p: p.stat().st_mtime_ns for p in Path(name).rglob("*.parquet")}
+        data = data_of(Path(name))
+        run(Path(name))
+
+        assert {p: p.stat().st_mtime_ns for p in Path(name).rglob("*.parquet")} == before
+        assert data_of(Path(name)) == data
+
+
+def test_a_recipe_survives_json() -> None:
+    for path in sorted((Path(__file__).parents[2] / "pipelines").glob("*.yaml")):
+        recipe = parse_recipe(path.read_text(), path.name)
+
+        assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Any:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _leaves(inner, (*path, index))
+    else:
+        yield path, value
+
+
+FULL = """
+name: made
+seed: 1
+shards: 2
+sources:
+  - {name: made, files: [rows.jsonl], format: columns, max_row_bytes: 2000,
+     columns: {prompt: p, chosen: c, rejected: r, group: g}}
+pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {help: 1.0}}
+encoder: {dimensions: 64}
+measures:
+  - {kind: lengths}
+  - {kind: cosine}
+  - {kind: near_duplicates}
+  - {kind: reward/bootstrap}
+rules:
+  - {name: one, column: chars_gap, minimum: 1, missing: hold}
+  - {name: two, cap: 2, per: prompt_id, order_by: cosine}
+export: {test_ratio: 0.1, license: mit}
+"""
+
+
+def _changed(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int | float):
+        return value + 1 if value >= 1 else value / 2 + 0.01
+    return f"{value}x"
+
+
+def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path: Path) -> None:
+    row = {"p": "a", "c": "b", "r": "c", "g": "d"}
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+    plan = make_plan(parse_recipe(FULL), runtime)
+    base = plan.recipe.model_dump(mode="json")
+    same: list[tuple[Any, ...]] = []
+    for path, value in _leaves(base):
+        if value is None or (
+            isinstance(value, str) and path[-1] not in {"name", "license", "sha256"}
+        ):
+            continue
+        changed = json.loads(json.dumps(base))
+        inner = changed
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = _changed(value)
+        recipe = Recipe.model_validate(changed)
+        if make_plan(recipe, runtime).steps[-1].fingerprint == plan.steps[-1].fingerprint:
+            same.append(path)
+
+    assert same == [("sources", 0, "resolved", 0, "num_bytes")]
+
+
+def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"p": "a", "c": "b", "r": "c", "g": "d"}\n')
+    here = Runtime(root="one", data=str(tmp_path))
+    there = Runtime(
+        root="two",
+        data=str(tmp_path) + "/.",
+        workers=4,
+        device="cuda",
+        cache="x",
+        batch_tokens=1,
+        batch_rows=1,
+        in_flight=1,
+        timeout_s=1,
+        retries=0,
+        servers={"rm": ("http://x:1",)},
+    )
+    assert set(Runtime.model_fields) == there.model_fields_set
+
+    plans = [make_plan(parse_recipe(FULL), runtime) for runtime in (here, there)]
+
+    assert [s.fingerprint for s in plans[0].steps] == [s.fingerprint for s in plans[1].steps]
