@@ -4,7 +4,9 @@ The expected figures are those that are known of each source; where the definiti
 line says how.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -35,7 +37,7 @@ class Known(NamedTuple):
     """Labels that repeat another one word for word."""
     mismatch: int = 0
     """Pairs whose sides' transcripts part early."""
-    quarantined: dict[str, int] = {}
+    quarantined: Mapping[str, int] = MappingProxyType({})
 
 
 KNOWN = {
@@ -69,9 +71,7 @@ KNOWN = {
         both_orders=240,
     ),
     "llamafactory_demo": Known(910, {"a": 610, "rating": 300}, 594, repeated=16),
-    "llmbar": Known(
-        *(885, {"a": 440, "b": 445}, 880), identical=1, empty=1, both_orders=5
-    ),
+    "llmbar": Known(*(885, {"a": 440, "b": 445}, 880), identical=1, empty=1, both_orders=5),
     "llmeval2_zh": Known(9_600, {"rating": 26_640}),
     "medicalgpt_dpo_zh": Known(500, {"a": 500}, 500),
     # six rows hold `true` for a response: with them there would be 18 labels more (9 a, 5 b, 4

@@ -91,6 +91,7 @@ def load_model(kind: str, weights: Weights, dtype: str, device: str) -> Any:
 
 @lru_cache(maxsize=2)
 def _load(kind: str, model: str, revision: str | None, dtype: str, device: str) -> Any:
+    transformers.utils.logging.disable_progress_bar()
     loader = getattr(transformers, kind)
     try:
         loaded = loader.from_pretrained(model, revision=revision, dtype=getattr(torch, dtype))

@@ -1,0 +1,325 @@
+"""Rewards and CHES in process, against the plainest possible computation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from prefine.errors import DataError, IntegrityError, RecipeError
+from prefine.recipe import Ches, Runtime, TransformersReward, Weights
+from prefine.serve.batches import by_budget, by_length
+from prefine.serve.chat import Chat, PromptResponse
+from prefine.serve.hidden import HiddenStates, masked_sums
+from prefine.serve.reward import InProcessReward, finite
+from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
+
+SAYINGS = [
+    "Yes.",
+    "No, not at all.",
+    "Perhaps, if it rains tomorrow and the roof holds.",
+    "x" * 300,
+]
+
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return llama("policy", tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture(scope="module")
+def reward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return llama("reward", tmp_path_factory.mktemp("reward"), pad_token_id=0)
+
+
+def conversations() -> list[list[int]]:
+    rng = np.random.default_rng(0)
+    return [rng.integers(3, 250, size=n).tolist() for n in (5, 40, 40, 7, 7, 123, 1)]
+
+
+def alone(folder: Path, ids: list[int]) -> float:
+    """Score one conversation in the way a user would write down first."""
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    with torch.no_grad():
+        return float(model(input_ids=torch.tensor([ids])).logits[0, 0])
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 90, 100_000])
+def test_rewards_are_those_of_each_conversation_alone(reward: Path, batch_tokens: int) -> None:
+    config = TransformersReward(
+        kind="reward/transformers", weights=Weights(model=str(reward)), max_tokens=4096
+    )
+    model = InProcessReward(config, Runtime(batch_tokens=batch_tokens))
+
+    found = model.score(conversations())
+
+    assert found.shape == (7, 1)
+    assert found.dtype == np.float32
+    expected = [alone(reward, ids) for ids in conversations()]
+    assert found[:, 0] == pytest.approx(expected, abs=1e-5)
+    assert min(expected) < 0 or max(expected) > 1
+
+
+def test_a_model_without_a_padding_id_pools_its_last_token(tmp_path: Path) -> None:
+    folder = llama("reward", tmp_path, pad_token_id=None)
+    weights = Weights(model=str(folder))
+    config = TransformersReward(kind="reward/transformers", weights=weights)
+
+    found = InProcessReward(config, Runtime(batch_tokens=100_000)).score([[5, 6, 7], [8, 9, 10]])
+
+    assert found[:, 0] == pytest.approx(
+        [alone(folder, [5, 6, 7]), alone(folder, [8, 9, 10])], abs=1e-5
+    )
+
+
+def test_a_reward_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(IntegrityError, match="1 of 2 rewards are not finite"):
+        finite(np.array([[1.0], [np.nan]], np.float32))
+
+
+def test_batches_hold_every_row_once_and_keep_the_budget() -> None:
+    lengths = [5, 9, 2, 9, 9, 30, 1]
+
+    for make in (by_budget, by_length):
+        batches = list(make(lengths, 20))
+        assert sorted(i for batch in batches for i in batch) == list(range(7))
+        for batch in batches:
+            longest = max(lengths[i] for i in batch)
+            assert len(batch) == 1 or len(batch) * longest <= 20
+    assert all(len({lengths[i] for i in batch}) == 1 for batch in by_length(lengths, 20))
+
+
+def ches_of_states(
+    policy: Path, prompt: list[int], chosen: list[int], rejected: list[int]
+) -> tuple[float, float]:
+    """Compute CHES from hooked pre-norm states, with the norm and the double sum written out."""
+    from transformers import AutoModelForCausalLM
+
+    model: Any = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32).eval()
+    caught: list[torch.Tensor] = []
+    model.model.norm.register_forward_hook(lambda _m, inputs, _o: caught.append(inputs[0]))
+    weight = model.model.norm.weight.detach().numpy().astype(np.float64)
+    states: list[np.ndarray] = []
+    for response in (chosen, rejected):
+        with torch.no_grad():
+            model(input_ids=torch.tensor([[*prompt, *response]]))
+        before = caught.pop()[0].numpy().astype(np.float64)
+        scale = np.sqrt((before**2).mean(axis=1, keepdims=True) + model.config.rms_norm_eps)
+        after = before / scale * weight
+        states.append(after[len(prompt) - 1 : len(prompt) + len(response) - 1])
+    plus, minus = states
+    across = sum(float(a @ b) for a in plus for b in minus)
+    within = sum(float(a @ b) for a in plus for b in plus)
+    n, m = len(plus), len(minus)
+    return across - within, across / (n * m) - within / n**2
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 64, 100_000])
+@pytest.mark.parametrize("padding_side", ["left", "right"])
+def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
+    policy: Path, tmp_path: Path, batch_tokens: int, padding_side: str, write_lines: Any
+) -> None:
+    settings = json.loads((policy / "tokenizer_config.json").read_text())
+    for path in policy.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    changed = {**settings, "padding_side": padding_side}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(changed))
+    rows = [
+        explicit(f"Will it {n}?", a, b) for n, a in enumerate(SAYINGS) for b in SAYINGS if a != b
+    ]
+    write_lines(rows)
+    weights = f"weights: {{model: {tmp_path}}}, max_tokens: 4096"
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: ches/transformers, {weights}}}]\n"
+    )
+    facts = table(recipe, tmp_path, "facts", batch_tokens=batch_tokens)
+    responses = {
+        name: messages[0]["content"]
+        for name, messages in table(recipe, tmp_path, "responses")
+        .select("response_id", "messages")
+        .iter_rows()
+    }
+    asked = table(recipe, tmp_path, "prompts").select("prompt_id", "messages")
+    prompts: dict[str, Any] = dict(asked.iter_rows())
+    chat = Chat(Weights(model=str(policy)))
+
+    assert facts.height == len(rows)
+    for row in facts.sort("pair_id").head(5).iter_rows(named=True):
+        prompt, chosen, rejected = (
+            chat.prompt_response(prompts[row["prompt_id"]], [assistant(responses[row[side]])])
+            for side in ("chosen_id", "chosen_id", "rejected_id")
+        )
+        raw, normal = ches_of_states(policy, prompt.prompt, chosen.response, rejected.response)
+        scale = mean_square(policy, chosen)
+        assert row["ches"] == pytest.approx(raw, rel=1e-4)
+        assert row["ches_normalized"] == pytest.approx(normal, abs=1e-4 * scale)
+
+
+def mean_square(policy: Path, ids: PromptResponse) -> float:
+    config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
+    total = HiddenStates(config, Runtime()).response_sums([ids])[0].astype(np.float64)
+    mean = total / len(ids.response)
+    return float(mean @ mean)
+
+
+def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) -> None:
+    from transformers import AutoModel
+
+    model: Any = AutoModel.from_pretrained(policy, dtype=torch.float32).eval()
+    config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
+    pairs = [PromptResponse([5, 6, 7], [8, 9]), PromptResponse([5] * 9, [10] * 6)]
+    inputs = [[*p.prompt, *p.response[:-1]] for p in pairs]
+    longest = max(map(len, inputs))
+    ids, real, mask = (torch.zeros(2, longest, dtype=torch.long) for _ in range(3))
+    for row, (pair, ids_) in enumerate(zip(pairs, inputs, strict=True)):
+        start = longest - len(ids_)
+        ids[row, start:] = torch.tensor(ids_)
+        real[row, start:] = 1
+        mask[row, start + len(pair.prompt) - 1 :] = 1
+    positions = (real.cumsum(dim=1) - 1).clamp(min=0)
+    with torch.no_grad():
+        out = model(input_ids=ids, attention_mask=real, position_ids=positions)
+        expected = masked_sums(out.last_hidden_state, mask.bool()).numpy()
+        wrong = masked_sums(model(input_ids=ids).last_hidden_state, mask.bool()).numpy()
+
+    found = HiddenStates(config, Runtime(batch_tokens=1000)).response_sums(pairs)
+
+    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
+    assert np.abs(found - wrong).max() > 0.1
+
+
+def test_identical_responses_have_a_ches_of_zero_and_long_ones_none(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit("A?", "same", "same"), explicit("B?", "y" * 500, "no")])
+    measure = f"{{kind: ches/transformers, weights: {{model: {policy}}}, max_tokens: 200}}"
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{measure}]\n"
+        "rules: [{name: alike, column: ches_normalized, maximum: 1000, missing: hold}]\n"
+        "structure: {identical: hold}\n"
+    )
+    facts = table(recipe, tmp_path, "facts")
+    by_length_ = facts.sort("is_identical").select("ches", "ches_normalized", "ches_reason").rows()
+
+    assert by_length_ == [(None, None, "too_long"), (0.0, 0.0, None)]
+    decided = table(recipe, tmp_path, "decisions").sort("rule").select("verdict", "rule").rows()
+    assert decided == [("hold", "alike"), ("hold", "identical")]
+
+
+def test_the_order_of_pairs_by_ches_does_not_depend_on_a_swap(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit("A?", "one thing", "another one"), explicit("B?", "so", "or so or so")])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: ches/transformers, weights: {{model: {policy}}}, max_tokens: 4096}}]\n"
+        "rules: [{name: turn, column: votes_for, flip_when: {minimum: 1}}]\n"
+    )
+    plan, runtime = run_recipe(recipe, tmp_path)
+    shard = next(Path(runtime.root).glob("export-*/data/*.parquet"))
+    turned = pl.read_parquet(shard).sort("pair_id")
+    facts = table(recipe, tmp_path, "facts").sort("pair_id")
+
+    assert plan.recipe.name == "made"
+    assert turned["ches"].to_list() == facts["ches_reversed"].to_list()
+    assert turned["ches_normalized_reversed"].to_list() == facts["ches_normalized"].to_list()
+
+
+def test_prompt_and_response_are_tokenised_apart() -> None:
+    chat = made_chat()
+    prompt = [turn("system", "Be brief."), user("Hi?")]
+
+    found = chat.prompt_response(prompt, [assistant("Hello.")])
+    decode = chat.tokenizer.decode
+
+    assert decode(found.prompt).endswith("<|im_start|>assistant\n")
+    assert decode(found.response) == "Hello.<|im_end|>"
+    whole = chat.conversation([*prompt, assistant("Hello.")])
+    assert decode(whole) == decode(found.prompt) + decode(found.response) + "\n"
+    assert decode(whole).count("Be brief.") == 1
+
+
+def test_a_response_of_several_turns_keeps_the_turns_between() -> None:
+    chat = made_chat()
+
+    found = chat.prompt_response([user("Hi?")], [assistant("A"), user("And?"), assistant("B")])
+
+    said = chat.tokenizer.decode(found.response)
+    assert said == (
+        "A<|im_end|>\n<|im_start|>user\nAnd?<|im_end|>\n<|im_start|>assistant\nB<|im_end|>"
+    )
+
+
+def made_chat(template: str | None = None) -> Chat:
+    chat = Chat.__new__(Chat)
+    chat.tokenizer = byte_tokenizer()
+    chat.name = "made"
+    if template is not None:
+        chat.tokenizer.chat_template = template
+    return chat
+
+
+def test_a_template_that_refuses_a_role_is_one_sentence() -> None:
+    chat = made_chat("{{ raise_exception('no system turns') }}")
+
+    with pytest.raises(DataError, match=r"template of made refuses the turns `system user`"):
+        chat.conversation([turn("system", "x"), user("y")])
+
+
+def test_a_model_without_template_asks_for_one(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+
+    with pytest.raises(RecipeError, match="has no chat template"):
+        Chat(Weights(model=str(tmp_path)))
+
+
+def test_tokens_are_counted_by_the_named_tokenizer(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit("Käse?", "ja", "nein")])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: lengths, tokenizer: {{model: {policy}}}}}]\n"
+    )
+    row = table(recipe, tmp_path, "measure_lengths").row(0, named=True)
+
+    assert (row["prompt_tokens"], row["prompt_chars"]) == (6, 5)
+    assert (row["chosen_tokens"], row["rejected_tokens"], row["tokens_gap"]) == (2, 4, -2)
+
+
+def test_pairs_are_built_from_measured_rewards(
+    reward: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    said = ["one", "two more", "three of them here", "4"]
+    write_lines([{"prompt": "?", "all_generated_responses": said, "all_rm_scores": [None] * 4}])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        "pairs: {use: [reward], reward: rm, select: all}\n"
+        f"measures: [{{kind: reward/transformers, name: rm, weights: {{model: {reward}}}}}]\n"
+    )
+    facts = table(recipe, tmp_path, "facts")
+
+    assert facts.height == 6
+    assert (facts["rm_margin"] > 0).all()
+    assert facts["rm_margin"].to_list() == pytest.approx(facts["strength"].to_list(), abs=1e-6)
+    assert set(facts["label_source"]) == {"reward"}
+
+
+def test_a_model_with_several_heads_is_refused(tmp_path: Path, write_lines: Any) -> None:
+    folder = llama("reward", tmp_path / "model", num_labels=3, pad_token_id=0)
+    write_lines([explicit("A?", "b", "c")])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: reward/transformers, weights: {{model: {folder}}}}}]\n"
+    )
+    with pytest.raises(DataError, match="has 3 heads; one is supported"):
+        table(recipe, tmp_path, "facts")
