@@ -7,6 +7,7 @@ paths of manifests and nothing else. Completion is on disk, so a task that ran b
     python -m flows.curate pipelines/quickstart.yaml --output curated
 """
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -22,6 +23,9 @@ from prefine.errors import ServiceError
 from prefine.plan import Plan, make_plan, publish_named, remember, run_named
 from prefine.recipe import Runtime, load_recipe
 from prefine.step import Step
+
+# PREFECT_LOGGING_EXTRA_LOGGERS=prefine hands these lines to Prefect, but does not set their level
+logging.getLogger("prefine").setLevel(logging.INFO)
 
 THREADS = 4
 """Tasks at a time; polars, FAISS, torch and HTTP release the GIL, so threads are enough."""

@@ -1,0 +1,151 @@
+"""The flow: without a server, and deployed on a process worker against one."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from prefine.plan import make_plan, publish_plan, run_plan
+from prefine.recipe import Runtime, load_recipe
+
+Environment = dict[str, str]
+PREFECT = [sys.executable, "-m", "prefect"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, **more: str) -> Environment:
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "prefine",
+        "NO_COLOR": "1",
+        **more,
+    }
+
+
+def call(arguments: list[str], env: Environment, cwd: Path) -> str:
+    done = subprocess.run(
+        arguments, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Generator[Environment]:
+    """Start a Prefect server on a free port; yield the environment that talks to it."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = environment(tmp_path_factory.mktemp("prefect"), PREFECT_API_URL=url)
+    start = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(start, env=env, cwd=project, **quiet) as process:
+        try:
+            wait_for(f"{url}/health", process)
+            yield env
+        finally:
+            process.terminate()
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    with httpx.Client(transport=httpx.HTTPTransport(retries=0)) as client:
+        for _ in range(600):
+            assert process.poll() is None, "the server ended"
+            try:
+                if client.get(url, timeout=1).is_success:
+                    return
+            except httpx.TransportError:
+                try:
+                    process.wait(timeout=0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+    pytest.fail(f"no answer from {url}")
+
+
+def test_the_flow_without_a_server_writes_what_the_command_line_writes(
+    project: Path, tmp_path: Path
+) -> None:
+    recipe = project / "pipelines/quickstart.yaml"
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(recipe.parent))
+    plan = make_plan(load_recipe(recipe), runtime)
+    run_plan(plan, runtime)
+    publish_plan(plan, runtime, str(tmp_path / "out"))
+
+    arguments = [sys.executable, "-m", "flows.curate", str(recipe)]
+    arguments += ["--root", str(tmp_path / "root2"), "--output", str(tmp_path / "out2")]
+    told = call(arguments, environment(tmp_path / "home"), project)
+
+    assert files(tmp_path / "out") == files(tmp_path / "out2")
+    assert "Finished in state Completed()" in told
+
+
+def test_a_deployment_on_a_worker_curates_real_data(
+    server: Environment, project: Path, real_data: Path, tmp_path: Path
+) -> None:
+    call([*PREFECT, "work-pool", "create", "prefine", "--type", "process"], server, project)
+    told = call(
+        [*PREFECT, "deploy", "--prefect-file", "flows/prefect.yaml", "--all"], server, project
+    )
+    assert "curate" in told
+    run = [*PREFECT, "deployment", "run", "curate/curate", "--watch"]
+    for name, value in {
+        "recipe": project / "pipelines/hh_rlhf.yaml",
+        "root": tmp_path / "root",
+        "output": tmp_path / "out",
+        "data": real_data,
+    }.items():
+        run += ["--param", f"{name}={value}"]
+    worker = [*PREFECT, "worker", "start", "--pool", "prefine", "--type", "process"]
+    log = (tmp_path / "worker.log").open("wb")
+    with log, subprocess.Popen(worker, env=server, cwd=project, stdout=log, stderr=log) as process:
+        try:
+            told = call(run, server, project)
+        finally:
+            process.terminate()
+
+    assert "Completed" in told, (tmp_path / "worker.log").read_text()
+    assert (tmp_path / "out" / "manifest.json").exists()
+    runtime = Runtime(root=str(tmp_path / "root2"), data=str(real_data))
+    plan = make_plan(load_recipe(project / "pipelines/hh_rlhf.yaml"), runtime)
+    run_plan(plan, runtime)
+    publish_plan(plan, runtime, str(tmp_path / "out2"))
+    assert files(tmp_path / "out") == files(tmp_path / "out2")
+
+    url = server["PREFECT_API_URL"]
+    artifacts = httpx.post(f"{url}/artifacts/filter", json={}).json()
+    reasons = next(a for a in artifacts if a["key"] == "hh-rlhf-reasons")
+    assert '"doubtful_label"' in reasons["data"]
+    logs = httpx.post(f"{url}/logs/filter", json={"limit": 200}).json()
+    lines = [entry["message"] for entry in logs if entry["name"].startswith("prefine")]
+    assert any(line.startswith("step=pairs shard=0 event=end rows_in=2312") for line in lines)
+
+
+def test_only_a_service_error_is_tried_again() -> None:
+    from flows.curate import is_service_error
+    from prefect import State
+    from prefect.states import Failed
+
+    from prefine.errors import DataError, ServiceError
+
+    def state(error: Exception) -> State:
+        return Failed(data=error)
+
+    assert is_service_error(None, None, state(ServiceError("away")))
+    assert not is_service_error(None, None, state(DataError("wrong")))
+    assert not is_service_error(None, None, state(ValueError("bug")))
