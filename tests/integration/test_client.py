@@ -1,0 +1,188 @@
+"""The reward client against a real socket that misbehaves on purpose."""
+
+import json
+import threading
+from collections.abc import Callable, Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prefine.errors import IntegrityError, RecipeError, ServiceError
+from prefine.recipe import Runtime, VllmReward, Weights
+from prefine.serve import vllm
+from prefine.serve.vllm import VllmServers
+
+Reply = tuple[int, Any]
+Answer = Callable[[dict[str, Any], int], Reply]
+
+
+def rows(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Answer as vLLM does: the sum of the ids is the logit."""
+    return [
+        {"index": i, "probs": [float(sum(ids))], "num_classes": 1}
+        for i, ids in enumerate(body["input"])
+    ]
+
+
+class Scripted:
+    """A server on a free port whose replies a test decides."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.requests: list[dict[str, Any]] = []
+        lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                with lock:
+                    outer.requests.append(body)
+                    number = len(outer.requests)
+                status, reply = answer(body, number)
+                if status == 0:
+                    self.close_connection = True
+                    return
+                text = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def scripted() -> Generator[Callable[[Answer], Scripted]]:
+    made: list[Scripted] = []
+
+    def make(answer: Answer) -> Scripted:
+        made.append(Scripted(answer))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vllm, "_FIRST_WAIT_S", 0.01)
+
+
+def client(*servers: Scripted, **more: Any) -> VllmServers:
+    config = VllmReward(
+        kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
+    )
+    urls = tuple(server.url for server in servers)
+    return VllmServers(config, Runtime(**{"servers": {"rm": urls}, "batch_rows": 2, **more}))
+
+
+CONVERSATIONS = [[1, 2], [3], [4, 5], [6], [7, 8, 9]]
+EXPECTED = [3, 3, 9, 6, 24]
+
+
+def test_rewards_come_back_in_order_whatever_the_order_of_rows(scripted: Any) -> None:
+    server = scripted(lambda body, _: (200, {"data": rows(body)[::-1]}))
+
+    found = client(server).score(CONVERSATIONS)
+
+    assert found[:, 0].tolist() == EXPECTED
+    assert all(body["use_activation"] is False for body in server.requests)
+    assert all(body["model"] == "rm" for body in server.requests)
+    assert sorted(len(body["input"]) for body in server.requests) == [1, 2, 2]
+
+
+def test_two_servers_share_the_work(scripted: Any) -> None:
+    servers = [scripted(lambda body, _: (200, {"data": rows(body)})) for _ in range(2)]
+
+    found = client(*servers, batch_rows=1).score(CONVERSATIONS)
+
+    assert found[:, 0].tolist() == EXPECTED
+    assert sorted(len(server.requests) for server in servers) == [2, 3]
+
+
+@pytest.mark.parametrize("fault", [429, 503, 500, 0])
+def test_a_fault_that_passes_is_waited_out(scripted: Any, fault: int) -> None:
+    def answer(body: dict[str, Any], number: int) -> Reply:
+        return (fault, {}) if number <= 2 else (200, {"data": rows(body)})
+
+    server = scripted(answer)
+
+    assert client(server, in_flight=1).score(CONVERSATIONS)[:, 0].tolist() == EXPECTED
+    assert len(server.requests) == 5
+
+
+def test_a_fault_that_stays_is_a_service_error_that_names_it(scripted: Any) -> None:
+    server = scripted(lambda _body, _number: (503, {"error": "busy"}))
+
+    with pytest.raises(ServiceError, match=r"failed 3 times, last with status 503: .*busy"):
+        client(server, retries=2).score(CONVERSATIONS)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda found: found[:-1], r"answered 1 rows to a request of 2"),
+        (lambda found: [*found, found[0]], r"answered 3 rows to a request of 2"),
+        (lambda found: [found[0], found[0]], "not those of the request"),
+        (lambda _: None, "answered no rows"),
+    ],
+)
+def test_another_number_of_rows_is_a_service_error(
+    scripted: Any, change: Callable[[Any], Any], message: str
+) -> None:
+    server = scripted(lambda body, _: (200, {"data": change(rows(body))}))
+
+    with pytest.raises(ServiceError, match=message):
+        client(server, retries=0).score(CONVERSATIONS[:2])
+
+
+def test_a_reward_that_is_no_number_is_an_error(scripted: Any) -> None:
+    def answer(body: dict[str, Any], _: int) -> Reply:
+        text = json.dumps({"data": [{**row, "probs": [float("nan")]} for row in rows(body)]})
+        return 200, text.encode()
+
+    with pytest.raises(IntegrityError, match="not finite"):
+        client(scripted(answer)).score(CONVERSATIONS)
+
+
+def test_a_reply_that_is_no_json_is_tried_again(scripted: Any) -> None:
+    def answer(body: dict[str, Any], number: int) -> Reply:
+        return (200, b"<html>") if number == 1 else (200, {"data": rows(body)})
+
+    assert client(scripted(answer), in_flight=1).score([[1]])[:, 0].tolist() == [1.0]
+
+
+def test_a_request_that_is_refused_is_not_repeated(scripted: Any) -> None:
+    server = scripted(lambda _body, _number: (400, {"error": "too many input_tokens"}))
+
+    with pytest.raises(RecipeError, match="refuses the request with status 400"):
+        client(server, in_flight=1).score([[1]])
+
+    assert len(server.requests) == 1
+
+
+def test_no_conversations_need_no_request(scripted: Any) -> None:
+    server = scripted(lambda _body, _number: (500, {}))
+
+    assert client(server).score([]).shape == (0, 1)
+    assert client(server).score([]).dtype == np.float32
+
+
+def test_a_reward_without_a_server_says_how_to_name_one() -> None:
+    with pytest.raises(RecipeError, match=r"--server rm=http://HOST:PORT"):
+        client()
