@@ -4,14 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 VLLM := .venv-vllm
 PIP := -m pip install --quiet --disable-pip-version-check
-QUIET := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
+# a cold first start of Prefect's own server takes longer than the 20 s that it waits by default
+PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(CURDIR)/.prefect \
+	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
 
 .PHONY: demo test test-vllm check fix bench clean
 
 demo: $(VENV)/.installed
-	$(QUIET) PREFECT_HOME=$(CURDIR)/.prefect $(BIN)/python -m flows.curate \
-		pipelines/quickstart.yaml --root .prefine --output curated/quickstart
+	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
 	$(BIN)/prefine show decisions --rule wrong_label --limit 1
 	$(BIN)/prefine verify curated/quickstart
 

@@ -11,6 +11,7 @@ import logging
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import orjson
 import typer
 from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -148,9 +149,10 @@ def main(
     output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
     root: Annotated[str, typer.Option(help="Folder of the steps' results.")] = ".prefine",
     data: Annotated[str | None, typer.Option(help="Base of relative source paths.")] = None,
+    runtime: Annotated[str, typer.Option(help="Further settings of the runtime, as JSON.")] = "{}",
 ) -> None:
     """Run the flow in this process."""
-    curate(recipe, output, root, data)
+    curate(recipe, output, root, data, orjson.loads(runtime))
 
 
 if __name__ == "__main__":

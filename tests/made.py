@@ -1,5 +1,7 @@
 """Made rows, small models and short ways to run a recipe; used by all lanes."""
 
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from prefine.plan import Plan, make_plan, run_plan
 from prefine.plan.look import rows
 from prefine.recipe import Runtime, Source, parse_recipe
 from prefine.step import run_step
+
+Environment = dict[str, str]
 
 TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m['role'] + '\n' + m['content'] }}<|im_end|>\n"
@@ -135,3 +139,24 @@ def llama(kind: str, folder: Path, seed: int = 0, **config: Any) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def prefect_environment(home: Path, **more: str) -> Environment:
+    return {
+        **os.environ,
+        "PREFECT_HOME": str(home),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "DO_NOT_TRACK": "1",
+        "PREFECT_LOGGING_EXTRA_LOGGERS": "prefine",
+        "NO_COLOR": "1",
+        **more,
+    }
+
+
+def call(arguments: list[str], env: Environment, cwd: Path) -> str:
+    done = subprocess.run(
+        arguments, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr

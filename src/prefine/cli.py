@@ -48,6 +48,12 @@ ROOT = ".prefine"
 SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers"})
 """What ``--set`` may say about where and how fast a run goes."""
 
+LABEL = (
+    *("source", "file", "row", "kind", "response_a", "response_b", "winner", "rating", "rank"),
+    *("strength", "annotator", "label"),
+)
+"""What ``explain`` tells of a judgement."""
+
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and exit code 2."""
@@ -266,12 +272,11 @@ def explain(
                 f"{turn['role']}: {_cut(turn['content'], chars)}", markup=False, highlight=False
             )
     out.print()
-    wanted = ["response_a", "response_b", "kind", "winner", "rating", "rank", "strength"]
-    wanted += ["annotator", "label", "source", "file", "row"]
-    used = [
-        name for name in wanted if found.judgements[name].null_count() < found.judgements.height
-    ]
-    _table("Labels as found", used, found.judgements.select(used).rows())
+    out.print("--- labels as found")
+    for label in found.judgements.select(LABEL).iter_rows(named=True):
+        said = [f"{name} {value}" for name, value in label.items() if value is not None]
+        out.print(", ".join(said), markup=False, highlight=False)
+    out.print()
     facts = [(name, value) for name, value in found.pair.items() if value is not None]
     _table("Facts", ("column", "value"), facts)
 

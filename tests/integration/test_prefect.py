@@ -1,6 +1,5 @@
 """The flow: without a server, and deployed on a process worker against one."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -12,8 +11,8 @@ import pytest
 
 from prefine.plan import make_plan, publish_plan, run_plan
 from prefine.recipe import Runtime, load_recipe
+from tests.made import Environment, call, prefect_environment
 
-Environment = dict[str, str]
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
@@ -21,26 +20,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def environment(home: Path, **more: str) -> Environment:
-    return {
-        **os.environ,
-        "PREFECT_HOME": str(home),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        "PREFECT_LOGGING_EXTRA_LOGGERS": "prefine",
-        "NO_COLOR": "1",
-        **more,
-    }
-
-
-def call(arguments: list[str], env: Environment, cwd: Path) -> str:
-    done = subprocess.run(
-        arguments, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout + done.stderr
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -52,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Generator
     """Start a Prefect server on a free port; yield the environment that talks to it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/api"
-    env = environment(tmp_path_factory.mktemp("prefect"), PREFECT_API_URL=url)
+    env = prefect_environment(tmp_path_factory.mktemp("prefect"), PREFECT_API_URL=url)
     start = [*PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(start, env=env, cwd=project, **quiet) as process:
@@ -89,7 +68,7 @@ def test_the_flow_without_a_server_writes_what_the_command_line_writes(
 
     arguments = [sys.executable, "-m", "flows.curate", str(recipe)]
     arguments += ["--root", str(tmp_path / "root2"), "--output", str(tmp_path / "out2")]
-    told = call(arguments, environment(tmp_path / "home"), project)
+    told = call(arguments, prefect_environment(tmp_path / "home"), project)
 
     assert files(tmp_path / "out") == files(tmp_path / "out2")
     assert "Finished in state Completed()" in told

@@ -3,10 +3,12 @@
 Needs ``.venv-vllm`` (``make test-vllm`` makes it).
 """
 
+import gzip
 import json
 import os
 import socket
 import subprocess
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from prefine.plan.look import last_plan, rows
 from prefine.recipe import Runtime, VllmReward, Weights
 from prefine.serve.chat import Chat
 from prefine.serve.vllm import VllmServers
-from tests.made import llama
+from tests.made import call, llama, prefect_environment
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 
@@ -100,11 +102,9 @@ def alone(model: Path) -> Any:
 
 
 def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
-    server: str, model: Path, alone: Any, real_data: Path, tmp_path: Path
+    server: str, model: Path, alone: Any, real_data: Path, project: Path, tmp_path: Path
 ) -> None:
     """The flow, as Prefect runs it, on real pairs: rewards, margins and the exported columns."""
-    import gzip
-
     source = real_data / "hh_rlhf_harmless/harmless-base/test.jsonl.gz"
     with gzip.open(source, "rt", encoding="utf-8") as stream:
         lines = [line for _, line in zip(range(60), stream, strict=False)]
@@ -116,18 +116,11 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
         "rules: [{name: low, column: rm_margin, minimum_quantile: 0.1}]\n",
         encoding="utf-8",
     )
-    from flows.curate import curate
-
-    home = {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in home.items():
-            patch.setenv(name, value)
-        splits = curate(
-            recipe=str(tmp_path / "recipe.yaml"),
-            output=str(tmp_path / "out"),
-            root=str(tmp_path / "root"),
-            runtime={"servers": {"rm": [server]}, "batch_rows": 16},
-        )
+    recipe, output = str(tmp_path / "recipe.yaml"), str(tmp_path / "out")
+    settings = json.dumps({"servers": {"rm": [server]}, "batch_rows": 16})
+    command = [sys.executable, "-m", "flows.curate", recipe, "--output", output]
+    command += ["--root", str(tmp_path / "root"), "--runtime", settings]
+    call(command, prefect_environment(tmp_path / "home"), project)
 
     here = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
     plan = last_plan(here)
@@ -143,9 +136,9 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
     for row in facts.iter_rows(named=True):
         margin = rewards[row["chosen_id"]] - rewards[row["rejected_id"]]
         assert row["rm_margin"] == pytest.approx(margin, abs=1e-6)
-    assert splits == {"train": facts.height - round(facts.height * 0.1)}
     assert any(not 0 <= reward <= 1 for reward in rewards.values())
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert sum(manifest["splits"].values()) == facts.height - round(facts.height * 0.1)
     assert manifest["models"][0]["measure"] == "reward/vllm"
 
 
