@@ -154,9 +154,15 @@ def prefect_environment(home: Path, **more: str) -> Environment:
     }
 
 
-def call(arguments: list[str], env: Environment, cwd: Path) -> str:
+def call(arguments: list[str], env: Environment, cwd: Path, expected: int = 0) -> str:
+    """Run a command to its end; return what it printed."""
     done = subprocess.run(
         arguments, env=env, cwd=cwd, capture_output=True, text=True, check=False, timeout=300
     )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == expected, f"{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the bytes of every file below a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}

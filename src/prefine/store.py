@@ -63,6 +63,10 @@ class FileSystem(Protocol):
         """Return when a file was written."""
         ...
 
+    def unstrip_protocol(self, name: str) -> str:
+        """Return a path of this filesystem as a URL."""
+        ...
+
 
 def filesystem(url: str) -> tuple[FileSystem, str]:
     """Return the filesystem of a path or URL, and the path within it."""

@@ -11,7 +11,7 @@ import pytest
 
 from prefine.plan import make_plan, publish_plan, run_plan
 from prefine.recipe import Runtime, load_recipe
-from tests.made import Environment, call, prefect_environment
+from tests.made import Environment, call, files, prefect_environment
 
 PREFECT = [sys.executable, "-m", "prefect"]
 
@@ -20,10 +20,6 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -15,11 +15,12 @@ from typing import IO, Any, NamedTuple, cast
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.spec import AbstractBufferedFile  # pyright: ignore[reportMissingTypeStubs]
 
 from prefine.errors import DataError
 from prefine.ingest.record import Reason, RowError
 from prefine.schema.json import Json, is_array, is_object
-from prefine.store import filesystem
+from prefine.store import filesystem, sha256_of
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
 COMPRESSIONS = (".gz", ".xz", ".zst", ".zstd")
@@ -70,13 +71,31 @@ def raw_rows(path: str, max_row_bytes: int) -> Iterator[RawRow]:
             yield from _dispatch(kind, stream, path, max_row_bytes)
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
+    except PermissionError as error:
+        raise DataError(f"{path}: this user may not read it ({error})") from error
     except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
         raise DataError(f"{path}: cut off or damaged ({error}); fetch the file again") from error
+
+
+def digest_of_source(path: str) -> tuple[str, int]:
+    """Return what identifies a source: SHA-256 and length of its bytes.
+
+    Args:
+        path: As in ``raw_rows``; for ``hf://`` the rows are hashed as JSON.
+    """
+    if path.startswith("hf://"):
+        from prefine.ingest.hub import hub_digest
+
+        return hub_digest(path)
+    layout_of(path)
+    return sha256_of(*filesystem(path))
 
 
 def _open(path: str, compression: str) -> IO[bytes]:
     fs, name = filesystem(path)
     handle = fs.open(name)
+    if isinstance(handle, AbstractBufferedFile):  # remote; it has no limit on a line's length
+        handle = cast("IO[bytes]", io.BufferedReader(cast("Any", handle), 2**20))
     if compression == ".gz":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=handle))
     if compression == ".xz":

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from prefine.errors import DataError
 from prefine.ingest.fastchat import index_answers, index_questions
-from prefine.ingest.files import RawRow, raw_rows, raw_text
+from prefine.ingest.files import RawRow, digest_of_source, raw_rows, raw_text
 from prefine.ingest.formats import ADAPTERS, Adapter, Detection, detect
 from prefine.ingest.record import Context, Record, RowError, check, translate
 from prefine.recipe import File, Source, Table
@@ -111,6 +111,8 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     path = location(file.path, work.runtime.data)
     name = source.format or file.format
     assert name is not None, "a resolved source has a layout"
+    for same in (file, *(f for table in source.tables.values() for f in table.resolved)):
+        _unchanged(same, work.runtime.data)
     context = Context(source, file.fields, _tables(source, work.runtime.data))
     batch = Batch(source.name, file, num_shards)
     dropped: Counter[str] = Counter()
@@ -131,6 +133,14 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     work.notes["labels"] = dict(sorted(batch.labels.items()))
     work.notes["partitions"] = {str(part): n for part, n in sorted(batch.partitions.items())}
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
+
+
+def _unchanged(file: File, data: str) -> None:
+    """Refuse bytes that are not those the recipe was resolved with."""
+    path = location(file.path, data)
+    digest, _ = digest_of_source(path)
+    if digest != file.sha256:
+        raise DataError(f"{path}: its bytes have changed since the run was planned; run it again")
 
 
 def parse_row(row: RawRow, adapter: Adapter, context: Context) -> Record | RowError:

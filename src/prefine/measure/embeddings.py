@@ -38,11 +38,15 @@ def distil(work: Work, config: Encoder) -> Counts:
     A copy is kept in the cache folder of the runtime, under this step's fingerprint.
     """
     cached = Path(work.runtime.cache).expanduser() / work.step.folder
-    if not all((cached / name).exists() for name in _FILES):
+    if not _whole(cached):
         _distil_to(cached, config)
     for name in _FILES:
         work.draft(name).write((cached / name).read_bytes())
     return Counts(0, 0)
+
+
+def _whole(folder: Path) -> bool:
+    return all((folder / name).exists() for name in _FILES)
 
 
 def _distil_to(folder: Path, config: Encoder) -> None:
@@ -53,9 +57,13 @@ def _distil_to(folder: Path, config: Encoder) -> None:
     draft.mkdir(parents=True)
     (draft / _FILES[0]).write_text(static.tokenizer, encoding="utf-8")
     np.save(draft / _FILES[1], static.vectors)
-    if folder.exists():
-        shutil.rmtree(folder)
-    draft.rename(folder)
+    try:
+        draft.rename(folder)
+    except OSError:
+        # another run was first, and made the same bytes; or a file was taken from the folder
+        shutil.rmtree(draft if _whole(folder) else folder)
+        if draft.exists():
+            draft.rename(folder)
 
 
 def embed(work: Work, config: Encoder, table: str) -> Counts:

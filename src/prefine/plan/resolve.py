@@ -12,8 +12,7 @@ import yaml
 
 from prefine.errors import DataError, RecipeError
 from prefine.export.rows import exported_columns
-from prefine.ingest.files import layout_of
-from prefine.ingest.hub import hub_digest
+from prefine.ingest.files import digest_of_source
 from prefine.ingest.read import detect_file, location
 from prefine.recipe import (
     BootstrapReward,
@@ -26,7 +25,7 @@ from prefine.recipe import (
     Weights,
 )
 from prefine.serve.weights import digest_of
-from prefine.store import filesystem, sha256_of
+from prefine.store import filesystem
 
 _SHARD_BYTES = 64 * 2**20
 
@@ -116,6 +115,8 @@ def _expanded(source: str, pattern: str, data: str) -> list[str]:
     matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
     if not matches:
         raise RecipeError(f"source {source}: no file matches {full}")
+    if "://" in pattern:
+        return [fs.unstrip_protocol(match) for match in matches]
     if full == pattern:
         return matches
     base = filesystem(data)[1].rstrip("/") + "/"
@@ -129,12 +130,7 @@ def _file(source: str, path: str, path_fields: str | None, data: str) -> File:
         if match is None:
             raise RecipeError(f"source {source}: `path_fields` does not match {path}")
         fields = {name: value for name, value in match.groupdict().items() if value is not None}
-    if path.startswith("hf://"):
-        digest, length = hub_digest(path)
-    else:
-        full = location(path, data)
-        layout_of(full)
-        digest, length = sha256_of(*filesystem(full))
+    digest, length = digest_of_source(location(path, data))
     return File(path=path, sha256=digest, num_bytes=length, fields=fields)
 
 
