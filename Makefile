@@ -13,7 +13,10 @@ TORCH := torch==2.13.0
 
 demo: $(VENV)/.installed
 	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
-	$(BIN)/prefine show decisions --rule wrong_label --limit 1
+	# the same plan in process: nothing is done twice, and the counts are printed
+	$(BIN)/prefine run pipelines/quickstart.yaml --output curated/quickstart
+	$(BIN)/prefine explain 14fde5810f
+	head -n 5 curated/quickstart/explanations.csv
 	$(BIN)/prefine verify curated/quickstart
 
 test: $(VENV)/.tested
