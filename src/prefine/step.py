@@ -222,7 +222,13 @@ def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | Non
     path = step.manifest_path(shard)
     if not store.exists(path):
         return None
-    return Manifest(**orjson.loads(store.read_bytes(path)))
+    try:
+        return Manifest(**orjson.loads(store.read_bytes(path)))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise IntegrityError(
+            f"{path} below {store.url} is no manifest ({error}); "
+            f"remove the folder {step.folder} there and run again"
+        ) from error
 
 
 def require_manifest(store: Store, step: Step, shard: int | None) -> Manifest:

@@ -5,6 +5,7 @@ written. What never happens: a half-written file under its final name.
 """
 
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -19,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from prefine.errors import DataError, IntegrityError
+from prefine.errors import DataError, IntegrityError, ServiceError
 
 _CHUNK = 4 * 2**20
 
@@ -203,7 +204,7 @@ class Store:
         Raises:
             IntegrityError: The file is missing or damaged.
         """
-        try:
+        with self._whole(path):
             return pq.read_table(
                 self.full(path),
                 columns=None if columns is None else list(columns),
@@ -211,13 +212,21 @@ class Store:
                 filesystem=cast("Any", self.fs),
                 partitioning=None,
             )
+
+    @contextmanager
+    def _whole(self, path: str) -> Generator[None]:
+        """Turn what reading a finished file may raise into one sentence with the way out."""
+        way_out = f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
+        try:
+            yield
         except FileNotFoundError as error:
-            raise IntegrityError(
-                f"{path} is missing below {self.url} though its step is complete; "
-                f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
-            ) from error
-        except pa.ArrowInvalid as error:
-            raise IntegrityError(f"{path} below {self.url} is damaged: {error}") from error
+            text = f"{path} is missing below {self.url} though its step is complete; {way_out}"
+            raise IntegrityError(text) from error
+        except (ConnectionError, TimeoutError) as error:
+            raise ServiceError(f"{path} below {self.url}: connection lost ({error})") from error
+        except (pa.ArrowInvalid, OSError) as error:
+            text = f"{path} below {self.url} is damaged ({error}); {way_out}"
+            raise IntegrityError(text) from error
 
     def read(
         self, path: str, columns: Sequence[str] | None = None, where: Any = None
@@ -227,11 +236,8 @@ class Store:
 
     def num_rows(self, path: str) -> int:
         """Return how many rows a Parquet file has."""
-        try:
-            with self.fs.open(self.full(path)) as handle:
-                return pq.ParquetFile(handle).metadata.num_rows
-        except pa.ArrowInvalid as error:
-            raise IntegrityError(f"{path} below {self.url} is damaged: {error}") from error
+        with self._whole(path), self.fs.open(self.full(path)) as handle:
+            return pq.ParquetFile(handle).metadata.num_rows
 
     def files(self, folder: str = "") -> list[str]:
         """Return all files below a folder, relative to the root."""
@@ -274,11 +280,11 @@ class Store:
 
     def sweep(self, folder: str) -> None:
         """Remove drafts that a process of this machine left behind when it was killed."""
-        if not self.local:
-            return
-        for path in Path(self.full(folder)).rglob(".*.draft"):
-            host, pid, _ = path.name.rsplit(".", 2)[1].rsplit("-", 2)
-            if host == socket.gethostname() and not _alive(int(pid)):
+        below = Path(self.full(folder)) if self.local else Path(tempfile.gettempdir())
+        mine = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]{{6}}\.draft$")
+        for path in below.rglob(".*.draft") if self.local else below.glob(".*.draft"):
+            match = mine.search(path.name)
+            if match is not None and not _alive(int(match[1])):
                 path.unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import tempfile
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from prefine.plan.look import rows, states
 from prefine.recipe import File, Pairs, Recipe, Rule, Runtime, Source, parse_recipe
 from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
 from tests.made import explicit
+from tests.unit.test_formats import ROWS
 
 quick = settings(max_examples=60, deadline=None)
 slow = settings(
@@ -67,28 +69,93 @@ def test_a_prompt_survives_the_way_through_arrow(prompt: list[Message]) -> None:
     assert prompt_id(found["messages"]) == row["prompt_id"]
 
 
-@quick
-@given(st.sampled_from(sorted(ADAPTERS)), st.data())
-def test_any_json_is_read_or_quarantined_but_never_a_crash(layout: Any, data: Any) -> None:
-    keys = [
-        *["prompt", "chosen", "rejected", "completions", "instruction", "answers", "text", "score"],
-        *["conversation_a", "conversation_b", "winner", "messages", "label", "stars", "dialog"],
-        *["response1", "response2", "annotator1", "prediction 1", "preference", "conversations"],
-        *["all_generated_responses", "all_rm_scores", "generations", "ratings", "query"],
-        *["conversation_input", "bon_best", "loser_list", "reject", "question_id", "output_1"],
-    ]
-    row = data.draw(st.dictionaries(st.sampled_from(keys), json_values, max_size=8))
-    columns = {"prompt": "prompt", "chosen": "chosen", "rejected": "rejected"}
-    more = {"format": "columns", "columns": columns} if layout == "columns" else {}
-    context = Context(Source(name="made", files=("f",), **more))
+LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{layout: (row, {}) for layout, row in ROWS.items()},
+    "fastchat": (
+        ROWS["fastchat"],
+        {"tables": {"questions": {"files": ["q"]}, "answers": {"files": ["a"]}}},
+    ),
+    "columns": (
+        {
+            "meta": {"q": "Why?", "system": "Be brief."},
+            "said": [{"text": "a"}, {"text": "b"}],
+            "votes": [{"best": "A", "grade": 3}, {"best": "B", "grade": 4}],
+            "order": "A>B",
+        },
+        {
+            "columns": {
+                "prompt": "meta.q",
+                "system": "meta.system",
+                "responses": ["said[].text"],
+                "labels": [{"column": "votes[].best", "values": {"A": "a", "B": "b"}}],
+                "ratings": [{"columns": ["votes[].grade"]}],
+                "ranking": [{"column": "order", "candidates": ["A", "B"]}],
+            }
+        },
+    ),
+}
+TABLES_OF = {
+    "questions": {1: {"question_id": 1, "text": "Why?"}},
+    "answers": {"a": {"text": "So."}, "b": {"text": "No."}},
+}
+odd_values = st.one_of(
+    json_values,
+    st.sampled_from(["", "tie", "model_a", "A", "[]", "<![x[", 2**63, -(2**63), 1e300, [[]], [{}]]),
+)
 
-    found = parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], context)
 
-    assert isinstance(found, Record | RowError)
-    if isinstance(found, Record):
-        batch = Batch("made", File(path="f", sha256="0" * 64, num_bytes=1), 3)
-        batch.add(1, found)
-        assert batch.labels.total() == len(found.labels) > 0
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of every value inside a JSON value."""
+    if not isinstance(value, dict | list):
+        return []
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    return [p for key, v in inner for p in ((*path, key), *places(v, (*path, key)))]
+
+
+def damaged(draw: Any, row: Any) -> Any:
+    """Replace or remove up to three values anywhere in a row."""
+    row = json.loads(json.dumps(row))
+    for _ in range(draw(st.integers(0, 3))):
+        found = places(row)
+        if not found:
+            break
+        *way, last = draw(st.sampled_from(found))
+        here = row
+        for key in way:
+            here = here[key]
+        if draw(st.integers(0, 4)):
+            here[last] = deepcopy(draw(odd_values))
+        else:
+            del here[last]
+    return row
+
+
+@pytest.mark.parametrize("layout", sorted(ADAPTERS))
+def test_a_damaged_row_is_read_or_quarantined_but_never_a_crash(layout: str) -> None:
+    good, more = LAYOUTS[layout]
+    domain = next(iter(good["responses"])) if layout == "domains" else None
+    num_read = 0
+
+    @settings(max_examples=40, deadline=None)
+    @given(st.data())
+    def law(data: Any) -> None:
+        nonlocal num_read
+        row = damaged(data.draw, good)
+        text = data.draw(st.sampled_from(["plain", "html"]))
+        source = Source(name="made", files=("f",), format=layout, text=text, domain=domain, **more)
+        context = Context(source, {}, TABLES_OF)
+
+        found = parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], context)
+
+        assert isinstance(found, Record | RowError)
+        if isinstance(found, Record):
+            num_read += 1
+            batch = Batch("made", File(path="f", sha256="0" * 64, num_bytes=1), 3)
+            batch.add(1, found)
+            assert batch.labels.total() == len(found.labels) > 0
+
+    law()
+    assert num_read, "no example was read, so nothing was tried"
 
 
 @quick

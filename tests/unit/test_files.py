@@ -7,13 +7,15 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.files import layout_of, raw_rows
+from prefine.ingest.files import digest_of_source, layout_of, raw_rows
 from prefine.ingest.read import first_record
+from prefine.ingest.record import Reason
 from tests.made import explicit
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "ü"}]
@@ -157,6 +159,8 @@ def test_a_truncated_archive_is_one_clear_error(tmp_path: Path, suffix: str, pac
         ("rows.parquet", b"nothing", "not a readable Parquet file"),
         ("rows.txt", b"a", "the file name ends on none of"),
         ("rows.csv", b'a,b\n1,"cut\n2,y\n', "rows.csv:3: not readable as CSV"),
+        ("rows.csv", b"prompt,a,b,a\n1,2,3,4\n", "columns of the same name: a; rename one"),
+        ("rows.xlsx", b"nothing", "not a readable XLSX file"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_clear_error(
@@ -167,6 +171,46 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(
 
     with pytest.raises(DataError, match=message):
         values(path)
+
+
+def test_an_archive_with_damaged_bytes_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl.gz"
+    body = bytearray(gzip.compress(jsonl([{"a": n, "b": str(n) * 9} for n in range(2000)])))
+    body[2000:2008] = b"\xff" * 8
+    path.write_bytes(body)
+
+    with pytest.raises(DataError, match="cut off or damaged"):
+        values(path)
+
+
+def test_a_parquet_column_that_is_no_utf8_is_one_clear_error(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    bad = pa.array([b"\xff"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"a": bad}), path)
+
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        values(path)
+
+
+def test_a_folder_is_one_clear_error(tmp_path: Path) -> None:
+    folder = tmp_path / "rows.jsonl"
+    folder.mkdir()
+
+    with pytest.raises(DataError, match="is a folder"):
+        digest_of_source(str(folder))
+
+
+def test_short_rows_of_a_spreadsheet_are_filled_and_long_ones_are_told(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for cells in (["a", None, "b"], ["1"], ["1", "2", "3", "4"]):
+        book.active.append(cells)
+    book.save(tmp_path / "rows.xlsx")
+
+    short, long = raw_rows(str(tmp_path / "rows.xlsx"), 10**6)
+
+    assert short.value == {"a": "1", "column 2": None, "b": None}
+    assert long.error is not None
+    assert long.error.reason is Reason.WRONG_COLUMNS
 
 
 def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:

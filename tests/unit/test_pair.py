@@ -7,8 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from prefine.errors import RecipeError
+from prefine.pair import outcomes
 from prefine.pair.select import Couple, fate, select
-from prefine.recipe import Pairs
+from prefine.recipe import Pairs, parse_recipe
 from prefine.schema import hash_unit
 from tests.made import table
 
@@ -208,3 +210,48 @@ def test_a_ranking_gives_pairs_and_its_equals_none(write_lines: Any, tmp_path: P
 
     assert pairs["label_source"].to_list() == ["rank", "rank"]
     assert pairs["strength"].to_list() == [1.0, 1.0]
+
+
+RATED = (
+    "name: made\nsources: [{name: made, files: [rows.jsonl], format: helpsteer2}]\n"
+    "pairs: {aspects: {helpfulness: 1, verbosity: -2}}\n"
+)
+
+
+def test_an_aspect_of_negative_weight_counts_against_a_response(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    short = {"response": "short", "helpfulness": 4, "correctness": 1, "verbosity": 0}
+    long = {"response": "long", "helpfulness": 4, "correctness": 1, "verbosity": 3}
+    write_lines([{"prompt": "Hi?", **row} for row in (short, long)])
+
+    pairs = table(RATED, tmp_path, "pairs")
+
+    facts = ("chosen_rating", "rejected_rating", "rating_gap")
+    assert pairs.select(*facts).rows() == [(4 / 3, -2 / 3, 2.0)]
+
+
+def test_a_weight_of_nothing_is_refused() -> None:
+    with pytest.raises(RecipeError, match="leave the aspect out"):
+        parse_recipe(RATED.replace("-2", "0"), "recipe.yaml")
+
+
+@pytest.mark.parametrize(
+    ("use", "expected"),
+    [
+        (("label", "reward"), [None, None]),
+        (("reward", "label"), ["other_kind", None]),
+        (("reward",), ["other_kind", "other_kind"]),
+    ],
+)
+def test_a_reward_takes_its_place_among_the_kinds(
+    use: tuple[Any, ...], expected: list[str | None]
+) -> None:
+    judgements = pl.DataFrame(
+        {"prompt_id": ["p1", "p2"], "kind": "pair", "aspect": None, "winner": "a", "source": "s"}
+    )
+    rewards = pl.DataFrame({"prompt_id": ["p1"], "response_id": ["r"], "value": [1.0]})
+
+    found = outcomes(judgements, Pairs(use=use, reward="rm"), rewards)
+
+    assert found["outcome"].to_list() == expected

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -214,3 +215,41 @@ def test_a_root_may_be_any_fsspec_filesystem() -> None:
 
     assert run_step(whole, 0, runtime).rows_out == 3
     assert Store(runtime.root).read(whole.part("made", 0)).equals(FRAME)
+
+
+def test_a_draft_is_swept_whatever_the_name_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "ip-10-0-0-1.ec2.internal")
+    child = get_context("spawn").Process(target=print)
+    child.start()
+    child.join()
+    store = Store(str(tmp_path))
+    draft = store.temporary_for("folder/part.parquet")
+    dead = draft.with_name(draft.name.replace(f"-{os.getpid()}-", f"-{child.pid}-"))
+    for path in (draft, dead):
+        path.write_bytes(b"half")
+
+    store.sweep("folder")
+
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == [draft.name]
+
+
+@pytest.mark.parametrize(("suffix", "message"), [(".json", "no manifest"), (".parquet", "damaged")])
+def test_a_damaged_result_is_told_with_the_way_out(
+    runtime: Runtime, suffix: str, message: str
+) -> None:
+    upstream = step(write_all)
+    run_step(upstream, 0, runtime)
+    damaged = next((Path(runtime.root) / upstream.folder).glob(f"*{suffix}"))
+    damaged.write_bytes(damaged.read_bytes()[:20])
+
+    def reads(work: Work) -> Counts:
+        return Counts(work.read("made").height, 0)
+
+    def again() -> None:
+        run_step(upstream, 0, runtime)
+        run_step(step(reads, "next", upstream=(upstream,)), 0, runtime)
+
+    with pytest.raises(IntegrityError, match=f"{message}.*remove the folder .* and run again"):
+        again()

@@ -8,6 +8,7 @@ import pytest
 
 from prefine.errors import DataError
 from prefine.ingest.columns import ranking
+from prefine.ingest.formats import fitting
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.recipe import RankingColumn
 from prefine.schema import Kind
@@ -340,3 +341,149 @@ def test_a_record_is_read_the_same_from_texts_and_from_messages() -> None:
 
     assert isinstance(found[0], Record)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"tool_calls": [{"name": "get_weather"}]},
+        {"function_call": {"name": "get_weather"}},
+        {"thinking": "Hm."},
+    ],
+)
+def test_a_message_that_is_more_than_its_text_is_refused(beside: dict[str, Any]) -> None:
+    row = explicit("Weather?", "Let me check.", "Let me check.")
+    row["chosen"][0] |= beside
+
+    found = read_row(row)
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.NOT_TEXT_CONTENT
+
+
+@pytest.mark.parametrize(("key", "refused"), [("images", ["b64"]), ("tools", [{"name": "f"}])])
+def test_a_row_with_images_or_tools_is_refused_and_one_without_is_read(
+    key: str, refused: list[Any]
+) -> None:
+    row = explicit("Hi?", "A", "B")
+
+    assert isinstance(read_row(row | {key: refused}), RowError)
+    assert isinstance(read_row(row | {key: []}), Record)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"question": "What is 2+2?", "system": ""},
+        {"trajectory": [{"from": "user", "value": "Solve x"}], "parent_id": "p"},
+    ],
+)
+def test_texts_beside_a_prompt_of_another_name_are_not_taken_to_hold_it(
+    beside: dict[str, Any],
+) -> None:
+    row = {"chosen": "The answer is 4.", "rejected": "The answer is 5."}
+
+    assert [found.format for found in fitting(row)] == ["trl_implicit"]
+    assert fitting(row | beside) == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "prompt", "response"),
+    [
+        ("The sky is blue.", "The sky is green.", "The sky is", " blue."),
+        ("<q>Capital of France?\n<a>\nParis", "<q>Capital of France?\n<a>\nRome", None, "Paris"),
+        ("a b", "a b c", "a", " b"),
+    ],
+)
+def test_texts_part_at_a_blank(
+    chosen: str, rejected: str, prompt: str | None, response: str
+) -> None:
+    record = read_record({"chosen": chosen, "rejected": rejected})
+
+    found = record.candidates[0].messages[0]["content"]
+    assert found == response
+    assert record.prompt[0]["content"] == (prompt or chosen.removesuffix(response))
+    assert record.prompt[0]["content"] + found == chosen
+
+
+def test_equal_texts_do_not_tell_where_the_prompt_ends() -> None:
+    found = read_row({"chosen": "a b c", "rejected": "a b c"})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.NO_COMMON_PROMPT
+
+
+def test_flattened_turns_are_read_alike_from_both_helpsteer2_files() -> None:
+    prompt = "Hi\n<extra_id_1>Assistant\nHello\n<extra_id_1>User\nBye"
+    rated = {"prompt": prompt, "response": "A", "helpfulness": 4, "correctness": 4}
+    strength = {"prompt": prompt, "response_1": "A", "response_2": "B", "preference_strength": 1}
+
+    assert read_record(rated).prompt == read_record(strength).prompt
+    assert len(read_record(rated).prompt) == 3
+
+
+def test_ratings_of_two_sources_are_two_lists(write_lines: Any, tmp_path: Path) -> None:
+    """A reward model's 7.0 does not beat a judge's 5 of 5; each source makes pairs of its own."""
+    stars = {"instruction": "Hi?", "generations": ["best", "good"], "ratings": [5, 4]}
+    scores = {"instruction": "Hi?", "generations": ["poor", "worse"], "ratings": [7.0, 6.0]}
+    write_lines([stars], "stars.jsonl")
+    write_lines([scores], "scores.jsonl")
+    recipe = (
+        "name: made\nsources:\n  - {name: stars, files: [stars.jsonl]}\n"
+        "  - {name: scores, files: [scores.jsonl]}\n"
+    )
+
+    pairs = table(recipe, tmp_path, "pairs").sort("source")
+
+    assert pairs.select("source", "chosen_rating", "rejected_rating", "rating_gap").rows() == [
+        ("scores", 7.0, 6.0, 1.0),
+        ("stars", 5.0, 4.0, 1.0),
+    ]
+
+
+def test_context_that_differs_is_a_fact_of_rated_pairs_too(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([ROWS["ultrafeedback"]])
+
+    recipe = "name: m\nsources: [{name: m, files: [rows.jsonl]}]\n"
+
+    pairs = table(f"{recipe}pairs: {{aspects: {{helpfulness: 1}}}}\n", tmp_path, "pairs")
+
+    assert pairs["context_mismatch"].to_list() == [True]
+
+
+def test_votes_of_two_groups_of_annotators_are_all_counted(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    values = {"A": "a", "B": "b"}
+    columns = {
+        "prompt": "text",
+        "responses": ["a", "b"],
+        "labels": [
+            {"column": "normal[].pref", "values": values},
+            {"column": "expert[].pref", "values": values},
+        ],
+    }
+    votes = {"normal": [{"pref": "A"}, {"pref": "A"}], "expert": [{"pref": "A"}, {"pref": "B"}]}
+    write_lines([{"text": "Hi", "a": "Hello", "b": "Yo", **votes}])
+
+    pairs = table(f"{RECIPE}{columns}}}\n", tmp_path, "pairs")
+
+    facts = ("votes_for", "votes_against", "num_annotators", "num_duplicates")
+    assert pairs.select(*facts).rows() == [(3, 1, 4, 0)]
+
+
+def test_rankings_of_several_annotators_stay_apart(write_lines: Any, tmp_path: Path) -> None:
+    columns = {
+        "prompt": "text",
+        "responses": ["a", "b"],
+        "ranking": [{"column": "said[].order", "candidates": ["A", "B"]}],
+    }
+    orders = [{"order": "A>B"}, {"order": "A>B"}, {"order": "B>A"}]
+    write_lines([{"text": "Hi", "a": "Hello", "b": "Yo", "said": orders}])
+
+    pairs = table(f"{RECIPE}{columns}}}\n", tmp_path, "pairs")
+
+    facts = ("votes_for", "votes_against", "num_annotators", "num_duplicates", "both_orders")
+    assert pairs.select(*facts, "is_contradiction").rows() == [(2, 1, 3, 0, False, True)]

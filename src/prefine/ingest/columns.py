@@ -31,12 +31,14 @@ from prefine.schema.json import Json, is_array, is_object
 _LIST = "[]"
 
 
-def value_at(row: Json, path: str) -> Any:
+def value_at(row: object, path: str) -> Any:
     """Follow a dotted path; a key that holds dots itself is found first.
 
     Raises:
         RowError: There is nothing at the path.
     """
+    if not is_object(row):
+        raise RowError(Reason.WRONG_TYPE, f"what should hold `{path}` is not an object")
     if path in row:
         return row[path]
     here: Any = row
@@ -64,12 +66,16 @@ def parse(row: Json, context: Context) -> Record:
     if columns is None:
         raise RecipeError(f"source {context.source.name}: `format: columns` needs `columns`")
     system = value_at(row, columns.system) if columns.system else None
+    if system is not None:
+        system = text(system, columns.system or "")
     prompt = prompt_of(value_at(row, columns.prompt), columns.prompt, system)
     candidates = _candidates(row, columns)
     annotator = _maybe(row, columns.annotator) or context.fields.get("annotator")
     labels = [] if columns.responses else [couple(Winner.A, label="chosen", annotator=annotator)]
     for column in columns.labels:
-        labels += _labels(row, column, annotator, len(candidates))
+        alone = sum(other.aspect == column.aspect for other in columns.labels) == 1
+        who = column.annotator or annotator or (None if alone else _stem(column.column))
+        labels += _labels(row, column, who, len(candidates))
     for kind, several in ((Kind.RATING, columns.ratings), (Kind.RANK, columns.ranks)):
         for column in several:
             labels += _numbers(row, kind, column, annotator, len(candidates))
@@ -120,17 +126,22 @@ def _two(num_candidates: int, column: str) -> None:
 def _labels(row: Json, column: LabelColumn, annotator: str | None, count: int) -> list[Label]:
     _two(count, column.column)
     found = values_at(row, column.column)
-    several = len(found) > 1
+    names = _numbered(annotator, column.column, len(found))
     return [
-        _label(
-            value,
-            column,
-            aspect=column.aspect,
-            annotator=column.annotator
-            or (f"{annotator or 'annotator'}_{i + 1}" if several else annotator),
-        )
-        for i, value in enumerate(found)
+        _label(value, column, aspect=column.aspect, annotator=name)
+        for value, name in zip(found, names, strict=True)
     ]
+
+
+def _numbered(annotator: str | None, column: str, count: int) -> list[str | None]:
+    """Name the annotators behind a column: several values are several annotators."""
+    if count == 1:
+        return [annotator]
+    return [f"{annotator or _stem(column)}_{number + 1}" for number in range(count)]
+
+
+def _stem(column: str) -> str:
+    return column.split(_LIST, 1)[0]
 
 
 def _label(value: Any, column: LabelColumn, **facts: Any) -> Label:
@@ -188,10 +199,12 @@ def _worth(value: object, column: NumberColumns) -> float | None:
 
 def ranking(row: Json, column: RankingColumn, annotator: str | None = None) -> list[Label]:
     """Read ``B>A>C=D`` as ranks; letters that are not named get none."""
+    found = values_at(row, column.column)
+    names = _numbered(column.annotator or annotator, column.column, len(found))
     return [
         label
-        for whole in values_at(row, column.column)
-        for label in _ranking(text(whole, column.column), column, annotator)
+        for whole, name in zip(found, names, strict=True)
+        for label in _ranking(text(whole, column.column), column, name)
     ]
 
 
@@ -204,8 +217,7 @@ def _ranking(whole: str, column: RankingColumn, annotator: str | None) -> list[L
                 raise RowError(Reason.UNKNOWN_LABEL, f"`{column.column}` is not a ranking")
             ranks[name] = float(place)
         place += len(names)
-    who = column.annotator or annotator
     return [
-        Label(Kind.RANK, column.candidates.index(name), rank=rank, annotator=who, label=whole)
+        Label(Kind.RANK, column.candidates.index(name), rank=rank, annotator=annotator, label=whole)
         for name, rank in ranks.items()
     ]

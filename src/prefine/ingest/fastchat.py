@@ -8,6 +8,7 @@ each answer belongs to. What never happens: a judgement that is joined by positi
 from collections.abc import Mapping
 from typing import Any
 
+from prefine.errors import DataError
 from prefine.ingest.record import (
     Candidate,
     Context,
@@ -33,7 +34,10 @@ _CLASSES = {1: Winner.A, 2: Winner.B, 3: Winner.TIE}
 
 def index_questions(rows: list[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
     """Index question rows by their id."""
-    return {row["question_id"]: row for row, _ in rows if "question_id" in row}
+    found: dict[Any, Json] = {}
+    for row, _ in rows:
+        _enter(found, _key(get(row, "question_id")), row)
+    return found
 
 
 def index_answers(rows: list[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
@@ -44,11 +48,23 @@ def index_answers(rows: list[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]
     found: dict[Any, Json] = {}
     for row, fields in rows:
         if "answer_id" in row:
-            found[row["answer_id"]] = row
+            _enter(found, _key(row["answer_id"]), row)
         for model in (fields.get("model"), row.get("model_id")):
             if model is not None:
-                found[_spell(model), row.get("question_id")] = row
+                _enter(found, (_spell(model), _key(row.get("question_id"))), row)
     return found
+
+
+def _enter(found: dict[Any, Json], key: Any, row: Json) -> None:
+    if found.setdefault(key, row) != row:
+        raise DataError(f"two rows of a lookup table are for {key!s:.80}, and they differ")
+
+
+def _key(value: object) -> Any:
+    """Return a value that may be a key of a lookup table."""
+    if not isinstance(value, str | int | float):
+        raise RowError(Reason.WRONG_TYPE, "an id is neither a text nor a number")
+    return value
 
 
 def _spell(model: object) -> str:
@@ -72,7 +88,7 @@ def detect(row: Json) -> str | None:
 
 def parse(row: Json, context: Context) -> Record:
     """Read one judgement and the conversation that it is about."""
-    question = _lookup(context, "questions", get(row, "question_id"))
+    question = _lookup(context, "questions", _key(get(row, "question_id")))
     asked = _asked(question)
     couples = "model_a" in row or "answer1_id" in row or "model_a" in context.fields
     answers = (
@@ -87,7 +103,9 @@ def parse(row: Json, context: Context) -> Record:
 def _asked(question: Json) -> list[str]:
     turns = question.get("turns")
     return (
-        [str(turn) for turn in turns] if is_array(turns) else [text(question.get("text"), "text")]
+        [text(turn, "turns") for turn in turns]
+        if is_array(turns) and turns
+        else [text(question.get("text"), "text")]
     )
 
 
@@ -102,14 +120,14 @@ def _answer(row: Json, context: Context, side: str) -> tuple[Json, str | None]:
     """Find one side's answer: by the path's model, the row's model, or the answer id."""
     name = context.fields.get(f"model_{side}") or optional(row, f"model_{side}")
     if name is not None:
-        return _lookup(context, "answers", (_spell(name), row["question_id"])), name
-    found = _lookup(context, "answers", get(row, f"answer{_SIDES.index(side) + 1}_id"))
+        return _lookup(context, "answers", (_spell(name), _key(row["question_id"]))), name
+    found = _lookup(context, "answers", _key(get(row, f"answer{_SIDES.index(side) + 1}_id")))
     return found, optional(found, "model_id")
 
 
 def _single(row: Json, context: Context) -> tuple[Json, str | None]:
     name = optional(row, "model") or optional(row, "model_id")
-    return _lookup(context, "answers", (_spell(name), row["question_id"])), name
+    return _lookup(context, "answers", (_spell(name), _key(row["question_id"]))), name
 
 
 def _candidate(asked: list[str], answer: Json, name: str | None) -> Candidate:
@@ -144,7 +162,7 @@ def _preference(row: Json) -> Label:
         facts = {"strength": size, "strength_unit": "score", "annotator": _judge(row)}
         return couple(winner, label=str(score), **facts)
     if score is not None:
-        winner = _CLASSES.get(score, Winner.INVALID)
+        winner = _CLASSES.get(_key(score), Winner.INVALID)
         return couple(winner, label=str(score), annotator=_judge(row))
     return couple(_named(row), label=str(row.get("winner")), annotator=_judge(row))
 
@@ -152,13 +170,13 @@ def _preference(row: Json) -> Label:
 def _named(row: Json) -> Winner:
     """Read the winner's name; ``inconsistent`` and ``error`` name no side."""
     names = {
-        row.get("model_a"): Winner.A,
-        row.get("model_b"): Winner.B,
+        _key(row.get("model_a", "")): Winner.A,
+        _key(row.get("model_b", "")): Winner.B,
         "tie": Winner.TIE,
         "inconsistent": Winner.INVALID,
         "error": Winner.INVALID,
     }
-    found = names.get(row.get("winner"))
+    found = names.get(_key(row.get("winner")))
     if found is None:
         raise RowError(Reason.UNKNOWN_LABEL, "`winner` is neither model, nor tie")
     return found

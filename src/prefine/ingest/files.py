@@ -8,16 +8,19 @@ import csv
 import gzip
 import io
 import lzma
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, Any, NamedTuple, cast
+from zipfile import BadZipFile
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.spec import AbstractBufferedFile  # pyright: ignore[reportMissingTypeStubs]
 
-from prefine.errors import DataError
+from prefine.errors import DataError, ServiceError
 from prefine.ingest.record import Reason, RowError
 from prefine.schema.json import Json, is_array, is_object
 from prefine.store import filesystem, sha256_of
@@ -66,14 +69,24 @@ def raw_rows(path: str, max_row_bytes: int) -> Iterator[RawRow]:
         yield from _hf_rows(path)
         return
     kind, compression = layout_of(path)
+    with _readable(path), _open(path, compression) as stream:
+        yield from _dispatch(kind, stream, path, max_row_bytes)
+
+
+@contextmanager
+def _readable(path: str) -> Generator[None]:
+    """Turn what reading a file may raise into one sentence that names it."""
     try:
-        with _open(path, compression) as stream:
-            yield from _dispatch(kind, stream, path, max_row_bytes)
+        yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder; name its files or a glob") from error
     except PermissionError as error:
         raise DataError(f"{path}: this user may not read it ({error})") from error
-    except (EOFError, gzip.BadGzipFile, lzma.LZMAError, OSError) as error:
+    except (ConnectionError, TimeoutError) as error:
+        raise ServiceError(f"{path}: the connection was lost ({error})") from error
+    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
         raise DataError(f"{path}: cut off or damaged ({error}); fetch the file again") from error
 
 
@@ -88,7 +101,8 @@ def digest_of_source(path: str) -> tuple[str, int]:
 
         return hub_digest(path)
     layout_of(path)
-    return sha256_of(*filesystem(path))
+    with _readable(path):
+        return sha256_of(*filesystem(path))
 
 
 def _open(path: str, compression: str) -> IO[bytes]:
@@ -174,7 +188,7 @@ def _csv(stream: IO[bytes], path: str, delimiter: str, limit: int) -> Iterator[R
     lines = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
-        header: list[str] = next(reader, list[str]())
+        header = _header(next(reader, list[str]()), path)
         for index, cells in enumerate(reader):
             if cells:
                 yield _cells(header, cells, index + 1, limit)
@@ -182,6 +196,15 @@ def _csv(stream: IO[bytes], path: str, delimiter: str, limit: int) -> Iterator[R
         raise DataError(f"{path}:{reader.line_num}: not readable as CSV ({error})") from error
     finally:
         lines.detach()
+
+
+def _header(names: Sequence[object], path: str) -> list[str]:
+    """Refuse a name that stands twice: one of its columns would be lost."""
+    header = [str(name) for name in names]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: columns of the same name: {', '.join(twice)}; rename one")
+    return header
 
 
 def _cells(header: list[str], cells: list[str], number: int, limit: int) -> RawRow:
@@ -205,12 +228,13 @@ def _cells(header: list[str], cells: list[str], number: int, limit: int) -> RawR
 def _parquet(stream: IO[bytes], path: str) -> Iterator[RawRow]:
     try:
         file = pq.ParquetFile(io.BytesIO(stream.read()) if not stream.seekable() else stream)
+        _header(file.schema_arrow.names, path)
         number = 0
         for batch in file.iter_batches(batch_size=_BATCH):
             for value in batch.to_pylist():
                 number += 1
                 yield _object(value, number)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         raise DataError(f"{path}: not a readable Parquet file ({error})") from error
 
 
@@ -219,13 +243,24 @@ def _xlsx(stream: IO[bytes], path: str) -> Iterator[RawRow]:
         import openpyxl
     except ImportError as error:
         raise DataError(f"{path}: reading XLSX needs `pip install prefine[xlsx]`") from error
-    book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
-    sheet = book.worksheets[0]
-    rows = sheet.iter_rows(values_only=True)
-    header = [str(cell) for cell in next(rows, ())]
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise DataError(f"{path}: not a readable XLSX file ({error})") from error
+    rows = book.worksheets[0].iter_rows(values_only=True)
+    names = list(next(rows, ()))
+    while names and names[-1] is None:
+        names.pop()
+    named = [f"column {i + 1}" if name is None else name for i, name in enumerate(names)]
+    header = _header(named, path)
     for index, cells in enumerate(rows):
-        if any(cell is not None for cell in cells):
-            yield _object(dict(zip(header, cells, strict=True)), index + 1)
+        beyond = any(cell is not None for cell in cells[len(header) :])
+        if beyond:
+            error = RowError(Reason.WRONG_COLUMNS, "a cell stands under no column name")
+            yield RawRow(index + 1, None, error, orjson.dumps(cells, default=str))
+        elif any(cell is not None for cell in cells):
+            full = [*cells[: len(header)], *[None] * (len(header) - len(cells))]
+            yield _object(dict(zip(header, full, strict=True)), index + 1)
 
 
 def _hf_rows(url: str) -> Iterator[RawRow]:

@@ -62,6 +62,7 @@ ADAPTERS: dict[Format, Adapter] = {
     "alpaca_eval": Adapter(alpaca_eval.detect, alpaca_eval.parse),
     "sharegpt": Adapter(sharegpt.detect, sharegpt.parse),
     "sharegpt_unpaired": Adapter(sharegpt.detect_unpaired, sharegpt.parse_unpaired),
+    "reward_bench_2": Adapter(votes.detect_reward_bench_2, votes.parse_reward_bench_2),
     "rm_bench": Adapter(votes.detect_rm_bench, votes.parse_rm_bench),
     "rmb_pairwise": Adapter(rmb.detect_pairwise, rmb.parse_pairwise),
     "rmb_bon": Adapter(rmb.detect_bon, rmb.parse_bon),

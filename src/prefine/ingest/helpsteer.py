@@ -26,7 +26,7 @@ from prefine.ingest.record import (
     text,
 )
 from prefine.schema import Message, Winner
-from prefine.schema.json import Json, is_object
+from prefine.schema.json import Json, is_array, is_object
 
 _ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 _FLATTENED = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
@@ -75,7 +75,7 @@ def parse_strength(row: Json, _: Context) -> Record:
     """Read a strength from -3 to 3; negative prefers the first response."""
     candidates = [Candidate(response_of(row.get(k), k)) for k in ("response_1", "response_2")]
     label = _level(get(row, "preference_strength"), "preference_strength")
-    prompt = prompt_of(get(row, "prompt"), "prompt")
+    prompt = flattened(get(row, "prompt"))
     return Record(prompt, candidates, [label], split=optional(row, "split"))
 
 
@@ -90,7 +90,10 @@ def parse_votes(row: Json, _: Context) -> Record:
     """Read the overall strength, and each annotator's own under the aspect ``individual``."""
     candidates = [Candidate(response_of(row.get(k), k)) for k in ("response1", "response2")]
     labels = [_level(get(row, "overall_preference"), "overall_preference")]
-    for index, vote in enumerate(row.get("individual_preference") or []):
+    votes: object = row.get("individual_preference") or []
+    if not is_array(votes):
+        raise RowError(Reason.WRONG_TYPE, "`individual_preference` is not a list")
+    for index, vote in enumerate(votes):
         if not is_object(vote):
             raise RowError(Reason.WRONG_TYPE, f"`individual_preference[{index}]` is not an object")
         who = f"annotator_{index + 1}"

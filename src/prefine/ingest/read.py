@@ -21,7 +21,15 @@ from prefine.errors import DataError
 from prefine.ingest.fastchat import index_answers, index_questions
 from prefine.ingest.files import RawRow, digest_of_source, raw_rows, raw_text
 from prefine.ingest.formats import ADAPTERS, Adapter, Detection, detect
-from prefine.ingest.record import Context, Record, RowError, check, translate
+from prefine.ingest.record import (
+    Context,
+    Reason,
+    Record,
+    RowError,
+    check,
+    only_text,
+    translate,
+)
 from prefine.recipe import File, Source, Table
 from prefine.schema import (
     JUDGEMENTS,
@@ -60,7 +68,11 @@ def location(path: str, data: str) -> str:
     return f"{data.rstrip('/')}/{path}"
 
 
-def detect_file(path: str, max_row_bytes: int = 32 * 2**20) -> tuple[Detection, Json]:
+_LOOKED_AT_BYTES = 32 * 2**20
+"""Longest row that is parsed where no recipe says otherwise."""
+
+
+def detect_file(path: str, max_row_bytes: int = _LOOKED_AT_BYTES) -> tuple[Detection, Json]:
     """Recognise the layout of a file; return it with the row that showed it.
 
     Raises:
@@ -87,7 +99,14 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
     if found.format in {"fastchat", "domains"}:
         return found, {"row": orjson.dumps(row, default=str).decode()}
     context = Context(Source(name="first", files=(path,)))
-    record = check(ADAPTERS[found.format].parse(row, context))
+    first = islice(raw_rows(path, _LOOKED_AT_BYTES), _FIRST)
+    parsed = (parse_row(raw, ADAPTERS[found.format], context) for raw in first)
+    record = next((item for item in parsed if isinstance(item, Record)), None)
+    if record is None:
+        raise DataError(
+            f"{path}: looks like {found.format}, for {found.reason}, but none of the first "
+            f"{_FIRST} rows can be read as that"
+        )
     said = {f"response {i}": text_of(c.messages) for i, c in enumerate(record.candidates)}
     labels = [f"{k.kind} {k.a}{'' if k.b is None else f' against {k.b}'}" for k in record.labels]
     values = [
@@ -149,12 +168,15 @@ def parse_row(row: RawRow, adapter: Adapter, context: Context) -> Record | RowEr
         assert row.error is not None, "a row without a value says why"
         return row.error
     try:
-        record = check(adapter.parse(row.value, context))
+        only_text(row.value)
+        record = adapter.parse(row.value, context)
         if context.source.text != "plain":
             record = translate(record, context.source.text, from_html)
+        return check(record)
     except RowError as error:
         return error
-    return record
+    except RecursionError:
+        return RowError(Reason.WRONG_TYPE, "the row is nested too deeply")
 
 
 class Batch:
@@ -196,6 +218,7 @@ class Batch:
             "partition": part,
         }
         self._rows["raw_prompts"].append(facts)
+        self._num_chars += sum(len(turn["content"]) for turn in record.prompt)
         ids = [response_id(prompt, candidate.messages) for candidate in record.candidates]
         for name, candidate in zip(ids, record.candidates, strict=True):
             self._rows["raw_responses"].append(
@@ -271,7 +294,10 @@ def _table(name: str, table: str, data: str) -> Mapping[Any, Json]:
             if row.value is None:
                 raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
             rows.append((row.value, file.fields))
-    return index_questions(rows) if name == "questions" else index_answers(rows)
+    try:
+        return index_questions(rows) if name == "questions" else index_answers(rows)
+    except RowError as error:
+        raise DataError(f"the table `{name}` cannot be looked up in: {error}") from error
 
 
 class _Text(HTMLParser):
@@ -297,6 +323,9 @@ class _Text(HTMLParser):
 def from_html(markup: str) -> str:
     """Return the text of a piece of HTML."""
     parser = _Text()
-    parser.feed(markup)
-    parser.close()
+    try:
+        parser.feed(markup)
+        parser.close()
+    except AssertionError as error:  # the standard library's answer to a declaration like <![x[
+        raise RowError(Reason.WRONG_TYPE, "a text is not readable as HTML") from error
     return "".join(parser.parts).strip()

@@ -121,6 +121,12 @@ _ROLES = {
 }
 
 
+_BEYOND_TEXT = (
+    *("tool_calls", "function_call", "thinking", "reasoning_content", "images", "audio", "video"),
+)
+"""Parts of a message that a text cannot hold: without them, two responses may look the same."""
+
+
 def get(row: Json, key: str) -> Any:
     """Return a value that must be there and not be null."""
     value = row.get(key)
@@ -181,6 +187,9 @@ def _message(value: object, what: str) -> Message:
     role = _ROLES.get(raw.lower()) if isinstance(raw, str) else None
     if role is None:
         raise RowError(Reason.UNKNOWN_ROLE, f"`{what}` has the role {str(raw)[:40]!r}")
+    lost = [key for key in _BEYOND_TEXT if value.get(key)]
+    if lost:
+        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
     return {"role": role, "content": content(value.get("content", value.get("value")), what)}
 
 
@@ -203,6 +212,13 @@ def _text_part(value: object, what: str) -> str:
     return text(value.get("value") if found is None else found, what, Reason.NOT_TEXT_CONTENT)
 
 
+def only_text(row: Json) -> None:
+    """Refuse a row whose images or tools belong to it: its texts alone are another row."""
+    for key in ("images", "image", "videos", "audios", "tools"):
+        if row.get(key) not in (None, "", "[]", "null", [], {}):
+            raise RowError(Reason.NOT_TEXT_CONTENT, f"the row has `{key}` beside its texts")
+
+
 def prompt_of(value: object, what: str, system: str | None = None) -> list[Message]:
     """Read a prompt: a text becomes one user turn; a system text goes before it."""
     turns = messages(value, what) if is_array(value) else None
@@ -221,7 +237,8 @@ def response_of(value: object, what: str) -> list[Message]:
         return messages(value, what)
     if is_object(value):
         if "answer" in value:
-            return response_of(value["answer"], f"{what}.answer")
+            answer = text(value["answer"], f"{what}.answer", Reason.RESPONSE_NOT_TEXT)
+            return [Message(role="assistant", content=answer)]
         return [_message(value, what)]
     return [Message(role="assistant", content=text(value, what, Reason.RESPONSE_NOT_TEXT))]
 

@@ -30,6 +30,14 @@ from prefine.schema.json import Json, is_array, is_object
 _RATINGS = ("{}_rating", "rating_{}", "score_{}", "{}_score", "{}-rating")
 _MODELS = ("{}_model", "{}-model", "model_{}")
 _GROUPS = ("subset", "category", "source", "domain", "dataset", "scenario")
+_PROMPTS = frozenset(
+    {
+        *("prompt", "prompts", "instruction", "question", "query", "input", "inputs", "context"),
+        *("conversation", "conversations", "dialog", "dialogue", "history", "messages", "turns"),
+        *("trajectory", "post", "title", "task", "text", "system", "user", "request", "problem"),
+    }
+)
+"""Columns that may hold a prompt: beside one, texts are not taken to hold theirs inside."""
 _MISSPELT = {"chosen_model": "chonsen_model"}
 """Column names as published sets really spell them."""
 
@@ -63,7 +71,8 @@ def detect_implicit(row: Json) -> str | None:
         if _is_conversation(row.get(f"chosen{stem}")):
             return f"`chosen{stem}` is a whole conversation and there is no prompt"
     both = [row.get("chosen"), row.get("rejected")]
-    if all(isinstance(side, str) and "\n\nAssistant:" not in side for side in both):
+    texts = all(isinstance(side, str) and "\n\nAssistant:" not in side for side in both)
+    if texts and not row.keys() & _PROMPTS:
         return "`chosen` and `rejected` are texts with the prompt inside"
     return None
 
@@ -128,14 +137,18 @@ def _parted(row: Json, chosen: list[Message], rejected: list[Message]) -> Record
 
 
 def _common_text(row: Json, chosen: str, rejected: str) -> Record:
-    """Split two texts before the word in which they part; TRL would split inside the word."""
+    """Split two texts before the word in which they part; TRL would split inside the word.
+
+    A space goes with the response, as TRL has it; any other blank ends the prompt.
+    """
     same = takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))
     prefix = "".join(letter for letter, _ in same)
     if prefix in {chosen, rejected}:
         prefix = prefix.rstrip()
-    prefix = prefix[: prefix.rfind(" ")] if " " in prefix else prefix
-    if not prefix.strip():
-        raise RowError(Reason.NO_COMMON_PROMPT, "the two texts share no beginning")
+    blanks = [place for place, letter in enumerate(prefix) if letter.isspace()]
+    prefix = prefix[: blanks[-1] + (prefix[blanks[-1]] != " ")] if blanks else ""
+    if chosen == rejected or not prefix.strip():
+        raise RowError(Reason.NO_COMMON_PROMPT, "the two texts share no beginning, or all")
     sides = [[Message(role="assistant", content=s[len(prefix) :])] for s in (chosen, rejected)]
     return pair_record(row, [Message(role="user", content=prefix)], *sides)
 

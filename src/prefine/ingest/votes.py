@@ -55,8 +55,31 @@ def parse_pandalm(row: Json, _: Context) -> Record:
     return Record(prompt, candidates, labels, group=optional(row, "motivation_app"))
 
 
+def detect_reward_bench_2(row: Json) -> str | None:
+    """Tell whether lists of correct and wrong responses stand beside their numbers."""
+    if {"prompt", "chosen", "rejected", "num_correct", "total_completions"} <= row.keys():
+        return "lists `chosen` and `rejected`, with `num_correct` and `total_completions`"
+    return None
+
+
+def parse_reward_bench_2(row: Json, _: Context) -> Record:
+    """Read correct and wrong responses: each correct one against each wrong one."""
+    correct, wrong = (items(row, side) for side in ("chosen", "rejected"))
+    couples = [(a, len(correct) + b) for a in range(len(correct)) for b in range(len(wrong))]
+    return _lists(row, [*correct, *wrong], couples)
+
+
+def _lists(row: Json, responses: list[object], couples: list[tuple[int, int]]) -> Record:
+    """Build the record of lists of responses, of which the first of each couple is better."""
+    candidates = [Candidate(response_of(value, "chosen")) for value in responses]
+    labels = [Label(Kind.PAIR, a, b, Winner.A, label="chosen") for a, b in couples]
+    return Record(prompt_of(get(row, "prompt"), "prompt"), candidates, labels, group=group_of(row))
+
+
 def detect_rm_bench(row: Json) -> str | None:
     """Tell whether chosen and rejected are lists of variants."""
+    if "num_correct" in row:
+        return None
     sides = [row.get("chosen"), row.get("rejected")]
     if isinstance(row.get("prompt"), str) and all(
         is_array(side) and side and isinstance(side[0], str) for side in sides
@@ -67,13 +90,10 @@ def detect_rm_bench(row: Json) -> str | None:
 
 def parse_rm_bench(row: Json, _: Context) -> Record:
     """Read variants written in the same styles: each chosen against its own rejected."""
-    sides = [items(row, side) for side in ("chosen", "rejected")]
-    if len(sides[0]) != len(sides[1]):
+    chosen, rejected = (items(row, side) for side in ("chosen", "rejected"))
+    if len(chosen) != len(rejected):
         raise RowError(Reason.WRONG_TYPE, "`chosen` and `rejected` differ in length")
-    candidates = [Candidate(response_of(value, "chosen")) for side in sides for value in side]
-    half = len(sides[0])
-    labels = [Label(Kind.PAIR, i, half + i, Winner.A, label="chosen") for i in range(half)]
-    return Record(prompt_of(get(row, "prompt"), "prompt"), candidates, labels, group=group_of(row))
+    return _lists(row, [*chosen, *rejected], [(i, len(chosen) + i) for i in range(len(chosen))])
 
 
 def detect_finegrained(row: Json) -> str | None:

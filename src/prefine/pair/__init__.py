@@ -38,7 +38,8 @@ def build(work: Work, config: Pairs, seed: int) -> Counts:
         DataError: A source asks several questions and the recipe does not say which one counts.
     """
     judgements = work.read("judgements").with_row_index("number")
-    judged = outcomes(judgements, config)
+    rewards = _rewards(work, config.reward) if config.reward is not None else None
+    judged = outcomes(judgements, config, rewards)
     used = judged.filter(pl.col("outcome").is_null()).drop("outcome")
     votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR))]
     for kind, choose in ((Kind.RANK, from_rankings), (Kind.RATING, from_ratings)):
@@ -46,8 +47,10 @@ def build(work: Work, config: Pairs, seed: int) -> Counts:
         votes.append(found.votes)
         joined = judged.join(found.fates, on="number", how="left", maintain_order="left")
         judged = joined.with_columns(outcome=pl.coalesce("outcome", "fate")).drop("fate")
-    if config.reward is not None:
-        votes.append(from_rewards(_rewards(work, config.reward), config, seed))
+    if rewards is not None:
+        mismatches = judgements.group_by("prompt_id").agg(pl.col("context_mismatch").any())
+        free = rewards.join(used, on="prompt_id", how="anti").join(mismatches, on="prompt_id")
+        votes.append(from_rewards(free, config, seed))
     pairs = aggregate(pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes))
     pairs = _facts(pairs, work, rating_values(judgements, config.aspects))
     work.emit("pairs", pairs.sort("pair_id"))
@@ -56,19 +59,31 @@ def build(work: Work, config: Pairs, seed: int) -> Counts:
     return Counts(judged.height, judged.height - sum(counts.values()), counts)
 
 
-def outcomes(judgements: pl.DataFrame, config: Pairs) -> pl.DataFrame:
+def outcomes(
+    judgements: pl.DataFrame, config: Pairs, rewards: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Say of each judgement why it cannot lead to a pair; null where it can.
 
     A prompt uses the first kind in ``config.use`` that it has, and labels of one aspect only.
+
+    Args:
+        judgements: Raw labels, with the columns of their table.
+        config: Which kinds are used, in order.
+        rewards: What ``use: reward`` stands for; null where it is not used.
     """
     kinds = [_KIND_OF[use] for use in config.use if use in _KIND_OF]
-    order = {str(kind): place for place, kind in enumerate(kinds)}
+    order = {str(_KIND_OF[use]): i for i, use in enumerate(config.use) if use in _KIND_OF}
     place = pl.col("kind").replace_strict(order, default=None, return_dtype=pl.Int64)
     is_label = pl.col("kind") == Kind.PAIR
     own_aspect = pl.col("aspect").eq_missing(pl.lit(config.aspect, pl.String))
     other_aspect = is_label & ~own_aspect
+    first = place.filter(~other_aspect).min().over("prompt_id")
+    if rewards is not None:
+        rewarded = pl.col("prompt_id").is_in(rewards["prompt_id"].unique().implode())
+        reward_place = pl.when(rewarded).then(config.use.index("reward"))
+        first = pl.min_horizontal(first, reward_place)
     judged = judgements.with_columns(
-        pl.when(place.is_null() | (place != place.filter(~other_aspect).min().over("prompt_id")))
+        pl.when(place.is_null() | (place != first).fill_null(value=True))
         .then(pl.lit("other_kind"))
         .when(other_aspect)
         .then(pl.lit("other_aspect"))
@@ -107,21 +122,44 @@ def _rewards(work: Work, name: str) -> pl.DataFrame:
     )
 
 
+def _ratings(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Return the ratings of both sides by one source: two sources have two scales.
+
+    The first source by name that rates both sides counts, and otherwise the first that rates one.
+    """
+    found = pairs.select("low", "high", "chosen_id", "rejected_id")
+    keys = ["low", "high", "source"]
+    sides = [
+        found.join(
+            ratings.select("source", pl.col("response_id").alias(f"{side}_id"), "value"),
+            on=f"{side}_id",
+        ).select(*keys, pl.col("value").alias(f"{side}_rating"))
+        for side in ("chosen", "rejected")
+    ]
+    missing = pl.any_horizontal(pl.col("chosen_rating", "rejected_rating").is_null())
+    return (
+        sides[0]
+        .join(sides[1], on=keys, how="full", coalesce=True)
+        .sort(missing, "source")
+        .unique(["low", "high"], keep="first", maintain_order=True)
+        .drop("source")
+    )
+
+
 def _facts(pairs: pl.DataFrame, work: Work, ratings: pl.DataFrame) -> pl.DataFrame:
     """Add ids, ratings, blanks and the prompt's own facts."""
     responses = work.read("responses", ["response_id", "messages"])
     text = pl.col("messages").list.eval(pl.element().struct.field("content").str.strip_chars())
     blank = responses.select("response_id", (text.list.join("") == "").alias("blank"))
-    rated = ratings.select("response_id", pl.col("value").alias("rating"))
     prompts = work.read("prompts", ["prompt_id", "group", "language"])
     for side in ("chosen", "rejected"):
         of_side = {
             "response_id": f"{side}_id",
             "blank": f"{side}_blank",
-            "rating": f"{side}_rating",
         }
-        facts = blank.join(rated, on="response_id", how="left").rename(of_side)
+        facts = blank.rename(of_side)
         pairs = pairs.join(facts, on=f"{side}_id", how="left", maintain_order="left")
+    pairs = pairs.join(_ratings(pairs, ratings), on=["low", "high"], how="left")
     names = [pair_id(a, b) for a, b in zip(pairs["low"], pairs["high"], strict=True)]
     num_empty = pl.col("chosen_blank").cast(pl.Int64) + pl.col("rejected_blank").cast(pl.Int64)
     return pairs.join(prompts, on="prompt_id", how="left", maintain_order="left").with_columns(

@@ -14,6 +14,8 @@ from prefine.recipe import Pairs
 from prefine.schema import Kind, Winner, hash_unit
 
 _OVERALL = "overall"
+_ORIGIN = ("prompt_id", "source", "annotator", "context_mismatch")
+"""What each vote of a list of values has from its list."""
 _FATE = {"number": pl.UInt32, "fate": pl.String}
 
 
@@ -56,27 +58,33 @@ def from_rankings(ranks: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
     keys = ["prompt_id", "source", "file", "row", "annotator"]
     listed = ranks.with_columns(pl.struct(keys).rank("dense").alias("list"))
     values = listed.group_by("list", *keys, "response_a").agg(-pl.col("rank").mean().alias("value"))
-    return _choose(listed, values, "rank", config, seed)
+    return _choose(listed, values.join(_mismatches(listed), on="list"), "rank", config, seed)
+
+
+def _mismatches(listed: pl.DataFrame) -> pl.DataFrame:
+    return listed.group_by("list").agg(pl.col("context_mismatch").any())
 
 
 def from_ratings(ratings: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
-    """Turn the ratings of each prompt into votes."""
-    listed = ratings.with_columns(pl.col("prompt_id").rank("dense").alias("list"))
+    """Turn the ratings of each prompt into votes; each source has scales of its own."""
+    keys = ["prompt_id", "source"]
+    listed = ratings.with_columns(pl.struct(keys).rank("dense").alias("list"))
     names = pl.col("annotator").drop_nulls().unique().sort()
-    origin = listed.group_by("prompt_id").agg(
+    origin = listed.group_by(keys).agg(
         pl.col("list").first(),
-        pl.col("source").min(),
         pl.when(names.len() > 0).then(names.str.join("+")).first().alias("annotator"),
+        pl.col("context_mismatch").any(),
     )
     values = rating_values(ratings, config.aspects).rename({"response_id": "response_a"})
-    return _choose(listed, values.join(origin, on="prompt_id"), "rating", config, seed)
+    return _choose(listed, values.join(origin, on=keys), "rating", config, seed)
 
 
 def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
     """Turn measured rewards into votes.
 
     Args:
-        rewards: ``prompt_id``, ``source``, ``response_a`` and ``value``, one row a response.
+        rewards: ``prompt_id``, ``source``, ``context_mismatch``, ``response_a`` and ``value``, one
+            row a response.
         config: Names the reward, and says how couples are selected.
         seed: Decides between equals.
     """
@@ -88,14 +96,16 @@ def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFram
 
 
 def rating_values(judgements: pl.DataFrame, aspects: dict[str, float]) -> pl.DataFrame:
-    """Return one value a rated response: the weighted mean of its aspects.
+    """Return one value a rated response and source: the weighted mean of its aspects.
 
     Each aspect is first averaged over annotators. Without weights, ``overall`` alone counts where
     a prompt has it; otherwise the aspects that all rated responses of the prompt have, so that no
-    response gains by a missing one.
+    response gains by a missing one. An aspect of negative weight counts against a response; the
+    sum is divided by the weights' absolute sum.
     """
     rated = judgements.filter((pl.col("kind") == Kind.RATING) & pl.col("rating").is_not_null())
-    means = rated.group_by("prompt_id", pl.col("response_a").alias("response_id"), "aspect").agg(
+    keys = ["prompt_id", "source"]
+    means = rated.group_by(*keys, pl.col("response_a").alias("response_id"), "aspect").agg(
         pl.col("rating").sort().mean()
     )
     if aspects:
@@ -104,14 +114,14 @@ def rating_values(judgements: pl.DataFrame, aspects: dict[str, float]) -> pl.Dat
         means = means.filter(known).with_columns(weight.alias("weight"))
     else:
         overall = pl.col("aspect") == _OVERALL
-        means = means.filter(overall | ~overall.any().over("prompt_id"))
+        means = means.filter(overall | ~overall.any().over(keys))
         means = means.with_columns(weight=pl.lit(1.0))
-    everyone = pl.col("response_id").n_unique().over("prompt_id")
-    means = means.filter(pl.col("response_id").n_unique().over("prompt_id", "aspect") == everyone)
+    everyone = pl.col("response_id").n_unique().over(keys)
+    means = means.filter(pl.col("response_id").n_unique().over(*keys, "aspect") == everyone)
     return (
-        means.sort("prompt_id", "response_id", "aspect")
-        .group_by("prompt_id", "response_id", maintain_order=True)
-        .agg((pl.col("rating") * pl.col("weight")).sum() / pl.col("weight").sum())
+        means.sort(*keys, "response_id", "aspect")
+        .group_by(*keys, "response_id", maintain_order=True)
+        .agg((pl.col("rating") * pl.col("weight")).sum() / pl.col("weight").abs().sum())
         .rename({"rating": "value"})
     )
 
@@ -123,13 +133,11 @@ def _choose(
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     votes: list[dict[str, object]] = []
     fates: list[tuple[int, str, str | None]] = []
-    for row in lists.agg(
-        pl.col("prompt_id", "source", "annotator").first(), "response_a", "value"
-    ).iter_rows(named=True):
+    for row in lists.agg(pl.col(_ORIGIN).first(), "response_a", "value").iter_rows(named=True):
         scored = list(zip(row["response_a"], row["value"], strict=True))
         prompt = cast("str", row["prompt_id"])
         couples = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key))
-        origin = {key: row[key] for key in ("prompt_id", "source", "annotator")}
+        origin = {key: row[key] for key in _ORIGIN}
         votes += [origin | _vote(couple, label_source) for couple in couples]
         taken = {name for couple in couples for name in (couple.winner, couple.loser)}
         why = fate(scored)
@@ -158,8 +166,7 @@ def _vote(couple: Couple, label_source: str) -> dict[str, object]:
         "direction": 1 if low_wins else -1,
         "winner": Winner.A,
         "strength": couple.gap,
-        "shown_low_first": low_wins,
-        "said": f"{label_source}/{couple.gap!r}",
-        "context_mismatch": False,
+        "shown_low_first": None,
+        "said": f"{label_source}/{couple.winner}/{couple.gap!r}",
         "label_source": label_source,
     }

@@ -4,9 +4,9 @@ What comes in: values from YAML, flags and the environment. What goes out: froze
 never happens: a runtime value in a fingerprint.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from prefine.recipe.base import Name, Part
 from prefine.recipe.measures import Encoder, Measure
@@ -42,6 +42,16 @@ RESERVED = frozenset(
 """Column names that trainers interpret; an exported fact may not bear one."""
 
 
+def _counts(weight: float) -> float:
+    if weight == 0:
+        raise ValueError("a weight of 0 does nothing; leave the aspect out")
+    return weight
+
+
+Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_counts)]
+"""What an aspect counts in the mean of the ratings."""
+
+
 class Pairs(Part):
     """How judgements become pairs."""
 
@@ -55,9 +65,9 @@ class Pairs(Part):
     """Most selected couples a prompt: the widest gaps first."""
     aspect: str | None = None
     """The aspect whose labels direct the pairs, where a source asks several questions."""
-    aspects: dict[str, float] = Field(default_factory=dict)
-    """Weight of each rating aspect; empty takes ``overall`` where a prompt has it, and otherwise
-    the plain mean of the aspects that all its responses have."""
+    aspects: dict[str, Weight] = Field(default_factory=dict)
+    """Weight of each rating aspect, negative where more is worse; empty takes ``overall`` where a
+    prompt has it, and otherwise the plain mean of the aspects that all its responses have."""
     reward: Name | None = None
     """The reward measure behind ``use: [reward]``."""
 

@@ -30,6 +30,7 @@ Format = Literal[
     "alpaca_eval",
     "sharegpt",
     "sharegpt_unpaired",
+    "reward_bench_2",
     "rm_bench",
     "rmb_pairwise",
     "rmb_bon",
