@@ -21,7 +21,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from prefine.errors import ServiceError
-from prefine.plan import Plan, make_plan, publish_named, remember, run_named
+from prefine.plan import Plan, check_places, make_plan, publish_named, remember, run_named
 from prefine.recipe import Runtime, load_recipe
 from prefine.step import Step
 
@@ -92,7 +92,9 @@ def curate(
     """
     base = data if data is not None else str(Path(recipe).parent)
     settings = Runtime(root=root, data=base, **(runtime or {}))
-    plan = make_plan(load_recipe(recipe), settings)
+    loaded = load_recipe(recipe)
+    check_places(settings, output)
+    plan = make_plan(loaded, settings)
     remember(plan, settings)
     job = (plan.recipe.model_dump_json(), settings.model_dump_json())
     futures = _submit(plan, *job)

@@ -84,7 +84,9 @@ def runtime_of(recipe: Path | None, root: str, data: str | None, **more: Any) ->
         return Runtime(root=root, data=base, **more)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"--set {first['loc'][0]}: {first['msg'].lower()}") from error
+        option = "--server" if first["loc"][0] == "servers" else f"--set {first['loc'][0]}"
+        said = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"{option}: {said[0].lower()}{said[1:]}") from error
 
 
 def settings_of(pairs: Sequence[str]) -> dict[str, str]:
@@ -126,12 +128,14 @@ def run(
     ] = None,
 ) -> None:
     """Run a recipe: only what is not done yet, then publish the data set."""
-    from prefine.plan import make_plan, publish_plan, run_plan
+    from prefine.plan import check_places, make_plan, publish_plan, run_plan
     from prefine.watch import watching
 
     more = {"servers": servers_of(server or []), **settings_of(set_ or [])}
     runtime = runtime_of(recipe, root, data, **more)
-    plan = make_plan(load_recipe(recipe), runtime)
+    loaded = load_recipe(recipe)
+    check_places(runtime, output)
+    plan = make_plan(loaded, runtime)
     for source in plan.recipe.sources:
         for file in source.resolved:
             if file.reason is not None:
@@ -263,8 +267,8 @@ def explain(
     out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
     for title, turns in (
         ("prompt", found.prompt),
-        ("chosen", found.chosen),
-        ("rejected", found.rejected),
+        ("chosen, as labelled", found.chosen),
+        ("rejected, as labelled", found.rejected),
     ):
         out.print(f"--- {title}")
         for turn in turns:

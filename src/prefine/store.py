@@ -7,6 +7,7 @@ written. What never happens: a half-written file under its final name.
 import os
 import re
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from prefine.errors import DataError, IntegrityError, ServiceError
+from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 
 _CHUNK = 4 * 2**20
 
@@ -180,6 +181,19 @@ class Store:
         """Tell whether a file or folder is there."""
         return self.fs.exists(self.full(path))
 
+    def reach(self) -> None:
+        """Find out whether the root can be used at all; it need not exist yet.
+
+        Raises:
+            RecipeError: It is a file, or the filesystem refuses.
+        """
+        try:
+            is_file = self.exists("") and not self.fs.isdir(self.root)
+        except (OSError, *_refusals()) as error:
+            raise RecipeError(f"cannot reach {self.url}: {error}") from error
+        if is_file:
+            raise RecipeError(f"{self.url} is a file; name a folder")
+
     def read_bytes(self, path: str) -> bytes:
         """Return the content of a file."""
         with self.fs.open(self.full(path)) as handle:
@@ -267,7 +281,10 @@ class Store:
         if not self.local:
             return Path(tempfile.gettempdir()) / f".{name}.{mark}.draft"
         folder = Path(self.full(path)).parent
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RecipeError(f"cannot write below {self.url}: {error}") from error
         return folder / f".{name}.{mark}.draft"
 
     def publish(self, temporary: Path, path: str) -> None:
@@ -286,6 +303,12 @@ class Store:
             match = mine.search(path.name)
             if match is not None and not _alive(int(match[1])):
                 path.unlink(missing_ok=True)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what S3's library raises beside ``OSError``, where it is in use."""
+    library = sys.modules.get("botocore.exceptions")
+    return () if library is None else (library.BotoCoreError,)
 
 
 def _alive(pid: int) -> bool:

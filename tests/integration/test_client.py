@@ -52,6 +52,13 @@ class Scripted:
                 self.end_headers()
                 self.wfile.write(text)
 
+            def do_GET(self) -> None:
+                text = json.dumps({"data": [{"id": "rm", "max_model_len": 10**6}]}).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
             def log_message(self, *_: Any) -> None:
                 pass
 
@@ -140,6 +147,8 @@ def test_a_fault_that_stays_is_a_service_error_that_names_it(scripted: Any) -> N
         (lambda found: [*found, found[0]], r"answered 3 rows to a request of 2"),
         (lambda found: [found[0], found[0]], "not those of the request"),
         (lambda _: None, "answered no rows"),
+        (lambda found: [{"index": row["index"]} for row in found], "not those of the request"),
+        (lambda found: [row["probs"] for row in found], "not those of the request"),
     ],
 )
 def test_another_number_of_rows_is_a_service_error(
@@ -186,3 +195,28 @@ def test_no_conversations_need_no_request(scripted: Any) -> None:
 def test_a_reward_without_a_server_says_how_to_name_one() -> None:
     with pytest.raises(RecipeError, match=r"--server rm=http://HOST:PORT"):
         client()
+
+
+def test_rewards_that_are_activated_all_the_same_are_refused(scripted: Any) -> None:
+    def sigmoids(body: dict[str, Any], _: int) -> Reply:
+        return 200, {"data": [{**row, "probs": [1 / (1 + row["probs"][0])]} for row in rows(body)]}
+
+    def logits(body: dict[str, Any], number: int) -> Reply:
+        return sigmoids(body, number) if body["use_activation"] else (200, {"data": rows(body)})
+
+    client(scripted(logits)).check()
+    client(scripted(lambda body, _: (200, {"data": rows(body)}))).check()
+    with pytest.raises(RecipeError, match="gives activated rewards though raw logits"):
+        client(scripted(sigmoids)).check()
+
+
+def test_a_password_in_an_address_is_not_told() -> None:
+    config = VllmReward(
+        kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
+    )
+    runtime = Runtime(servers={"rm": ("http://bob:hunter2@127.0.0.1:9",)}, retries=0)
+
+    with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/v1/models failed") as caught:
+        VllmServers(config, runtime).check()
+
+    assert "hunter2" not in str(caught.value)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import polars as pl
 import pytest
 import torch
 
-from prefine.errors import DataError, IntegrityError, RecipeError
+from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 from prefine.recipe import Ches, Runtime, TransformersReward, Weights
 from prefine.serve.batches import by_budget, by_length
 from prefine.serve.chat import Chat, PromptResponse
 from prefine.serve.hidden import HiddenStates, masked_sums
 from prefine.serve.reward import InProcessReward, finite
+from prefine.serve.weights import pinned
 from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
 
 SAYINGS = [
@@ -125,15 +127,15 @@ def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
     policy: Path, tmp_path: Path, batch_tokens: int, padding_side: str, write_lines: Any
 ) -> None:
     settings = json.loads((policy / "tokenizer_config.json").read_text())
-    for path in policy.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    folder = tmp_path / "policy"
+    copytree(policy, folder)
     changed = {**settings, "padding_side": padding_side}
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(changed))
+    (folder / "tokenizer_config.json").write_text(json.dumps(changed))
     rows = [
         explicit(f"Will it {n}?", a, b) for n, a in enumerate(SAYINGS) for b in SAYINGS if a != b
     ]
     write_lines(rows)
-    weights = f"weights: {{model: {tmp_path}}}, max_tokens: 4096"
+    weights = f"weights: {{model: {folder}}}, max_tokens: 4096"
     recipe = (
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
         f"measures: [{{kind: ches/transformers, {weights}}}]\n"
@@ -296,6 +298,20 @@ def test_tokens_are_counted_by_the_named_tokenizer(
     assert (row["chosen_tokens"], row["rejected_tokens"], row["tokens_gap"]) == (2, 4, -2)
 
 
+def test_tokens_are_those_of_the_turns_and_not_of_what_joins_them(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    row = explicit("", "ja", "nein")
+    write_lines([row | {"prompt": [user("a"), assistant("b"), user("c")]}])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: lengths, tokenizer: {{model: {policy}}}}}]\n"
+    )
+    row = table(recipe, tmp_path, "measure_lengths").row(0, named=True)
+
+    assert (row["prompt_tokens"], row["prompt_chars"]) == (3, 3)
+
+
 def test_pairs_are_built_from_measured_rewards(
     reward: Path, tmp_path: Path, write_lines: Any
 ) -> None:
@@ -323,3 +339,59 @@ def test_a_model_with_several_heads_is_refused(tmp_path: Path, write_lines: Any)
     )
     with pytest.raises(DataError, match="has 3 heads; one is supported"):
         table(recipe, tmp_path, "facts")
+
+
+def test_a_model_without_its_head_is_refused(policy: Path) -> None:
+    weights = Weights(model=str(policy))
+    config = TransformersReward(kind="reward/transformers", weights=weights)
+
+    with pytest.raises(RecipeError, match=r"lacks score\.weight, which would be made up"):
+        InProcessReward(config, Runtime())
+
+
+def test_a_model_folder_whose_files_changed_is_refused(tmp_path: Path) -> None:
+    folder = llama("reward", tmp_path, pad_token_id=0)
+    weights = pinned(Weights(model=str(folder)))
+    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
+    config = TransformersReward(kind="reward/transformers", weights=weights)
+
+    with pytest.raises(RecipeError, match="not the one that the run was planned with"):
+        InProcessReward(config, Runtime())
+    with pytest.raises(RecipeError, match="not the recipe's"):
+        pinned(weights)
+
+
+def test_a_hub_model_without_revision_must_be_pinned() -> None:
+    named = Weights(model="owner/name", revision="abc")
+
+    assert pinned(named) == named
+    with pytest.raises(ServiceError, match="give one with `revision`"):
+        pinned(Weights(model="owner/name"))
+
+
+def test_a_folder_without_a_model_and_an_unknown_device_are_one_sentence(
+    tmp_path: Path, reward: Path
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    empty = TransformersReward(kind="reward/transformers", weights=Weights(model=str(tmp_path)))
+    whole = TransformersReward(kind="reward/transformers", weights=Weights(model=str(reward)))
+
+    with pytest.raises(RecipeError, match="cannot load"):
+        InProcessReward(empty, Runtime())
+    with pytest.raises(RecipeError, match="cannot load"):
+        Chat(Weights(model=str(tmp_path)))
+    with pytest.raises(RecipeError, match="the device `gpu0` cannot be used"):
+        InProcessReward(whole, Runtime(device="gpu0"))
+
+
+def test_states_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
+    folder = llama("policy", tmp_path)
+    from safetensors.torch import load_file, save_file
+
+    broken = load_file(folder / "model.safetensors")
+    broken["model.norm.weight"][0] = float("nan")
+    save_file(broken, folder / "model.safetensors", {"format": "pt"})
+    config = Ches(kind="ches/transformers", weights=Weights(model=str(folder)))
+
+    with pytest.raises(IntegrityError, match="sums of hidden states are not finite"):
+        HiddenStates(config, Runtime()).response_sums([PromptResponse([1, 2], [3, 4])])

@@ -135,6 +135,12 @@ def test_ingest_detect_says_which_layout_and_why(
             ["run", "recipe.yaml", "--output", "out", "--server", "rm"],
             "--server rm: want NAME=http",
         ),
+        (
+            ["run", "recipe.yaml", "--output", "out", "--server", "rm=http://host:no"],
+            "--server: port could not be cast",
+        ),
+        (["run", "recipe.yaml", "--output", "out", "--root", "rows.jsonl"], "is a file; name"),
+        (["run", "recipe.yaml", "--output", "rows.jsonl"], "is a file; name a folder"),
         (["explain", "abc"], "there is no run below .prefine"),
         (["show", "pairs"], "there is no run below .prefine"),
         (["verify", "nowhere"], "nowhere holds no manifest.json"),

@@ -251,3 +251,40 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
             assert columns[column.partner].partner == column.name
     for name in ("reward_margin", "bootstrap_margin", "chars_gap", "rating_gap", "strength"):
         assert columns[name].flip is Flip.NEGATE
+
+
+def test_a_pair_that_fell_after_a_flip_says_so() -> None:
+    rules = (
+        Rule(name="turn", column="margin", flip_when={"maximum": 0}),
+        Rule(name="too_long", column="chosen_chars", maximum=15),
+    )
+    frame = facts(margin=[-1.0, 1.0], chosen_chars=[10, 10], rejected_chars=[20, 20])
+
+    judged, _ = judge(frame, rules, COLUMNS, 0)
+    found = explained(judged, rules).sort("pair_id")
+
+    assert found["verdict"].to_list() == ["drop", "keep"]
+    assert found["flipped_by"].to_list() == ["turn", None]
+    assert found["explanation"][0] == (
+        "dropped by too_long: chosen_chars is 20, above 15; seen as flipped by turn"
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.98002, "margin is 0.98002, above 0.98"), (1e20, "margin is 1e+20, above 0.98")],
+)
+def test_value_and_threshold_are_never_shown_as_equal(value: float, expected: str) -> None:
+    rules = (Rule(column="margin", maximum=0.98),)
+
+    judged, _ = judge(facts(margin=[value]), rules, COLUMNS, 0)
+
+    assert explained(judged, rules)["explanation"][0].endswith(expected)
+
+
+def test_a_missing_value_that_must_differ_is_called_missing() -> None:
+    rules = (Rule(column="source", differs="b"),)
+
+    judged, _ = judge(facts(source=[None]), rules, COLUMNS, 0)
+
+    assert explained(judged, rules)["explanation"][0].endswith("is missing, which passes no test")

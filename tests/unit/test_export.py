@@ -198,3 +198,70 @@ def test_system_turns_and_many_turns_survive_to_the_shard(write_lines: Any, tmp_
     found = pl.read_parquet(published(tmp_path) / "data" / "*.parquet").row(0, named=True)
 
     assert found["prompt"] == row["prompt"]
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ('{"tool": "other", "files": [{"path": "thesis.txt"}]}', "was not written by prefine"),
+        ('{"prefine": "0", "files": [{"path": "../thesis.txt"}]}', "a file outside its folder"),
+        ('{"prefine": "0", "files": [{"path": "/thesis.txt"}]}', "a file outside its folder"),
+        ('{"prefine": "0", "fi', "is not valid JSON"),
+    ],
+)
+def test_a_manifest_of_another_tool_costs_no_file(
+    tmp_path: Path, manifest: str, message: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    for path in (out / "thesis.txt", tmp_path / "thesis.txt"):
+        path.write_text("x")
+    (out / "manifest.json").write_text(manifest)
+
+    with pytest.raises(RecipeError, match=f"{message}.*choose another folder"):
+        published(tmp_path)
+    with pytest.raises(DataError, match=message):
+        problems_of(Store(str(out)))
+
+    assert (out / "thesis.txt").exists()
+    assert (tmp_path / "thesis.txt").exists()
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_shard_that_is_not_listed_is_told(tmp_path: Path) -> None:
+    out = published(tmp_path)
+    shard = next((out / "data").iterdir())
+    (out / "data/train-00009-of-00010.parquet").write_bytes(shard.read_bytes())
+
+    assert problems_of(Store(str(out))) == [
+        "data/train-00009-of-00010.parquet is not listed, but readers would load it"
+    ]
+
+
+@pytest.mark.usefixtures("rows")
+def test_the_published_recipe_runs_again_and_refuses_other_files(tmp_path: Path) -> None:
+    out = published(tmp_path)
+    recipe = (out / "recipe.yaml").read_text()
+
+    again = published(tmp_path, recipe, "again")
+    (tmp_path / "more.jsonl").write_text((tmp_path / "rows.jsonl").read_text() + "\n")
+
+    assert (again / "manifest.json").read_bytes() == (out / "manifest.json").read_bytes()
+    with pytest.raises(RecipeError, match="other bytes than `sha256` says"):
+        published(tmp_path, recipe.replace("rows.jsonl", "more.jsonl"), "third")
+
+
+@pytest.mark.usefixtures("rows")
+def test_equal_bytes_at_another_path_are_the_same_step_with_their_own_recipe(
+    tmp_path: Path,
+) -> None:
+    first = published(tmp_path)
+    (tmp_path / "rows.jsonl").rename(tmp_path / "moved.jsonl")
+
+    second = published(tmp_path, RECIPE.replace("rows.jsonl", "moved.jsonl"), "second")
+
+    assert "moved.jsonl" in (second / "recipe.yaml").read_text()
+    assert problems_of(Store(str(second))) == []
+    for path in (first / "data").iterdir():
+        assert (second / "data" / path.name).read_bytes() == path.read_bytes()

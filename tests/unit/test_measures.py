@@ -91,6 +91,27 @@ def test_no_prompts_and_one_prompt_have_no_neighbours() -> None:
         assert np.isnan(nearest).all()
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("What is C++?", "What is C#?", False),
+        ("What is 12 + 4?", "What is 12 - 4?", False),
+        ("What is 5!?", "What is 5?", False),
+        ("Name this: 😀", "Name this: 😭", False),
+        ("What happened in 2020?", "what happened in 2020", True),
+        ("Good  morning!", "good morning", True),
+        ("Fine, thanks - and you?", "Fine thanks, and you", True),
+    ],
+)
+def test_symbols_are_words_and_the_punctuation_of_prose_is_none(
+    one: str, other: str, same: bool
+) -> None:
+    found = shingles([one, other], np.array([0, 1]), 3)
+
+    sets = [set(found.filter(pl.col("place") == place)["shingle"]) for place in (0, 1)]
+    assert (sets[0] == sets[1]) is same
+
+
 def test_near_copies_are_one_cluster_and_templates_are_not(
     write_lines: Any, tmp_path: Path
 ) -> None:
@@ -166,5 +187,24 @@ def test_a_pair_is_scored_by_heads_that_never_saw_its_prompt(
 def test_too_few_pairs_are_an_error_and_no_number(write_lines: Any, tmp_path: Path) -> None:
     write_lines(made_rows(5))
 
-    with pytest.raises(DataError, match=r"reward/bootstrap: \d labelled pairs outside fold"):
+    with pytest.raises(DataError, match=r"labelled pairs of \d prompts outside fold"):
         table(f"{RECIPE}[{{kind: reward/bootstrap}}]\n", tmp_path, "measure_bootstrap")
+
+
+def test_a_cosine_of_which_only_the_beginning_was_embedded_is_none(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    story = "The fox ran through the wood and over the hill. " * 4
+    write_lines(
+        [
+            explicit("A story?", f"{story} Then it slept.", f"{story} I cannot go on."),
+            explicit("A word?", "Fox.", "Hill."),
+            explicit("Nothing?", "Fox.", ""),
+        ]
+    )
+    recipe = f"{RECIPE}[{{kind: cosine}}]\nencoder: {{max_chars: 150}}\n"
+
+    found = table(recipe, tmp_path, "measure_cosine")
+
+    assert sorted(found["cosine_reason"].fill_null("").to_list()) == ["", "blank", "too_long"]
+    assert found["cosine"].is_null().to_list() == found["cosine_reason"].is_not_null().to_list()

@@ -92,6 +92,13 @@ exports: {}
             "`source` is text and has no order",
         ),
         (("{name: one, files: [a.jsonl]}", "{name: one, files: [a], format: columns}"), "columns"),
+        (("maximum: 100", "maximum: .inf"), "finite number"),
+        (("maximum: 100", "minimum: 9, maximum: 3"), "the minimum 9 is above the maximum 3"),
+        (("files: [a.jsonl]", "files: [a.jsonl], path_fields: '('"), "not a regular expression"),
+        (
+            ("{kind: lengths}", "{kind: ches/transformers, name: value, weights: {model: a/b}}"),
+            "`value` is a column of the decisions",
+        ),
         (("name: made", "name: made\nname: again"), "given twice"),
         (("name: made", "pairs: {use: [reward]}\nname: made"), "go together"),
         (
@@ -112,6 +119,12 @@ def test_contradictions_are_told(change: tuple[str, str], message: str) -> None:
         return
 
     assert message in problems(text)
+
+
+def test_an_empty_key_is_told() -> None:
+    text = "name: made\nsources: [{name: one, files: [a.jsonl]}]\nmeasures:\n"
+
+    assert "measures" in problems(text)
 
 
 def test_a_measure_may_not_write_a_column_that_trainers_interpret() -> None:

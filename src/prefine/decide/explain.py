@@ -10,6 +10,8 @@ from prefine.recipe import Condition, Rule
 
 _DONE = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
 _DIGITS = 4
+_EXACT = 2.0**53
+"""Whole numbers below this are written without a point."""
 
 
 def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
@@ -25,11 +27,14 @@ def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
         verdict = pl.col("verdict").replace_strict(_DONE, default="kept")
         by = pl.concat_str(verdict, pl.lit(f" by {rule.reason}: "), _because(rule))
         sentence = pl.when(pl.col("rule") == rule.reason).then(by).otherwise(sentence)
+    out = pl.col("verdict").is_in(["drop", "hold"]) & pl.col("flipped_by").is_not_null()
+    turned = pl.concat_str(sentence, pl.lit("; seen as flipped by "), pl.col("flipped_by"))
+    sentence = pl.when(out).then(turned).otherwise(sentence)
     return decisions.with_columns(sentence.alias("explanation"))
 
 
 def _because(rule: Rule) -> pl.Expr:
-    value, threshold = _number("value"), _number("threshold")
+    value, threshold = _numbers()
     if rule.cap is not None:
         text = f" of its {rule.per}, where {rule.cap} are kept"
         return pl.concat_str(pl.lit("number "), value, pl.lit(text))
@@ -45,7 +50,9 @@ def _because(rule: Rule) -> pl.Expr:
     if rule.equals is not None:
         return pl.concat_str(start, pl.lit(f", the rule wants {_plain(rule.equals)}"))
     if rule.differs is not None:
-        return pl.concat_str(start, pl.lit(", which the rule does not want"))
+        unwanted = pl.lit(", which the rule does not want")
+        missing = pl.lit(", which passes no test")
+        return pl.concat_str(start, pl.when(_is_missing()).then(missing).otherwise(unwanted))
     if condition is not None:
         tail = pl.when(_is_missing()).then(pl.lit("")).otherwise(pl.lit(f", {_when(condition)}"))
         return pl.concat_str(start, tail)
@@ -61,11 +68,22 @@ def _is_missing() -> pl.Expr:
     return pl.col("value").is_null() & pl.col("value_text").is_null()
 
 
-def _number(name: str) -> pl.Expr:
+def _numbers() -> tuple[pl.Expr, pl.Expr]:
+    """Return value and threshold in four digits, or in all where four would make them equal."""
+    value, threshold = pl.col("value"), pl.col("threshold")
+    alike = (_short("value") == _short("threshold")) & (value != threshold)
+    alike = alike.fill_null(value=False)
+    return (
+        pl.when(alike).then(value.cast(pl.String)).otherwise(_short("value")),
+        pl.when(alike).then(threshold.cast(pl.String)).otherwise(_short("threshold")),
+    )
+
+
+def _short(name: str) -> pl.Expr:
     value = pl.col(name)
-    whole = value == value.round(0)
-    short = value.round_sig_figs(_DIGITS).cast(pl.String)
-    return pl.when(whole).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(short)
+    whole = (value == value.round(0)) & (value.abs() < _EXACT)
+    as_whole = pl.when(whole).then(value).cast(pl.Int64).cast(pl.String)
+    return pl.coalesce(as_whole, value.round_sig_figs(_DIGITS).cast(pl.String))
 
 
 def _plain(value: bool | float | str) -> str:

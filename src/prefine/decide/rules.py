@@ -50,7 +50,8 @@ def judge(
 
     Returns:
         The facts with ``verdict``, ``rule``, ``column``, ``value``, ``threshold`` and their text
-        twins and ``order``; and for each rule how many pairs it saw, dropped, held and flipped.
+        twins, ``flipped_by`` and ``order``; and for each rule how many pairs it saw, dropped, held
+        and flipped.
     """
     order = pl.Series("order", [hash_unit(seed, "order", p) for p in facts["pair_id"]], pl.Float64)
     frame = facts.with_columns(
@@ -58,7 +59,7 @@ def judge(
         pl.lit(value=True).alias("_in"),
         pl.lit(value=False).alias("_flipped"),
         pl.lit(None, pl.String).alias("verdict"),
-        *(pl.lit(None, pl.String).alias(name) for name in ("rule", "column", *_TEXTS)),
+        *(pl.lit(None, pl.String).alias(n) for n in ("rule", "column", "flipped_by", *_TEXTS)),
         *(pl.lit(None, pl.Float64).alias(name) for name in _NUMBERS),
     ).sort("pair_id")
     log: list[Json] = []
@@ -205,6 +206,7 @@ def _flip(frame: pl.DataFrame, rule: Rule, columns: Mapping[str, Column]) -> pl.
         pl.when(on).then(new.then(pl.lit(rule.reason))).otherwise("rule").alias("rule"),
         pl.when(on).then(new.then(_subject(rule))).otherwise("column").alias("column"),
         *_evidence(rule, columns, on, new.then("_now"), new.then(threshold)),
+        pl.when(on).then(new.then(pl.lit(rule.reason))).otherwise("flipped_by").alias("flipped_by"),
         (on != _FLIPPED).alias("_flipped"),
     ).drop("_now")
 

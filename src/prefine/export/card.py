@@ -85,7 +85,7 @@ def _summary(recipe: Recipe, facts: Json, splits: Mapping[str, Json]) -> str:
     }[recipe.export.layout]
     return (
         f"{kept:,} preference pairs ({sizes}), curated by prefine "
-        f"{facts['versions']['prefine']} out of {facts['num_pairs']:,}; {facts['num_flipped']:,} "
+        f"{facts['prefine']} out of {facts['num_pairs']:,}; {facts['num_flipped']:,} "
         f"were flipped. {layout}. Every pair that is not here has its reason in "
         "`explanations.csv`; `recipe.yaml` is the whole recipe and `manifest.json` holds all "
         "counts and checksums."

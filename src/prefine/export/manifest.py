@@ -16,7 +16,7 @@ from prefine.recipe import Recipe
 from prefine.schema.json import Json
 from prefine.step import Manifest, Step, Work, require_manifest
 
-LIBRARIES = ("prefine", "polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "torch")
+LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "torch")
 
 
 class Verdicts(NamedTuple):
@@ -48,6 +48,7 @@ def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts:
     decided = steps["decide"][0]
     identity = orjson.dumps(recipe.identity(), option=orjson.OPT_SORT_KEYS)
     return {
+        "prefine": version("prefine"),
         "name": recipe.name,
         "recipe_sha256": sha256(identity).hexdigest(),
         "fingerprint": work.step.fingerprint,

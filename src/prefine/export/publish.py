@@ -5,54 +5,92 @@ folder, the manifest last. What never happens: a stale shard that stays, or a fo
 else's files that is written into.
 """
 
+from hashlib import sha256
+from pathlib import PurePosixPath
+
 import orjson
 
 from prefine.errors import DataError, IntegrityError, RecipeError
-from prefine.schema.json import Json
+from prefine.schema.json import Json, is_array, is_object
 from prefine.step import Step
 from prefine.store import Store, sha256_of
 
 MANIFEST = "manifest.json"
+RECIPE = "recipe.yaml"
+_MARK = "prefine"
+"""The key that tells prefine's manifests from those of other tools."""
 _UNFINISHED = "manifest.json.unfinished"
 
 
-def publish(step: Step, root: Store, output: Store) -> Json:
+def publish(step: Step, root: Store, output: Store, recipe_yaml: str) -> Json:
     """Copy the data set; return its manifest.
+
+    Args:
+        step: The export step, which has run.
+        root: Where it wrote.
+        output: Where the data set shall lie.
+        recipe_yaml: The recipe, to lie beside the data. It names paths, so it is no part of what
+            the step wrote: equal bytes at other paths are the same step.
 
     Raises:
         RecipeError: The output folder holds files that prefine did not put there.
     """
     manifest = orjson.loads(root.read_bytes(f"{step.folder}/{MANIFEST}"))
-    stale = _ours(output)
-    if output.exists(MANIFEST):
-        present = orjson.loads(output.read_bytes(MANIFEST))
-        if present == manifest and not problems_of(output):
-            return manifest
+    recipe = recipe_yaml.encode()
+    facts = {"path": RECIPE, "num_bytes": len(recipe), "sha256": sha256(recipe).hexdigest()}
     listed = [file["path"] for file in manifest["files"]]
-    marker = {"files": [{"path": path} for path in {*stale, *listed}]}
+    manifest["files"] = [*manifest["files"], facts]
+    stale = files_here(output)
+    here = _manifest(output, MANIFEST) if output.exists(MANIFEST) else None
+    if here == manifest and not problems_of(output):
+        return manifest
+    marker = {_MARK: True, "files": [{"path": path} for path in {*stale, *listed, RECIPE}]}
     output.write_bytes(_UNFINISHED, orjson.dumps(marker))
     if output.exists(MANIFEST):
         output.remove(MANIFEST)
     for path in stale:
-        if path not in listed and output.exists(path):
+        if path not in {*listed, RECIPE} and output.exists(path):
             output.remove(path)
     for path in listed:
         output.copy_from(root, f"{step.folder}/{path}", path)
-    output.copy_from(root, f"{step.folder}/{MANIFEST}", MANIFEST)
+    output.write_bytes(RECIPE, recipe)
+    output.write_bytes(MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     output.remove(_UNFINISHED)
     return manifest
 
 
-def _ours(output: Store) -> list[str]:
-    """Return the files of an earlier export here; refuse a folder that is not prefine's."""
+def files_here(output: Store) -> list[str]:
+    """Return the files of an earlier data set in a folder.
+
+    Raises:
+        RecipeError: The folder holds files, and they are not prefine's.
+    """
     for name in (_UNFINISHED, MANIFEST):
         if output.exists(name):
-            return [file["path"] for file in orjson.loads(output.read_bytes(name))["files"]]
+            try:
+                return [file["path"] for file in _manifest(output, name)["files"]]
+            except DataError as error:
+                raise RecipeError(f"{error}; choose another folder") from error
     if output.exists("") and output.files():
         raise RecipeError(
             f"{output.url} is not empty and holds no data set of prefine's; choose another"
         )
     return []
+
+
+def _manifest(output: Store, name: str) -> Json:
+    """Read a manifest that prefine wrote, whose files lie inside the folder."""
+    try:
+        found = orjson.loads(output.read_bytes(name))
+    except orjson.JSONDecodeError as error:
+        raise DataError(f"{output.url}/{name} is not valid JSON") from error
+    if not is_object(found) or _MARK not in found or not is_array(found.get("files")):
+        raise DataError(f"{output.url}/{name} was not written by prefine")
+    for file in found["files"]:
+        parts = PurePosixPath(str(file["path"])).parts if is_object(file) else ("..",)
+        if ".." in parts or parts[:1] == ("/",):
+            raise DataError(f"{output.url}/{name} lists a file outside its folder")
+    return found
 
 
 def problems_of(output: Store) -> list[str]:
@@ -66,8 +104,10 @@ def problems_of(output: Store) -> list[str]:
     """
     if not output.exists(MANIFEST):
         raise DataError(f"{output.url} holds no {MANIFEST}: no data set, or an unfinished one")
-    manifest = orjson.loads(output.read_bytes(MANIFEST))
-    found: list[str] = []
+    manifest = _manifest(output, MANIFEST)
+    listed = {file["path"] for file in manifest["files"]}
+    beside = [path for path in output.files("data") if path not in listed]
+    found = [f"{path} is not listed, but readers would load it" for path in beside]
     rows: dict[str, int] = {}
     for file in manifest["files"]:
         path = file["path"]

@@ -28,13 +28,12 @@ _CLUSTER = "prompt_cluster"
 _EXPLAINED = ["pair_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 
 
-def export(work: Work, recipe: Recipe, recipe_yaml: str) -> Counts:
+def export(work: Work, recipe: Recipe) -> Counts:
     """Write the data set.
 
     Args:
         work: Reads all tables; writes files.
         recipe: Its export settings, and what the card and the manifest say.
-        recipe_yaml: The resolved recipe, to lie beside the data.
 
     Raises:
         DataError: No pair is left.
@@ -55,7 +54,6 @@ def export(work: Work, recipe: Recipe, recipe_yaml: str) -> Counts:
         work.progress(rows.height)
     info = {split: shards[split].close() for split in SPLITS if sizes[split]}
     _explanations(work)
-    work.draft("recipe.yaml").write(recipe_yaml.encode())
     facts = manifest_of(work, recipe, {split: sizes[split] for split in info}, verdicts)
     card = write_card(recipe, shard_schema(recipe), facts, info)
     work.draft("README.md").write(card.encode())

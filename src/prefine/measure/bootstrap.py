@@ -30,7 +30,8 @@ HEADS = pa.schema(
 )
 """One row a fitted head: it was fitted on all folds but its own."""
 
-_LEAST_PAIRS = 20
+_LEAST_PROMPTS = 20
+"""A resample of so few prompts may hold none of them: with 20, once in 5e8 draws."""
 _POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
 """Cumulative Poisson(1): how often a prompt stands in a resample."""
 
@@ -66,10 +67,12 @@ def fit(work: Work, config: BootstrapReward, seed: int) -> Counts:
     with threadpool_limits(1):
         for fold in range(config.folds):
             seen = np.flatnonzero(folds != fold)
-            if len(seen) < _LEAST_PAIRS:
+            num_prompts = len({examples.prompts[i] for i in seen})
+            if num_prompts < _LEAST_PROMPTS:
                 raise DataError(
-                    f"reward/bootstrap: {len(seen)} labelled pairs outside fold {fold}, at least "
-                    f"{_LEAST_PAIRS} are needed; use fewer folds, more data or no bootstrap reward"
+                    f"reward/bootstrap: labelled pairs of {num_prompts} prompts outside fold "
+                    f"{fold}, at least {_LEAST_PROMPTS} prompts are needed; use fewer folds, more "
+                    "data or no bootstrap reward"
                 )
             for head in range(config.heads):
                 times = _resample([examples.prompts[i] for i in seen], seed, fold, head)

@@ -66,7 +66,7 @@ def measure(work: Work, config: Ches) -> Counts:
     from prefine.serve.chat import chat_for
     from prefine.serve.hidden import HiddenStates
 
-    chat = chat_for(config.weights.model, config.weights.revision, config.template)
+    chat = chat_for(config.weights, config.template)
     model = HiddenStates(config, work.runtime)
     count = 0
     for pairs in _conversations(work):

@@ -1,7 +1,8 @@
 """Cosine similarity of chosen and rejected.
 
 What comes in: response vectors. What goes out: one number a pair. What never happens: a similarity
-for a blank response; it has no direction, so the value is null.
+for a blank response, which has no direction, or for one of which only the beginning was embedded:
+the value is null, and the reason is said.
 """
 
 import numpy as np
@@ -21,9 +22,19 @@ def measure(work: Work, config: Cosine) -> Counts:
     chosen, rejected = (
         vectors[[place[name] for name in pairs[column]]] for column in ("chosen_id", "rejected_id")
     )
-    work.emit(
-        "measure_cosine", pairs.select("pair_id", cosine=pl.Series(cosines(chosen, rejected)))
+    found = pl.Series("cosine", cosines(chosen, rejected), pl.Float64)
+    cut = work.read("response_vectors", ["response_id", "is_cut"]).filter("is_cut")["response_id"]
+    is_cut = pl.col("chosen_id").is_in(cut.implode()) | pl.col("rejected_id").is_in(cut.implode())
+    result = pairs.with_columns(found, is_cut.alias("is_cut")).select(
+        "pair_id",
+        pl.when(~pl.col("is_cut")).then("cosine"),
+        pl.when("is_cut")
+        .then(pl.lit("too_long"))
+        .when(pl.col("cosine").is_null())
+        .then(pl.lit("blank"))
+        .alias("cosine_reason"),
     )
+    work.emit("measure_cosine", result)
     return Counts(pairs.height, pairs.height)
 
 

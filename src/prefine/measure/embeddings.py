@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
+from prefine.errors import RecipeError
 from prefine.measure.texts import texts
 from prefine.recipe import Encoder
 from prefine.serve.static import Static, StaticEmbedder
@@ -54,7 +55,10 @@ def _distil_to(folder: Path, config: Encoder) -> None:
 
     static = encoder.distil(config)
     draft = folder.with_name(f"{folder.name}.{id(static):x}.draft")
-    draft.mkdir(parents=True)
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise RecipeError(f"cannot write to the cache (`cache` of the runtime): {error}") from error
     (draft / _FILES[0]).write_text(static.tokenizer, encoding="utf-8")
     np.save(draft / _FILES[1], static.vectors)
     try:
@@ -76,12 +80,13 @@ def embed(work: Work, config: Encoder, table: str) -> Counts:
     """
     origin, key = TABLES[table]
     ids, found = texts(work, origin, key)
-    vectors = (
-        _embedder(work, config).encode(found).astype(np.float16)
-        if found
-        else np.empty((0, 1), np.float16)
+    vectors, is_cut = np.empty((0, 1), np.float16), list[bool]()
+    if found:
+        embedder = _embedder(work, config)
+        vectors, is_cut = embedder.encode(found).astype(np.float16), embedder.cuts(found)
+    work.emit(
+        table, _arrow(key, ids, vectors).append_column("is_cut", pa.array(is_cut, pa.bool_()))
     )
-    work.emit(table, _arrow(key, ids, vectors))
     return Counts(len(ids), len(ids))
 
 
@@ -90,6 +95,10 @@ class Embeds(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text, shape (texts, dimensions)."""
+        ...
+
+    def cuts(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its vector is that of its beginning alone."""
         ...
 
 

@@ -6,7 +6,7 @@ own tokens in a count; contents alone are measured.
 
 import polars as pl
 
-from prefine.measure.texts import beside, texts
+from prefine.measure.texts import beside
 from prefine.recipe import Lengths, Weights
 from prefine.step import Counts, Work
 
@@ -36,14 +36,15 @@ def _add(work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Weights | None) 
 def _lengths(
     work: Work, table: str, key: str, unit: str, tokenizer: Weights | None
 ) -> pl.DataFrame:
+    frame = work.read(table, [key, "messages"])
     if tokenizer is None:
-        frame = work.read(table, [key, "messages"])
         chars = pl.element().struct.field("content").str.len_chars()
         return frame.select(
             key, pl.col("messages").list.eval(chars).list.sum().alias(unit).cast(int)
         )
     from prefine.serve.chat import count_tokens
 
-    ids, found = texts(work, table, key)
-    counts = count_tokens(tokenizer, found) if found else list[int]()
-    return pl.DataFrame({key: ids, unit: counts}, schema={key: pl.String, unit: pl.Int64})
+    turns = frame.explode("messages").select(key, pl.col("messages").struct.field("content"))
+    counts = count_tokens(tokenizer, turns["content"].to_list()) if turns.height else []
+    counted = turns.select(key, pl.Series(unit, counts, dtype=pl.Int64))
+    return counted.group_by(key, maintain_order=True).sum()

@@ -27,6 +27,11 @@ _PROBES = 16
 _TRAINED_ON = 40
 _SEARCHED = 2048
 """Queries in one search; their neighbours' vectors are in memory at once."""
+_PROSE = (
+    r"(\p{L})[.,;:!?…]+(\s|$)",
+    r"(\d)[.?](\s|$)",
+    r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})",  # noqa: RUF001 - these are the dashes of prose
+)
 _COMPARED = 100_000
 """Candidate pairs whose shingles are compared at once."""
 
@@ -129,18 +134,29 @@ def _equal(work: Work) -> Places:
     seen: list[pl.Series] = []
     for part in work.parts("prompts"):
         _, of_part = texts(work, "prompts", "prompt_id", part)
-        found = pl.Series("text", of_part, dtype=pl.String)
-        words = found.str.to_lowercase().str.extract_all(r"\w+").list.join(" ")
-        plain = pl.select(pl.when(words != "").then(words).otherwise(found)).to_series()
-        seen.append(plain.hash(seed=0))
+        found = pl.DataFrame({"text": of_part}, schema={"text": pl.String})
+        seen.append(found.select(_words("text").list.join(" ")).to_series().hash(seed=0))
     frame = pl.DataFrame({"words": pl.concat(seen)}).with_row_index("place")
     first = pl.col("place").min().over("words")
     again = frame.select(first.alias("first"), "place").filter(pl.col("first") != pl.col("place"))
     return again.cast(pl.Int64).to_numpy()
 
 
+def _words(column: str) -> pl.Expr:
+    """Return the words of texts, without case and without the punctuation of prose.
+
+    A symbol is a word too: C# is not C++, and 12 - 4 is not 12 + 4. What is left out is the
+    punctuation behind a letter, one stop or question mark behind a number, and a dash between
+    words of several letters.
+    """
+    plain = pl.col(column).str.to_lowercase()
+    for prose in _PROSE:
+        plain = plain.str.replace_all(prose, "${1} ${2}")
+    return plain.str.extract_all(r"\w+|[^\w\s]")
+
+
 def shingles(found: list[str], places: Places, size: int) -> pl.DataFrame:
-    """Return the shingles of texts: runs of words, without case and punctuation, hashed.
+    """Return the shingles of texts: runs of words, without case and prose's punctuation, hashed.
 
     A text with fewer words than a shingle is one shingle as a whole, so that it equals only the
     very same words.
@@ -154,7 +170,7 @@ def shingles(found: list[str], places: Places, size: int) -> pl.DataFrame:
         Columns ``place`` and ``shingle``, one row a shingle and text.
     """
     words = pl.DataFrame({"place": places, "text": found}, schema={"place": int, "text": str})
-    listed = words.select("place", pl.col("text").str.to_lowercase().str.extract_all(r"\w+"))
+    listed = words.select("place", _words("text"))
     short = listed.filter(pl.col("text").list.len() < size)
     long = listed.filter(pl.col("text").list.len() >= size).explode("text")
     runs = [pl.col("text").shift(-ahead).over("place") for ahead in range(size)]

@@ -42,7 +42,7 @@ def measure(work: Work, config: Reward) -> Counts:
     from prefine.serve.reward import InProcessReward, RewardModel
     from prefine.serve.vllm import VllmServers
 
-    chat = chat_for(config.weights.model, config.weights.revision, config.template)
+    chat = chat_for(config.weights, config.template)
     model: RewardModel
     if isinstance(config, VllmReward):
         model = servers = VllmServers(config, work.runtime)

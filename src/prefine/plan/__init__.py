@@ -7,6 +7,7 @@ happens: Prefect; flows import this and not the other way round.
 from prefine.plan.resolve import resolve, to_yaml
 from prefine.plan.run import (
     Watcher,
+    check_places,
     publish_named,
     publish_plan,
     remember,
@@ -18,6 +19,7 @@ from prefine.plan.steps import Plan, make_plan
 __all__ = [
     "Plan",
     "Watcher",
+    "check_places",
     "make_plan",
     "publish_named",
     "publish_plan",

@@ -24,7 +24,7 @@ from prefine.recipe import (
     Source,
     Weights,
 )
-from prefine.serve.weights import digest_of
+from prefine.serve import weights
 from prefine.store import filesystem
 
 _SHARD_BYTES = 64 * 2**20
@@ -35,6 +35,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
 
     Raises:
         RecipeError: A file is missing, a hash differs, a model is not there.
+        ServiceError: The hub cannot tell the revision of a model.
         DataError: A file cannot be read, stands in the source twice, or has no known layout.
     """
     if all(source.resolved for source in recipe.sources):
@@ -61,6 +62,24 @@ def embeds(recipe: Recipe) -> bool:
 def to_yaml(recipe: Recipe) -> str:
     """Return a recipe as YAML, every default written out."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def pinned(recipe: Recipe) -> Recipe:
+    """Return a resolved recipe as one that can be run again: hashes pin what paths only name."""
+    sources = [
+        source.model_copy(
+            update={
+                "sha256": tuple(file.sha256 for file in source.resolved),
+                "resolved": (),
+                "tables": {
+                    name: table.model_copy(update={"resolved": ()})
+                    for name, table in source.tables.items()
+                },
+            }
+        )
+        for source in recipe.sources
+    ]
+    return recipe.model_copy(update={"sources": tuple(sources)})
 
 
 def _source(source: Source, data: str) -> Source:
@@ -135,9 +154,9 @@ def _file(source: str, path: str, path_fields: str | None, data: str) -> File:
 
 
 def _digested(settings: Any) -> Any:
-    """Fill in the digests of the model folders of an encoder or a measure."""
+    """Fill in what identifies the models of an encoder or a measure."""
     update = {
-        name: value.model_copy(update={"digest": digest_of(value)})
+        name: weights.pinned(value)
         for name in ("weights", "tokenizer")
         if isinstance(value := getattr(settings, name, None), Weights)
     }

@@ -9,8 +9,8 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from typing import Protocol, Self
 
-from prefine.export.publish import publish
-from prefine.plan.resolve import to_yaml
+from prefine.export.publish import files_here, publish
+from prefine.plan.resolve import pinned, to_yaml
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Recipe, Runtime
 from prefine.schema.json import Json
@@ -135,6 +135,19 @@ def recipe_path(plan: Plan) -> str:
     return f"{RECIPES}/{plan.recipe.name}-{plan.step('export').fingerprint[:16]}.yaml"
 
 
+def check_places(runtime: Runtime, output: str) -> None:
+    """Find out before a run whether root and output can be used.
+
+    Raises:
+        RecipeError: One cannot be reached, or the output holds files that are not prefine's.
+    """
+    Store(runtime.root).reach()
+    place = Store(output)
+    place.reach()
+    files_here(place)
+
+
 def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
     """Copy the exported data set to the output folder; return its manifest."""
-    return publish(plan.step("export"), Store(runtime.root), Store(output))
+    recipe = to_yaml(pinned(plan.recipe))
+    return publish(plan.step("export"), Store(runtime.root), Store(output), recipe)

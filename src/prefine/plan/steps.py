@@ -25,7 +25,7 @@ from prefine.measure import (
     near_duplicates,
     reward,
 )
-from prefine.plan.resolve import embeds, resolve, to_yaml
+from prefine.plan.resolve import embeds, resolve
 from prefine.recipe import (
     BootstrapReward,
     Ches,
@@ -198,7 +198,8 @@ class _Builder:
         for table, (origin, key) in embeddings.TABLES.items():
             run = partial(embeddings.embed, config=config, table=table)
             fields = [pa.field(key, pa.large_string(), False)]
-            schema = pa.schema([*fields, pa.field("vector", embeddings.VECTOR)])
+            fields += [pa.field("vector", embeddings.VECTOR), pa.field("is_cut", pa.bool_(), False)]
+            schema = pa.schema(fields)
             more = {"uses": "model", "rows_of": origin, "rows_to": table}
             self._add(table, run, upstream, {table: schema}, config.identity(), **more)
 
@@ -252,6 +253,6 @@ class _Builder:
         told = ["decide", "facts", "gather", "pairs", *(f"ingest_{s.name}" for s in recipe.sources)]
         told += [name for name in self.made if name.startswith("heads_")]
         told += ["measure_near_duplicates"] if "measure_near_duplicates" in self.made else []
-        run = partial(shards.export, recipe=recipe, recipe_yaml=to_yaml(recipe))
+        run = partial(shards.export, recipe=recipe)
         more: Json = {"scope": "corpus", "rows_of": "facts"}
         self._add("export", run, tuple(told), {}, recipe.identity(), **more)

@@ -16,6 +16,14 @@ from prefine.schema import PAIR_COLUMNS, Column
 Location = tuple[str | int, ...]
 Problem = tuple[Location, str]
 
+DECIDED = frozenset(
+    {
+        *("verdict", "rule", "column", "value", "threshold", "value_text", "threshold_text"),
+        *("weight", "order", "explanation", "flipped_by", "is_flipped"),
+    }
+)
+"""Columns of decisions and of exported rows: a measure may not write one of these names."""
+
 KEYS = ("prompt_id", "pair_id", "chosen_id", "rejected_id")
 """Id columns: a cap may group by them."""
 
@@ -50,6 +58,8 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
     taken = [*columns, *(column.name for column in PAIR_COLUMNS), *KEYS]
     for name in _repeated(taken):
         yield ("measures",), f"two measures write the column `{name}`; rename one with `name`"
+    for name in sorted(DECIDED & set(columns)):
+        yield ("measures",), f"`{name}` is a column of the decisions; rename it with `name`"
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

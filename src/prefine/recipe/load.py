@@ -75,7 +75,7 @@ def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
             rest = Recipe.model_validate(_without(raw, gone))
         except ValidationError:
             return None, found
-        if len(rest.measures) == len(raw.get("measures", [])):
+        if len(rest.measures) == len(raw.get("measures") or []):
             found += [(_before(path, gone), text) for path, text in problems_of(rest)]
         return None, found
     return recipe, list(problems_of(recipe))

@@ -28,6 +28,9 @@ class Weights(Part):
     digest: str | None = None
     """SHA-256 over the files of a folder; filled in when the recipe is resolved."""
 
+    def __hash__(self) -> int:
+        return hash((self.model, self.revision, self.digest))
+
     def identity(self) -> dict[str, object]:
         """Return the digest alone where there is one: equal bytes are the same model."""
         full = super().identity()
@@ -43,7 +46,8 @@ class Encoder(Part):
     dimensions: int = Field(default=256, ge=8, le=4096)
     """Of the distilled vectors; an encoder that is not distilled keeps its own."""
     max_chars: int = Field(default=20_000, ge=100)
-    """Text beyond this is not embedded; an encoder that is not distilled may cut earlier."""
+    """Text beyond this is not embedded, and an encoder that is not distilled may cut earlier; such
+    a pair has no cosine, and the bootstrap reward judges it by the beginning."""
 
 
 class Lengths(Part):
@@ -72,7 +76,10 @@ class Cosine(Part):
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
-        return (Column("cosine", _F64, "cosine similarity of chosen and rejected, in [-1, 1]"),)
+        return (
+            Column("cosine", _F64, "cosine similarity of chosen and rejected, in [-1, 1]"),
+            Column("cosine_reason", _TEXT, "why there is no cosine: too_long, blank; else null"),
+        )
 
 
 class NearDuplicates(Part):

@@ -5,6 +5,7 @@ never happens: a runtime value in a fingerprint.
 """
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
@@ -111,6 +112,17 @@ class Recipe(Part):
         return self.structure.rules() + self.rules
 
 
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError("want http://HOST:PORT")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""Where a server listens."""
+
+
 class Runtime(Part):
     """Where and how fast; never hashed."""
 
@@ -125,7 +137,7 @@ class Runtime(Part):
     device: str = "cpu"
     batch_tokens: int = Field(default=8192, ge=1)
     """Most tokens, padding included, in one forward pass."""
-    servers: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     """Base URLs of the servers behind each reward measure, by its name."""
     batch_rows: int = Field(default=64, ge=1)
     """Conversations in one request to a server."""

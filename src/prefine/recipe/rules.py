@@ -25,7 +25,13 @@ class Condition(Part):
         bounds = self.minimum is not None or self.maximum is not None
         if bounds == (self.equals is not None):
             raise ValueError("give `minimum` and/or `maximum`, or `equals`")
+        _ordered(self.minimum, self.maximum)
         return self
+
+
+def _ordered(low: float | None, high: float | None) -> None:
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"the minimum {low:g} is above the maximum {high:g}, so nothing passes")
 
 
 class Rule(Part):
@@ -74,6 +80,8 @@ class Rule(Part):
             raise ValueError("`cap` needs `per`: the column whose values share the cap")
         if self.order_by is not None and self.test not in {"cap", "budget"}:
             raise ValueError("`order_by` goes with `cap` and `budget`")
+        _ordered(self.minimum, self.maximum)
+        _ordered(self.minimum_quantile, self.maximum_quantile)
         return self
 
     @property

@@ -4,9 +4,10 @@ What comes in: the ``sources`` list of a recipe. What goes out: frozen settings.
 a guess about a layout; ``format: null`` asks ingest to detect one, and to refuse when two fit.
 """
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from prefine.recipe.base import Name, Part, Where
 
@@ -44,6 +45,18 @@ Format = Literal[
 """The layouts that ingest reads; ``prefine ingest --detect`` tells which one a file has."""
 
 Side = Literal["a", "b", "tie", "both_bad", "invalid"]
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression."""
 
 
 class LabelColumn(Part):
@@ -148,7 +161,7 @@ class Table(Part):
     """Further files that rows refer to: questions, answers."""
 
     files: Annotated[tuple[str, ...], Where]
-    path_fields: Annotated[str | None, Where] = None
+    path_fields: Annotated[Pattern | None, Where] = None
     """A regular expression with named groups, searched in each path."""
     resolved: tuple[File, ...] = ()
     """Filled in when the recipe is resolved."""
@@ -165,7 +178,7 @@ class Source(Part):
     """The layout; null detects it, and refuses when two fit."""
     sha256: Annotated[tuple[str, ...], Where] = ()
     """What the files must hash to, in any order; empty accepts any bytes."""
-    path_fields: Annotated[str | None, Where] = None
+    path_fields: Annotated[Pattern | None, Where] = None
     """A regular expression with named groups, searched in each path: ``annotator``, ``model``,
     ``model_a``, ``model_b``, ``group`` and ``split`` are used where the row itself says nothing."""
     columns: ColumnMap | None = None

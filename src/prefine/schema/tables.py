@@ -186,10 +186,12 @@ DECISIONS = _table(
         "column": _TEXT,
         "value": pa.float64(),
         "threshold": pa.float64(),
+        "flipped_by": _TEXT,
         "value_text": _TEXT,
         "threshold_text": _TEXT,
     },
 )
 """One row a pair: ``verdict`` is keep, drop, flip or hold; ``rule`` is what decided, null for a
-pair that passed every rule; ``order`` is a seeded position in [0, 1); ``explanation`` says it all
+pair that passed every rule; ``flipped_by`` is the rule that turned the pair round, also when
+another one dropped it later; ``order`` is a seeded position in [0, 1); ``explanation`` says it all
 in a sentence."""

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import jinja2
 import transformers
 
-from prefine.errors import DataError, RecipeError, ServiceError
+from prefine.errors import DataError, RecipeError
 from prefine.recipe import Weights
 from prefine.schema import Message
-from prefine.serve.weights import locate
+from prefine.serve.weights import located, unloadable
 
 
 class PromptResponse(NamedTuple):
@@ -33,17 +33,14 @@ def load_tokenizer(weights: Weights) -> Any:
     """Load a tokenizer from a folder or the hub.
 
     Raises:
+        RecipeError: The folder holds no tokenizer, or another than the recipe means.
         ServiceError: The hub cannot be reached, or does not have it.
     """
     try:
         loader: Any = transformers.AutoTokenizer
-        return loader.from_pretrained(locate(weights), revision=weights.revision)
-    except OSError as error:
-        raise ServiceError(f"cannot load the tokenizer {weights.model}: {_first(error)}") from error
-
-
-def _first(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return loader.from_pretrained(located(weights), revision=weights.revision)
+    except (OSError, ValueError) as error:
+        raise unloadable(weights, error) from error
 
 
 class Chat:
@@ -108,17 +105,17 @@ class Chat:
 
 
 @lru_cache(maxsize=4)
-def chat_for(model: str, revision: str | None, template: str | None) -> Chat:
+def chat_for(weights: Weights, template: str | None) -> Chat:
     """Return a chat, loaded once a process."""
-    return Chat(Weights(model=model, revision=revision), template)
+    return Chat(weights, template)
 
 
 def count_tokens(weights: Weights, texts: Sequence[str]) -> list[int]:
     """Return the number of tokens of each text, without special tokens."""
-    tokenizer = _tokenizer(weights.model, weights.revision)
+    tokenizer = _tokenizer(weights)
     return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(model: str, revision: str | None) -> Any:
-    return load_tokenizer(Weights(model=model, revision=revision))
+def _tokenizer(weights: Weights) -> Any:
+    return load_tokenizer(weights)

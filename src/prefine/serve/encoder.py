@@ -14,14 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-import transformers
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 from tokenizers import Tokenizer
 
+from prefine.errors import RecipeError
 from prefine.recipe import Encoder
+from prefine.serve.chat import load_tokenizer
+from prefine.serve.reward import load_model
 from prefine.serve.static import Static, Vectors
-from prefine.serve.weights import locate
+from prefine.serve.weights import located, unloadable
 
 _BATCH = 512
 _ENCODED = 16
@@ -43,10 +45,8 @@ def distil(encoder: Encoder) -> Static:
         Minish Lab's Model2Vec for the idea; Arora et al. 2017 for the weights, with Zipf's law
         over token ids as the estimate of frequency (vocabularies are sorted by frequency).
     """
-    folder = locate(encoder.weights)
-    library: Any = transformers
-    tokenizer = library.AutoTokenizer.from_pretrained(folder)
-    model = library.AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+    tokenizer = load_tokenizer(encoder.weights)
+    model = load_model("AutoModel", encoder.weights, "float32", "cpu")
     states = _token_states(model, tokenizer)
     dimensions = min(encoder.dimensions, *states.shape)
     pca: Any = PCA(dimensions, svd_solver="full")
@@ -87,7 +87,15 @@ class Embedder:
 
     def __init__(self, encoder: Encoder, device: str) -> None:
         self._max_chars = encoder.max_chars
-        self._model = SentenceTransformer(locate(encoder.weights), device=device)
+        weights = encoder.weights
+        try:
+            self._model = SentenceTransformer(
+                located(weights), device=device, revision=weights.revision
+            )
+        except (OSError, ValueError) as error:
+            raise unloadable(weights, error) from error
+        except (AssertionError, RuntimeError) as error:
+            raise RecipeError(f"the device `{device}` cannot be used: {error}") from error
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Return one unit vector a text, shape (texts, dimensions)."""
@@ -99,3 +107,13 @@ class Embedder:
             convert_to_numpy=True,
         )
         return np.asarray(found, dtype=np.float32)
+
+    def cuts(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its vector is that of its beginning alone."""
+        longest = self._model.get_max_seq_length() or self._max_chars
+        tokenizer: Any = self._model.tokenizer
+        ids = tokenizer([text[: self._max_chars] for text in texts], truncation=False)["input_ids"]
+        return [
+            len(text) > self._max_chars or len(found) > longest
+            for text, found in zip(texts, ids, strict=True)
+        ]

@@ -14,7 +14,7 @@ import torch
 from prefine.recipe import Ches, Runtime
 from prefine.serve.batches import by_budget
 from prefine.serve.chat import PromptResponse
-from prefine.serve.reward import load_model
+from prefine.serve.reward import finite, load_model
 
 Sums = npt.NDArray[np.float32]
 
@@ -52,6 +52,9 @@ class HiddenStates:
         Returns:
             Shape (rows, D), float32, in the order of the sequences.
 
+        Raises:
+            IntegrityError: The policy's states are not finite numbers.
+
         Source:
             Razin et al. 2024, Unintentional Unalignment, Definition 2.
         """
@@ -69,7 +72,8 @@ class HiddenStates:
                     real_BT[place, :length] = 1
                     mask_BT[place, len(sequences[index].prompt) - 1 : length] = True
                 found.update(zip(batch, self._sums(ids_BT, real_BT, mask_BT), strict=True))
-        return np.stack([found[index] for index in range(len(inputs))])
+        sums = np.stack([found[index] for index in range(len(inputs))])
+        return finite(sums, "sums of hidden states")
 
     def _sums(self, ids_BT: torch.Tensor, real_BT: torch.Tensor, mask_BT: torch.Tensor) -> Sums:
         device = self._model.device

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import torch
 import transformers
 
-from prefine.errors import IntegrityError, ServiceError
+from prefine.errors import IntegrityError, RecipeError
 from prefine.recipe import Runtime, TransformersReward, Weights
 from prefine.serve.batches import by_length
-from prefine.serve.weights import locate
+from prefine.serve.weights import located, unloadable
 
 Rewards = npt.NDArray[np.float32]
 
@@ -58,16 +58,18 @@ class InProcessReward:
         return finite(rewards)
 
 
-def finite(rewards: Rewards) -> Rewards:
-    """Return the rewards, all of which must be numbers.
+def finite(values: Rewards, what: str = "rewards") -> Rewards:
+    """Return what a model computed, all of which must be numbers.
 
     Raises:
-        IntegrityError: A reward is NaN or infinite; that is a broken model, not a fact.
+        IntegrityError: A value is NaN or infinite; that is a broken model, not a fact.
     """
-    bad = int((~np.isfinite(rewards)).sum())
+    bad = int((~np.isfinite(values)).sum())
     if bad:
-        raise IntegrityError(f"{bad} of {rewards.size} rewards are not finite numbers")
-    return rewards
+        raise IntegrityError(
+            f"{bad} of {values.size} {what} are not finite numbers; try `dtype: float32`"
+        )
+    return values
 
 
 _LOCK = threading.Lock()
@@ -83,18 +85,33 @@ def load_model(kind: str, weights: Weights, dtype: str, device: str) -> Any:
         device: As torch names it.
 
     Raises:
+        RecipeError: The folder holds no such model, weights are missing, there is no such device.
         ServiceError: The hub cannot be reached, or does not have it.
     """
     with _LOCK:
-        return _load(kind, locate(weights), weights.revision, dtype, device)
+        return _load(kind, weights, dtype, device)
 
 
 @lru_cache(maxsize=2)
-def _load(kind: str, model: str, revision: str | None, dtype: str, device: str) -> Any:
+def _load(kind: str, weights: Weights, dtype: str, device: str) -> Any:
     transformers.utils.logging.disable_progress_bar()
     loader = getattr(transformers, kind)
     try:
-        loaded = loader.from_pretrained(model, revision=revision, dtype=getattr(torch, dtype))
-    except OSError as error:
-        raise ServiceError(f"cannot load the model {model}: {str(error)[:200]}") from error
-    return loaded.to(device).eval()
+        loaded, info = loader.from_pretrained(
+            located(weights),
+            revision=weights.revision,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as error:
+        raise unloadable(weights, error) from error
+    made_up = sorted({str(key) for key in (*info["missing_keys"], *info["mismatched_keys"])})
+    if made_up:
+        raise RecipeError(
+            f"{weights.model} is no whole {kind.removeprefix('AutoModel').removeprefix('For')} "
+            f"model: it lacks {', '.join(made_up[:5])}, which would be made up at random"
+        )
+    try:
+        return loaded.to(device).eval()
+    except (AssertionError, RuntimeError) as error:
+        raise RecipeError(f"the device `{device}` cannot be used: {error}") from error

@@ -42,6 +42,10 @@ class StaticEmbedder:
         found = [np.empty((0, width), np.float32), *self._batches(texts)]
         return np.concatenate(found)
 
+    def cuts(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its vector is that of its beginning alone."""
+        return [len(text) > self._max_chars for text in texts]
+
     def _batches(self, texts: Sequence[str]) -> Iterator[Vectors]:
         for start in range(0, len(texts), _BATCH):
             cut = [text[: self._max_chars] for text in texts[start : start + _BATCH]]

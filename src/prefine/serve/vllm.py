@@ -18,12 +18,14 @@ import numpy as np
 
 from prefine.errors import RecipeError, ServiceError
 from prefine.recipe import Runtime, VllmReward
-from prefine.schema.json import is_array
+from prefine.schema.json import Json, is_array, is_object
 from prefine.serve.reward import Rewards, finite
 
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 30.0
+_PROBE = ((1, 2), (2, 1, 2))
+"""Two made conversations, of ids that every vocabulary has."""
 
 
 class VllmServers:
@@ -41,10 +43,11 @@ class VllmServers:
         self._runtime = runtime
 
     def check(self) -> None:
-        """Ask every server which model it serves and how long a conversation may be.
+        """Ask every server which model it serves, how long a conversation may be, and for logits.
 
         Raises:
-            RecipeError: Another model is served, or a shorter one than the recipe allows.
+            RecipeError: Another model is served, a shorter one than the recipe allows, or one whose
+                rewards are activated.
             ServiceError: A server does not answer.
         """
         asyncio.run(self._check_all())
@@ -54,12 +57,23 @@ class VllmServers:
             for url in self._urls:
                 reply = await self._send(client, "GET", f"{url}/v1/models", None)
                 self._check(url, reply)
+                raw, activated = [
+                    await self._classify(client, url, _PROBE, activation=on) for on in (False, True)
+                ]
+                if np.array_equal(raw, activated) and ((raw > 0) & (raw < 1)).all():
+                    raise RecipeError(
+                        f"{_bare(url)} gives activated rewards though raw logits are asked for; "
+                        "start it with an engine that knows `use_activation`, or turn the "
+                        "activation off in its pooler configuration"
+                    )
 
-    def _check(self, url: str, reply: Any) -> None:
-        models = {str(item["id"]): item for item in reply["data"]}
-        wanted = self._config.served_model
+    def _check(self, url: str, reply: Json) -> None:
+        listed = reply.get("data")
+        rows: list[Any] = listed if is_array(listed) else []
+        models = {str(item.get("id")): item for item in rows if is_object(item)}
+        wanted, url = self._config.served_model, _bare(url)
         if wanted not in models:
-            known = ", ".join(models)
+            known = ", ".join(models) or "nothing"
             raise RecipeError(f"{url} serves {known}, not `{wanted}` as the recipe says")
         longest = models[wanted].get("max_model_len") or 0
         if longest < self._config.max_tokens:
@@ -95,22 +109,29 @@ class VllmServers:
             return np.concatenate(await asyncio.gather(*(one(b, url) for b, url in shared)))
 
     async def _classify(
-        self, client: httpx.AsyncClient, url: str, batch: Sequence[Sequence[int]]
+        self,
+        client: httpx.AsyncClient,
+        url: str,
+        batch: Sequence[Sequence[int]],
+        *,
+        activation: bool = False,
     ) -> Rewards:
         body = {
             "model": self._config.served_model,
             "input": [list(ids) for ids in batch],
-            "use_activation": False,
+            "use_activation": activation,
         }
         reply = await self._send(client, "POST", f"{url}/classify", body)
         rows = reply.get("data")
         if not is_array(rows) or len(rows) != len(batch):
             got = len(rows) if is_array(rows) else "no"
-            raise ServiceError(f"{url} answered {got} rows to a request of {len(batch)}")
-        rows = sorted(rows, key=lambda row: row["index"])
-        if [row["index"] for row in rows] != list(range(len(batch))):
-            raise ServiceError(f"{url} answered rows that are not those of the request")
-        return np.array([row["probs"] for row in rows], dtype=np.float32)
+            raise ServiceError(f"{_bare(url)} answered {got} rows to a request of {len(batch)}")
+        try:
+            found = {row["index"]: row["probs"] for row in rows}
+            return np.array([found[index] for index in range(len(batch))], dtype=np.float32)
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"{_bare(url)} answered rows that are not those of the request"
+            raise ServiceError(text) from error
 
     async def _send(
         self, client: httpx.AsyncClient, method: str, url: str, body: object
@@ -121,10 +142,10 @@ class VllmServers:
             try:
                 reply = await client.request(method, url, json=body)
                 if reply.is_success:
-                    return reply.json()
+                    return _object(reply)
                 fault = f"status {reply.status_code}: {reply.text[:300]}"
                 if reply.status_code not in _RETRIED:
-                    raise RecipeError(f"{url} refuses the request with {fault}")
+                    raise RecipeError(f"{_bare(url)} refuses the request with {fault}")
             except (httpx.TransportError, ValueError) as error:
                 fault = f"{type(error).__name__}: {error}"
             if attempt == self._runtime.retries:
@@ -132,4 +153,17 @@ class VllmServers:
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_WAIT_S)
         tries = self._runtime.retries + 1
-        raise ServiceError(f"{url} failed {tries} times, last with {fault}; is the server up?")
+        where = _bare(url)
+        raise ServiceError(f"{where} failed {tries} times, last with {fault}; is the server up?")
+
+
+def _object(reply: httpx.Response) -> Json:
+    found = reply.json()
+    if not is_object(found):
+        raise ValueError("the answer is no JSON object")
+    return found
+
+
+def _bare(url: str) -> str:
+    """Return an address without the user and password that it may hold."""
+    return str(httpx.URL(url).copy_with(userinfo=b""))
