@@ -17,6 +17,7 @@ from prefect import State, flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
@@ -43,6 +44,12 @@ def is_service_error(_task: object, _run: object, state: State[Any]) -> bool:
     return False
 
 
+def run_name() -> str:
+    """Name a task run after its step, and its shard where it has one."""
+    given: dict[str, Any] = task_run.parameters
+    return given["step"] if given["shard"] is None else f"{given['step']}-{given['shard']}"
+
+
 @task(
     retries=5,
     retry_delay_seconds=exponential_backoff(backoff_factor=4),
@@ -50,7 +57,7 @@ def is_service_error(_task: object, _run: object, state: State[Any]) -> bool:
     retry_condition_fn=is_service_error,
     cache_policy=NO_CACHE,
     persist_result=False,
-    task_run_name="{step}-{shard}",
+    task_run_name=run_name,
 )
 def run_shard(recipe: str, runtime: str, step: str, shard: int | None) -> str:
     """Run one call of a step; return the path of its manifest.

@@ -136,6 +136,7 @@ class Draft:
         """Forget the file."""
         if self.before_discard is not None and not self._handle.closed:
             self.before_discard()
+        self.before_discard = None
         self._handle.close()
         self._temporary.unlink(missing_ok=True)
 
@@ -161,6 +162,8 @@ class ParquetDraft:
     def close(self) -> None:
         """Finish the file; its draft can be published afterwards."""
         self._writer.close()
+        # writer and draft hold each other through C++, where the collector of cycles does not look
+        self.draft.before_discard = None
         self.draft.num_rows = self.num_rows
         self.draft.close()
 

@@ -253,3 +253,19 @@ def test_a_damaged_result_is_told_with_the_way_out(
 
     with pytest.raises(IntegrityError, match=f"{message}.*remove the folder .* and run again"):
         again()
+
+
+def test_what_was_written_is_let_go(runtime: Runtime) -> None:
+    """Arrow's memory is not seen by the garbage collector: nothing may hold a finished writer."""
+    rows = pl.DataFrame({"id": [f"{n:064d}" for n in range(50_000)]})
+
+    def writes(work: Work) -> Counts:
+        work.emit("made", rows)
+        return Counts(rows.height, rows.height)
+
+    schema = pa.schema([pa.field("id", pa.large_string())])
+    before = pa.total_allocated_bytes()
+    for number in range(3):
+        run_step(step(writes, f"step{number}", writes={"made": schema}), 0, runtime)
+
+    assert pa.total_allocated_bytes() - before < 2**20
