@@ -242,7 +242,8 @@ class Store:
         except (ConnectionError, TimeoutError) as error:
             raise ServiceError(f"{path} below {self.url}: connection lost ({error})") from error
         except (pa.ArrowInvalid, OSError) as error:
-            text = f"{path} below {self.url} is damaged ({error}); {way_out}"
+            first = str(error).splitlines()[0]
+            text = f"{path} below {self.url} is damaged ({first}); {way_out}"
             raise IntegrityError(text) from error
 
     def read(

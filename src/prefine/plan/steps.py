@@ -153,7 +153,7 @@ class _Builder:
         config: Json,
         **more: Any,
     ) -> None:
-        settings: Json = {"version": 1, "num_parts": self._num_shards} | more
+        settings: Json = {"version": 2, "num_parts": self._num_shards} | more
         inputs = tuple(self.made[one] for one in upstream)
         self.made[name] = Step(
             name=name, config=config, upstream=inputs, run=run, writes=writes, **settings
