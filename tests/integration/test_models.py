@@ -9,12 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 from prefine.recipe import Ches, Runtime, TransformersReward, Weights
 from prefine.serve.batches import by_budget, by_length
 from prefine.serve.chat import Chat, PromptResponse
-from prefine.serve.hidden import HiddenStates, masked_sums
+from prefine.serve.hidden import Beginning, HiddenStates
+from prefine.serve.packed import PACKABLE
 from prefine.serve.reward import InProcessReward, finite
 from prefine.serve.weights import pinned
 from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
@@ -165,14 +167,120 @@ def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
 
 def mean_square(policy: Path, ids: PromptResponse) -> float:
     config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
-    total = HiddenStates(config, Runtime()).response_sums([ids])[0].astype(np.float64)
+    total = HiddenStates(config, Runtime()).response_sums([ids])[0][0].astype(np.float64)
     mean = total / len(ids.response)
     return float(mean @ mean)
 
 
-def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) -> None:
-    from transformers import AutoModel
+TINY = {
+    "vocab_size": 300,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 32,
+    "max_position_embeddings": 512,
+    "pad_token_id": 0,
+}
 
+
+@pytest.mark.parametrize("kind", sorted(PACKABLE))
+def test_responses_that_share_a_row_get_the_states_they_get_alone(
+    tmp_path: Path, kind: str
+) -> None:
+    from transformers import AutoConfig
+
+    torch.manual_seed(0)
+    settings = TINY if kind != "mistral" else {**TINY, "sliding_window": None}
+    model: Any = AutoModel.from_config(AutoConfig.for_model(kind, **settings)).float().eval()
+    model.save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(3, 299, size=n).tolist() for n in (1, 9, 30)]
+    sequences = [
+        PromptResponse(prompt, rng.integers(3, 299, size=n).tolist())
+        for n in (1, 12, 5, 40)
+        for prompt in prompts
+    ]
+    beginnings = [Beginning(4, 3), Beginning(11, 1), Beginning(4, 12)]
+    config = Ches(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
+    expected = [states_alone(model, *sequence) for sequence in sequences]
+
+    hidden = HiddenStates(config, Runtime(batch_tokens=200))
+    found, firsts = hidden.response_sums(sequences, beginnings)
+
+    assert hidden.packs
+    assert found == pytest.approx(np.stack([s.sum(axis=0) for s in expected]), rel=1e-4, abs=1e-4)
+    wanted = np.stack([expected[index][:count].sum(axis=0) for index, count in beginnings])
+    assert firsts == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+def test_a_model_with_a_window_gets_a_row_for_each_response(tmp_path: Path) -> None:
+    from transformers import MistralConfig, MistralModel
+
+    torch.manual_seed(0)
+    model: Any = MistralModel(MistralConfig(**TINY, sliding_window=8)).eval()
+    model.save_pretrained(tmp_path)
+    config = Ches(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
+    sequences = [PromptResponse(list(range(5, 25)), list(range(30 + n, 50))) for n in (0, 3)]
+    alone = [states_alone(model, *sequence).sum(axis=0) for sequence in sequences]
+
+    hidden = HiddenStates(config, Runtime())
+    found, _ = hidden.response_sums(sequences)
+
+    assert not hidden.packs
+    assert found == pytest.approx(np.stack(alone), rel=1e-4, abs=1e-4)
+
+
+def states_alone(model: Any, prompt: list[int], response: list[int]) -> np.ndarray:
+    with torch.no_grad():
+        found = model(input_ids=torch.tensor([[*prompt, *response[:-1]]])).last_hidden_state
+    return found[0, len(prompt) - 1 :].double().numpy()
+
+
+def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    said = ["Yes, of course not.", "Yes, of course it is, and more.", "No."]
+    couples = [(a, b) for a in said for b in said]
+    write_lines([explicit("Well?", a, b) for a, b in couples])
+    weights = f"weights: {{model: {policy}}}, store: float32"
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        f"measures: [{{kind: ches/transformers, {weights}}}]\n"
+    )
+    facts = table(recipe, tmp_path, "facts")
+    texts = dict(table(recipe, tmp_path, "responses").select("response_id", "messages").iter_rows())
+    chat = Chat(Weights(model=str(policy)))
+    ids = {
+        name: chat.prompt_response([user("Well?")], [assistant(messages[0]["content"])])
+        for name, messages in texts.items()
+    }
+    model: Any = AutoModel.from_pretrained(policy, dtype=torch.float32).eval()
+    states = {name: states_alone(model, *pair) for name, pair in ids.items()}
+
+    for row in facts.iter_rows(named=True):
+        a, b = row["chosen_id"], row["rejected_id"]
+        if a == b:
+            assert row["ches_ln_div"] is None
+            assert row["ches"] == 0.0
+            continue
+        shared = row["ches_shared_tokens"]
+        assert ids[a].response[:shared] == ids[b].response[:shared]
+        assert ids[a].response[shared] != ids[b].response[shared]
+        plus, minus = (states[name][shared:].mean(axis=0) for name in (a, b))
+        scale = 1e-4 * float(plus @ plus)
+        assert row["ches_ln_div"] == pytest.approx(float(plus @ (minus - plus)), abs=scale)
+        back = float(minus @ (plus - minus))
+        assert row["ches_ln_div_reversed"] == pytest.approx(back, abs=1e-4 * float(minus @ minus))
+    stored = table(recipe, tmp_path, "sums_ches")
+    assert set(stored["response_id"]) == set(states)
+    for name, count, mean in stored.iter_rows():
+        assert count == len(states[name])
+        assert mean == pytest.approx(states[name].mean(axis=0), rel=1e-4, abs=1e-4)
+
+
+def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) -> None:
     model: Any = AutoModel.from_pretrained(policy, dtype=torch.float32).eval()
     config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
     pairs = [PromptResponse([5, 6, 7], [8, 9]), PromptResponse([5] * 9, [10] * 6)]
@@ -187,10 +295,11 @@ def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) 
     positions = (real.cumsum(dim=1) - 1).clamp(min=0)
     with torch.no_grad():
         out = model(input_ids=ids, attention_mask=real, position_ids=positions)
-        expected = masked_sums(out.last_hidden_state, mask.bool()).numpy()
-        wrong = masked_sums(model(input_ids=ids).last_hidden_state, mask.bool()).numpy()
+        expected = torch.einsum("bt,btd->bd", mask.float(), out.last_hidden_state).numpy()
+        blind = model(input_ids=ids).last_hidden_state
+        wrong = torch.einsum("bt,btd->bd", mask.float(), blind).numpy()
 
-    found = HiddenStates(config, Runtime(batch_tokens=1000)).response_sums(pairs)
+    found, _ = HiddenStates(config, Runtime(batch_tokens=1000)).response_sums(pairs)
 
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
     assert np.abs(found - wrong).max() > 0.1

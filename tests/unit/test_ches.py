@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from prefine.measure.ches import ches
+from prefine.measure.ches import ches, shared_beginning
 from prefine.serve.hidden import masked_sums
 
 
@@ -20,21 +20,31 @@ def test_the_worked_example() -> None:
     assert score.normalized_reversed == pytest.approx(-19 / 12)
 
 
-def test_pads_outside_the_mask_change_nothing() -> None:
-    hidden = torch.randn(2, 7, 5)
-    mask = torch.tensor([[0, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1, 1]], dtype=torch.bool)
+def test_states_outside_the_masks_change_nothing() -> None:
+    hidden = torch.randn(7, 5)
+    masks = torch.tensor([[0, 1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 1, 1, 0]], dtype=torch.bool)
     noisy = hidden.clone()
-    noisy[~mask] = 1e6
+    noisy[~masks.any(dim=0)] = 1e6
 
-    assert torch.equal(masked_sums(hidden, mask), masked_sums(noisy, mask))
-    assert torch.allclose(masked_sums(hidden, mask)[0], hidden[0, 1:4].sum(dim=0))
+    assert torch.equal(masked_sums(hidden, masks), masked_sums(noisy, masks))
+    assert torch.allclose(masked_sums(hidden, masks)[0], hidden[1:4].sum(dim=0))
 
 
 def test_sums_of_half_precision_states_are_in_single_precision() -> None:
-    hidden = torch.full((1, 4096, 1), 1.001, dtype=torch.bfloat16)
+    hidden = torch.full((4096, 1), 1.001, dtype=torch.bfloat16)
     mask = torch.ones(1, 4096, dtype=torch.bool)
 
     found = masked_sums(hidden, mask)
 
     assert found.dtype == torch.float32
-    assert found.item() == pytest.approx(4096 * float(hidden[0, 0, 0]), rel=1e-6)
+    assert found.item() == pytest.approx(4096 * float(hidden[0, 0]), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [([1, 2, 3], [1, 2, 4], 2), ([1, 2], [1, 2, 3], 2), ([1], [2], 0), ([1, 2], [1, 2], 2)],
+)
+def test_the_shared_beginning_ends_at_the_first_other_token(
+    a: list[int], b: list[int], expected: int
+) -> None:
+    assert shared_beginning(a, b) == expected

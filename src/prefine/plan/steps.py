@@ -208,11 +208,14 @@ class _Builder:
             self._heads(measure)
         how, (table, key) = _measured(measure), _table_of(measure)
         seed = {"seed": self._recipe.seed} if how.seeded else {}
+        writes = {table: flat_schema(key, measure.columns())}
+        if isinstance(measure, Ches) and (sums := ches.sums_schema(measure)) is not None:
+            writes[f"sums_{measure.name}"] = sums
         self._add(
             table,
             partial(how.run, config=measure, **seed),
             how.upstream,
-            {table: flat_schema(key, measure.columns())},
+            writes,
             measure.identity() | seed,
             scope=how.scope,
             uses=how.uses,

@@ -189,14 +189,18 @@ class Ches(Part):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     max_tokens: int = Field(default=16_384, ge=8)
     """A pair with a longer side gets no score and the reason ``too_long``; nothing is cut."""
+    store: Literal["float16", "float32"] | None = None
+    """Keep each response's mean hidden state and its number of states, in this precision, as the
+    table ``sums_NAME``: for work across pairs."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         name = self.name
-        raw, normalized = f"{name}", f"{name}_normalized"
         return (
-            *_both_ways(raw, "centered hidden embedding similarity; higher displaces more"),
-            *_both_ways(normalized, "the same, divided by the lengths in tokens"),
+            *_both_ways(name, "centered hidden embedding similarity; higher displaces more"),
+            *_both_ways(f"{name}_normalized", "the same, divided by the lengths in tokens"),
+            *_both_ways(f"{name}_ln_div", "the last, from the first differing token on"),
+            Column(f"{name}_shared_tokens", pa.int64(), "first tokens that both responses share"),
             Column(f"{name}_reason", _TEXT, "why there is no score: too_long; else null"),
         )
 

@@ -1,35 +1,56 @@
 """Hidden states of the policy, summed over each response: what CHES is made of.
 
-What comes in: prompt and response ids. What goes out: one vector and one length a response. What
-never happens: logits, a pad token in a sum, sums in less than float32.
+What comes in: prompt and response ids. What goes out: one vector a response, and one for each
+beginning that is asked for. What never happens: logits, a pad token in a sum, sums in less than
+float32, memory that grows with the number of responses in a batch's tokens.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from prefine.recipe import Ches, Runtime
-from prefine.serve.batches import by_budget
 from prefine.serve.chat import PromptResponse
+from prefine.serve.packed import PACKABLE, Batch, batches_of, rows_of
 from prefine.serve.reward import finite, load_model
 
 Sums = npt.NDArray[np.float32]
 
 
-def masked_sums(hidden_BTD: torch.Tensor, mask_BT: torch.Tensor) -> torch.Tensor:
-    """Sum hidden states where the mask is set, in float32.
+class Beginning(NamedTuple):
+    """The first states of a response."""
+
+    sequence: int
+    """Which response, as a place in the list of sequences."""
+    num_states: int
+
+
+def masked_sums(hidden_TD: torch.Tensor, mask_RT: torch.Tensor) -> torch.Tensor:
+    """Sum hidden states where masks are set, in float32.
 
     Args:
-        hidden_BTD: Last-layer states after the final norm, any float type.
-        mask_BT: True at the positions that count; pads and prompt are false.
+        hidden_TD: Last-layer states of a row after the final norm, any float type.
+        mask_RT: One mask a sum, true at the states that count; pads and prompt are false.
 
     Returns:
-        Shape (B, D), float32.
+        Shape (R, D), float32.
     """
-    return torch.einsum("bt,btd->bd", mask_BT.float(), hidden_BTD.float())
+    return mask_RT.float() @ hidden_TD.float()
+
+
+def packable(config: Any) -> bool:
+    """Tell whether responses of this architecture may share a row.
+
+    A sliding window is counted in tokens of the row, so a packed row would see another window.
+    """
+    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = getattr(config, "sliding_window", None) and getattr(
+        config, "use_sliding_window", True
+    )
+    return config.model_type in PACKABLE and layers == {"full_attention"} and not windowed
 
 
 class HiddenStates:
@@ -38,8 +59,11 @@ class HiddenStates:
     def __init__(self, config: Ches, runtime: Runtime) -> None:
         self._model: Any = load_model("AutoModel", config.weights, config.dtype, runtime.device)
         self._max_tokens = runtime.batch_tokens
+        self.packs = packable(self._model.config)
 
-    def response_sums(self, sequences: Sequence[PromptResponse]) -> Sums:
+    def response_sums(
+        self, sequences: Sequence[PromptResponse], beginnings: Sequence[Beginning] = ()
+    ) -> tuple[Sums, Sums]:
         """Return the sum of the states that predict each response's tokens.
 
         The state at the last prompt token predicts the first response token, and the state at the
@@ -47,10 +71,11 @@ class HiddenStates:
         and the last token itself is never fed.
 
         Args:
-            sequences: Non-empty prompts and responses.
+            sequences: Non-empty prompts and responses; responses to one prompt share a row.
+            beginnings: Further sums: of the first states of a response.
 
         Returns:
-            Shape (rows, D), float32, in the order of the sequences.
+            Shape (sequences, D) and (beginnings, D), float32, in the order of the arguments.
 
         Raises:
             IntegrityError: The policy's states are not finite numbers.
@@ -58,26 +83,33 @@ class HiddenStates:
         Source:
             Razin et al. 2024, Unintentional Unalignment, Definition 2.
         """
-        inputs = [[*ids.prompt, *ids.response[:-1]] for ids in sequences]
-        found: dict[int, npt.NDArray[np.float32]] = {}
+        asked: dict[int, list[tuple[int, int]]] = {}
+        for place, (index, count) in enumerate(beginnings):
+            asked.setdefault(index, []).append((place, count))
+        width: int = self._model.config.hidden_size
+        sums = np.empty((len(sequences), width), np.float32)
+        firsts = np.empty((len(beginnings), width), np.float32)
+        rows = rows_of(sequences, pack=self.packs, max_tokens=self._max_tokens)
         with torch.inference_mode():
-            for batch in by_budget([len(ids) for ids in inputs], self._max_tokens):
-                longest = max(len(inputs[i]) for i in batch)
-                ids_BT = torch.zeros((len(batch), longest), dtype=torch.long)
-                real_BT = torch.zeros((len(batch), longest), dtype=torch.long)
-                mask_BT = torch.zeros((len(batch), longest), dtype=torch.bool)
-                for place, index in enumerate(batch):
-                    length = len(inputs[index])
-                    ids_BT[place, :length] = torch.tensor(inputs[index])
-                    real_BT[place, :length] = 1
-                    mask_BT[place, len(sequences[index].prompt) - 1 : length] = True
-                found.update(zip(batch, self._sums(ids_BT, real_BT, mask_BT), strict=True))
-        sums = np.stack([found[index] for index in range(len(inputs))])
-        return finite(sums, "sums of hidden states")
+            for batch in batches_of(rows, self._max_tokens):
+                for row, hidden_TD in zip(batch.rows, self._states(batch), strict=True):
+                    wanted: list[tuple[Sums, int, list[int]]] = []
+                    for index, places in row.states():
+                        wanted.append((sums, index, places))
+                        wanted += [(firsts, at, places[:n]) for at, n in asked.get(index, [])]
+                    mask_RT = torch.zeros((len(wanted), hidden_TD.shape[0]), dtype=torch.bool)
+                    for number, (_, _, places) in enumerate(wanted):
+                        mask_RT[number, places] = True
+                    found = masked_sums(hidden_TD, mask_RT.to(hidden_TD.device)).cpu().numpy()
+                    for (target, at, _), total in zip(wanted, found, strict=True):
+                        target[at] = total
+        return finite(sums, "sums of hidden states"), finite(firsts, "sums of hidden states")
 
-    def _sums(self, ids_BT: torch.Tensor, real_BT: torch.Tensor, mask_BT: torch.Tensor) -> Sums:
+    def _states(self, batch: Batch) -> torch.Tensor:
         device = self._model.device
-        states = self._model(
-            input_ids=ids_BT.to(device), attention_mask=real_BT.to(device), use_cache=False
-        )
-        return masked_sums(states.last_hidden_state, mask_BT.to(device)).cpu().numpy()
+        return self._model(
+            input_ids=batch.ids.to(device),
+            position_ids=batch.positions.to(device),
+            attention_mask=batch.mask(self._model.dtype).to(device),
+            use_cache=False,
+        ).last_hidden_state
