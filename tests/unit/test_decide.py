@@ -288,3 +288,27 @@ def test_a_missing_value_that_must_differ_is_called_missing() -> None:
     judged, _ = judge(facts(source=[None]), rules, COLUMNS, 0)
 
     assert explained(judged, rules)["explanation"][0].endswith("is missing, which passes no test")
+
+
+def test_exempt_pairs_pass_and_count_in_no_cap_and_no_quantile() -> None:
+    frame = facts(
+        margin=[1.0, 2.0, 3.0, 4.0],
+        source=["minimal", "free", "free", "free"],
+        prompt_id=["q", "q", "q", "q"],
+    )
+    unless = {"column": "source", "equals": "minimal"}
+
+    capped = {"cap": 1, "per": "prompt_id", "order_by": "margin", "unless": unless}
+    median = {"column": "margin", "minimum_quantile": 0.5, "unless": unless}
+
+    assert kept(frame, {"column": "margin", "minimum": 3, "unless": unless}) == ["p0", "p2", "p3"]
+    assert kept(frame, capped) == ["p0", "p1"]
+    assert kept(frame, median) == ["p0", "p2", "p3"]
+    assert kept(frame, {**median, "unless": None}) == ["p2", "p3"]
+
+
+def test_a_missing_value_exempts_nothing() -> None:
+    frame = facts(margin=[1.0, 2.0], source=[None, "free"])
+    unless = {"column": "source", "equals": "free"}
+
+    assert kept(frame, {"column": "margin", "minimum": 3, "unless": unless}) == ["p1"]

@@ -93,6 +93,8 @@ exports: {}
         ),
         (("{name: one, files: [a.jsonl]}", "{name: one, files: [a], format: columns}"), "columns"),
         (("maximum: 100", "maximum: .inf"), "finite number"),
+        (("maximum: 100", "maximum: 100, unless: {column: sorce, equals: a}"), "`source`?"),
+        (("maximum: 100", "maximum: 100, unless: {column: source, minimum: 1}"), "is text"),
         (("maximum: 100", "minimum: 9, maximum: 3"), "the minimum 9 is above the maximum 3"),
         (("files: [a.jsonl]", "files: [a.jsonl], path_fields: '('"), "not a regular expression"),
         (

@@ -28,7 +28,7 @@ def decide(work: Work, recipe: Recipe) -> Counts:
     named = {
         name.removeprefix("-")
         for rule in rules
-        for name in (rule.column, rule.per, rule.order_by)
+        for name in (rule.column, rule.per, rule.order_by, rule.unless and rule.unless.column)
         if name is not None
     }
     wanted = {need for name in named & columns.keys() for need in columns[name].needs()}

@@ -19,6 +19,8 @@ from prefine.schema.json import Json
 
 _IN = pl.col("_in")
 _FLIPPED = pl.col("_flipped")
+_SEEN = pl.col("_seen")
+"""The pairs that the present rule looks at: those that are in, and not exempt."""
 _LABEL_COLUMNS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength"})
 _NUMBERS = ("value", "threshold")
 _TEXTS = ("value_text", "threshold_text")
@@ -65,7 +67,8 @@ def judge(
     log: list[Json] = []
     for rule in rules:
         _no_placeholder(frame, rule)
-        before = frame.select(_IN.sum(), _FLIPPED.sum()).row(0)
+        frame = frame.with_columns((_IN & ~_exempt(rule, columns)).alias("_seen"))
+        before = frame.select(_SEEN.sum()).item()
         frame = _flip(frame, rule, columns) if rule.test == "flip" else _act(frame, rule, columns)
         log.append({"rule": rule.reason, **_count(frame, rule, before)})
     kept = pl.when(_FLIPPED).then(pl.lit("flip")).otherwise(pl.lit("keep"))
@@ -73,10 +76,18 @@ def judge(
     return frame.with_columns(verdict, pl.lit(1.0).alias("weight")), log
 
 
-def _count(frame: pl.DataFrame, rule: Rule, before: tuple[int, int]) -> Json:
+def _exempt(rule: Rule, columns: Mapping[str, Column]) -> pl.Expr:
+    if rule.unless is None:
+        return pl.lit(value=False)
+    value = _present(columns[rule.unless.column])
+    holds, _ = _holds(rule.unless, value)
+    return (holds & value.is_not_null()).fill_null(value=False)
+
+
+def _count(frame: pl.DataFrame, rule: Rule, before: int) -> Json:
     mine = frame.filter(pl.col("rule") == rule.reason)
     return {
-        "in": before[0],
+        "in": before,
         "dropped": mine.filter(pl.col("verdict") == "drop").height,
         "held": mine.filter(pl.col("verdict") == "hold").height,
         "flipped": mine.filter(pl.col("verdict").is_null() & _FLIPPED).height,
@@ -85,7 +96,7 @@ def _count(frame: pl.DataFrame, rule: Rule, before: tuple[int, int]) -> Json:
 
 def _act(frame: pl.DataFrame, rule: Rule, columns: Mapping[str, Column]) -> pl.DataFrame:
     hit = _HITS[rule.test](rule, columns)
-    acts = _IN & hit.fails.fill_null(value=True)
+    acts = _SEEN & hit.fails.fill_null(value=True)
     marked = frame.with_columns(acts.alias("_acts"))
     on = pl.col("_acts")
     return marked.with_columns(
@@ -116,10 +127,10 @@ def _evidence(
 
 def _value(rule: Rule, columns: Mapping[str, Column]) -> pl.Expr:
     assert rule.column is not None, "only caps and budgets have no column"
-    return _seen(columns[rule.column])
+    return _present(columns[rule.column])
 
 
-def _seen(column: Column) -> pl.Expr:
+def _present(column: Column) -> pl.Expr:
     value = column.seen(_FLIPPED)
     return value.cast(pl.Float64).fill_nan(None) if column.numeric else value
 
@@ -144,7 +155,7 @@ def _bound(rule: Rule, columns: Mapping[str, Column]) -> Hit:
 def _quantile(rule: Rule, columns: Mapping[str, Column]) -> Hit:
     """Take the bounds from the pairs that are still in, for each group of its own."""
     value = _value(rule, columns)
-    present = pl.when(_IN).then(value)
+    present = pl.when(_SEEN).then(value)
 
     def bound(share: float | None) -> pl.Expr:
         if share is None:
@@ -198,7 +209,7 @@ def _flip(frame: pl.DataFrame, rule: Rule, columns: Mapping[str, Column]) -> pl.
     assert rule.flip_when is not None, "this is a flip rule"
     value = _value(rule, columns)
     holds, threshold = _holds(rule.flip_when, value)
-    acts = _IN & (holds & value.is_not_null()).fill_null(value=False)
+    acts = _SEEN & (holds & value.is_not_null()).fill_null(value=False)
     marked = frame.with_columns(acts.alias("_acts"), value.alias("_now"))
     on = pl.col("_acts")
     new = pl.when(on & ~_FLIPPED)
@@ -215,10 +226,12 @@ def _limit(rule: Rule, columns: Mapping[str, Column], most: int) -> Hit:
     """Fail the pairs beyond the first ``most`` in the rule's order."""
     keys: list[pl.Expr] = []
     if rule.order_by is not None:
-        value = _seen(columns[rule.order_by.removeprefix("-")])
+        value = _present(columns[rule.order_by.removeprefix("-")])
         keys = [-value if rule.order_by.startswith("-") else value]
     keys = [key.fill_null(float("inf")) for key in keys]
-    place = pl.struct((~_IN).alias("out"), *(k.alias(f"k{i}") for i, k in enumerate(keys)), "order")
+    place = pl.struct(
+        (~_SEEN).alias("out"), *(k.alias(f"k{i}") for i, k in enumerate(keys)), "order"
+    )
     rank = place.rank("ordinal")
     rank = (rank if rule.per is None else rank.over(rule.per)).cast(pl.Float64)
     threshold = pl.lit(float(most))

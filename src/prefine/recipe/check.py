@@ -73,6 +73,17 @@ def _rule(rule: Rule, path: Location, columns: dict[str, Column]) -> Iterator[Pr
             yield (*path, "column"), unknown_column(rule.column, columns)
         else:
             yield from _types(rule, path, known)
+    if rule.unless is not None:
+        name, known = rule.unless.column, columns.get(rule.unless.column)
+        if known is None:
+            yield (*path, "unless", "column"), unknown_column(name, columns)
+        else:
+            yield from _fits(rule.unless, (*path, "unless"), known)
+    yield from _groups(rule, path, columns)
+
+
+def _groups(rule: Rule, path: Location, columns: dict[str, Column]) -> Iterator[Problem]:
+    """Yield what is wrong with how a cap, budget or quantile groups and orders."""
     if rule.per is not None and rule.per not in columns and rule.per not in KEYS:
         yield (*path, "per"), unknown_column(rule.per, [*KEYS, *columns])
     if rule.order_by is not None:
@@ -84,20 +95,30 @@ def _rule(rule: Rule, path: Location, columns: dict[str, Column]) -> Iterator[Pr
 
 
 def _types(rule: Rule, path: Location, column: Column) -> Iterator[Problem]:
-    conditions: dict[str, Condition | None] = {
-        "flip_when": rule.flip_when,
-        "hold_when": rule.hold_when,
-    }
-    bounded = rule.test in {"bound", "quantile"} or any(
-        condition is not None and condition.equals is None for condition in conditions.values()
-    )
-    if bounded and not column.numeric:
-        yield path, f"`{column.name}` is text; use `equals`, or a numeric column"
-    equals = [rule.equals, rule.differs, *(c.equals for c in conditions.values() if c is not None)]
-    for value in equals:
-        if value is not None and isinstance(value, str) == column.numeric:
-            kind = "a number or a truth value" if column.numeric else "text"
-            yield path, f"`{column.name}` holds {kind}; found `{value}`"
+    if rule.test in {"bound", "quantile"} and not column.numeric:
+        yield path, _not_numeric(column)
+    for value in (rule.equals, rule.differs):
+        yield from _comparable(value, path, column)
+    for condition in (rule.flip_when, rule.hold_when):
+        if condition is not None:
+            yield from _fits(condition, path, column)
+
+
+def _fits(condition: Condition, path: Location, column: Column) -> Iterator[Problem]:
+    """Yield why a condition cannot be asked of a column."""
+    if condition.equals is None and not column.numeric:
+        yield path, _not_numeric(column)
+    yield from _comparable(condition.equals, path, column)
+
+
+def _not_numeric(column: Column) -> str:
+    return f"`{column.name}` is text; use `equals`, or a numeric column"
+
+
+def _comparable(value: object, path: Location, column: Column) -> Iterator[Problem]:
+    if value is not None and isinstance(value, str) == column.numeric:
+        kind = "a number or a truth value" if column.numeric else "text"
+        yield path, f"`{column.name}` holds {kind}; found `{value}`"
 
 
 def unknown_column(name: str, columns: Iterable[str]) -> str:

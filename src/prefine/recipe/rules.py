@@ -34,6 +34,12 @@ def _ordered(low: float | None, high: float | None) -> None:
         raise ValueError(f"the minimum {low:g} is above the maximum {high:g}, so nothing passes")
 
 
+class Exemption(Condition):
+    """A test on another column than the rule's own."""
+
+    column: str
+
+
 class Rule(Part):
     """One test on one column, or a limit on how many pairs may stay.
 
@@ -64,6 +70,9 @@ class Rule(Part):
     order_by: str | None = None
     """Which pairs a cap or budget prefers: a column, with ``-`` in front for the largest first;
     null, and every tie, is decided by the seed."""
+    unless: Exemption | None = None
+    """Pairs that meet this are not looked at by the rule: they pass, and count in no quantile, cap
+    or budget of it. A missing value exempts nothing."""
     missing: Literal["drop", "hold"] = "drop"
     """What becomes of a pair without a value: a null never passes."""
 
