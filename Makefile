@@ -40,6 +40,7 @@ DATA ?= ../shared/data
 bench: $(VENV)/.tested
 	mkdir -p bench-results
 	$(BIN)/python tests/bench/pipeline.py --json bench-results/pipeline.json
+	$(BIN)/python tests/bench/ches.py --json bench-results/ches.json
 	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
 
 # torch comes first and by itself, so that its CPU build is the one that everything else finds

@@ -29,7 +29,7 @@ from prefine.serve.hidden import HiddenStates
 
 Pair = tuple[PromptResponse, PromptResponse]
 _VOCABULARY = 32_000
-_CHUNK = 16
+_CHUNK = 256
 
 
 def made_model(folder: Path) -> None:
@@ -88,7 +88,7 @@ def plain(folder: Path, pairs: list[Pair], device: str) -> list[float]:
 
 def ours(folder: Path, pairs: list[Pair], device: str, *, pack: bool) -> Any:
     config = Ches(kind="ches/transformers", weights=Weights(model=str(folder)))
-    hidden = HiddenStates(config, Runtime(device=device, batch_tokens=4096))
+    hidden = HiddenStates(config, Runtime(device=device))
     hidden.packs = pack
 
     def run() -> list[tuple[float, float]]:

@@ -15,6 +15,7 @@ from prefine.schema import Column, Flip
 from prefine.schema.columns import sides
 
 _F64 = pa.float64()
+FloatType = Literal["float32", "bfloat16", "float16"]
 _TEXT = pa.large_string()
 
 
@@ -167,7 +168,7 @@ class TransformersReward(_ScoredReward):
     """Raw rewards of a sequence classifier in process: the reference, and small jobs."""
 
     kind: Literal["reward/transformers"]
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: FloatType = "float32"
 
 
 class VllmReward(_ScoredReward):
@@ -176,6 +177,38 @@ class VllmReward(_ScoredReward):
     kind: Literal["reward/vllm"]
     served_model: str
     """The name under which the server serves the model; another answer is an error."""
+    dtype: FloatType = "bfloat16"
+    """The type in which the server computes; margins within one step of it are ties."""
+
+
+class RewardAgreement(Part):
+    """What several reward models say of one pair, each on its own scale."""
+
+    kind: Literal["reward/agreement"]
+    name: Name = "rewards"
+    models: tuple[Name, ...] = ()
+    """Names of measures that score responses; empty takes all of the recipe."""
+    scored: tuple[Name, ...] = ()
+    """Filled in when the recipe is resolved: the models that are compared."""
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        name = self.name
+        return (
+            Column(
+                f"{name}_agreement",
+                _F64,
+                "share of the reward models that side with the label; a tie counts half",
+                Flip.COMPLEMENT,
+            ),
+            Column(
+                f"{name}_margin_mean",
+                _F64,
+                "mean margin, in standard deviations of each model's rewards in the source",
+                Flip.NEGATE,
+            ),
+            Column(f"{name}_margin_std", _F64, "standard deviation of those margins over models"),
+        )
 
 
 class Ches(Part):
@@ -214,7 +247,14 @@ def _both_ways(name: str, about: str) -> tuple[Column, Column]:
 
 
 Measure = Annotated[
-    Lengths | Cosine | NearDuplicates | BootstrapReward | TransformersReward | VllmReward | Ches,
+    Lengths
+    | Cosine
+    | NearDuplicates
+    | BootstrapReward
+    | TransformersReward
+    | VllmReward
+    | RewardAgreement
+    | Ches,
     Field(discriminator="kind"),
 ]
 

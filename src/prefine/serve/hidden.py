@@ -58,7 +58,7 @@ class HiddenStates:
 
     def __init__(self, config: Ches, runtime: Runtime) -> None:
         self._model: Any = load_model("AutoModel", config.weights, config.dtype, runtime.device)
-        self._max_tokens = runtime.batch_tokens
+        self._max_tokens = runtime.token_budget
         self.packs = packable(self._model.config)
 
     def response_sums(

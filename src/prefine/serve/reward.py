@@ -44,7 +44,7 @@ class InProcessReward:
         )
         if self._model.config.pad_token_id is None:
             self._model.config.pad_token_id = -1
-        self._max_tokens = runtime.batch_tokens
+        self._max_tokens = runtime.token_budget
 
     def score(self, conversations: Sequence[Sequence[int]]) -> Rewards:
         """Return raw logits, shape (rows, heads)."""
