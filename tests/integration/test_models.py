@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
+from prefine.plan import look
 from prefine.recipe import Ches, Runtime, TransformersReward, Weights
 from prefine.serve.batches import by_budget, by_length
 from prefine.serve.chat import Chat, PromptResponse
@@ -437,6 +438,55 @@ def test_pairs_are_built_from_measured_rewards(
     assert (facts["rm_margin"] > 0).all()
     assert facts["rm_margin"].to_list() == pytest.approx(facts["strength"].to_list(), abs=1e-6)
     assert set(facts["label_source"]) == {"reward"}
+
+
+def test_several_models_are_compared_each_on_its_own_scale(
+    tmp_path: Path, write_lines: Any
+) -> None:
+    rows = [explicit(f"Is it {n}?", f"{a} {n}", f"{b} {n}") for n in range(8) for a, b in ODD]
+    write_lines(rows, "one.jsonl")
+    write_lines([explicit(f"Why {n}?", "So.", "Because.") for n in range(5)], "two.jsonl")
+    folders = [llama("reward", tmp_path / f"m{n}", seed=n, pad_token_id=0) for n in range(3)]
+    models = [
+        f"  - {{kind: reward/transformers, name: m{n}, weights: {{model: {folder}}}}}\n"
+        for n, folder in enumerate(folders)
+    ]
+    recipe = (
+        "name: made\nshards: 2\nsources:\n  - {name: one, files: [one.jsonl]}\n"
+        "  - {name: two, files: [two.jsonl]}\nmeasures:\n"
+        + "".join(models)
+        + "  - {kind: reward/agreement, models: [m0, m1, m2]}\n"
+    )
+    plan, runtime = run_recipe(recipe, tmp_path)
+    facts = look.rows(plan, runtime, "facts")
+    prompts = look.rows(plan, runtime, "prompts").select("prompt_id", "source")
+    responses = look.rows(plan, runtime, "responses").select("response_id", "prompt_id")
+    scales = {
+        f"m{n}": responses.join(prompts, on="prompt_id")
+        .join(look.rows(plan, runtime, f"reward_m{n}"), on="response_id")
+        .group_by("source")
+        .agg(pl.col("reward").cast(float).mean().alias("mean"), pl.col("reward").std(ddof=0))
+        for n in range(3)
+    }
+
+    assert facts.height == len(rows) + 5
+    for row in facts.iter_rows(named=True):
+        margins: list[float] = []
+        for name, known in scales.items():
+            _, mean, std = known.row(by_predicate=pl.col("source") == row["source"])
+            margins.append(row[f"{name}_margin"] / std)
+            scaled = (row[f"chosen_{name}"] - mean) / std
+            assert row[f"chosen_{name}_scaled"] == pytest.approx(scaled, abs=1e-5)
+            assert 0 <= row[f"rejected_{name}_percentile"] <= 1
+        assert row["rewards_agreement"] == pytest.approx(np.mean(np.array(margins) > 0))
+        assert row["rewards_margin_mean"] == pytest.approx(np.mean(margins), abs=1e-5)
+        assert row["rewards_margin_std"] == pytest.approx(np.std(margins), abs=1e-5)
+    ordered = facts.sort("chosen_m0").filter(source="one")
+    assert ordered["chosen_m0_percentile"].is_sorted()
+    assert facts.filter(source="one")["chosen_m0_percentile"].n_unique() > 10
+
+
+ODD = [("Yes, it is", "No"), ("Surely not", "It may well be, who knows"), ("A", "Bee")]
 
 
 def test_a_model_with_several_heads_is_refused(tmp_path: Path, write_lines: Any) -> None:

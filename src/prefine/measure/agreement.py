@@ -57,8 +57,8 @@ def calibrate(work: Work, config: RewardAgreement, models: tuple[Reward, ...]) -
     rows: list[dict[str, object]] = []
     for model in models:
         rewards = pl.concat(_rewards(work, model, part) for part in work.parts("responses"))
-        for (source,), group in rewards.drop_nulls("reward").sort("source").group_by(
-            "source", maintain_order=True
+        for (source,), group in (
+            rewards.drop_nulls("reward").sort("source").group_by("source", maintain_order=True)
         ):
             values = np.sort(group["reward"].to_numpy())
             rows.append(
@@ -99,7 +99,7 @@ def measure(work: Work, config: RewardAgreement, models: tuple[Reward, ...]) -> 
         rewards = _calibrated(_rewards(work, model, None), known.filter(model=model.name))
         found = beside(pairs, rewards, "reward", "scaled", "percentile")
         chosen, rejected = (found[f"{s}_reward"].to_numpy() for s in ("chosen", "rejected"))
-        sides.append(_side(chosen, rejected, model.computed_in))
+        sides.append(_side(chosen, rejected, model.dtype))
         scaled.append((found["chosen_scaled"] - found["rejected_scaled"]).to_numpy())
         names = {
             f"{side}_{kind}": f"{side}_{model.name}_{kind}"
@@ -145,7 +145,7 @@ def _mean(values: Values) -> Values:
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
-    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _mean_and_spread(values: Values) -> tuple[Values, Values]:

@@ -16,6 +16,7 @@ from prefine.errors import RecipeError
 from prefine.export import shards
 from prefine.ingest import gather, read
 from prefine.measure import (
+    agreement,
     bootstrap,
     ches,
     cosine,
@@ -35,6 +36,7 @@ from prefine.recipe import (
     NearDuplicates,
     Recipe,
     Reward,
+    RewardAgreement,
     Runtime,
     TransformersReward,
     VllmReward,
@@ -112,7 +114,15 @@ def _measured(measure: Measure) -> _Measured:
         case Ches():
             return _Measured(ches.measure, _TEXTS, uses="model")
         case _:
-            return _Measured(reward.margins, ("pairs", f"reward_{measure.name}"))
+            return _of_rewards(measure)
+
+
+def _of_rewards(measure: Reward | RewardAgreement) -> _Measured:
+    if isinstance(measure, RewardAgreement):
+        rewards = (f"reward_{name}" for name in measure.models)
+        upstream = ("gather", "pairs", f"calibration_{measure.name}", *rewards)
+        return _Measured(agreement.measure, upstream)
+    return _Measured(reward.margins, ("pairs", f"reward_{measure.name}"))
 
 
 def _table_of(measure: Measure) -> tuple[str, str]:
@@ -207,13 +217,16 @@ class _Builder:
         if isinstance(measure, BootstrapReward):
             self._heads(measure)
         how, (table, key) = _measured(measure), _table_of(measure)
+        more: dict[str, Any] = {}
+        if isinstance(measure, RewardAgreement):
+            more = {"models": self._calibration(measure)}
         seed = {"seed": self._recipe.seed} if how.seeded else {}
         writes = {table: flat_schema(key, measure.columns())}
         if isinstance(measure, Ches) and (sums := ches.sums_schema(measure)) is not None:
             writes[f"sums_{measure.name}"] = sums
         self._add(
             table,
-            partial(how.run, config=measure, **seed),
+            partial(how.run, config=measure, **seed, **more),
             how.upstream,
             writes,
             measure.identity() | seed,
@@ -222,6 +235,22 @@ class _Builder:
             rows_of="prompts" if key == "prompt_id" else "pairs",
             rows_to=table,
         )
+
+    def _calibration(self, measure: RewardAgreement) -> tuple[Reward, ...]:
+        """Add the step that finds each model's scale; return the models."""
+        rewards = (TransformersReward, VllmReward)
+        scoring = {m.name: m for m in self._recipe.measures if isinstance(m, rewards)}
+        models = tuple(scoring[name] for name in measure.models)
+        self._add(
+            f"calibration_{measure.name}",
+            partial(agreement.calibrate, config=measure, models=models),
+            ("gather", *(f"reward_{name}" for name in measure.models)),
+            {f"calibration_{measure.name}": agreement.CALIBRATION},
+            {"models": list(measure.models)},
+            scope="corpus",
+            num_parts=1,
+        )
+        return models
 
     def _heads(self, measure: BootstrapReward) -> None:
         seed = self._recipe.seed

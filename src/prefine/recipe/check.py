@@ -8,7 +8,12 @@ import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from prefine.recipe.measures import TransformersReward, VllmReward, columns_of
+from prefine.recipe.measures import (
+    RewardAgreement,
+    TransformersReward,
+    VllmReward,
+    columns_of,
+)
 from prefine.recipe.model import RESERVED, Recipe
 from prefine.recipe.rules import Condition, Rule
 from prefine.schema import PAIR_COLUMNS, Column
@@ -138,6 +143,15 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
         known = ", ".join(rewards) or "none"
         text = f"no reward measure `{recipe.pairs.reward}`; the response rewards are: {known}"
         yield ("pairs", "reward"), text
+    for index, measure in enumerate(recipe.measures):
+        if isinstance(measure, RewardAgreement):
+            for name in measure.models:
+                if name not in rewards:
+                    known = ", ".join(rewards) or "none"
+                    text = f"no reward measure `{name}`; the response rewards are: {known}"
+                    yield ("measures", index, "models"), text
+            for name in _repeated(measure.models):
+                yield ("measures", index, "models"), f"`{name}` is named twice"
 
 
 def _export(recipe: Recipe, columns: dict[str, Column]) -> Iterator[Problem]:

@@ -186,15 +186,22 @@ class RewardAgreement(Part):
 
     kind: Literal["reward/agreement"]
     name: Name = "rewards"
-    models: tuple[Name, ...] = ()
-    """Names of measures that score responses; empty takes all of the recipe."""
-    scored: tuple[Name, ...] = ()
-    """Filled in when the recipe is resolved: the models that are compared."""
+    models: tuple[Name, ...] = Field(min_length=2)
+    """Names of measures of this recipe that score responses."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         name = self.name
+        calibrated = (
+            column
+            for model in self.models
+            for column in (
+                *sides(f"{model}_scaled", _F64, "reward in standard deviations from the mean"),
+                *sides(f"{model}_percentile", _F64, "place among the source's rewards, in [0, 1],"),
+            )
+        )
         return (
+            *calibrated,
             Column(
                 f"{name}_agreement",
                 _F64,
@@ -275,6 +282,7 @@ __all__ = [
     "Measure",
     "NearDuplicates",
     "Reward",
+    "RewardAgreement",
     "TransformersReward",
     "VllmReward",
     "Weights",

@@ -137,7 +137,7 @@ class Runtime(Part):
     device: str = "cpu"
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens, padding included, in one forward pass; null takes 2,048 on a CPU, where larger
-    batches were slower (CHES of 48 pairs: 144 ms a pair, 166 at 4,096, 193 at 8,192), else 8,192."""
+    batches were slower (CHES: 144 ms a pair, 166 at 4,096 tokens, 193 at 8,192), else 8,192."""
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     """Base URLs of the servers behind each reward measure, by its name."""
     batch_rows: int = Field(default=64, ge=1)
