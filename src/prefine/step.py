@@ -5,6 +5,7 @@ the manifest exists *is* completion. What never happens: rows that do not add up
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -199,6 +200,24 @@ class Work:
         self._drafts.append(draft)
         return draft
 
+    @property
+    def _partial(self) -> str:
+        return f"{self.step.folder}/part-{self.shard or 0:05d}.partial"
+
+    def keep(self, data: bytes) -> None:
+        """Put aside a piece of costly work, at once and for good, until the call is complete."""
+        self.store.write_bytes(f"{self._partial}/{os.urandom(8).hex()}", data)
+
+    def kept(self) -> Iterator[bytes]:
+        """Return the pieces that an earlier attempt at this call put aside."""
+        for path in self.store.files(self._partial):
+            if not path.endswith(".draft"):
+                yield self.store.read_bytes(path)
+
+    def forget(self) -> None:
+        """Remove what was put aside."""
+        self.store.remove_all(self._partial)
+
     def rows_emitted(self, table: str) -> int:
         """Return how many rows of an output table were written so far."""
         return sum(draft.num_rows for (name, _), draft in self._tables.items() if name == table)
@@ -282,6 +301,7 @@ def run_step(
         seconds=round(time.monotonic() - started, 3),
     )
     store.write_bytes(step.manifest_path(shard), _json(manifest))
+    work.forget()
     log.info(
         "step=%s shard=%s event=end rows_in=%d rows_out=%d dropped=%d seconds=%.3f",
         *(step.name, shard, counts.rows_in, counts.rows_out),

@@ -270,6 +270,11 @@ class Store:
         """Remove a file."""
         self.fs.rm(self.full(path))
 
+    def remove_all(self, folder: str) -> None:
+        """Remove a folder, if it is there."""
+        if self.exists(folder):
+            self.fs.rm(self.full(folder), recursive=True)
+
     def copy_from(self, other: "Store", path: str, to: str) -> None:
         """Copy a file of another store here, under its final name only when it is whole."""
         draft = Draft(self, to)

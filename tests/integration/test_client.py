@@ -1,18 +1,24 @@
 """The reward client against a real socket that misbehaves on purpose."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Generator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from prefine.errors import IntegrityError, RecipeError, ServiceError
+from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 from prefine.recipe import Runtime, VllmReward, Weights
-from prefine.serve import vllm
+from prefine.serve import lanes
 from prefine.serve.vllm import VllmServers
+from tests.made import byte_tokenizer, call, explicit, table
 
 Reply = tuple[int, Any]
 Answer = Callable[[dict[str, Any], int], Reply]
@@ -87,7 +93,7 @@ def scripted() -> Generator[Callable[[Answer], Scripted]]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vllm, "_FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr(lanes, "_FIRST_WAIT_S", 0.01)
 
 
 def client(*servers: Scripted, **more: Any) -> VllmServers:
@@ -98,7 +104,7 @@ def client(*servers: Scripted, **more: Any) -> VllmServers:
     return VllmServers(config, Runtime(**{"servers": {"rm": urls}, "batch_rows": 2, **more}))
 
 
-CONVERSATIONS = [[1, 2], [3], [4, 5], [6], [7, 8, 9]]
+CONVERSATIONS = [np.array(ids, np.int32) for ids in ([1, 2], [3], [4, 5], [6], [7, 8, 9])]
 EXPECTED = [3, 3, 9, 6, 24]
 
 
@@ -143,10 +149,10 @@ def test_a_fault_that_stays_is_a_service_error_that_names_it(scripted: Any) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda found: found[:-1], r"answered 1 rows to a request of 2"),
-        (lambda found: [*found, found[0]], r"answered 3 rows to a request of 2"),
+        (lambda found: found[:-1], "an answer of 1 rows to a request of 2"),
+        (lambda found: [*found, found[0]], "an answer of 3 rows to a request of 2"),
         (lambda found: [found[0], found[0]], "not those of the request"),
-        (lambda _: None, "answered no rows"),
+        (lambda _: None, "an answer of no rows"),
         (lambda found: [{"index": row["index"]} for row in found], "not those of the request"),
         (lambda found: [row["probs"] for row in found], "not those of the request"),
     ],
@@ -173,14 +179,14 @@ def test_a_reply_that_is_no_json_is_tried_again(scripted: Any) -> None:
     def answer(body: dict[str, Any], number: int) -> Reply:
         return (200, b"<html>") if number == 1 else (200, {"data": rows(body)})
 
-    assert client(scripted(answer), in_flight=1).score([[1]])[:, 0].tolist() == [1.0]
+    assert client(scripted(answer), in_flight=1).score(CONVERSATIONS[1:2])[:, 0].tolist() == [3.0]
 
 
 def test_a_request_that_is_refused_is_not_repeated(scripted: Any) -> None:
     server = scripted(lambda _body, _number: (400, {"error": "too many input_tokens"}))
 
     with pytest.raises(RecipeError, match="refuses the request with status 400"):
-        client(server, in_flight=1).score([[1]])
+        client(server, in_flight=1).score(CONVERSATIONS[1:2])
 
     assert len(server.requests) == 1
 
@@ -220,3 +226,163 @@ def test_a_password_in_an_address_is_not_told() -> None:
         VllmServers(config, runtime).check()
 
     assert "hunter2" not in str(caught.value)
+
+
+MANY = [np.array([n, n + 1], np.int32) for n in range(200)]
+
+
+def test_the_batches_of_a_server_that_dies_are_done_by_the_other(scripted: Any) -> None:
+    def dies(body: dict[str, Any], number: int) -> Reply:
+        return (200, {"data": rows(body)}) if number <= 5 else (0, None)
+
+    healthy = scripted(lambda body, _: (200, {"data": rows(body)}))
+    dying = scripted(dies)
+
+    found = client(dying, healthy, retries=1).score(MANY)
+
+    assert found[:, 0].tolist() == [2 * n + 1 for n in range(200)]
+    done = [body["input"] for body in (*dying.requests[:5], *healthy.requests)]
+    assert sorted(ids for batch in done for ids in batch) == [ids.tolist() for ids in MANY]
+
+
+def test_a_storm_of_429_is_waited_out_and_nothing_is_done_twice(scripted: Any) -> None:
+    answered: list[list[int]] = []
+
+    def stormy(body: dict[str, Any], number: int) -> Reply:
+        if number % 3:
+            return 429, {"error": "slow down"}
+        answered.extend(body["input"])
+        return 200, {"data": rows(body)}
+
+    found = client(scripted(stormy), batch_rows=20, retries=20).score(MANY)
+
+    assert found[:, 0].tolist() == [2 * n + 1 for n in range(200)]
+    assert sorted(answered) == [ids.tolist() for ids in MANY]
+
+
+def test_a_hung_request_is_asked_again(scripted: Any) -> None:
+    hang = threading.Event()
+
+    def answer(body: dict[str, Any], number: int) -> Reply:
+        if number == 1:
+            hang.wait(5)
+        return 200, {"data": rows(body)}
+
+    found = client(scripted(answer), timeout_s=0.3, in_flight=1).score(CONVERSATIONS)
+    hang.set()
+
+    assert found[:, 0].tolist() == EXPECTED
+
+
+def test_requests_hold_so_many_rows_and_tokens(scripted: Any) -> None:
+    server = scripted(lambda body, _: (200, {"data": rows(body)}))
+    lengths = [3, 3, 9, 1, 1, 1, 20, 2]
+    conversations = [np.ones(n, np.int32) for n in lengths]
+
+    client(server, batch_rows=3, request_tokens=10, in_flight=1).score(conversations)
+
+    sizes = [[len(ids) for ids in body["input"]] for body in server.requests]
+    assert sizes == [[3, 3], [9, 1], [1, 1], [20], [2]]
+
+
+def test_lanes_widen_while_nothing_waits_and_narrow_when_refused() -> None:
+    quick, slow = lanes.Lanes(8), lanes.Lanes(8)
+    for _ in range(100):
+        quick.answered(1.0, 100)
+        slow.answered(slow.width, 100)
+
+    assert quick.width == 8
+    assert 3 <= slow.width <= 6
+    quick.refused()
+    assert quick.width == 4
+
+
+RECIPE = (
+    "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+    "measures: [{kind: reward/vllm, name: rm, served_model: rm, max_tokens: 60, weights: "
+    "{model: MODEL}POLICY}]\n"
+)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, write_lines: Any) -> str:
+    write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No {n}") for n in range(60)])
+    tokenizer = byte_tokenizer()
+    tokenizer.save_pretrained(tmp_path / "model")
+    return RECIPE.replace("MODEL", str(tmp_path / "model"))
+
+
+def test_a_run_that_was_cut_off_scores_only_what_is_missing(
+    scripted: Any, recipe: str, tmp_path: Path
+) -> None:
+    def breaks(body: dict[str, Any], number: int) -> Reply:
+        return (200, {"data": rows(body)}) if number <= 7 else (503, {})
+
+    settings = {"batch_rows": 10, "in_flight": 1, "retries": 0}
+    whole = scripted(lambda body, _: (200, {"data": rows(body)}))
+    broken = scripted(breaks)
+    with pytest.raises(ServiceError, match="503"):
+        table(recipe.replace("POLICY", ""), tmp_path, "facts", servers=at(broken), **settings)
+
+    facts = table(recipe.replace("POLICY", ""), tmp_path, "facts", servers=at(whole), **settings)
+
+    scored = [ids for body in broken.requests[2:7] for ids in body["input"]]
+    again = [ids for body in whole.requests[2:] for ids in body["input"]]
+    assert len(scored) == 50
+    assert len(again) == 70
+    assert not {tuple(ids) for ids in scored} & {tuple(ids) for ids in again}
+    assert facts["rm_margin"].null_count() == 0
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def at(server: Scripted) -> dict[str, tuple[str, ...]]:
+    return {"rm": (server.url,)}
+
+
+@pytest.mark.parametrize(
+    ("policy", "reason", "num_null"),
+    [("", "too_long", 1), (", over_long: flag_and_cut", "cut", 0)],
+)
+def test_a_conversation_that_is_too_long_is_never_cut_in_silence(
+    scripted: Any, recipe: str, tmp_path: Path, policy: str, reason: str, num_null: int
+) -> None:
+    long = [explicit("Hm?", "Yes", "No"), explicit("Well?", "x" * 100, "No")]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in long))
+    server = scripted(lambda body, _: (200, {"data": rows(body)}))
+
+    facts = table(recipe.replace("POLICY", policy), tmp_path, "facts", servers=at(server))
+
+    assert facts["rm_reason"].drop_nulls().to_list() == [reason]
+    assert facts["rm_margin"].null_count() == num_null
+    assert max(len(ids) for body in server.requests for ids in body["input"]) <= 60
+    with pytest.raises(DataError, match="tokens with its prompt, and 60 are allowed"):
+        table(recipe.replace("POLICY", ", over_long: error"), tmp_path, "facts", servers=at(server))
+
+
+def test_a_run_killed_while_scoring_repeats_one_batch_at_most(
+    scripted: Any, recipe: str, tmp_path: Path
+) -> None:
+    (tmp_path / "recipe.yaml").write_text(recipe.replace("POLICY", ""))
+    running: list[subprocess.Popen[bytes]] = []
+
+    def kills(body: dict[str, Any], number: int) -> Reply:
+        if number == 7:
+            running[0].kill()
+        return 200, {"data": rows(body)}
+
+    server = scripted(kills)
+    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", "--output", "out"]
+    command += ["--server", f"rm={server.url}", "--set", "batch_rows=10", "--set", "in_flight=1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        running.append(process)
+        process.communicate()
+    first = [ids for body in server.requests[2:] for ids in body["input"]]
+
+    told = call(command, dict(os.environ), tmp_path)
+
+    assert process.returncode == -signal.SIGKILL
+    assert 40 <= len(first) <= 60
+    scored = [ids for body in server.requests for ids in body["input"] if len(ids) > 3]
+    assert 120 <= len(scored) <= 130
+    assert len({tuple(ids) for ids in scored}) == 120
+    assert "60 labels made 60 pairs; 60 are kept" in told

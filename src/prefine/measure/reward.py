@@ -5,10 +5,15 @@ the two rewards and their difference. What never happens: a response scored twic
 that is cut, a missing reward that looks like a number.
 """
 
-from collections.abc import Sequence
-from typing import cast
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
+import numpy.typing as npt
+import orjson
 import polars as pl
 import pyarrow as pa
 
@@ -18,6 +23,10 @@ from prefine.recipe import Reward, VllmReward
 from prefine.schema import Message
 from prefine.step import Counts, Work
 
+if TYPE_CHECKING:
+    from prefine.serve.chat import Chat
+    from prefine.serve.reward import RewardModel
+
 REWARDS = pa.schema(
     [
         pa.field("response_id", pa.large_string(), False),
@@ -26,20 +35,24 @@ REWARDS = pa.schema(
         pa.field("reason", pa.large_string()),
     ]
 )
-"""One row a response: its raw logit, or the reason why it has none."""
+"""One row a response: its raw logit, and the reason why it has none, or one of a cut text."""
 
-_CHUNK = 1024
-"""Responses that are tokenised and scored before the next are read."""
+_CHUNK = 8192
+"""Responses that are scored together while the next are tokenised."""
+
+_KEPT_ROWS = 256
+"""Rewards of a model in process that are put aside together; a server's are after each reply."""
 
 
 def measure(work: Work, config: Reward) -> Counts:
-    """Score all responses of a shard.
+    """Score all responses of a shard; those that an interrupted attempt scored are not again.
 
     Raises:
-        DataError: The model has several heads, so that there is no one reward.
+        DataError: The model has several heads, so that there is no one reward; or a conversation is
+            too long and the recipe wants an error.
     """
     from prefine.serve.chat import chat_for
-    from prefine.serve.reward import InProcessReward, RewardModel
+    from prefine.serve.reward import InProcessReward
     from prefine.serve.vllm import VllmServers
 
     chat = chat_for(config.weights, config.template)
@@ -47,27 +60,68 @@ def measure(work: Work, config: Reward) -> Counts:
     if isinstance(config, VllmReward):
         model = servers = VllmServers(config, work.runtime)
         servers.check()
+        journal = _Journal(work, 1)
     else:
         model = InProcessReward(config, work.runtime)
-    table = f"reward_{config.name}"
-    count = 0
-    for rows in _conversations(work).iter_slices(_CHUNK):
-        conversations = [
-            chat.conversation(cast("Sequence[Message]", [*asked, *said]))
-            for asked, said in zip(rows["asked"], rows["messages"], strict=True)
-        ]
-        lengths = [len(ids) for ids in conversations]
-        fits = [index for index, n in enumerate(lengths) if n <= config.max_tokens]
-        scores = model.score([conversations[index] for index in fits])
-        if scores.shape[1] != 1:
-            text = f"{config.weights.model} has {scores.shape[1]} heads; one is supported"
+        journal = _Journal(work, _KEPT_ROWS)
+    responses = _conversations(work)
+    for conversations in _tokenised(responses, chat, config):
+        _score(conversations, model, journal, config)
+        work.emit(f"reward_{config.name}", _table(conversations, journal, config))
+    return Counts(responses.height, responses.height)
+
+
+class _Tokens(NamedTuple):
+    """A conversation as the model reads it."""
+
+    ids: npt.NDArray[np.int32]
+    """Shape (tokens,); the last ones where it was cut."""
+    num_tokens: int
+    """Before any cut."""
+
+
+def _score(
+    conversations: dict[str, _Tokens], model: "RewardModel", journal: "_Journal", config: Reward
+) -> None:
+    """Score what fits, and the journal does not hold yet."""
+    fits = [name for name, found in conversations.items() if len(found.ids) <= config.max_tokens]
+    missing = [name for name in fits if name not in journal.rewards]
+    journal.work.progress(len(conversations) - len(missing))
+
+    def on_batch(places: list[int], rewards: npt.NDArray[np.float32]) -> None:
+        if rewards.shape[1] != 1:
+            text = f"{config.weights.model} has {rewards.shape[1]} heads; one is supported"
             raise DataError(text)
-        rewards = np.full(len(lengths), np.nan, np.float32)
-        rewards[fits] = scores[:, 0]
-        work.emit(table, _table(rows["response_id"], rewards, lengths))
-        count += rows.height
-        work.progress(rows.height)
-    return Counts(count, count)
+        journal.add([missing[place] for place in places], rewards[:, 0])
+
+    model.score([conversations[name].ids for name in missing], on_batch)
+    journal.write()
+
+
+class _Journal:
+    """Rewards that are safe: a killed run goes on behind the last of them."""
+
+    def __init__(self, work: Work, least_rows: int) -> None:
+        self.work = work
+        self.rewards: dict[str, float] = {}
+        self._least_rows = least_rows
+        self._waiting: dict[str, float] = {}
+        for piece in work.kept():
+            self.rewards.update(orjson.loads(piece))
+
+    def add(self, names: list[str], rewards: npt.NDArray[np.float32]) -> None:
+        """Take the rewards of a batch."""
+        self._waiting.update(zip(names, rewards.astype(float).tolist(), strict=True))
+        self.work.progress(len(names))
+        if len(self._waiting) >= self._least_rows:
+            self.write()
+
+    def write(self) -> None:
+        """Put aside what was added since the last time."""
+        if self._waiting:
+            self.work.keep(orjson.dumps(self._waiting))
+            self.rewards.update(self._waiting)
+            self._waiting = {}
 
 
 def _conversations(work: Work) -> pl.DataFrame:
@@ -77,12 +131,51 @@ def _conversations(work: Work) -> pl.DataFrame:
     return responses.join(prompts, on="prompt_id", how="left").sort("prompt_id", "response_id")
 
 
-def _table(names: pl.Series, rewards: np.ndarray, lengths: list[int]) -> pl.DataFrame:
-    frame = pl.DataFrame({"response_id": names, "reward": rewards, "num_tokens": lengths})
-    return frame.with_columns(
-        pl.col("reward").fill_nan(None),
-        pl.when(pl.col("reward").is_nan()).then(pl.lit("too_long")).alias("reason"),
+def _tokenised(
+    responses: pl.DataFrame, chat: "Chat", config: Reward
+) -> Iterator[dict[str, _Tokens]]:
+    """Yield chunks of conversations; the next is tokenised while one is scored."""
+
+    def tokens(rows: pl.DataFrame) -> dict[str, _Tokens]:
+        return {
+            name: _fitting(
+                chat.conversation(cast("Sequence[Message]", [*asked, *said])), name, config
+            )
+            for name, asked, said in rows.select("response_id", "asked", "messages").iter_rows()
+        }
+
+    with ThreadPoolExecutor(1) as ahead:
+        chunks = responses.iter_slices(_CHUNK)
+        waiting = deque(ahead.submit(tokens, rows) for rows in islice(chunks, 2))
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(ahead.submit(tokens, rows) for rows in islice(chunks, 1))
+
+
+def _fitting(ids: list[int], name: str, config: Reward) -> _Tokens:
+    """Apply the recipe's policy to a conversation that is too long."""
+    if len(ids) > config.max_tokens and config.over_long == "error":
+        raise DataError(
+            f"response {name} has {len(ids)} tokens with its prompt, and {config.max_tokens} are "
+            "allowed; `over_long` of the measure says what shall become of such a one"
+        )
+    cut = config.over_long == "flag_and_cut"
+    return _Tokens(np.array(ids[-config.max_tokens :] if cut else ids, np.int32), len(ids))
+
+
+def _table(conversations: dict[str, _Tokens], journal: _Journal, config: Reward) -> pl.DataFrame:
+    lengths = [found.num_tokens for found in conversations.values()]
+    over = pl.col("num_tokens") > config.max_tokens
+    frame = pl.DataFrame(
+        {
+            "response_id": list(conversations),
+            "reward": [journal.rewards.get(name) for name in conversations],
+            "num_tokens": lengths,
+        },
+        schema_overrides={"reward": pl.Float32},
     )
+    why = "cut" if config.over_long == "flag_and_cut" else "too_long"
+    return frame.with_columns(pl.when(over).then(pl.lit(why)).alias("reason"))
 
 
 def margins(work: Work, config: Reward) -> Counts:

@@ -152,7 +152,10 @@ class _ScoredReward(Part):
     template: str | None = None
     """A chat template (Jinja) to use instead of the model's own."""
     max_tokens: int = Field(default=16_384, ge=8)
-    """A longer conversation gets no reward and the reason ``too_long``; it is never cut."""
+    """How long a conversation may be."""
+    over_long: Literal["hold", "flag_and_cut", "error"] = "hold"
+    """What becomes of a longer one: no reward and the reason ``too_long``; a reward of its last
+    tokens and the reason ``cut``; or an error that names it."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -160,7 +163,11 @@ class _ScoredReward(Part):
         return (
             *sides(name, _F64, "raw reward"),
             Column(f"{name}_margin", _F64, "reward of chosen minus rejected", Flip.NEGATE),
-            Column(f"{name}_reason", _TEXT, "why there is no margin: too_long; else null"),
+            Column(
+                f"{name}_reason",
+                _TEXT,
+                "too_long: there is no margin; cut: it is that of cut texts; else null",
+            ),
         )
 
 

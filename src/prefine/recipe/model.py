@@ -141,13 +141,15 @@ class Runtime(Part):
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     """Base URLs of the servers behind each reward measure, by its name."""
     batch_rows: int = Field(default=64, ge=1)
-    """Conversations in one request to a server."""
+    """Most conversations in one request to a server."""
+    request_tokens: int = Field(default=65_536, ge=1)
+    """Most tokens in one request to a server; a longer conversation goes alone."""
     in_flight: int = Field(default=8, ge=1)
-    """Requests to one server at a time."""
+    """Most requests to one server at a time; how many really are follows its latency."""
     timeout_s: float = Field(default=300.0, gt=0)
     """For one request."""
     retries: int = Field(default=5, ge=0)
-    """Of one request, after 429, 5xx or a lost connection."""
+    """Of one server, after 429, 5xx or a lost connection, before it is given up."""
 
     @property
     def token_budget(self) -> int:

@@ -6,7 +6,7 @@ its neighbours in a batch.
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -23,10 +23,19 @@ from prefine.serve.weights import located, unloadable
 Rewards = npt.NDArray[np.float32]
 
 
+Conversation = npt.NDArray[np.int32]
+"""Token ids, shape (tokens,)."""
+
+OnBatch = Callable[[list[int], Rewards], None]
+"""Told of each batch as it is scored: places in the list of conversations, and rewards."""
+
+
 class RewardModel(Protocol):
     """Anything that scores conversations."""
 
-    def score(self, conversations: Sequence[Sequence[int]]) -> Rewards:
+    def score(
+        self, conversations: Sequence[Conversation], on_batch: OnBatch | None = None
+    ) -> Rewards:
         """Return raw logits, shape (rows, heads), in the order of the conversations."""
         ...
 
@@ -46,16 +55,21 @@ class InProcessReward:
             self._model.config.pad_token_id = -1
         self._max_tokens = runtime.token_budget
 
-    def score(self, conversations: Sequence[Sequence[int]]) -> Rewards:
+    def score(
+        self, conversations: Sequence[Conversation], on_batch: OnBatch | None = None
+    ) -> Rewards:
         """Return raw logits, shape (rows, heads)."""
         lengths = [len(ids) for ids in conversations]
         rewards = np.empty((len(lengths), self._model.config.num_labels), dtype=np.float32)
         with torch.inference_mode():
             for batch in by_length(lengths, self._max_tokens):
-                ids = torch.tensor([conversations[i] for i in batch], device=self._model.device)
+                stacked = np.stack([conversations[i] for i in batch]).astype(np.int64)
+                ids = torch.from_numpy(stacked).to(self._model.device)
                 logits = self._model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
-                rewards[batch] = logits.float().cpu().numpy()
-        return finite(rewards)
+                rewards[batch] = finite(logits.float().cpu().numpy())
+                if on_batch is not None:
+                    on_batch(batch, rewards[batch])
+        return rewards
 
 
 def finite(values: Rewards, what: str = "rewards") -> Rewards:
