@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
+from prefine.plan import publish_plan
 from prefine.recipe import Runtime, VllmReward, Weights
 from prefine.serve import lanes
 from prefine.serve.vllm import VllmServers
-from tests.made import byte_tokenizer, call, explicit, table
+from tests.made import byte_tokenizer, call, explicit, llama, run_recipe, table
 
 Reply = tuple[int, Any]
 Answer = Callable[[dict[str, Any], int], Reply]
@@ -386,3 +387,25 @@ def test_a_run_killed_while_scoring_repeats_one_batch_at_most(
     assert 120 <= len(scored) <= 130
     assert len({tuple(ids) for ids in scored}) == 120
     assert "60 labels made 60 pairs; 60 are kept" in told
+
+
+def test_canaries_tell_how_far_a_server_is_off(scripted: Any, tmp_path: Path) -> None:
+    folder = llama("reward", tmp_path / "model", pad_token_id=0)
+    asked = [explicit(f"Is it {n}?", f"Yes {n}", f"No {n}") for n in range(9)]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in asked))
+    recipe = RECIPE.replace("MODEL", str(folder))
+    server = scripted(lambda body, _: (200, {"data": rows(body)}))
+
+    plan, runtime = run_recipe(
+        recipe.replace("POLICY", ", canaries: 4"), tmp_path, servers=at(server)
+    )
+    manifest = publish_plan(plan, runtime, str(tmp_path / "out"))
+
+    assert manifest["canaries"]["reward_rm"]["responses"] == 4
+    assert manifest["canaries"]["reward_rm"]["largest_difference"] > 100
+    with pytest.raises(RecipeError, match="server and transformers differ by"):
+        run_recipe(
+            recipe.replace("POLICY", ", canaries: 4, canary_limit: 0.1"),
+            tmp_path,
+            servers=at(server),
+        )

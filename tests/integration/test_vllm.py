@@ -112,7 +112,7 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
     (tmp_path / "recipe.yaml").write_text(
         "name: scored\nshards: 2\nsources: [{name: hh, files: [hh.jsonl]}]\n"
         "measures:\n  - {kind: reward/vllm, name: rm, served_model: rm, "
-        f"max_tokens: {LONGEST}, weights: {{model: {model}}}}}\n"
+        f"max_tokens: {LONGEST}, canaries: 5, canary_limit: 0.0001, weights: {{model: {model}}}}}\n"
         "rules: [{name: low, column: rm_margin, minimum_quantile: 0.1}]\n",
         encoding="utf-8",
     )
@@ -140,6 +140,8 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert sum(manifest["splits"].values()) == facts.height - round(facts.height * 0.1)
     assert manifest["models"][0]["measure"] == "reward/vllm"
+    assert manifest["canaries"]["reward_rm"]["responses"] == 10
+    assert manifest["canaries"]["reward_rm"]["largest_difference"] <= 1e-4
 
 
 @pytest.mark.parametrize("batch_rows", [1, 7, 64])

@@ -62,6 +62,7 @@ def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts:
         "num_flipped": verdicts.num_flipped,
         "splits": dict(splits),
         "models": _models(recipe),
+        "canaries": _canaries(steps),
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
 
@@ -94,6 +95,19 @@ def _models(recipe: Recipe) -> list[Json]:
         for measure in recipe.measures
         if (weights := getattr(measure, "weights", None)) is not None
     ]
+
+
+def _canaries(steps: Mapping[str, list[Manifest]]) -> Json:
+    """Return how far servers and transformers were apart, for each reward that was checked."""
+    found: Json = {}
+    for name, manifests in sorted(steps.items()):
+        noted = [m.notes for m in manifests if "canaries" in m.notes]
+        if noted:
+            found[name] = {
+                "responses": sum(note["canaries"] for note in noted),
+                "largest_difference": max(note["canary_largest_difference"] for note in noted),
+            }
+    return found
 
 
 def _notes(manifests: list[Manifest]) -> Json:

@@ -17,10 +17,10 @@ import orjson
 import polars as pl
 import pyarrow as pa
 
-from prefine.errors import DataError
+from prefine.errors import DataError, RecipeError
 from prefine.measure.texts import beside
-from prefine.recipe import Reward, VllmReward
-from prefine.schema import Message
+from prefine.recipe import Reward, TransformersReward, VllmReward
+from prefine.schema import Message, hash_unit
 from prefine.step import Counts, Work
 
 if TYPE_CHECKING:
@@ -65,9 +65,14 @@ def measure(work: Work, config: Reward) -> Counts:
         model = InProcessReward(config, work.runtime)
         journal = _Journal(work, _KEPT_ROWS)
     responses = _conversations(work)
+    canaries: dict[str, _Tokens] = {}
     for conversations in _tokenised(responses, chat, config):
         _score(conversations, model, journal, config)
         work.emit(f"reward_{config.name}", _table(conversations, journal, config))
+        if isinstance(config, VllmReward):
+            canaries = _chosen(canaries | conversations, config)
+    if isinstance(config, VllmReward) and canaries:
+        _compare(canaries, journal, config)
     return Counts(responses.height, responses.height)
 
 
@@ -78,6 +83,36 @@ class _Tokens(NamedTuple):
     """Shape (tokens,); the last ones where it was cut."""
     num_tokens: int
     """Before any cut."""
+
+
+def _chosen(conversations: dict[str, _Tokens], config: VllmReward) -> dict[str, _Tokens]:
+    """Return the responses that are scored again: whole ones, by a draw over their ids."""
+    whole = {n: c for n, c in conversations.items() if c.num_tokens <= config.max_tokens}
+    drawn = sorted(whole, key=lambda name: hash_unit(0, "canary", name))
+    return {name: whole[name] for name in drawn[: config.canaries]}
+
+
+def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmReward) -> None:
+    """Score some responses again in process, and note the largest difference.
+
+    Raises:
+        RecipeError: It is larger than the recipe allows: the server has another model.
+    """
+    from prefine.serve.reward import InProcessReward
+
+    reference = TransformersReward(kind="reward/transformers", weights=config.weights)
+    model = InProcessReward(reference, journal.work.runtime)
+    expected = model.score([found.ids for found in canaries.values()])[:, 0]
+    served = np.array([journal.rewards[name] for name in canaries])
+    largest = float(np.abs(served - expected).max())
+    journal.work.notes["canaries"] = len(canaries)
+    journal.work.notes["canary_largest_difference"] = round(largest, 6)
+    if config.canary_limit is not None and largest > config.canary_limit:
+        raise RecipeError(
+            f"reward `{config.name}`: server and transformers differ by {largest:.4g} on one of "
+            f"{len(canaries)} responses, and {config.canary_limit:g} is allowed; is it the same "
+            "model, in a type that is precise enough?"
+        )
 
 
 def _score(

@@ -283,7 +283,7 @@ class _Builder:
     def _export(self) -> None:
         recipe = self._recipe
         told = ["decide", "facts", "gather", "pairs", *(f"ingest_{s.name}" for s in recipe.sources)]
-        told += [name for name in self.made if name.startswith("heads_")]
+        told += [name for name in self.made if name.startswith(("heads_", "reward_"))]
         told += ["measure_near_duplicates"] if "measure_near_duplicates" in self.made else []
         run = partial(shards.export, recipe=recipe)
         more: Json = {"scope": "corpus", "rows_of": "facts"}

@@ -186,6 +186,11 @@ class VllmReward(_ScoredReward):
     """The name under which the server serves the model; another answer is an error."""
     dtype: FloatType = "bfloat16"
     """The type in which the server computes; margins within one step of it are ties."""
+    canaries: int = Field(default=0, ge=0)
+    """So many responses of each shard, chosen by their ids, are scored again in process by
+    transformers in float32; the largest difference is in the manifest."""
+    canary_limit: float | None = Field(default=None, gt=0)
+    """A larger difference than this is an error."""
 
 
 class RewardAgreement(Part):
