@@ -9,7 +9,7 @@ PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-vllm check fix bench clean
+.PHONY: demo test test-vllm check fix bench bench-vllm clean
 
 demo: $(VENV)/.installed
 	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
@@ -42,6 +42,11 @@ bench: $(VENV)/.tested
 	$(BIN)/python tests/bench/pipeline.py --json bench-results/pipeline.json
 	$(BIN)/python tests/bench/ches.py --json bench-results/ches.json
 	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
+
+# vLLM in process against vLLM as a server with our client
+bench-vllm: $(VENV)/.tested $(VLLM)/.installed
+	mkdir -p bench-results
+	$(BIN)/python tests/bench/scoring.py --json bench-results/scoring.json
 
 # torch comes first and by itself, so that its CPU build is the one that everything else finds
 $(VENV)/.installed: pyproject.toml constraints.txt
