@@ -409,3 +409,4 @@ def test_canaries_tell_how_far_a_server_is_off(scripted: Any, tmp_path: Path) ->
             tmp_path,
             servers=at(server),
         )
+    assert not list(tmp_path.rglob("*.partial"))

@@ -2,7 +2,7 @@
 
 What comes in: responses with their prompts. What goes out: one raw reward a response, and per pair
 the two rewards and their difference. What never happens: a response scored twice, a conversation
-that is cut, a missing reward that looks like a number.
+that is cut in silence, a missing reward that looks like a number.
 """
 
 from collections import deque
@@ -96,7 +96,8 @@ def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmRewa
     """Score some responses again in process, and note the largest difference.
 
     Raises:
-        RecipeError: It is larger than the recipe allows: the server has another model.
+        RecipeError: It is larger than the recipe allows: the server has another model, and what
+            it said is forgotten.
     """
     from prefine.serve.reward import InProcessReward
 
@@ -108,6 +109,7 @@ def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmRewa
     journal.work.notes["canaries"] = len(canaries)
     journal.work.notes["canary_largest_difference"] = round(largest, 6)
     if config.canary_limit is not None and largest > config.canary_limit:
+        journal.work.forget()
         raise RecipeError(
             f"reward `{config.name}`: server and transformers differ by {largest:.4g} on one of "
             f"{len(canaries)} responses, and {config.canary_limit:g} is allowed; is it the same "
