@@ -481,6 +481,7 @@ def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
         cache="x",
         batch_tokens=1,
         batch_rows=1,
+        request_tokens=1,
         in_flight=1,
         timeout_s=1,
         retries=0,
