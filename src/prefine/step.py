@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 import polars as pl
@@ -24,8 +24,46 @@ from prefine.store import Draft, ParquetDraft, Store, drafted
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int], None]
-"""Told how many more units of work are done."""
+_TOLD_EVERY_S = 30.0
+
+
+class Progress(Protocol):
+    """Told about rows within one call."""
+
+    def expect(self, count: int) -> None:
+        """So many rows are to be done."""
+        ...
+
+    def rows(self, count: int) -> None:
+        """So many more are done."""
+        ...
+
+
+class Logged:
+    """Writes rate and time left of a long call to the log, now and then."""
+
+    def __init__(self, step: str, shard: int | None) -> None:
+        self._where = (step, shard)
+        self._started = self._told = time.monotonic()
+        self._expected = self._done = 0
+
+    def expect(self, count: int) -> None:
+        """Take note of how many rows there are."""
+        self._expected += count
+
+    def rows(self, count: int) -> None:
+        """Count; tell when nothing was told for a while."""
+        self._done += count
+        now = time.monotonic()
+        if now - self._told < _TOLD_EVERY_S:
+            return
+        self._told = now
+        rate = self._done / (now - self._started)
+        left = max(0.0, self._expected - self._done) / rate if rate else 0.0
+        log.info(
+            "step=%s shard=%s event=progress rows=%d of=%d rows_per_s=%.1f left_s=%.0f",
+            *(*self._where, self._done, self._expected, rate, left),
+        )
 
 
 class Counts(NamedTuple):
@@ -128,7 +166,7 @@ class Work:
     shard: int | None
     store: Store
     runtime: Runtime
-    progress: Progress = field(default=lambda _done: None)
+    watch: Progress | None = None
     notes: Json = field(default_factory=dict[str, Any])
     _tables: dict[tuple[str, int], ParquetDraft] = field(
         default_factory=dict[tuple[str, int], ParquetDraft]
@@ -200,6 +238,16 @@ class Work:
         self._drafts.append(draft)
         return draft
 
+    def expect(self, count: int) -> None:
+        """Say how many rows this call has to do, so that the time left can be told."""
+        if self.watch is not None:
+            self.watch.expect(count)
+
+    def progress(self, count: int) -> None:
+        """Say that so many more rows are done."""
+        if self.watch is not None:
+            self.watch.rows(count)
+
     @property
     def _partial(self) -> str:
         return f"{self.step.folder}/part-{self.shard or 0:05d}.partial"
@@ -270,7 +318,7 @@ def run_step(
         step: What to do.
         shard: Which part; null for a corpus step.
         runtime: Where the root is, and how fast to go.
-        progress: Told about units of work as they are done.
+        progress: Told about rows as they are done; the log is by default.
 
     Returns:
         The manifest, new or found.
@@ -284,7 +332,7 @@ def run_step(
         return done
     log.info("step=%s shard=%s event=start", step.name, shard)
     started = time.monotonic()
-    work = Work(step, shard, store, runtime, progress or (lambda _done: None))
+    work = Work(step, shard, store, runtime, progress or Logged(step.name, shard))
     with drafted(work.drafts):
         counts = step.run(work)
         _conserve(work, counts)

@@ -4,8 +4,11 @@ What comes in: steps that begin and advance. What goes out: lines on a console. 
 a bar in a log file.
 """
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +23,9 @@ from rich.progress import (
 
 from prefine.plan import Plan, Watcher
 from prefine.step import Manifest, Step
+
+_TOLD_EVERY_S = 30.0
+"""How often a line tells about a long call, where there is no terminal."""
 
 
 @contextmanager
@@ -48,24 +54,65 @@ class Lines:
         self._calls = 0
         self._rows = 0
         self._seconds = 0.0
+        self._name = ""
+        self._call = Pace()
 
     def start(self, step: Step, done: int) -> None:
         """Begin a step; say so when there is nothing to do."""
         self._calls, self._rows, self._seconds = len(step.shards) - done, 0, 0.0
+        self._name, self._call = step.name, Pace()
         if not self._calls:
             self._console.print(f"{step.name}: done before", highlight=False)
 
     def advance(self, step: Step, manifest: Manifest) -> None:
         """Count a call; print the step with its last one."""
         self._calls -= 1
+        self._call = Pace()
         self._rows += manifest.rows_in
         self._seconds += manifest.seconds
         if not self._calls:
             text = f"{step.name}: {self._rows:,} rows in {self._seconds:.1f} s"
             self._console.print(text, highlight=False)
 
+    def expect(self, count: int) -> None:
+        """Take note of the rows of the present call."""
+        self._call.expected += count
+
     def rows(self, count: int) -> None:
-        """Say nothing about rows within a call."""
+        """Tell how far a long call is, now and then."""
+        self._call.done += count
+        if self._call.due():
+            self._console.print(f"{self._name}: {self._call.text()}", highlight=False)
+
+
+@dataclass
+class Pace:
+    """How fast the rows of a call are done."""
+
+    expected: int = 0
+    done: int = 0
+    started: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
+
+    def due(self) -> bool:
+        """Tell whether enough time has gone by since the last time."""
+        now = time.monotonic()
+        if now - self.told < _TOLD_EVERY_S:
+            return False
+        self.told = now
+        return True
+
+    def rate(self) -> float:
+        """Return rows a second."""
+        return self.done / max(time.monotonic() - self.started, 1e-3)
+
+    def text(self) -> str:
+        """Say how much is done, how fast, and how long the rest will take."""
+        rate = self.rate()
+        if not self.expected or not rate:
+            return f"{self.done:,} rows, {rate:,.1f} rows/s"
+        left = timedelta(seconds=round(max(0, self.expected - self.done) / rate))
+        return f"{self.done:,} of {self.expected:,} rows, {rate:,.1f} rows/s, {left} left"
 
 
 class Bars:
@@ -75,15 +122,18 @@ class Bars:
         self._progress = progress
         self._all = progress.add_task("all steps", total=num_steps, rate="")
         self._task: TaskID | None = None
+        self._call: TaskID | None = None
         self._left = 0
-        self._rows = 0
+        self._pace = Pace()
+        self._name = ""
 
     def start(self, step: Step, done: int) -> None:
         """Show a bar for the step."""
         if self._task is not None:
             self._progress.remove_task(self._task)
         total = len(step.shards)
-        self._left, self._rows = total - done, 0
+        self._left, self._name = total - done, step.name
+        self._end_call()
         self._task = self._progress.add_task(step.name, total=total, completed=done, rate="")
         if not self._left:
             self._progress.advance(self._all)
@@ -91,15 +141,30 @@ class Bars:
     def advance(self, step: Step, manifest: Manifest) -> None:
         """Move the bars on."""
         assert self._task is not None, "a step starts before it advances"
+        self._end_call()
         self._left -= 1
         per_second = manifest.rows_in / max(manifest.seconds, 1e-3)
         self._progress.update(self._task, advance=1, rate=f"{per_second:,.0f} rows/s")
         if not self._left:
             self._progress.advance(self._all)
 
+    def _end_call(self) -> None:
+        if self._call is not None:
+            self._progress.remove_task(self._call)
+        self._call, self._pace = None, Pace()
+
+    def expect(self, count: int) -> None:
+        """Show a bar for the rows of the present call."""
+        self._pace.expected += count
+        if self._call is None:
+            self._call = self._progress.add_task(f"  {self._name}, rows", rate="")
+        self._progress.update(self._call, total=self._pace.expected)
+
     def rows(self, count: int) -> None:
         """Show the rows of the present call."""
-        self._rows += count
-        if self._task is not None and count:
-            elapsed = self._progress.tasks[-1].elapsed or 1e-3
-            self._progress.update(self._task, rate=f"{self._rows / elapsed:,.0f} rows/s")
+        self._pace.done += count
+        rate = f"{self._pace.rate():,.0f} rows/s"
+        if self._call is not None:
+            self._progress.update(self._call, completed=self._pace.done, rate=rate)
+        elif self._task is not None and count:
+            self._progress.update(self._task, rate=rate)

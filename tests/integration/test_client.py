@@ -38,6 +38,7 @@ class Scripted:
 
     def __init__(self, answer: Answer) -> None:
         self.requests: list[dict[str, Any]] = []
+        self.model: dict[str, Any] = {"id": "rm", "max_model_len": 10**6, "root": "/models/rm"}
         lock = threading.Lock()
         outer = self
 
@@ -60,7 +61,8 @@ class Scripted:
                 self.wfile.write(text)
 
             def do_GET(self) -> None:
-                text = json.dumps({"data": [{"id": "rm", "max_model_len": 10**6}]}).encode()
+                found = {"data": [outer.model], "version": "0.32.0+cpu"}
+                text = json.dumps(found).encode()
                 self.send_response(200)
                 self.send_header("content-length", str(len(text)))
                 self.end_headers()
@@ -211,10 +213,53 @@ def test_rewards_that_are_activated_all_the_same_are_refused(scripted: Any) -> N
     def logits(body: dict[str, Any], number: int) -> Reply:
         return sigmoids(body, number) if body["use_activation"] else (200, {"data": rows(body)})
 
-    client(scripted(logits)).check()
+    facts = client(scripted(logits), scripted(logits)).check()
     client(scripted(lambda body, _: (200, {"data": rows(body)}))).check()
+    assert facts == [
+        {
+            "vllm": "0.32.0",
+            "model": "rm",
+            "root": None,
+            "max_model_len": 10**6,
+            "token_ids": "as sent",
+            "rewards": "raw logits",
+            "heads": 1,
+        }
+    ]
     with pytest.raises(RecipeError, match="gives activated rewards though raw logits"):
         client(scripted(sigmoids)).check()
+
+
+def test_a_server_that_reads_other_tokens_than_were_sent_is_refused(scripted: Any) -> None:
+    def adds_bos(body: dict[str, Any], _: int) -> Reply:
+        read = sum(len(ids) + 1 for ids in body["input"])
+        return 200, {"data": rows(body), "usage": {"prompt_tokens": read}}
+
+    with pytest.raises(RecipeError, match="read 7 tokens where 5 were sent"):
+        client(scripted(adds_bos)).check()
+
+
+def test_a_server_of_another_hub_model_is_refused(scripted: Any) -> None:
+    server = scripted(lambda body, _: (200, {"data": rows(body)}))
+    server.model["root"] = "other/model"
+
+    with pytest.raises(RecipeError, match="serves other/model as `rm`, and the recipe means a/b"):
+        client(server).check()
+
+
+def test_a_server_that_takes_no_token_ids_is_refused(scripted: Any) -> None:
+    server = scripted(lambda _body, _: (400, {"error": "input must be text"}))
+
+    with pytest.raises(RecipeError, match="the rewards of token ids, which it must accept"):
+        client(server).check()
+
+
+def test_other_heads_than_the_recipe_names_are_refused(scripted: Any) -> None:
+    def two(body: dict[str, Any], _: int) -> Reply:
+        return 200, {"data": [{**row, "probs": [1.0, 2.0]} for row in rows(body)]}
+
+    with pytest.raises(RecipeError, match="gives 2 rewards a response, the recipe names 1"):
+        client(scripted(two)).check()
 
 
 def test_a_password_in_an_address_is_not_told() -> None:
@@ -338,6 +383,29 @@ def test_a_run_that_was_cut_off_scores_only_what_is_missing(
 
 def at(server: Scripted) -> dict[str, tuple[str, ...]]:
     return {"rm": (server.url,)}
+
+
+def test_each_head_of_a_reward_model_is_a_reward_of_its_own(
+    scripted: Any, recipe: str, tmp_path: Path
+) -> None:
+    def two(body: dict[str, Any], _: int) -> Reply:
+        return 200, {
+            "data": [
+                {"index": i, "probs": [len(ids), -2 * len(ids)]}
+                for i, ids in enumerate(body["input"])
+            ]
+        }
+
+    text = recipe.replace("POLICY", ", heads: [help, harm]")
+    text = text.replace("harm]}]", "harm]}, {kind: reward/agreement, models: [rm_help, rm_harm]}]")
+    text += "pairs: {use: [reward], reward: rm_harm}\n"
+    facts = table(text, tmp_path, "facts", servers=at(scripted(two)))
+
+    assert facts.height == 60
+    assert (facts["rm_harm_margin"] == -2 * facts["rm_help_margin"]).all()
+    assert (facts["rm_harm_margin"] > 0).all()
+    assert (facts["chosen_rm_harm"] == -2 * facts["chosen_rm_help"]).all()
+    assert facts["rewards_agreement"].to_list() == [0.5] * 60
 
 
 @pytest.mark.parametrize(

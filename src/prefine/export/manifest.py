@@ -13,7 +13,7 @@ from typing import NamedTuple
 import orjson
 
 from prefine.recipe import Recipe
-from prefine.schema.json import Json
+from prefine.schema.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
 LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "torch")
@@ -62,6 +62,8 @@ def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts:
         "num_flipped": verdicts.num_flipped,
         "splits": dict(splits),
         "models": _models(recipe),
+        "chats": _distinct(steps, "chat"),
+        "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
@@ -95,6 +97,19 @@ def _models(recipe: Recipe) -> list[Json]:
         for measure in recipe.measures
         if (weights := getattr(measure, "weights", None)) is not None
     ]
+
+
+def _distinct(steps: Mapping[str, list[Manifest]], key: str) -> Json:
+    """Return what the calls of each step noted under a key, alike notes once."""
+    found: Json = {}
+    for name, manifests in sorted(steps.items()):
+        notes: list[object] = []
+        for manifest in manifests:
+            noted = manifest.notes.get(key, [])
+            notes += [one for one in (noted if is_array(noted) else [noted]) if one not in notes]
+        if notes:
+            found[name] = notes
+    return found
 
 
 def _canaries(steps: Mapping[str, list[Manifest]]) -> Json:

@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.measure.texts import beside
-from prefine.recipe import Reward, RewardAgreement
+from prefine.recipe import RewardAgreement, Scored
 from prefine.step import Counts, Work
 
 CALIBRATION = pa.schema(
@@ -52,7 +52,7 @@ def noise_floor(larger: Values, dtype: str) -> Values:
     return np.exp2(exponent - _BITS[dtype])
 
 
-def calibrate(work: Work, config: RewardAgreement, models: tuple[Reward, ...]) -> Counts:
+def calibrate(work: Work, config: RewardAgreement, models: tuple[Scored, ...]) -> Counts:
     """Find each model's scale in each source, over the responses of all shards."""
     rows: list[dict[str, object]] = []
     for model in models:
@@ -76,19 +76,19 @@ def calibrate(work: Work, config: RewardAgreement, models: tuple[Reward, ...]) -
     return Counts(table.num_rows, table.num_rows)
 
 
-def _rewards(work: Work, model: Reward, part: int | None) -> pl.DataFrame:
+def _rewards(work: Work, model: Scored, part: int | None) -> pl.DataFrame:
     """Return the rewards of one part with the source of their prompts."""
-    rewards = work.read(f"reward_{model.name}", ["response_id", "reward"], part=part)
+    rewards = work.read(model.table, ["response_id", model.column], part=part)
     responses = work.read("responses", ["response_id", "prompt_id"], part=part)
     prompts = work.read("prompts", ["prompt_id", "source"], part=part)
     return (
         responses.join(prompts, on="prompt_id")
         .join(rewards, on="response_id")
-        .select("response_id", "source", pl.col("reward").cast(pl.Float64))
+        .select("response_id", "source", reward=pl.col(model.column).cast(pl.Float64))
     )
 
 
-def measure(work: Work, config: RewardAgreement, models: tuple[Reward, ...]) -> Counts:
+def measure(work: Work, config: RewardAgreement, models: tuple[Scored, ...]) -> Counts:
     """Compare the models on all pairs of a shard."""
     pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
     known = work.read(f"calibration_{config.name}", part=0)

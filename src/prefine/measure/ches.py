@@ -97,6 +97,7 @@ def measure(work: Work, config: Ches) -> Counts:
     chat = chat_for(config.weights, config.template)
     model = HiddenStates(config, work.runtime)
     work.notes["packed"] = model.packs
+    work.expect(work.read("pairs", ["pair_id"]).height)
     count = 0
     for pairs in _conversations(work):
         chunk = _Chunk(pairs, chat, model, config)

@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from prefine.serve.chat import Chat
     from prefine.serve.reward import RewardModel
 
-REWARDS = pa.schema(
-    [
-        pa.field("response_id", pa.large_string(), False),
-        pa.field("reward", pa.float32()),
-        pa.field("num_tokens", pa.int64(), False),
-        pa.field("reason", pa.large_string()),
-    ]
-)
-"""One row a response: its raw logit, and the reason why it has none, or one of a cut text."""
-
 _CHUNK = 8192
 """Responses that are scored together while the next are tokenised."""
 
@@ -44,27 +34,44 @@ _KEPT_ROWS = 256
 """Rewards of a model in process that are put aside together; a server's are after each reply."""
 
 
+def rewards_schema(config: Reward) -> pa.Schema:
+    """Return the schema of the rewards of responses.
+
+    One row a response: its raw logits, and the reason why it has none, or those of a cut text.
+    """
+    return pa.schema(
+        [
+            pa.field("response_id", pa.large_string(), False),
+            *(pa.field(reward.column, pa.float32()) for reward in config.scored()),
+            pa.field("num_tokens", pa.int64(), False),
+            pa.field("reason", pa.large_string()),
+        ]
+    )
+
+
 def measure(work: Work, config: Reward) -> Counts:
     """Score all responses of a shard; those that an interrupted attempt scored are not again.
 
     Raises:
-        DataError: The model has several heads, so that there is no one reward; or a conversation is
-            too long and the recipe wants an error.
+        DataError: A conversation is too long and the recipe wants an error.
+        RecipeError: The model has another number of heads than the recipe names.
     """
     from prefine.serve.chat import chat_for
     from prefine.serve.reward import InProcessReward
     from prefine.serve.vllm import VllmServers
 
     chat = chat_for(config.weights, config.template)
+    work.notes["chat"] = chat.facts()
     model: RewardModel
     if isinstance(config, VllmReward):
         model = servers = VllmServers(config, work.runtime)
-        servers.check()
+        work.notes["servers"] = servers.check()
         journal = _Journal(work, 1)
     else:
         model = InProcessReward(config, work.runtime)
         journal = _Journal(work, _KEPT_ROWS)
     responses = _conversations(work)
+    work.expect(responses.height)
     canaries: dict[str, _Tokens] = {}
     for conversations in _tokenised(responses, chat, config):
         _score(conversations, model, journal, config)
@@ -101,9 +108,11 @@ def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmRewa
     """
     from prefine.serve.reward import InProcessReward
 
-    reference = TransformersReward(kind="reward/transformers", weights=config.weights)
+    reference = TransformersReward(
+        kind="reward/transformers", weights=config.weights, heads=config.heads
+    )
     model = InProcessReward(reference, journal.work.runtime)
-    expected = model.score([found.ids for found in canaries.values()])[:, 0]
+    expected = model.score([found.ids for found in canaries.values()])
     served = np.array([journal.rewards[name] for name in canaries])
     largest = float(np.abs(served - expected).max())
     journal.work.notes["canaries"] = len(canaries)
@@ -126,10 +135,7 @@ def _score(
     journal.work.progress(len(conversations) - len(missing))
 
     def on_batch(places: list[int], rewards: npt.NDArray[np.float32]) -> None:
-        if rewards.shape[1] != 1:
-            text = f"{config.weights.model} has {rewards.shape[1]} heads; one is supported"
-            raise DataError(text)
-        journal.add([missing[place] for place in places], rewards[:, 0])
+        journal.add([missing[place] for place in places], rewards)
 
     model.score([conversations[name].ids for name in missing], on_batch)
     journal.write()
@@ -140,9 +146,10 @@ class _Journal:
 
     def __init__(self, work: Work, least_rows: int) -> None:
         self.work = work
-        self.rewards: dict[str, float] = {}
+        self.rewards: dict[str, list[float]] = {}
+        """The logits of each response, one a head."""
         self._least_rows = least_rows
-        self._waiting: dict[str, float] = {}
+        self._waiting: dict[str, list[float]] = {}
         for piece in work.kept():
             self.rewards.update(orjson.loads(piece))
 
@@ -201,15 +208,21 @@ def _fitting(ids: list[int], name: str, config: Reward) -> _Tokens:
 
 
 def _table(conversations: dict[str, _Tokens], journal: _Journal, config: Reward) -> pl.DataFrame:
+    names = list(conversations)
     lengths = [found.num_tokens for found in conversations.values()]
     over = pl.col("num_tokens") > config.max_tokens
     frame = pl.DataFrame(
         {
-            "response_id": list(conversations),
-            "reward": [journal.rewards.get(name) for name in conversations],
+            "response_id": names,
+            **{
+                reward.column: pl.Series(
+                    [journal.rewards[n][head] if n in journal.rewards else None for n in names],
+                    dtype=pl.Float32,
+                )
+                for head, reward in enumerate(config.scored())
+            },
             "num_tokens": lengths,
-        },
-        schema_overrides={"reward": pl.Float32},
+        }
     )
     why = "cut" if config.over_long == "flag_and_cut" else "too_long"
     return frame.with_columns(pl.when(over).then(pl.lit(why)).alias("reason"))
@@ -217,13 +230,16 @@ def _table(conversations: dict[str, _Tokens], journal: _Journal, config: Reward)
 
 def margins(work: Work, config: Reward) -> Counts:
     """Lay the rewards beside the pairs of a shard."""
-    name = config.name
+    name, scored = config.name, config.scored()
     pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
-    rewards = work.read(f"reward_{name}", ["response_id", "reward", "reason"]).select(
-        "response_id", "reason", pl.col("reward").cast(pl.Float64).alias(name)
+    rewards = work.read(f"reward_{name}").select(
+        "response_id", "reason", *(pl.col(r.column).cast(pl.Float64).alias(r.name) for r in scored)
     )
-    result = beside(pairs, rewards, name, "reason").with_columns(
-        (pl.col(f"chosen_{name}") - pl.col(f"rejected_{name}")).alias(f"{name}_margin"),
+    result = beside(pairs, rewards, *(r.name for r in scored), "reason").with_columns(
+        *(
+            (pl.col(f"chosen_{r.name}") - pl.col(f"rejected_{r.name}")).alias(f"{r.name}_margin")
+            for r in scored
+        ),
         pl.coalesce("chosen_reason", "rejected_reason").alias(f"{name}_reason"),
     )
     work.emit(f"measure_{name}", result)

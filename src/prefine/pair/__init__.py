@@ -16,20 +16,21 @@ from prefine.pair.votes import (
     from_rewards,
     rating_values,
 )
-from prefine.recipe import Pairs
+from prefine.recipe import Pairs, Scored
 from prefine.schema import Kind, Winner, pair_id
 from prefine.step import Counts, Work
 
 _KIND_OF = {"label": Kind.PAIR, "rank": Kind.RANK, "rating": Kind.RATING}
 
 
-def build(work: Work, config: Pairs, seed: int) -> Counts:
+def build(work: Work, config: Pairs, seed: int, reward: Scored | None = None) -> Counts:
     """Build the pairs of one shard.
 
     Args:
         work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``pairs``.
         config: Which judgements are used, and which couples are selected.
         seed: For random choices and ties between equal values.
+        reward: The reward behind ``use: [reward]``.
 
     Returns:
         Judgements in, judgements that are behind a pair, and the others by reason.
@@ -38,7 +39,7 @@ def build(work: Work, config: Pairs, seed: int) -> Counts:
         DataError: A source asks several questions and the recipe does not say which one counts.
     """
     judgements = work.read("judgements").with_row_index("number")
-    rewards = _rewards(work, config.reward) if config.reward is not None else None
+    rewards = _rewards(work, reward) if reward is not None else None
     judged = outcomes(judgements, config, rewards)
     used = judged.filter(pl.col("outcome").is_null()).drop("outcome")
     votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR))]
@@ -110,15 +111,17 @@ def _one_question(judged: pl.DataFrame) -> None:
         )
 
 
-def _rewards(work: Work, name: str) -> pl.DataFrame:
+def _rewards(work: Work, reward: Scored) -> pl.DataFrame:
     """Return one value a response that has a reward."""
-    rewards = work.read(f"reward_{name}", ["response_id", "reward"]).drop_nulls()
+    rewards = work.read(reward.table, ["response_id", reward.column]).drop_nulls()
     responses = work.read("responses", ["response_id", "prompt_id"])
     prompts = work.read("prompts", ["prompt_id", "source"])
     return (
         responses.join(rewards, on="response_id")
         .join(prompts, on="prompt_id")
-        .select("prompt_id", "source", response_a="response_id", value=pl.col("reward").cast(float))
+        .select(
+            "prompt_id", "source", response_a="response_id", value=pl.col(reward.column).cast(float)
+        )
     )
 
 

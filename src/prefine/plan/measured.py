@@ -30,8 +30,8 @@ from prefine.recipe import (
     NearDuplicates,
     Reward,
     RewardAgreement,
-    TransformersReward,
-    VllmReward,
+    Scored,
+    scored,
 )
 from prefine.schema import flat_schema
 from prefine.schema.json import Json
@@ -51,7 +51,7 @@ class _Measured(NamedTuple):
     seeded: bool = False
 
 
-def _measured(measure: Measure) -> _Measured:
+def _measured(made: Builder, measure: Measure) -> _Measured:
     match measure:
         case Lengths():
             return _Measured(lengths.measure, _TEXTS)
@@ -65,12 +65,12 @@ def _measured(measure: Measure) -> _Measured:
         case Ches():
             return _Measured(ches.measure, _TEXTS, uses="model")
         case _:
-            return _of_rewards(measure)
+            return _of_rewards(made, measure)
 
 
-def _of_rewards(measure: Reward | RewardAgreement) -> _Measured:
+def _of_rewards(made: Builder, measure: Reward | RewardAgreement) -> _Measured:
     if isinstance(measure, RewardAgreement):
-        rewards = (f"reward_{name}" for name in measure.models)
+        rewards = dict.fromkeys(reward.table for reward in _compared(made, measure))
         upstream = ("gather", "pairs", f"calibration_{measure.name}", *rewards)
         return _Measured(agreement.measure, upstream)
     return _Measured(reward.margins, ("pairs", f"reward_{measure.name}"))
@@ -87,7 +87,7 @@ def add_reward(made: Builder, config: Reward) -> None:
     name = f"reward_{config.name}"
     run = partial(reward.measure, config=config)
     counted = {"rows_of": "responses", "rows_to": name}
-    writes = {name: reward.REWARDS}
+    writes = {name: reward.rewards_schema(config)}
     made.add(name, run, ("gather",), writes, config.identity(), uses="model", **counted)
 
 
@@ -113,7 +113,7 @@ def add_measure(made: Builder, measure: Measure) -> None:
     """Add the step that writes a measure's table, and those before it that it needs."""
     if isinstance(measure, BootstrapReward):
         _add_heads(made, measure)
-    how, (table, key) = _measured(measure), table_of(measure)
+    how, (table, key) = _measured(made, measure), table_of(measure)
     more: dict[str, Any] = {}
     if isinstance(measure, RewardAgreement):
         more = {"models": _add_calibration(made, measure)}
@@ -134,15 +134,19 @@ def add_measure(made: Builder, measure: Measure) -> None:
     )
 
 
-def _add_calibration(made: Builder, measure: RewardAgreement) -> tuple[Reward, ...]:
-    """Add the step that finds each model's scale; return the models."""
-    rewards = (TransformersReward, VllmReward)
-    scoring = {m.name: m for m in made.recipe.measures if isinstance(m, rewards)}
-    models = tuple(scoring[name] for name in measure.models)
+def _compared(made: Builder, measure: RewardAgreement) -> tuple[Scored, ...]:
+    """Return the rewards that a measure compares."""
+    known = scored(made.recipe.measures)
+    return tuple(known[name] for name in measure.models)
+
+
+def _add_calibration(made: Builder, measure: RewardAgreement) -> tuple[Scored, ...]:
+    """Add the step that finds each reward's scale; return the rewards."""
+    models = _compared(made, measure)
     made.add(
         f"calibration_{measure.name}",
         partial(agreement.calibrate, config=measure, models=models),
-        ("gather", *(f"reward_{name}" for name in measure.models)),
+        ("gather", *dict.fromkeys(reward.table for reward in models)),
         {f"calibration_{measure.name}": agreement.CALIBRATION},
         {"models": list(measure.models)},
         scope="corpus",

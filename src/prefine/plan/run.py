@@ -32,6 +32,10 @@ class Watcher(Protocol):
         """One call of a step is complete."""
         ...
 
+    def expect(self, count: int) -> None:
+        """The present call has so many rows to do."""
+        ...
+
     def rows(self, count: int) -> None:
         """More rows of the present call are done."""
         ...
@@ -44,6 +48,9 @@ class Silent:
         """Say nothing."""
 
     def advance(self, step: Step, manifest: Manifest) -> None:
+        """Say nothing."""
+
+    def expect(self, count: int) -> None:
         """Say nothing."""
 
     def rows(self, count: int) -> None:
@@ -68,7 +75,7 @@ def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> No
             watch.start(step, len(step.shards) - len(missing))
             shared = len(missing) > 1 and runtime.workers > 1 and step.uses == "cpu"
             for shard in pool.run(step, missing) if shared else missing:
-                watch.advance(step, run_step(step, shard, runtime, watch.rows))
+                watch.advance(step, run_step(step, shard, runtime, watch))
 
 
 class _Pool:

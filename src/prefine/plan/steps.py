@@ -17,7 +17,7 @@ from prefine.measure import facts
 from prefine.plan.builder import Builder
 from prefine.plan.measured import add_embeddings, add_measure, add_reward, table_of
 from prefine.plan.resolve import embeds, resolve
-from prefine.recipe import Recipe, Runtime, TransformersReward, VllmReward, columns_of
+from prefine.recipe import Recipe, Runtime, TransformersReward, VllmReward, columns_of, scored
 from prefine.schema import DECISIONS, PAIRS, flat_schema
 from prefine.schema.json import Json
 from prefine.step import Step
@@ -91,8 +91,9 @@ def _ingest(made: Builder) -> None:
 
 def _pairs(made: Builder) -> None:
     config, seed = made.recipe.pairs, made.recipe.seed
-    upstream = ("gather",) if config.reward is None else ("gather", f"reward_{config.reward}")
-    run = partial(pair.build, config=config, seed=seed)
+    reward = None if config.reward is None else scored(made.recipe.measures)[config.reward]
+    upstream = ("gather",) if reward is None else ("gather", reward.table)
+    run = partial(pair.build, config=config, seed=seed, reward=reward)
     identity = config.identity() | {"seed": seed}
     made.add("pairs", run, upstream, {"pairs": PAIRS}, identity, rows_of="judgements")
 

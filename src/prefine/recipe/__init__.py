@@ -17,10 +17,12 @@ from prefine.recipe.measures import (
     NearDuplicates,
     Reward,
     RewardAgreement,
+    Scored,
     TransformersReward,
     VllmReward,
     Weights,
     columns_of,
+    scored,
 )
 from prefine.recipe.model import RESERVED, Export, Pairs, Recipe, Runtime
 from prefine.recipe.rules import Condition, Rule, Structure
@@ -59,6 +61,7 @@ __all__ = [
     "RewardAgreement",
     "Rule",
     "Runtime",
+    "Scored",
     "Source",
     "Structure",
     "Table",
@@ -69,5 +72,6 @@ __all__ = [
     "load_recipe",
     "parse_recipe",
     "rule_columns",
+    "scored",
     "unknown_column",
 ]

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 
 from prefine.recipe.measures import (
     RewardAgreement,
-    TransformersReward,
-    VllmReward,
     columns_of,
+    scored,
 )
 from prefine.recipe.model import RESERVED, Recipe
 from prefine.recipe.rules import Condition, Rule
@@ -135,7 +134,7 @@ def unknown_column(name: str, columns: Iterable[str]) -> str:
 
 
 def _pairs(recipe: Recipe) -> Iterator[Problem]:
-    rewards = [m.name for m in recipe.measures if isinstance(m, TransformersReward | VllmReward)]
+    rewards = scored(recipe.measures)
     wants = "reward" in recipe.pairs.use
     if wants != (recipe.pairs.reward is not None):
         yield ("pairs", "reward"), "`reward` and `use: [reward]` go together"

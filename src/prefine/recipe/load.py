@@ -138,7 +138,7 @@ def _sentence(item: Mapping[str, Any]) -> str:
     kind, message = item["type"], str(item["msg"])
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
-        close = difflib.get_close_matches(key, sorted(_known_keys()), n=1)
+        close = difflib.get_close_matches(key, sorted(_known_keys() - {key}), n=1)
         return f"unknown key `{key}`" + (f"; did you mean `{close[0]}`?" if close else "")
     if kind in _MESSAGES:
         return _MESSAGES[kind]

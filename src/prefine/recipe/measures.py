@@ -18,8 +18,10 @@ from prefine.recipe.rewards import (
     BootstrapReward,
     Reward,
     RewardAgreement,
+    Scored,
     TransformersReward,
     VllmReward,
+    scored,
 )
 from prefine.schema import Column, Flip
 from prefine.schema.columns import sides
@@ -72,8 +74,10 @@ __all__ = [
     "NearDuplicates",
     "Reward",
     "RewardAgreement",
+    "Scored",
     "TransformersReward",
     "VllmReward",
     "Weights",
     "columns_of",
+    "scored",
 ]

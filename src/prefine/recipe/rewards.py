@@ -4,10 +4,11 @@ What comes in: entries of a recipe's ``measures``. What goes out: frozen setting
 What never happens: a threshold; those live in rules.
 """
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, Self
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prefine.recipe.base import Name, Part
 from prefine.recipe.models import FloatType, Weights
@@ -49,6 +50,17 @@ class BootstrapReward(Part):
         )
 
 
+class Scored(NamedTuple):
+    """One reward of every response, as a table holds it."""
+
+    name: str
+    """What rules, pairs and comparisons call it."""
+    table: str
+    column: str
+    dtype: FloatType
+    """The type in which the model computes it."""
+
+
 class _ScoredReward(Part):
     """What both ways of asking a reward model share."""
 
@@ -62,13 +74,42 @@ class _ScoredReward(Part):
     over_long: Literal["hold", "flag_and_cut", "error"] = "hold"
     """What becomes of a longer one: no reward and the reason ``too_long``; a reward of its last
     tokens and the reason ``cut``; or an error that names it."""
+    heads: tuple[Name, ...] = ()
+    """A name for each output of a model that has several; each becomes the reward ``NAME_HEAD``."""
+    dtype: FloatType = "float32"
+    """The type in which the model computes; margins within one step of it are ties."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.heads)) < len(self.heads):
+            raise ValueError("two heads have the same name")
+        return self
+
+    def scored(self) -> tuple[Scored, ...]:
+        """Return the rewards that this measure gives a response, in the model's order."""
+        table = f"reward_{self.name}"
+        if not self.heads:
+            return (Scored(self.name, table, "reward", self.dtype),)
+        return tuple(
+            Scored(f"{self.name}_{head}", table, f"reward_{head}", self.dtype)
+            for head in self.heads
+        )
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         name = self.name
+        rewards = (
+            column
+            for reward in self.scored()
+            for column in (
+                *sides(reward.name, _F64, "raw reward"),
+                Column(
+                    f"{reward.name}_margin", _F64, "reward of chosen minus rejected", Flip.NEGATE
+                ),
+            )
+        )
         return (
-            *sides(name, _F64, "raw reward"),
-            Column(f"{name}_margin", _F64, "reward of chosen minus rejected", Flip.NEGATE),
+            *rewards,
             Column(
                 f"{name}_reason",
                 _TEXT,
@@ -81,7 +122,6 @@ class TransformersReward(_ScoredReward):
     """Raw rewards of a sequence classifier in process: the reference, and small jobs."""
 
     kind: Literal["reward/transformers"]
-    dtype: FloatType = "float32"
 
 
 class VllmReward(_ScoredReward):
@@ -105,7 +145,7 @@ class RewardAgreement(Part):
     kind: Literal["reward/agreement"]
     name: Name = "rewards"
     models: tuple[Name, ...] = Field(min_length=2)
-    """Names of measures of this recipe that score responses."""
+    """Names of rewards of this recipe: of measures that score responses, or ``NAME_HEAD``."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -137,3 +177,13 @@ class RewardAgreement(Part):
 
 
 Reward = TransformersReward | VllmReward
+
+
+def scored(measures: Iterable[Part]) -> dict[str, Scored]:
+    """Return all rewards of responses that a recipe's measures give, by name."""
+    return {
+        reward.name: reward
+        for measure in measures
+        if isinstance(measure, _ScoredReward)
+        for reward in measure.scored()
+    }

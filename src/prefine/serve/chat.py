@@ -9,15 +9,23 @@ decides for both sides.
 
 from collections.abc import Sequence
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import jinja2
+import orjson
 import transformers
 
 from prefine.errors import DataError, RecipeError
 from prefine.recipe import Weights
 from prefine.schema import Message
+from prefine.schema.json import Json
 from prefine.serve.weights import located, unloadable
+
+_PROBE: tuple[Message, ...] = (
+    {"role": "user", "content": "Hello"},
+    {"role": "assistant", "content": "Hello"},
+)
 
 
 class PromptResponse(NamedTuple):
@@ -69,6 +77,27 @@ class Chat:
             raise DataError(
                 f"the chat template of {self.name} refuses the turns `{roles}`: {error}"
             ) from error
+
+    def facts(self) -> Json:
+        """Return a hash of the template, and how many BOS ids it begins with.
+
+        Raises:
+            RecipeError: It writes more than one, which no model was trained on by intention.
+        """
+        template = self.tokenizer.chat_template
+        text = template if isinstance(template, str) else orjson.dumps(template).decode()
+        facts: Json = {"template_sha256": sha256(text.encode()).hexdigest()}
+        try:
+            ids = self.conversation([*_PROBE])
+        except DataError:
+            return facts
+        num_bos = next((n for n, one in enumerate(ids) if one != self.tokenizer.bos_token_id), 0)
+        if num_bos > 1:
+            raise RecipeError(
+                f"the chat template of {self.name} writes the beginning-of-sequence token "
+                f"{num_bos} times; give one that writes it once with `template`"
+            )
+        return {**facts, "num_bos": num_bos}
 
     def ids(self, text: str) -> list[int]:
         """Tokenise text that already holds its special tokens."""

@@ -53,6 +53,11 @@ class InProcessReward:
         )
         if self._model.config.pad_token_id is None:
             self._model.config.pad_token_id = -1
+        if self._model.config.num_labels != max(1, len(config.heads)):
+            raise RecipeError(
+                f"{config.weights.model} has {self._model.config.num_labels} heads, the recipe "
+                f"names {len(config.heads) or 'none'}; `heads` of the measure gives each a name"
+            )
         self._max_tokens = runtime.token_budget
 
     def score(

@@ -1,0 +1,246 @@
+"""The servers behind one measure: how they are asked, and what is known of each.
+
+What comes in: addresses, requests. What goes out: replies, and the facts that a server tells of
+itself. What never happens: a password in a message, a request that waits for ever, a fault that
+passes taken for one that stays.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+
+from prefine.errors import RecipeError
+from prefine.recipe import Runtime, Weights
+from prefine.schema.json import Json, is_array, is_object
+from prefine.serve.dialect import Dialect, Task, parse
+from prefine.serve.lanes import Ask, Backoff, RequestError, Shared, bare
+
+_RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
+_LONGEST_ASKED_WAIT_S = 60.0
+_HEADERS = {"content-type": "application/json"}
+
+
+class Served(NamedTuple):
+    """What a measure wants of its servers."""
+
+    name: str
+    """The measure's name, under which the runtime lists addresses."""
+    model: str
+    """The name under which the model must be served."""
+    max_tokens: int
+    """How many tokens a request may have."""
+    weights: Weights
+    task: Task
+
+
+class Replica(NamedTuple):
+    """One server that passed its check."""
+
+    url: str
+    dialect: Dialect
+    facts: Json
+    """Version, served model, longest input: what a manifest tells of it."""
+
+
+Call = Callable[[str, str, object], Awaitable[Json]]
+"""Sends a request (method, address, body) and waits out faults that pass."""
+
+
+class Replicas:
+    """One or many servers that do the same."""
+
+    def __init__(self, served: Served, runtime: Runtime) -> None:
+        urls = runtime.servers.get(served.name, ())
+        if not urls:
+            raise RecipeError(
+                f"no server for the measure `{served.name}`: give its address with "
+                f"--server {served.name}=http://HOST:PORT, or let the run start one with --serve"
+            )
+        self.urls = [url.rstrip("/") for url in urls]
+        self._served = served
+        self._runtime = runtime
+        self._known: dict[str, Dialect] = {}
+
+    def dialect(self, url: str) -> Dialect:
+        """Return how to speak to a server; one that was not checked counts as new."""
+        return self._known.get(url, Dialect(parse(None)))
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[httpx.AsyncClient]:
+        """Yield what requests are sent with."""
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        timeout = httpx.Timeout(self._runtime.timeout_s)
+        async with httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False) as client:
+            yield client
+
+    async def check(self, probe: Callable[[Replica, Call], Awaitable[Json]]) -> list[Json]:
+        """Ask every server what it serves, and probe it.
+
+        Args:
+            probe: Asks what the task needs; returns what it found out.
+
+        Returns:
+            What is known of the servers, alike ones once.
+
+        Raises:
+            RecipeError: Another model is served, or a shorter one than the recipe allows.
+            ServiceError: A server does not answer.
+        """
+        found: list[Json] = []
+        async with self.client() as client:
+
+            async def call(method: str, url: str, body: object) -> Json:
+                return await self._patiently(client, method, url, body)
+
+            for url in self.urls:
+                replica = await self._asked(client, url)
+                self._known[url] = replica.dialect
+                facts = replica.facts | await probe(replica, call)
+                if facts not in found:
+                    found.append(facts)
+        return sorted(found, key=lambda facts: orjson.dumps(facts, option=orjson.OPT_SORT_KEYS))
+
+    async def _asked(self, client: httpx.AsyncClient, url: str) -> Replica:
+        listed = (await self._patiently(client, "GET", f"{url}/v1/models", None)).get("data")
+        rows: list[Any] = listed if is_array(listed) else []
+        models = {str(item.get("id")): item for item in rows if is_object(item)}
+        facts = self._model_facts(models, bare(url))
+        try:
+            told = (await request(client, "GET", f"{url}/version", None)).get("version")
+        except (RequestError, RecipeError):
+            told = None
+        dialect = Dialect(parse(told))
+        dialect.require(self._served.task, bare(url))
+        return Replica(url, dialect, {"vllm": str(dialect.version), **facts})
+
+    def _model_facts(self, models: Mapping[str, Json], url: str) -> Json:
+        wanted = self._served.model
+        if wanted not in models:
+            known = ", ".join(models) or "nothing"
+            raise RecipeError(f"{url} serves {known}, not `{wanted}` as the recipe says")
+        longest = models[wanted].get("max_model_len") or 0
+        if longest < self._served.max_tokens:
+            raise RecipeError(
+                f"{url} accepts {longest} tokens, the recipe allows {self._served.max_tokens}: set "
+                f"`max_tokens: {longest}` or start the server with a longer --max-model-len"
+            )
+        root, mine = _hub_name(models[wanted].get("root")), _hub_name(self._served.weights.model)
+        if root and mine and root != mine:
+            raise RecipeError(f"{url} serves {root} as `{wanted}`, and the recipe means {mine}")
+        return {"model": wanted, "root": root, "max_model_len": longest}
+
+    async def share(self, batches: Iterable[list[int]], ask: Ask) -> None:
+        """Do batches on all servers, each as fast as it can.
+
+        Raises:
+            ServiceError: All servers keep failing after all retries.
+        """
+        most, retries = self._runtime.in_flight, self._runtime.retries
+        await Shared(self.urls, batches, ask, most=most, retries=retries).finish()
+
+    def batches(self, lengths: Sequence[int]) -> Iterable[list[int]]:
+        """Group neighbours, which share their prompts, up to so many rows and tokens."""
+        batch: list[int] = []
+        tokens = 0
+        for place, length in enumerate(lengths):
+            full = len(batch) == self._runtime.batch_rows
+            if batch and (full or tokens + length > self._runtime.request_tokens):
+                yield batch
+                batch, tokens = [], 0
+            batch.append(place)
+            tokens += length
+        if batch:
+            yield batch
+
+    async def _patiently(
+        self, client: httpx.AsyncClient, method: str, url: str, body: object
+    ) -> Json:
+        """Send a request; wait and repeat while the fault may pass."""
+        backoff = Backoff(self._runtime.retries)
+        while True:
+            try:
+                return await request(client, method, url, body)
+            except RequestError as fault:
+                backoff.failed(url, fault)
+                await asyncio.sleep(backoff.left_s)
+
+
+def _hub_name(root: object) -> str | None:
+    """Return what a server calls its model's origin, unless that is a place on its disk."""
+    if not isinstance(root, str) or root.count("/") != 1:
+        return None
+    return None if root.startswith((".", "/", "~")) else root
+
+
+async def request(client: httpx.AsyncClient, method: str, url: str, body: object) -> Json:
+    """Send one request and return the JSON object that it is answered with.
+
+    Raises:
+        RequestError: A fault that may pass.
+        RecipeError: The server refuses the request for good.
+    """
+    async with _answered(client, method, url, body) as reply:
+        try:
+            found = json.loads(await reply.aread())
+        except (httpx.TransportError, ValueError) as error:
+            raise RequestError(f"{type(error).__name__}: {error}") from error
+    if is_object(found):
+        return found
+    raise RequestError("an answer that is no JSON object")
+
+
+@asynccontextmanager
+async def streamed(
+    client: httpx.AsyncClient, url: str, body: object
+) -> AsyncGenerator[httpx.Response]:
+    """Send one request; yield the reply once it begins, to be read piece by piece.
+
+    Raises:
+        RequestError: A fault that may pass, also while the reply is read.
+        RecipeError: The server refuses the request for good.
+    """
+    async with _answered(client, "POST", url, body) as reply:
+        try:
+            yield reply
+        except httpx.TransportError as error:
+            raise RequestError(f"{type(error).__name__}: {error}") from error
+
+
+@asynccontextmanager
+async def _answered(
+    client: httpx.AsyncClient, method: str, url: str, body: object
+) -> AsyncGenerator[httpx.Response]:
+    content = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    asked = client.build_request(method, url, content=content, headers=_HEADERS)
+    try:
+        reply = await client.send(asked, stream=True)
+    except httpx.TransportError as error:
+        raise RequestError(f"{type(error).__name__}: {error}") from error
+    try:
+        if not reply.is_success:
+            await _refused(reply, url)
+        yield reply
+    finally:
+        await reply.aclose()
+
+
+async def _refused(reply: httpx.Response, url: str) -> None:
+    try:
+        await reply.aread()
+    except httpx.TransportError as error:
+        raise RequestError(f"{type(error).__name__}: {error}") from error
+    fault = f"status {reply.status_code}: {reply.text[:300]}"
+    if reply.status_code in _RETRIED:
+        raise RequestError(fault, _wanted_wait(reply))
+    raise RecipeError(f"{bare(url)} refuses the request with {fault}")
+
+
+def _wanted_wait(reply: httpx.Response) -> float:
+    """Return the seconds of ``Retry-After``, where they are given as a number."""
+    given = reply.headers.get("retry-after", "")
+    return min(float(given), _LONGEST_ASKED_WAIT_S) if given.isdigit() else 0.0
