@@ -252,9 +252,14 @@ class Work:
     def _partial(self) -> str:
         return f"{self.step.folder}/part-{self.shard or 0:05d}.partial"
 
-    def keep(self, data: bytes) -> None:
+    def keep(self, data: bytes, name: str | None = None) -> None:
         """Put aside a piece of costly work, at once and for good, until the call is complete."""
-        self.store.write_bytes(f"{self._partial}/{os.urandom(8).hex()}", data)
+        self.store.write_bytes(f"{self._partial}/{name or os.urandom(8).hex()}", data)
+
+    def piece(self, name: str) -> bytes | None:
+        """Return a piece that an earlier attempt at this call put aside under a name."""
+        path = f"{self._partial}/{name}"
+        return self.store.read_bytes(path) if self.store.exists(path) else None
 
     def kept(self) -> Iterator[bytes]:
         """Return the pieces that an earlier attempt at this call put aside."""

@@ -23,7 +23,7 @@ from report import machine, print_table, write_json
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from prefine.measure.ches import ches
-from prefine.recipe import Ches, Runtime, Weights
+from prefine.recipe import Runtime, TransformersChes, Weights
 from prefine.serve.chat import PromptResponse
 from prefine.serve.hidden import HiddenStates
 
@@ -87,7 +87,7 @@ def plain(folder: Path, pairs: list[Pair], device: str) -> list[float]:
 
 
 def ours(folder: Path, pairs: list[Pair], device: str, *, pack: bool) -> Any:
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(folder)))
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(folder)))
     hidden = HiddenStates(config, Runtime(device=device))
     hidden.packs = pack
 
@@ -95,7 +95,7 @@ def ours(folder: Path, pairs: list[Pair], device: str, *, pack: bool) -> Any:
         scores: list[tuple[float, float]] = []
         for start in range(0, len(pairs), _CHUNK):
             chunk = pairs[start : start + _CHUNK]
-            sums, _ = hidden.response_sums([side for pair in chunk for side in pair])
+            sums, *_ = hidden.read([side for pair in chunk for side in pair])
             wide = sums.astype(np.float64)
             for number, pair in enumerate(chunk):
                 sizes = [len(side.response) for side in pair]

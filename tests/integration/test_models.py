@@ -13,12 +13,13 @@ from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 from prefine.plan import look
-from prefine.recipe import Ches, Runtime, TransformersReward, Weights
+from prefine.recipe import PolicyLikelihood, Runtime, TransformersChes, TransformersReward, Weights
 from prefine.serve.batches import by_budget, by_length
 from prefine.serve.chat import Chat, PromptResponse
-from prefine.serve.hidden import Beginning, HiddenStates
+from prefine.serve.hidden import HiddenStates
 from prefine.serve.packed import PACKABLE
 from prefine.serve.reward import InProcessReward, finite
+from prefine.serve.states import Beginning
 from prefine.serve.weights import pinned
 from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
 
@@ -167,8 +168,8 @@ def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
 
 
 def mean_square(policy: Path, ids: PromptResponse) -> float:
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
-    total = HiddenStates(config, Runtime()).response_sums([ids])[0][0].astype(np.float64)
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
+    total = HiddenStates(config, Runtime()).read([ids])[0][0].astype(np.float64)
     mean = total / len(ids.response)
     return float(mean @ mean)
 
@@ -204,11 +205,11 @@ def test_responses_that_share_a_row_get_the_states_they_get_alone(
         for prompt in prompts
     ]
     beginnings = [Beginning(4, 3), Beginning(11, 1), Beginning(4, 12)]
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
     expected = [states_alone(model, *sequence) for sequence in sequences]
 
     hidden = HiddenStates(config, Runtime(batch_tokens=200))
-    found, firsts = hidden.response_sums(sequences, beginnings)
+    found, firsts, *_ = hidden.read(sequences, beginnings)
 
     assert hidden.packs
     assert found == pytest.approx(np.stack([s.sum(axis=0) for s in expected]), rel=1e-4, abs=1e-4)
@@ -222,12 +223,12 @@ def test_a_model_with_a_window_gets_a_row_for_each_response(tmp_path: Path) -> N
     torch.manual_seed(0)
     model: Any = MistralModel(MistralConfig(**TINY, sliding_window=8)).eval()
     model.save_pretrained(tmp_path)
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
     sequences = [PromptResponse(list(range(5, 25)), list(range(30 + n, 50))) for n in (0, 3)]
     alone = [states_alone(model, *sequence).sum(axis=0) for sequence in sequences]
 
     hidden = HiddenStates(config, Runtime())
-    found, _ = hidden.response_sums(sequences)
+    found, *_ = hidden.read(sequences)
 
     assert not hidden.packs
     assert found == pytest.approx(np.stack(alone), rel=1e-4, abs=1e-4)
@@ -281,9 +282,117 @@ def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
         assert mean == pytest.approx(states[name].mean(axis=0), rel=1e-4, abs=1e-4)
 
 
+def likelihood_alone(model: Any, prompt: list[int], response: list[int]) -> tuple[float, float]:
+    """Sum of log-probabilities and mean entropy, by the plainest loop over tokens."""
+    with torch.no_grad():
+        logits = model(input_ids=torch.tensor([[*prompt, *response]])).logits[0].double()
+    logp, entropy = 0.0, 0.0
+    for place, token in enumerate(response):
+        given = torch.log_softmax(logits[len(prompt) - 1 + place], dim=-1)
+        logp += float(given[token])
+        entropy -= float((given.exp() * given).sum())
+    return logp, entropy / len(response)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "granite", "cohere"])
+def test_likelihoods_are_those_of_the_whole_model(tmp_path: Path, kind: str) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    more = {
+        "llama": {},
+        "gemma2": {"final_logit_softcapping": 2.0, "query_pre_attn_scalar": 32},
+        "granite": {"logits_scaling": 3.0},
+        "cohere": {"logit_scale": 0.25},
+    }[kind]
+    settings = AutoConfig.for_model(kind, **TINY, **more)
+    model: Any = AutoModelForCausalLM.from_config(settings).float().eval()
+    with torch.no_grad():
+        model.get_output_embeddings().weight.mul_(8)
+    model.save_pretrained(tmp_path)
+    rng = np.random.default_rng(0)
+    prompts = [rng.integers(3, 299, size=n).tolist() for n in (1, 9)]
+    sequences = [
+        PromptResponse(prompt, rng.integers(3, 299, size=n).tolist())
+        for n in (1, 12, 40)
+        for prompt in prompts
+    ]
+    weights = Weights(model=str(tmp_path))
+    config = PolicyLikelihood(kind="policy/transformers", weights=weights)
+    expected = [likelihood_alone(model, *sequence) for sequence in sequences]
+
+    found = HiddenStates(config, Runtime(batch_tokens=120), likelihoods=True).read(sequences)
+
+    assert found.logps == pytest.approx([logp for logp, _ in expected], rel=1e-4)
+    assert found.entropies == pytest.approx([entropy for _, entropy in expected], rel=1e-4)
+    assert 0.1 < found.entropies.min() < found.entropies.max() < np.log(TINY["vocab_size"])
+
+
+def test_likelihoods_come_from_the_pass_of_ches_or_from_one_of_their_own(
+    policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit("A?", said, "No.") for said in SAYINGS])
+    head = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: ["
+    likelihood = f"{{kind: policy/transformers, max_tokens: 200, weights: {{model: {policy}}}}}"
+    ches = f"{{kind: ches/transformers, max_tokens: 200, weights: {{model: {policy}}}}}"
+    columns = [f"{s}_policy_{c}" for s in ("chosen", "rejected") for c in ("logp", "entropy")]
+    columns += ["policy_logp_margin", "policy_reason", "chosen_policy_tokens", "pair_id"]
+
+    own = table(f"{head}{likelihood}]\n", tmp_path, "facts").select(columns)
+    plan, runtime = run_recipe(f"{head}{likelihood}, {ches}]\n", tmp_path)
+    shared = look.rows(plan, runtime, "facts").select(columns)
+
+    assert "policy_policy" not in [step.name for step in plan.steps]
+    assert own.equals(shared)
+    margins = own["chosen_policy_logp"] - own["rejected_policy_logp"]
+    assert own["policy_logp_margin"].equals(margins.alias("policy_logp_margin"))
+    assert own["policy_reason"].to_list().count("too_long") == 1
+    assert own["chosen_policy_logp"].null_count() == 1
+    assert sorted(own["chosen_policy_tokens"]) == [
+        len(said) + 1 for said in sorted(SAYINGS, key=len)
+    ]
+
+
+def test_chunks_of_pairs_that_were_scored_are_not_scored_again(
+    policy: Path, tmp_path: Path, write_lines: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No {n}") for n in range(9)])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "
+        f"[{{kind: ches/transformers, store: float16, weights: {{model: {policy}}}}}, "
+        f"{{kind: policy/transformers, weights: {{model: {policy}}}}}]\n"
+    )
+    monkeypatch.setattr("prefine.measure.policy._CHUNK", 4)
+    read = HiddenStates.read
+    done: list[int] = []
+
+    def fails_third(self: HiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
+        if len(done) == 2:
+            raise ServiceError("cut off")
+        done.append(len(sequences))
+        return read(self, sequences, beginnings)
+
+    monkeypatch.setattr(HiddenStates, "read", fails_third)
+    with pytest.raises(ServiceError, match="cut off"):
+        table(recipe, tmp_path, "facts")
+    again: list[int] = []
+
+    def counts(self: HiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
+        again.append(len(sequences))
+        return read(self, sequences, beginnings)
+
+    monkeypatch.setattr(HiddenStates, "read", counts)
+    facts = table(recipe, tmp_path, "facts")
+
+    assert (done, again) == ([8, 8], [2])
+    assert facts["ches"].null_count() == facts["chosen_policy_logp"].null_count() == 0
+    assert table(recipe, tmp_path, "sums_ches").height == 18
+    assert not list(tmp_path.rglob("*.partial"))
+
+
 def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) -> None:
     model: Any = AutoModel.from_pretrained(policy, dtype=torch.float32).eval()
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(policy)))
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
     pairs = [PromptResponse([5, 6, 7], [8, 9]), PromptResponse([5] * 9, [10] * 6)]
     inputs = [[*p.prompt, *p.response[:-1]] for p in pairs]
     longest = max(map(len, inputs))
@@ -300,7 +409,7 @@ def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) 
         blind = model(input_ids=ids).last_hidden_state
         wrong = torch.einsum("bt,btd->bd", mask.float(), blind).numpy()
 
-    found, _ = HiddenStates(config, Runtime(batch_tokens=1000)).response_sums(pairs)
+    found, *_ = HiddenStates(config, Runtime(batch_tokens=1000)).read(pairs)
 
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
     assert np.abs(found - wrong).max() > 0.1
@@ -489,15 +598,33 @@ def test_several_models_are_compared_each_on_its_own_scale(
 ODD = [("Yes, it is", "No"), ("Surely not", "It may well be, who knows"), ("A", "Bee")]
 
 
-def test_a_model_with_several_heads_is_refused(tmp_path: Path, write_lines: Any) -> None:
-    folder = llama("reward", tmp_path / "model", num_labels=3, pad_token_id=0)
+def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
+    tmp_path: Path, write_lines: Any
+) -> None:
+    from transformers import AutoModelForSequenceClassification
+
+    folder = llama("reward", tmp_path / "model", num_labels=2, pad_token_id=0)
     write_lines([explicit("A?", "b", "c")])
     recipe = (
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
-        f"measures: [{{kind: reward/transformers, weights: {{model: {folder}}}}}]\n"
+        f"measures: [{{kind: reward/transformers, name: rm, weights: {{model: {folder}}}HEADS}}]\n"
     )
-    with pytest.raises(DataError, match="has 3 heads; one is supported"):
-        table(recipe, tmp_path, "facts")
+    with pytest.raises(RecipeError, match="has 2 heads, the recipe names none"):
+        table(recipe.replace("HEADS", ""), tmp_path, "facts")
+
+    found = table(recipe.replace("HEADS", ", heads: [help, harm]"), tmp_path, "facts").row(
+        0, named=True
+    )
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    chat = Chat(Weights(model=str(folder)))
+    for side, said in (("chosen", "b"), ("rejected", "c")):
+        ids = torch.tensor([chat.conversation([user("A?"), assistant(said)])])
+        with torch.no_grad():
+            expected = model(input_ids=ids).logits[0].tolist()
+        assert [found[f"{side}_rm_help"], found[f"{side}_rm_harm"]] == pytest.approx(expected)
+    margin = found["chosen_rm_harm"] - found["rejected_rm_harm"]
+    assert found["rm_harm_margin"] == pytest.approx(margin)
 
 
 def test_a_model_without_its_head_is_refused(policy: Path) -> None:
@@ -550,7 +677,7 @@ def test_states_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
     broken = load_file(folder / "model.safetensors")
     broken["model.norm.weight"][0] = float("nan")
     save_file(broken, folder / "model.safetensors", {"format": "pt"})
-    config = Ches(kind="ches/transformers", weights=Weights(model=str(folder)))
+    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(folder)))
 
     with pytest.raises(IntegrityError, match="sums of hidden states are not finite"):
-        HiddenStates(config, Runtime()).response_sums([PromptResponse([1, 2], [3, 4])])
+        HiddenStates(config, Runtime()).read([PromptResponse([1, 2], [3, 4])])

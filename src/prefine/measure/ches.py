@@ -17,24 +17,24 @@ Source: Razin et al. 2024, Unintentional Unalignment, Definitions 2 and 3; its t
 tokens differ, which ``ches_ln_div`` restores for responses that begin alike.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from prefine.recipe import Ches
-from prefine.schema import Message
+from prefine.measure.policy import conversations, fitting, likelihoods, tokenised
+from prefine.recipe import Ches, PolicyLikelihood, VllmChes
 from prefine.step import Counts, Work
 
 if TYPE_CHECKING:
-    from prefine.serve.chat import Chat, PromptResponse
-    from prefine.serve.hidden import HiddenStates
+    from prefine.serve.chat import Chat
+    from prefine.serve.states import StateReader
 
-_CHUNK = 256
-"""Pairs whose sums are in memory at once; a prompt's pairs are never torn apart."""
+_NAMED = pa.schema([("table", pa.string()), ("rows", pa.large_binary())])
+"""How the tables of a chunk are put aside: each as an Arrow stream of its own."""
 
 Vector = npt.NDArray[np.float64]
 
@@ -89,57 +89,83 @@ def sums_schema(config: Ches) -> pa.Schema | None:
     )
 
 
-def measure(work: Work, config: Ches) -> Counts:
-    """Score all pairs of a shard."""
+def measure(work: Work, config: Ches, likelihood: PolicyLikelihood | None = None) -> Counts:
+    """Score all pairs of a shard; chunks that an interrupted attempt scored are not again.
+
+    Args:
+        work: Reads ``pairs``, ``prompts`` and ``responses``; writes the scores, and what else the
+            recipe wants of the same pass.
+        config: The policy.
+        likelihood: A measure whose values are read in the same pass.
+    """
     from prefine.serve.chat import chat_for
-    from prefine.serve.hidden import HiddenStates
 
     chat = chat_for(config.weights, config.template)
-    model = HiddenStates(config, work.runtime)
-    work.notes["packed"] = model.packs
+    work.notes["chat"] = chat.facts()
+    reader = _reader(work, config, likelihood)
     work.expect(work.read("pairs", ["pair_id"]).height)
     count = 0
-    for pairs in _conversations(work):
-        chunk = _Chunk(pairs, chat, model, config)
-        work.emit(f"measure_{config.name}", chunk.scores(config.name))
-        schema = sums_schema(config)
-        if schema is not None:
-            work.emit(f"sums_{config.name}", chunk.sums(schema))
+    for number, pairs in enumerate(conversations(work)):
+        tables = _kept(work, number)
+        if tables is None:
+            chunk = _Chunk(pairs, chat, reader, config)
+            tables = chunk.tables(config, likelihood)
+            _keep(work, number, tables)
+        for table, rows in tables.items():
+            work.emit(table, rows)
         count += pairs.height
         work.progress(pairs.height)
     return Counts(count, count)
 
 
-def _conversations(work: Work) -> Iterator[pl.DataFrame]:
-    """Yield pairs with the messages of both sides, all pairs of a prompt in one frame."""
-    pairs = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
-    prompts = work.read("prompts", ["prompt_id", "messages"]).rename({"messages": "asked"})
-    responses = work.read("responses", ["response_id", "messages"])
-    ordered = pairs.sort("prompt_id", "pair_id").with_row_index("place")
-    chunk_of = pl.col("place").first().over("prompt_id") // _CHUNK
-    for _, chunk in ordered.group_by(chunk_of, maintain_order=True):
-        found = chunk.join(prompts, on="prompt_id", how="left", maintain_order="left")
-        for side in ("chosen", "rejected"):
-            of_side = responses.rename({"response_id": f"{side}_id", "messages": side})
-            found = found.join(of_side, on=f"{side}_id", how="left", maintain_order="left")
-        yield found
+def _reader(work: Work, config: Ches, likelihood: PolicyLikelihood | None) -> "StateReader":
+    """Return what reads the policy's states: its servers, or the model in this process."""
+    if isinstance(config, VllmChes):
+        from prefine.serve.vllm_hidden import VllmHiddenStates
+
+        servers = VllmHiddenStates(config, work.runtime)
+        work.notes["servers"] = servers.check()
+        return servers
+    from prefine.serve.hidden import HiddenStates
+
+    model = HiddenStates(config, work.runtime, likelihoods=likelihood is not None)
+    work.notes["packed"] = model.packs
+    return model
+
+
+def _keep(work: Work, number: int, tables: dict[str, pa.Table]) -> None:
+    """Put the tables of a chunk aside."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, _NAMED) as writer:
+        for name, rows in tables.items():
+            inner = pa.BufferOutputStream()
+            with pa.ipc.new_stream(inner, rows.schema) as stream:
+                stream.write_table(rows)
+            row = {"table": [name], "rows": [inner.getvalue().to_pybytes()]}
+            writer.write_table(pa.table(row, schema=_NAMED))
+    work.keep(sink.getvalue().to_pybytes(), f"chunk-{number:06d}")
+
+
+def _kept(work: Work, number: int) -> dict[str, pa.Table] | None:
+    """Return the tables of a chunk that an earlier attempt put aside."""
+    piece = work.piece(f"chunk-{number:06d}")
+    if piece is None:
+        return None
+    found = pa.ipc.open_stream(piece).read_all().to_pylist()
+    return {row["table"]: pa.ipc.open_stream(row["rows"]).read_all() for row in found}
 
 
 class _Chunk:
     """Some pairs, and the sums of their responses."""
 
     def __init__(
-        self, pairs: pl.DataFrame, chat: "Chat", model: "HiddenStates", config: Ches
+        self, pairs: pl.DataFrame, chat: "Chat", reader: "StateReader", config: Ches
     ) -> None:
-        from prefine.serve.hidden import Beginning
+        from prefine.serve.states import Beginning
 
         self._pairs = pairs
-        self._ids = _tokenised(pairs, chat)
-        fits = [
-            name
-            for name, ids in self._ids.items()
-            if len(ids.prompt) + len(ids.response) <= config.max_tokens
-        ]
+        self._ids = tokenised(pairs, chat)
+        self._fits = fits = fitting(self._ids, config.max_tokens)
         place = {name: index for index, name in enumerate(fits)}
         self._alike = [self._beginning(*couple) for couple in self._couples()]
         wanted = [
@@ -148,10 +174,21 @@ class _Chunk:
             if alike and couple[0] in place and couple[1] in place
         ]
         beginnings = [Beginning(place[chosen], alike) for (chosen, _), alike in wanted]
-        sums, firsts = model.response_sums([self._ids[name] for name in fits], beginnings)
-        self._sums = dict(zip(fits, sums.astype(np.float64), strict=True))
+        self._reading = reader.read([self._ids[name] for name in fits], beginnings)
+        self._sums = dict(zip(fits, self._reading.sums.astype(np.float64), strict=True))
         names = [couple for couple, _ in wanted]
-        self._firsts = dict(zip(names, firsts.astype(np.float64), strict=True))
+        self._firsts = dict(zip(names, self._reading.firsts.astype(np.float64), strict=True))
+
+    def tables(self, config: Ches, likelihood: PolicyLikelihood | None) -> dict[str, pa.Table]:
+        """Return everything that is written of this chunk, by table."""
+        found = {f"measure_{config.name}": self.scores(config.name).to_arrow()}
+        schema = sums_schema(config)
+        if schema is not None:
+            found[f"sums_{config.name}"] = self.sums(schema)
+        if likelihood is not None:
+            values = likelihoods(self._ids, self._fits, self._reading)
+            found[f"policy_{likelihood.name}"] = values.to_arrow()
+        return found
 
     def _couples(self) -> list[tuple[str, str]]:
         return list(zip(self._pairs["chosen_id"], self._pairs["rejected_id"], strict=True))
@@ -198,15 +235,3 @@ class _Chunk:
         column: Any = pl.Series(np.stack(means).astype(np.float32))
         vectors = column.to_arrow().cast(schema.field("mean").type)
         return pa.Table.from_arrays([pa.array(names), pa.array(counts), vectors], schema.names)
-
-
-def _tokenised(pairs: pl.DataFrame, chat: "Chat") -> dict[str, "PromptResponse"]:
-    """Return the token ids of each distinct response, those of a prompt side by side."""
-    found: dict[str, PromptResponse] = {}
-    columns = ("asked", "chosen_id", "chosen", "rejected_id", "rejected")
-    for asked, *sides in pairs.select(columns).iter_rows():
-        for name, said in (sides[:2], sides[2:]):
-            if name not in found:
-                turns = cast("Sequence[Message]", said)
-                found[name] = chat.prompt_response(cast("Sequence[Message]", asked), turns)
-    return found

@@ -18,6 +18,7 @@ from prefine.measure import (
     embeddings,
     lengths,
     near_duplicates,
+    policy,
     reward,
 )
 from prefine.plan.builder import Builder
@@ -28,9 +29,12 @@ from prefine.recipe import (
     Lengths,
     Measure,
     NearDuplicates,
+    PolicyLikelihood,
     Reward,
     RewardAgreement,
     Scored,
+    TransformersChes,
+    VllmChes,
     scored,
 )
 from prefine.schema import flat_schema
@@ -62,18 +66,24 @@ def _measured(made: Builder, measure: Measure) -> _Measured:
         case BootstrapReward():
             upstream = (*_TEXTS, *_VECTORS, f"heads_{measure.name}")
             return _Measured(bootstrap.score, upstream, seeded=True)
-        case Ches():
-            return _Measured(ches.measure, _TEXTS, uses="model")
         case _:
-            return _of_rewards(made, measure)
+            return _of_models(made, measure)
 
 
-def _of_rewards(made: Builder, measure: Reward | RewardAgreement) -> _Measured:
-    if isinstance(measure, RewardAgreement):
-        rewards = dict.fromkeys(reward.table for reward in _compared(made, measure))
-        upstream = ("gather", "pairs", f"calibration_{measure.name}", *rewards)
-        return _Measured(agreement.measure, upstream)
-    return _Measured(reward.margins, ("pairs", f"reward_{measure.name}"))
+def _of_models(
+    made: Builder, measure: Reward | RewardAgreement | Ches | PolicyLikelihood
+) -> _Measured:
+    match measure:
+        case TransformersChes() | VllmChes():
+            return _Measured(ches.measure, _TEXTS, uses="model")
+        case PolicyLikelihood():
+            return _Measured(policy.measure, ("pairs", _likelihood_step(made, measure)))
+        case RewardAgreement():
+            rewards = dict.fromkeys(reward.table for reward in _compared(made, measure))
+            upstream = ("gather", "pairs", f"calibration_{measure.name}", *rewards)
+            return _Measured(agreement.measure, upstream)
+        case _:
+            return _Measured(reward.margins, ("pairs", f"reward_{measure.name}"))
 
 
 def table_of(measure: Measure) -> tuple[str, str]:
@@ -113,25 +123,66 @@ def add_measure(made: Builder, measure: Measure) -> None:
     """Add the step that writes a measure's table, and those before it that it needs."""
     if isinstance(measure, BootstrapReward):
         _add_heads(made, measure)
+    if isinstance(measure, PolicyLikelihood):
+        _add_likelihoods(made, measure)
     how, (table, key) = _measured(made, measure), table_of(measure)
     more: dict[str, Any] = {}
     if isinstance(measure, RewardAgreement):
         more = {"models": _add_calibration(made, measure)}
     seed = {"seed": made.recipe.seed} if how.seeded else {}
     writes = {table: flat_schema(key, measure.columns())}
-    if isinstance(measure, Ches) and (sums := ches.sums_schema(measure)) is not None:
-        writes[f"sums_{measure.name}"] = sums
+    identity = measure.identity() | seed
+    if isinstance(measure, TransformersChes | VllmChes):
+        more["likelihood"] = shared = _same_pass(made, measure)
+        identity |= {} if shared is None else {"likelihood": shared.name}
+        writes |= _beside_ches(measure, shared)
     made.add(
         table,
         partial(how.run, config=measure, **seed, **more),
         how.upstream,
         writes,
-        measure.identity() | seed,
+        identity,
         scope=how.scope,
         uses=how.uses,
         rows_of="prompts" if key == "prompt_id" else "pairs",
         rows_to=table,
     )
+
+
+def _same_pass(made: Builder, measure: Ches) -> PolicyLikelihood | None:
+    """Return the measure of likelihoods that comes from the same pass, if there is one."""
+    for other in made.recipe.measures:
+        if isinstance(other, PolicyLikelihood) and other.shares_pass_with(measure):
+            return other
+    return None
+
+
+def _beside_ches(measure: Ches, shared: PolicyLikelihood | None) -> dict[str, pa.Schema]:
+    """Return the further tables that a step of CHES writes."""
+    tables: dict[str, pa.Schema] = {}
+    if (sums := ches.sums_schema(measure)) is not None:
+        tables[f"sums_{measure.name}"] = sums
+    if shared is not None:
+        tables[f"policy_{shared.name}"] = policy.LIKELIHOODS
+    return tables
+
+
+def _likelihood_step(made: Builder, measure: PolicyLikelihood) -> str:
+    """Return the step that reads likelihoods: that of a CHES, or one of their own."""
+    for other in made.recipe.measures:
+        if measure.shares_pass_with(other):
+            return table_of(other)[0]
+    return f"policy_{measure.name}"
+
+
+def _add_likelihoods(made: Builder, measure: PolicyLikelihood) -> None:
+    """Add the step that reads likelihoods, where no CHES does."""
+    name = f"policy_{measure.name}"
+    if _likelihood_step(made, measure) != name:
+        return
+    run = partial(policy.read, config=measure)
+    writes = {name: policy.LIKELIHOODS}
+    made.add(name, run, _TEXTS, writes, measure.identity(), uses="model", rows_of="pairs")
 
 
 def _compared(made: Builder, measure: RewardAgreement) -> tuple[Scored, ...]:

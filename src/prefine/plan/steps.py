@@ -17,7 +17,15 @@ from prefine.measure import facts
 from prefine.plan.builder import Builder
 from prefine.plan.measured import add_embeddings, add_measure, add_reward, table_of
 from prefine.plan.resolve import embeds, resolve
-from prefine.recipe import Recipe, Runtime, TransformersReward, VllmReward, columns_of, scored
+from prefine.recipe import (
+    PolicyLikelihood,
+    Recipe,
+    Runtime,
+    TransformersReward,
+    VllmReward,
+    columns_of,
+    scored,
+)
 from prefine.schema import DECISIONS, PAIRS, flat_schema
 from prefine.schema.json import Json
 from prefine.step import Step
@@ -66,7 +74,7 @@ def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
     _pairs(made)
     if embeds(resolved):
         add_embeddings(made)
-    for measure in resolved.measures:
+    for measure in sorted(resolved.measures, key=lambda m: isinstance(m, PolicyLikelihood)):
         add_measure(made, measure)
     _facts(made)
     _decide(made)

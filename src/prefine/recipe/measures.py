@@ -13,7 +13,7 @@ from pydantic import Field
 from prefine.recipe.base import Part
 from prefine.recipe.models import Encoder, Weights
 from prefine.recipe.neighbours import Cosine, NearDuplicates
-from prefine.recipe.policy import Ches
+from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
 from prefine.recipe.rewards import (
     BootstrapReward,
     Reward,
@@ -54,7 +54,9 @@ Measure = Annotated[
     | TransformersReward
     | VllmReward
     | RewardAgreement
-    | Ches,
+    | TransformersChes
+    | VllmChes
+    | PolicyLikelihood,
     Field(discriminator="kind"),
 ]
 
@@ -72,10 +74,13 @@ __all__ = [
     "Lengths",
     "Measure",
     "NearDuplicates",
+    "PolicyLikelihood",
     "Reward",
     "RewardAgreement",
     "Scored",
+    "TransformersChes",
     "TransformersReward",
+    "VllmChes",
     "VllmReward",
     "Weights",
     "columns_of",

@@ -7,7 +7,7 @@ never happens: a runtime value in a fingerprint.
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from prefine.recipe.base import Name, Part
 from prefine.recipe.measures import Encoder, Measure
@@ -119,6 +119,10 @@ def _address(url: str) -> str:
     return url
 
 
+def _split(value: object) -> object:
+    return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+
 Address = Annotated[str, AfterValidator(_address)]
 """Where a server listens."""
 
@@ -139,7 +143,21 @@ class Runtime(Part):
     """Most tokens, padding included, in one forward pass; null takes 2,048 on a CPU, where larger
     batches were slower (CHES: 144 ms a pair, 166 at 4,096 tokens, 193 at 8,192), else 8,192."""
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
-    """Base URLs of the servers behind each reward measure, by its name."""
+    """Base URLs of the servers behind each measure, by its name."""
+    engine: str = ""
+    """The Python that has vLLM, for servers that a run starts itself; empty takes its own."""
+    engine_args: str = ""
+    """Further arguments for such a server, as a shell would read them."""
+    replicas: int = Field(default=1, ge=1)
+    """How many servers of each model are started, where no GPUs are named."""
+    gpus: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
+    """One server of each model for each of these, as CUDA_VISIBLE_DEVICES names them."""
+    logs: str = ".prefine/servers"
+    """Folder of the logs of started servers."""
+    start_timeout_s: float = Field(default=900.0, gt=0)
+    """How long a server may take to be ready."""
+    restarts: int = Field(default=3, ge=0)
+    """How often a started server that ends while in use is started again."""
     batch_rows: int = Field(default=64, ge=1)
     """Most conversations in one request to a server."""
     request_tokens: int = Field(default=65_536, ge=1)

@@ -1,31 +1,23 @@
-"""Hidden states of the policy, summed over each response: what CHES is made of.
+"""Hidden states of the policy in process: what CHES and likelihoods are made of.
 
 What comes in: prompt and response ids. What goes out: one vector a response, and one for each
-beginning that is asked for. What never happens: logits, a pad token in a sum, sums in less than
-float32, memory that grows with the number of responses in a batch's tokens.
+beginning that is asked for; on demand, how likely the response is. What never happens: logits that
+nobody asked for, a pad token in a sum, sums in less than float32, memory that grows with the number
+of responses.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from prefine.recipe import Ches, Runtime
+from prefine.recipe import Ches, PolicyLikelihood, Runtime
 from prefine.serve.chat import PromptResponse
+from prefine.serve.head import Head
 from prefine.serve.packed import PACKABLE, Batch, batches_of, rows_of
 from prefine.serve.reward import finite, load_model
-
-Sums = npt.NDArray[np.float32]
-
-
-class Beginning(NamedTuple):
-    """The first states of a response."""
-
-    sequence: int
-    """Which response, as a place in the list of sequences."""
-    num_states: int
+from prefine.serve.states import Beginning, Reading, Sums
 
 
 def masked_sums(hidden_TD: torch.Tensor, mask_RT: torch.Tensor) -> torch.Tensor:
@@ -54,56 +46,46 @@ def packable(config: Any) -> bool:
 
 
 class HiddenStates:
-    """The backbone of a causal language model, without its head."""
+    """The backbone of a causal language model, with its head only where likelihoods are wanted."""
 
-    def __init__(self, config: Ches, runtime: Runtime) -> None:
-        self._model: Any = load_model("AutoModel", config.weights, config.dtype, runtime.device)
+    def __init__(
+        self, config: Ches | PolicyLikelihood, runtime: Runtime, *, likelihoods: bool = False
+    ) -> None:
+        kind = "AutoModelForCausalLM" if likelihoods else "AutoModel"
+        loaded: Any = load_model(kind, config.weights, config.dtype, runtime.device)
+        self._head = Head(loaded) if likelihoods else None
+        self._model: Any = loaded.base_model if likelihoods else loaded
         self._max_tokens = runtime.token_budget
         self.packs = packable(self._model.config)
 
-    def response_sums(
+    def read(
         self, sequences: Sequence[PromptResponse], beginnings: Sequence[Beginning] = ()
-    ) -> tuple[Sums, Sums]:
-        """Return the sum of the states that predict each response's tokens.
-
-        The state at the last prompt token predicts the first response token, and the state at the
-        last token but one predicts the last; so ``n`` states are summed for ``n`` response tokens,
-        and the last token itself is never fed.
-
-        Args:
-            sequences: Non-empty prompts and responses; responses to one prompt share a row.
-            beginnings: Further sums: of the first states of a response.
-
-        Returns:
-            Shape (sequences, D) and (beginnings, D), float32, in the order of the arguments.
+    ) -> Reading:
+        """Read each response; those to one prompt share a row. See ``StateReader``.
 
         Raises:
             IntegrityError: The policy's states are not finite numbers.
-
-        Source:
-            Razin et al. 2024, Unintentional Unalignment, Definition 2.
         """
         asked: dict[int, list[tuple[int, int]]] = {}
         for place, (index, count) in enumerate(beginnings):
             asked.setdefault(index, []).append((place, count))
         width: int = self._model.config.hidden_size
-        sums = np.empty((len(sequences), width), np.float32)
-        firsts = np.empty((len(beginnings), width), np.float32)
+        found = Reading(
+            np.empty((len(sequences), width), np.float32),
+            np.empty((len(beginnings), width), np.float32),
+            np.full(len(sequences), np.nan),
+            np.full(len(sequences), np.nan),
+        )
         rows = rows_of(sequences, pack=self.packs, max_tokens=self._max_tokens)
         with torch.inference_mode():
             for batch in batches_of(rows, self._max_tokens):
-                for row, hidden_TD in zip(batch.rows, self._states(batch), strict=True):
-                    wanted: list[tuple[Sums, int, list[int]]] = []
-                    for index, places in row.states():
-                        wanted.append((sums, index, places))
-                        wanted += [(firsts, at, places[:n]) for at, n in asked.get(index, [])]
-                    mask_RT = torch.zeros((len(wanted), hidden_TD.shape[0]), dtype=torch.bool)
-                    for number, (_, _, places) in enumerate(wanted):
-                        mask_RT[number, places] = True
-                    found = masked_sums(hidden_TD, mask_RT.to(hidden_TD.device)).cpu().numpy()
-                    for (target, at, _), total in zip(wanted, found, strict=True):
-                        target[at] = total
-        return finite(sums, "sums of hidden states"), finite(firsts, "sums of hidden states")
+                states_BTD = self._states(batch)
+                _sum(batch, states_BTD, asked, found)
+                if self._head is not None:
+                    _judge(batch, states_BTD, sequences, self._head, found)
+        finite(found.sums, "sums of hidden states")
+        finite(found.firsts, "sums of hidden states")
+        return found
 
     def _states(self, batch: Batch) -> torch.Tensor:
         device = self._model.device
@@ -113,3 +95,48 @@ class HiddenStates:
             attention_mask=batch.mask(self._model.dtype).to(device),
             use_cache=False,
         ).last_hidden_state
+
+
+def _sum(
+    batch: Batch,
+    states_BTD: torch.Tensor,
+    asked: dict[int, list[tuple[int, int]]],
+    found: Reading,
+) -> None:
+    """Fill in the sums of the responses of a batch, and those of their beginnings."""
+    for row, hidden_TD in zip(batch.rows, states_BTD, strict=True):
+        wanted: list[tuple[Sums, int, list[int]]] = []
+        for index, places in row.states():
+            wanted.append((found.sums, index, places))
+            wanted += [(found.firsts, at, places[:n]) for at, n in asked.get(index, [])]
+        mask_RT = torch.zeros((len(wanted), hidden_TD.shape[0]), dtype=torch.bool)
+        for number, (_, _, places) in enumerate(wanted):
+            mask_RT[number, places] = True
+        totals = masked_sums(hidden_TD, mask_RT.to(hidden_TD.device)).cpu().numpy()
+        for (target, at, _), total in zip(wanted, totals, strict=True):
+            target[at] = total
+
+
+def _judge(
+    batch: Batch,
+    states_BTD: torch.Tensor,
+    sequences: Sequence[PromptResponse],
+    head: Head,
+    found: Reading,
+) -> None:
+    """Fill in how likely the responses of a batch are."""
+    for row, hidden_TD in zip(batch.rows, states_BTD, strict=True):
+        indices: list[int] = []
+        places: list[int] = []
+        said: list[int] = []
+        for index, predicting in row.states():
+            indices.append(index)
+            places += predicting
+            said += sequences[index].response
+        logps_N, entropies_N = head.likelihoods(hidden_TD[places], said)
+        start = 0
+        for index in indices:
+            end = start + len(sequences[index].response)
+            found.logps[index] = logps_N[start:end].sum()
+            found.entropies[index] = entropies_N[start:end].mean()
+            start = end
