@@ -1,4 +1,4 @@
-"""The command line: run, plan, show, explain, verify, ingest.
+"""The command line: run, plan, show, explain, verify, serve, ingest.
 
 What comes in: arguments. What goes out: tables for people, one sentence for an error. What never
 happens: a traceback for a mistake of the user's, or data text anywhere but where it was asked for.
@@ -7,6 +7,7 @@ happens: a traceback for a mistake of the user's, or data text anywhere but wher
 import logging
 import sys
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,8 +45,18 @@ RunName = Annotated[
     str | None,
     typer.Option("--recipe", help="Name of the recipe, where the root holds several."),
 ]
+
+
+class Task(StrEnum):
+    """What a server is for."""
+
+    reward = "reward"
+    hidden = "hidden"
+    judge = "judge"
+
+
 ROOT = ".prefine"
-SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers"})
+SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers", "start"})
 """What ``--set`` may say about where and how fast a run goes."""
 
 LABEL = (
@@ -100,15 +111,19 @@ def settings_of(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def servers_of(pairs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Read ``NAME=URL`` options; a name may stand several times."""
+def servers_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read ``NAME=URL`` options, of which a name may have several, and ``NAME=start``."""
     found: dict[str, tuple[str, ...]] = {}
+    start: list[str] = []
     for pair in pairs:
         name, equals, url = pair.partition("=")
-        if not equals or "://" not in url:
-            raise RecipeError(f"--server {pair}: want NAME=http://HOST:PORT")
-        found[name] = (*found.get(name, ()), url)
-    return found
+        if url == "start":
+            start.append(name)
+        elif not equals or "://" not in url:
+            raise RecipeError(f"--server {pair}: want NAME=http://HOST:PORT or NAME=start")
+        else:
+            found[name] = (*found.get(name, ()), url)
+    return {"servers": found, "start": tuple(start)}
 
 
 @app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
@@ -120,7 +135,7 @@ def run(
     data: Data = None,
     server: Annotated[
         list[str] | None,
-        typer.Option(help="NAME=URL of a reward measure's server; repeat it for several."),
+        typer.Option(help="NAME=URL of a measure's server, or NAME=start; repeat it for several."),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -128,10 +143,10 @@ def run(
     ] = None,
 ) -> None:
     """Run a recipe: only what is not done yet, then publish the data set."""
-    from prefine.plan import check_places, make_plan, publish_plan, run_plan
+    from prefine.plan import check_places, make_plan, publish_plan, run_plan, served
     from prefine.watch import watching
 
-    more = {"servers": servers_of(server or []), **settings_of(set_ or [])}
+    more = {**servers_of(server or []), **settings_of(set_ or [])}
     runtime = runtime_of(recipe, root, data, **more)
     loaded = load_recipe(recipe)
     check_places(runtime, output)
@@ -141,8 +156,10 @@ def run(
             if file.reason is not None:
                 text = f"{source.name}: {file.path} is {file.format}, for {file.reason}"
                 err.print(escape(text), highlight=False)
-    with watching(err, plan) as watcher:
-        run_plan(plan, runtime, watcher)
+    if runtime.start:
+        err.print(f"starting servers; their logs are in {escape(runtime.logs)}", highlight=False)
+    with served(plan, runtime) as settings, watching(err, plan) as watcher:
+        run_plan(plan, settings, watcher)
     manifest = publish_plan(plan, runtime, output)
     print_manifest(manifest)
     out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
@@ -305,6 +322,34 @@ def verify(
     if problems:
         raise typer.Exit(1)
     out.print(f"{output}: all files and counts are as the manifest says", highlight=False)
+
+
+@app.command(epilog="Example: prefine serve my-org/my-rm --set engine=vllm/bin/python")
+def serve(
+    model: Annotated[str, typer.Argument(help="A folder or a hub name.", metavar="MODEL")],
+    *,
+    task: Annotated[Task, typer.Option(help="What the server is for.")] = Task.reward,
+    name: Annotated[str, typer.Option(help="The name to serve it under.")] = "model",
+    port: Annotated[int | None, typer.Option(help="A free one by default.")] = None,
+    dtype: Annotated[str, typer.Option(help="The type in which it computes.")] = "bfloat16",
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
+    ] = None,
+) -> None:
+    """Start a vLLM server as a recipe needs it; keep it up until it is interrupted."""
+    from threading import Event
+
+    from prefine.recipe import Weights
+    from prefine.serve.launch import Launch, serving
+
+    runtime = runtime_of(None, ROOT, None, **settings_of(set_ or []))
+    launch = Launch(name, Weights(model=model), name, task.value, dtype, None, port)
+    err.print(f"starting; the log is in {escape(runtime.logs)}", highlight=False)
+    with serving([launch], runtime) as servers:
+        for url in servers[name]:
+            out.print(f"{escape(name)} is served at {url}; interrupt to end", highlight=False)
+        Event().wait()
 
 
 @app.command(epilog="Example: prefine ingest --detect data/sample/*.jsonl")

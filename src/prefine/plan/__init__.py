@@ -14,6 +14,7 @@ from prefine.plan.run import (
     run_named,
     run_plan,
 )
+from prefine.plan.servers import served
 from prefine.plan.steps import Plan, make_plan
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "resolve",
     "run_named",
     "run_plan",
+    "served",
     "to_yaml",
 ]

@@ -144,6 +144,8 @@ class Runtime(Part):
     batches were slower (CHES: 144 ms a pair, 166 at 4,096 tokens, 193 at 8,192), else 8,192."""
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     """Base URLs of the servers behind each measure, by its name."""
+    start: tuple[str, ...] = ()
+    """Names of the measures whose servers the run starts itself, and ends."""
     engine: str = ""
     """The Python that has vLLM, for servers that a run starts itself; empty takes its own."""
     engine_args: str = ""

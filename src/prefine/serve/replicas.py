@@ -59,7 +59,8 @@ class Replicas:
         if not urls:
             raise RecipeError(
                 f"no server for the measure `{served.name}`: give its address with "
-                f"--server {served.name}=http://HOST:PORT, or let the run start one with --serve"
+                f"--server {served.name}=http://HOST:PORT, or start one with "
+                f"--server {served.name}=start"
             )
         self.urls = [url.rstrip("/") for url in urls]
         self._served = served

@@ -1,0 +1,74 @@
+"""Servers that a recipe needs and nobody gave an address of.
+
+What comes in: a plan and a runtime. What goes out: the runtime with addresses, as long as they are
+needed. What never happens: a server for a measure that has one already, or one that outlives the
+run.
+"""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+
+from prefine.errors import RecipeError
+from prefine.plan.steps import Plan
+from prefine.recipe import Recipe, Runtime, VllmChes, VllmReward
+from prefine.serve.launch import Launch, serving
+from prefine.step import load_manifest
+from prefine.store import Store
+
+_PATIENT = 12
+"""Retries that outlast the start of a server which ended and is started again."""
+
+
+def launches(recipe: Recipe, names: Sequence[str]) -> Sequence[Launch]:
+    """Return the models that must be served for some measures of a recipe.
+
+    Raises:
+        RecipeError: A name is not that of a measure that needs a server.
+    """
+    served = {m.name: m for m in recipe.measures if isinstance(m, VllmReward | VllmChes)}
+    for name in names:
+        if name not in served:
+            known = ", ".join(served) or "none"
+            raise RecipeError(
+                f"no server can be started for `{name}`; the measures with servers are: {known}"
+            )
+    return [_launch(served[name]) for name in dict.fromkeys(names)]
+
+
+def _launch(measure: VllmReward | VllmChes) -> Launch:
+    return Launch(
+        name=measure.name,
+        weights=measure.weights,
+        model=measure.served_model,
+        task="reward" if isinstance(measure, VllmReward) else "hidden",
+        dtype=measure.dtype,
+        max_tokens=measure.max_tokens,
+    )
+
+
+@contextmanager
+def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
+    """Start the servers that the runtime asks for, and end them afterwards.
+
+    Nothing is started for a measure whose steps are done.
+
+    Raises:
+        RecipeError: A name is not that of a measure that needs a server, or there is no engine.
+        ServiceError: A server ends before it is ready, or takes too long.
+    """
+    wanted = launches(plan.recipe, runtime.start)
+    store = Store(runtime.root)
+    missing = [launch for launch in wanted if not _done(plan, launch.name, store)]
+    if not missing:
+        yield runtime
+        return
+    with serving(missing, runtime) as found:
+        more = {"servers": runtime.servers | found, "retries": max(runtime.retries, _PATIENT)}
+        yield runtime.model_copy(update=more)
+
+
+def _done(plan: Plan, name: str, store: Store) -> bool:
+    """Tell whether every step that asks a measure's servers has run."""
+    asking = {f"reward_{name}", f"measure_{name}"}
+    steps = [step for step in plan.steps if step.name in asking]
+    return all(load_manifest(store, s, shard) is not None for s in steps for shard in s.shards)
