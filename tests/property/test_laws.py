@@ -486,6 +486,14 @@ def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
         timeout_s=1,
         retries=0,
         servers={"rm": ("http://x:1",)},
+        start=("rm",),
+        engine="x",
+        engine_args="--x",
+        replicas=2,
+        gpus="0,1",
+        logs="x",
+        start_timeout_s=1,
+        restarts=0,
     )
     assert set(Runtime.model_fields) == there.model_fields_set
 

@@ -83,9 +83,7 @@ def test_a_version_that_takes_no_ids_is_refused(task: str) -> None:
     old.require("judge", "http://gpu:8000")
 
 
-def test_a_judge_is_held_to_its_answers_by_the_name_that_the_version_knows() -> None:
-    assert Dialect(parse("0.10.2")).choice(["A", "B"]) == {"guided_choice": ["A", "B"]}
-    assert Dialect(parse("0.11.0")).choice(["A"]) == {"structured_outputs": {"choice": ["A"]}}
+def test_named_tokens_are_asked_for_where_the_version_can() -> None:
     assert "logprob_token_ids" not in Dialect(parse("0.20.0")).logprobs([3])
     assert Dialect(parse("0.21.0")).logprobs([3, 4])["logprob_token_ids"] == [3, 4]
 

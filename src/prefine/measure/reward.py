@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import polars as pl
 import pyarrow as pa
 
 from prefine.errors import DataError, RecipeError
+from prefine.measure.journal import Journal
 from prefine.measure.texts import beside
 from prefine.recipe import Reward, TransformersReward, VllmReward
 from prefine.schema import Message, hash_unit
@@ -66,10 +66,10 @@ def measure(work: Work, config: Reward) -> Counts:
     if isinstance(config, VllmReward):
         model = servers = VllmServers(config, work.runtime)
         work.notes["servers"] = servers.check()
-        journal = _Journal(work, 1)
+        journal = Journal(work, 1)
     else:
         model = InProcessReward(config, work.runtime)
-        journal = _Journal(work, _KEPT_ROWS)
+        journal = Journal(work, _KEPT_ROWS)
     responses = _conversations(work)
     work.expect(responses.height)
     canaries: dict[str, _Tokens] = {}
@@ -99,7 +99,7 @@ def _chosen(conversations: dict[str, _Tokens], config: VllmReward) -> dict[str, 
     return {name: whole[name] for name in drawn[: config.canaries]}
 
 
-def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmReward) -> None:
+def _compare(canaries: dict[str, _Tokens], journal: Journal, config: VllmReward) -> None:
     """Score some responses again in process, and note the largest difference.
 
     Raises:
@@ -113,7 +113,7 @@ def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmRewa
     )
     model = InProcessReward(reference, journal.work.runtime)
     expected = model.score([found.ids for found in canaries.values()])
-    served = np.array([journal.rewards[name] for name in canaries])
+    served = np.array([journal.values[name] for name in canaries])
     largest = float(np.abs(served - expected).max())
     journal.work.notes["canaries"] = len(canaries)
     journal.work.notes["canary_largest_difference"] = round(largest, 6)
@@ -127,45 +127,20 @@ def _compare(canaries: dict[str, _Tokens], journal: "_Journal", config: VllmRewa
 
 
 def _score(
-    conversations: dict[str, _Tokens], model: "RewardModel", journal: "_Journal", config: Reward
+    conversations: dict[str, _Tokens], model: "RewardModel", journal: Journal, config: Reward
 ) -> None:
     """Score what fits, and the journal does not hold yet."""
     fits = [name for name, found in conversations.items() if len(found.ids) <= config.max_tokens]
-    missing = [name for name in fits if name not in journal.rewards]
+    missing = [name for name in fits if name not in journal.values]
     journal.work.progress(len(conversations) - len(missing))
 
     def on_batch(places: list[int], rewards: npt.NDArray[np.float32]) -> None:
-        journal.add([missing[place] for place in places], rewards)
+        journal.add(
+            {missing[place]: row for place, row in zip(places, rewards.tolist(), strict=True)}
+        )
 
     model.score([conversations[name].ids for name in missing], on_batch)
     journal.write()
-
-
-class _Journal:
-    """Rewards that are safe: a killed run goes on behind the last of them."""
-
-    def __init__(self, work: Work, least_rows: int) -> None:
-        self.work = work
-        self.rewards: dict[str, list[float]] = {}
-        """The logits of each response, one a head."""
-        self._least_rows = least_rows
-        self._waiting: dict[str, list[float]] = {}
-        for piece in work.kept():
-            self.rewards.update(orjson.loads(piece))
-
-    def add(self, names: list[str], rewards: npt.NDArray[np.float32]) -> None:
-        """Take the rewards of a batch."""
-        self._waiting.update(zip(names, rewards.astype(float).tolist(), strict=True))
-        self.work.progress(len(names))
-        if len(self._waiting) >= self._least_rows:
-            self.write()
-
-    def write(self) -> None:
-        """Put aside what was added since the last time."""
-        if self._waiting:
-            self.work.keep(orjson.dumps(self._waiting))
-            self.rewards.update(self._waiting)
-            self._waiting = {}
 
 
 def _conversations(work: Work) -> pl.DataFrame:
@@ -207,7 +182,7 @@ def _fitting(ids: list[int], name: str, config: Reward) -> _Tokens:
     return _Tokens(np.array(ids[-config.max_tokens :] if cut else ids, np.int32), len(ids))
 
 
-def _table(conversations: dict[str, _Tokens], journal: _Journal, config: Reward) -> pl.DataFrame:
+def _table(conversations: dict[str, _Tokens], journal: Journal, config: Reward) -> pl.DataFrame:
     names = list(conversations)
     lengths = [found.num_tokens for found in conversations.values()]
     over = pl.col("num_tokens") > config.max_tokens
@@ -216,7 +191,7 @@ def _table(conversations: dict[str, _Tokens], journal: _Journal, config: Reward)
             "response_id": names,
             **{
                 reward.column: pl.Series(
-                    [journal.rewards[n][head] if n in journal.rewards else None for n in names],
+                    [journal.values[n][head] if n in journal.values else None for n in names],
                     dtype=pl.Float32,
                 )
                 for head, reward in enumerate(config.scored())

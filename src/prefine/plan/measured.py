@@ -16,6 +16,7 @@ from prefine.measure import (
     ches,
     cosine,
     embeddings,
+    judge,
     lengths,
     near_duplicates,
     policy,
@@ -35,6 +36,7 @@ from prefine.recipe import (
     Scored,
     TransformersChes,
     VllmChes,
+    VllmJudge,
     scored,
 )
 from prefine.schema import flat_schema
@@ -71,11 +73,13 @@ def _measured(made: Builder, measure: Measure) -> _Measured:
 
 
 def _of_models(
-    made: Builder, measure: Reward | RewardAgreement | Ches | PolicyLikelihood
+    made: Builder, measure: Reward | RewardAgreement | Ches | PolicyLikelihood | VllmJudge
 ) -> _Measured:
     match measure:
         case TransformersChes() | VllmChes():
             return _Measured(ches.measure, _TEXTS, uses="model")
+        case VllmJudge():
+            return _Measured(judge.measure, _TEXTS, uses="model")
         case PolicyLikelihood():
             return _Measured(policy.measure, ("pairs", _likelihood_step(made, measure)))
         case RewardAgreement():

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 from prefine.errors import RecipeError
 from prefine.plan.steps import Plan
-from prefine.recipe import Recipe, Runtime, VllmChes, VllmReward
+from prefine.recipe import Recipe, Runtime, VllmChes, VllmJudge, VllmReward
+from prefine.serve.dialect import Task
 from prefine.serve.launch import Launch, serving
 from prefine.step import load_manifest
 from prefine.store import Store
@@ -25,7 +26,9 @@ def launches(recipe: Recipe, names: Sequence[str]) -> Sequence[Launch]:
     Raises:
         RecipeError: A name is not that of a measure that needs a server.
     """
-    served = {m.name: m for m in recipe.measures if isinstance(m, VllmReward | VllmChes)}
+    served = {
+        m.name: m for m in recipe.measures if isinstance(m, VllmReward | VllmChes | VllmJudge)
+    }
     for name in names:
         if name not in served:
             known = ", ".join(served) or "none"
@@ -35,12 +38,13 @@ def launches(recipe: Recipe, names: Sequence[str]) -> Sequence[Launch]:
     return [_launch(served[name]) for name in dict.fromkeys(names)]
 
 
-def _launch(measure: VllmReward | VllmChes) -> Launch:
+def _launch(measure: VllmReward | VllmChes | VllmJudge) -> Launch:
+    tasks: dict[type, Task] = {VllmReward: "reward", VllmChes: "hidden", VllmJudge: "judge"}
     return Launch(
         name=measure.name,
         weights=measure.weights,
         model=measure.served_model,
-        task="reward" if isinstance(measure, VllmReward) else "hidden",
+        task=tasks[type(measure)],
         dtype=measure.dtype,
         max_tokens=measure.max_tokens,
     )

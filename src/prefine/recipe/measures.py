@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
+from prefine.recipe.judge import VllmJudge
 from prefine.recipe.models import Encoder, Weights
 from prefine.recipe.neighbours import Cosine, NearDuplicates
 from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
@@ -56,7 +57,8 @@ Measure = Annotated[
     | RewardAgreement
     | TransformersChes
     | VllmChes
-    | PolicyLikelihood,
+    | PolicyLikelihood
+    | VllmJudge,
     Field(discriminator="kind"),
 ]
 
@@ -81,6 +83,7 @@ __all__ = [
     "TransformersChes",
     "TransformersReward",
     "VllmChes",
+    "VllmJudge",
     "VllmReward",
     "Weights",
     "columns_of",

@@ -7,7 +7,7 @@ version that takes no ids for a task is refused.
 What changed (read in the protocol modules of the releases 0.9.2 to 0.32.0; 0.32.0 was run):
 
     to 0.11.0       rewards and hidden states of token ids cannot be asked for
-    0.11.1          `/pooling` takes a task and ids; `use_activation`, `structured_outputs`
+    0.11.1          `/pooling` takes a task and token ids; `use_activation` of a request
     0.14            hidden states are left unscaled by `use_activation`, before by `normalize`
     0.15            `/classify` takes token ids
     0.20            a server has one pooling task, which its pooler configuration names
@@ -121,12 +121,6 @@ class Dialect:
             return int(tokens), int(width)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise RequestError("an answer that does not tell the shape of its states") from error
-
-    def choice(self, options: Sequence[str]) -> Json:
-        """Return the part of a chat request that allows nothing but some answers."""
-        if self.version < (0, 11, 0):
-            return {"guided_choice": list(options)}
-        return {"structured_outputs": {"choice": list(options)}}
 
     def logprobs(self, token_ids: Sequence[int]) -> Json:
         """Return the part of a chat request that asks how likely some tokens are."""
