@@ -6,24 +6,26 @@ Needs ``.venv-vllm`` (``make test-vllm`` makes it).
 import gzip
 import json
 import os
-import socket
-import subprocess
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 import torch
 
 from prefine.errors import RecipeError, ServiceError
 from prefine.plan.look import last_plan, rows
-from prefine.recipe import Runtime, VllmReward, Weights
-from prefine.serve.chat import Chat
+from prefine.recipe import Runtime, TransformersChes, VllmChes, VllmReward, Weights
+from prefine.serve.chat import Chat, PromptResponse
+from prefine.serve.hidden import HiddenStates
+from prefine.serve.launch import Launch, serving
+from prefine.serve.states import Beginning
 from prefine.serve.vllm import VllmServers
-from tests.made import call, llama, prefect_environment
+from prefine.serve.vllm_hidden import VllmHiddenStates
+from tests.made import call, explicit, llama, prefect_environment, table, user
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
 
@@ -37,45 +39,32 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """Start vLLM on a free port; yield its address."""
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return llama("policy", tmp_path_factory.mktemp("policy"))
+
+
+@pytest.fixture(scope="module")
+def servers(
+    model: Path, policy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[dict[str, tuple[str, ...]]]:
+    """Start a server for each task, side by side."""
     if not PYTHON.exists():
         pytest.fail(f"{PYTHON} is not there: make .venv-vllm")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    arguments = [str(PYTHON), "-m", "vllm.entrypoints.openai.api_server", "--model", str(model)]
-    arguments += ["--runner", "pooling", "--served-model-name", "rm", "--dtype", "float32"]
-    arguments += ["--host", "127.0.0.1", "--port", str(port), "--max-model-len", str(LONGEST)]
-    env = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1"}
-    log = tmp_path_factory.mktemp("vllm") / "vllm.log"
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(
-            arguments, env=env, stdout=out, stderr=out, start_new_session=True
-        ) as process,
-    ):
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_for(f"{url}/health", process, log)
-            yield url
-        finally:
-            process.terminate()
+    os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
+    logs = tmp_path_factory.mktemp("vllm")
+    settings = Runtime(engine=str(PYTHON), logs=str(logs), start_timeout_s=600)
+    launches = [
+        Launch("rm", Weights(model=str(model)), "rm", "reward", "float32", LONGEST),
+        Launch("ches", Weights(model=str(policy)), "policy", "hidden", "float32", LONGEST),
+        Launch("judge", Weights(model=str(policy)), "policy", "judge", "float32", LONGEST),
+    ]
+    with serving(launches, settings) as found:
+        yield found
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        try:
-            process.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            try:
-                if httpx.get(url, timeout=1).is_success:
-                    return
-            except httpx.TransportError:
-                continue
-        else:
-            break
-    pytest.fail(f"vLLM did not start:\n{log.read_text()[-3000:]}")
+@pytest.fixture(scope="module")
+def server(servers: dict[str, tuple[str, ...]]) -> str:
+    return servers["rm"][0]
 
 
 def config(model: Path, **more: Any) -> VllmReward:
@@ -185,3 +174,149 @@ def test_a_server_that_is_not_there_is_a_service_error(model: Path) -> None:
 
     with pytest.raises(ServiceError, match="failed 1 times"):
         client.check()
+
+
+def test_the_check_tells_what_is_served(server: str, model: Path) -> None:
+    (facts,) = VllmServers(config(model), runtime(server)).check()
+
+    version = facts.pop("vllm")
+    assert version.split(".")[0].isdigit()
+    assert facts == {
+        "model": "rm",
+        "root": None,
+        "max_model_len": LONGEST,
+        "token_ids": "as sent",
+        "rewards": "raw logits",
+        "heads": 1,
+    }
+
+
+def test_a_server_of_another_task_is_refused(servers: Any, model: Path, policy: Path) -> None:
+    judge = config(model, served_model="policy")
+    with pytest.raises(RecipeError, match="is it a reward model, started with `--runner pooling`"):
+        VllmServers(judge, runtime(servers["judge"][0])).check()
+    wrong = hidden_config(policy, served_model="rm")
+    with pytest.raises(RecipeError, match="start it with `--runner pooling --convert embed"):
+        VllmHiddenStates(wrong, Runtime(servers={"ches": servers["rm"]}, retries=0)).check()
+
+
+def hidden_config(policy: Path, **more: Any) -> VllmChes:
+    settings = {"kind": "ches/vllm", "served_model": "policy", "max_tokens": LONGEST}
+    return VllmChes(**{**settings, "weights": Weights(model=str(policy)), **more})
+
+
+def test_states_from_a_server_are_those_of_the_model_in_process(servers: Any, policy: Path) -> None:
+    rng = np.random.default_rng(0)
+    sequences = [
+        PromptResponse(rng.integers(3, 250, size=p).tolist(), rng.integers(3, 250, size=r).tolist())
+        for p, r in ((1, 1), (30, 1), (1, 200), (90, 45), (700, 600))
+    ]
+    beginnings = [Beginning(2, 7), Beginning(4, 600)]
+    here = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
+    remote = VllmHiddenStates(hidden_config(policy), Runtime(servers=servers))
+
+    (facts,) = remote.check()
+    found = remote.read(sequences, beginnings)
+
+    expected = HiddenStates(here, Runtime()).read(sequences, beginnings)
+    assert facts["width"] == found.sums.shape[1]
+    assert found.sums == pytest.approx(expected.sums, rel=1e-4, abs=1e-3)
+    assert found.firsts == pytest.approx(expected.firsts, rel=1e-4, abs=1e-3)
+
+
+def test_ches_through_servers_equals_ches_in_process(
+    servers: Any, policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines(
+        [explicit(f"Is it {n}?", f"Yes, it is {n}", f"Yes, no {n * 7}") for n in range(12)]
+        + [explicit("Is it 3?", "Yes, it is 3", "Never")]
+    )
+    weights = f"weights: {{model: {policy}}}, max_tokens: {LONGEST}, store: float32"
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures:\n"
+        f"  - {{kind: ches/transformers, name: here, {weights}}}\n"
+        f"  - {{kind: ches/vllm, served_model: policy, {weights}}}\n"
+    )
+
+    facts = table(recipe, tmp_path, "facts", servers={"ches": servers["ches"]})
+
+    sums = dict(table(recipe, tmp_path, "sums_here").select("response_id", "mean").iter_rows())
+    for row in facts.iter_rows(named=True):
+        mean = np.array(sums[row["chosen_id"]])
+        for form in ("normalized", "ln_div", "normalized_reversed"):
+            scale = 1e-4 * float(mean @ mean)
+            assert row[f"ches_{form}"] == pytest.approx(row[f"here_{form}"], abs=scale)
+        assert row["ches"] == pytest.approx(row["here"], rel=1e-3)
+        assert row["ches_shared_tokens"] == row["here_shared_tokens"]
+
+
+def test_a_judge_gives_the_probabilities_of_its_model(
+    servers: Any, policy: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    from prefine.measure.judge import wording
+    from prefine.recipe import VllmJudge
+
+    write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No, never, {n}") for n in range(5)])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: [{kind: judge/vllm, "
+        f"served_model: policy, max_tokens: {LONGEST}, weights: {{model: {policy}}}}}]\n"
+    )
+
+    facts = table(recipe, tmp_path, "facts", servers={"judge": servers["judge"]})
+
+    model: Any = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32).eval()
+    chat = Chat(Weights(model=str(policy)))
+    a, b = (chat.ids(letter)[0] for letter in "AB")
+    judge = VllmJudge(kind="judge/vllm", served_model="policy", weights=Weights(model=str(policy)))
+    texts = dict(table(recipe, tmp_path, "responses").select("response_id", "messages").iter_rows())
+    prompts = dict(table(recipe, tmp_path, "prompts").select("prompt_id", "messages").iter_rows())
+    assert facts.height == 5
+    for row in facts.iter_rows(named=True):
+        said = [texts[row[f"{side}_id"]][0]["content"] for side in ("chosen", "rejected")]
+        given = []
+        for first, second in (said, said[::-1]):
+            asked = wording(judge, prompts[row["prompt_id"]], first, second)
+            ids = chat.ids(chat.text([user(asked)], ask=True))
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+            given.append(float(torch.softmax(logits[[a, b]], dim=0)[0]))
+        expected = (given[0] + 1 - given[1]) / 2
+        assert row["judge_probability"] == pytest.approx(expected, abs=1e-4)
+        assert row["judge_position_bias"] == pytest.approx((given[0] - 1 + given[1]) / 2, abs=1e-4)
+        assert row["judge_num_answers"] == 2
+
+
+def test_a_server_that_is_killed_while_it_scores_is_started_again_and_nothing_is_lost(
+    server: str, model: Path, alone: Any
+) -> None:
+    rng = np.random.default_rng(2)
+    conversations = [rng.integers(3, 250, size=n % 90 + 5).tolist() for n in range(300)]
+    patient = runtime(server, batch_rows=8, in_flight=2).model_copy(update={"retries": 12})
+    answered: list[int] = []
+
+    def kills(places: list[int], _rewards: Any) -> None:
+        answered.extend(places)
+        if len(answered) == 40:
+            os.kill(listener(server), signal.SIGKILL)
+
+    found = VllmServers(config(model), patient).score(conversations, kills)
+
+    assert sorted(answered) == list(range(300))
+    sample = range(0, 300, 15)
+    expected = [alone(conversations[place]) for place in sample]
+    assert found[list(sample), 0] == pytest.approx(expected, abs=1e-4)
+
+
+def listener(url: str) -> int:
+    """Return the process that serves an address, found by its command line."""
+    port = url.rpartition(":")[2]
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"--port" in words and port.encode() in words and b"prefine.serve.guard" not in words:
+            return int(folder.name)
+    raise AssertionError(f"no process serves {url}")
