@@ -43,10 +43,11 @@ bench: $(VENV)/.tested
 	$(BIN)/python tests/bench/ches.py --json bench-results/ches.json
 	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
 
-# vLLM in process against vLLM as a server with our client
+# vLLM in process against vLLM as a server with our client; vLLM against transformers
 bench-vllm: $(VENV)/.tested $(VLLM)/.installed
 	mkdir -p bench-results
 	$(BIN)/python tests/bench/scoring.py --json bench-results/scoring.json
+	$(BIN)/python tests/bench/parity.py $(DATA) --json bench-results/parity.json
 
 # torch comes first and by itself, so that its CPU build is the one that everything else finds
 $(VENV)/.installed: pyproject.toml constraints.txt
