@@ -20,7 +20,7 @@ from prefine.errors import RecipeError, ServiceError
 from prefine.recipe import Runtime, VllmReward, Weights
 from prefine.serve.launch import Launch, serving
 from prefine.serve.vllm import VllmServers
-from tests.made import byte_tokenizer, call, explicit
+from tests.made import byte_tokenizer, call, explicit, prefect_environment
 
 ENGINE = """#!{python}
 import json, os, subprocess, sys
@@ -218,3 +218,31 @@ def test_a_run_starts_the_servers_it_is_told_to_and_ends_them(
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert manifest["servers"]["reward_rm"][0]["vllm"] == "0.32.0"
     assert manifest["chats"]["reward_rm"][0]["num_bos"] == 0
+
+
+def test_the_flow_serves_curates_and_ends(
+    engine: Any, tmp_path: Path, write_lines: Any, project: Path
+) -> None:
+    folder = launch(tmp_path).weights.model
+    write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No {n}") for n in range(8)])
+    (tmp_path / "recipe.yaml").write_text(
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nshards: 2\n"
+        "measures: [{kind: reward/vllm, name: rm, served_model: rm, max_tokens: 60, "
+        f"weights: {{model: {folder}}}}}]\n"
+    )
+    command = [sys.executable, "-m", "flows.serve", str(tmp_path / "recipe.yaml"), "--start", "rm"]
+    command += ["--output", str(tmp_path / "out"), "--root", str(tmp_path / "root")]
+    command += [
+        "--engine",
+        str(engine()),
+        "--runtime",
+        json.dumps({"logs": str(tmp_path / "logs")}),
+    ]
+
+    call(command, prefect_environment(tmp_path / "home"), project)
+
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["splits"] == {"train": 8}
+    processes = started(tmp_path)
+    assert len(processes) == 1
+    assert gone(processes[0][:2])
