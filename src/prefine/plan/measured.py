@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
+from prefine.ingest import examples
 from prefine.measure import (
     agreement,
     bootstrap,
@@ -18,7 +19,10 @@ from prefine.measure import (
     embeddings,
     lengths,
     near_duplicates,
+    neighbours,
     reward,
+    targets,
+    topics,
 )
 from prefine.plan.builder import Builder
 from prefine.recipe import (
@@ -28,17 +32,21 @@ from prefine.recipe import (
     Lengths,
     Measure,
     NearDuplicates,
+    PromptNeighbours,
+    PromptTopics,
     Reward,
     RewardAgreement,
+    TargetSimilarity,
     TransformersReward,
     VllmReward,
 )
-from prefine.schema import flat_schema
+from prefine.schema import QUARANTINE, flat_schema
 from prefine.schema.json import Json
 from prefine.step import Counts
 
 _TEXTS = ("pairs", "gather")
 _VECTORS = ("prompt_vectors", "response_vectors")
+_OF_PROMPTS = (NearDuplicates, PromptTopics, PromptNeighbours, TargetSimilarity)
 
 
 class _Measured(NamedTuple):
@@ -57,15 +65,31 @@ def _measured(measure: Measure) -> _Measured:
             return _Measured(lengths.measure, _TEXTS)
         case Cosine():
             return _Measured(cosine.measure, ("pairs", "response_vectors"))
-        case NearDuplicates():
-            return _Measured(near_duplicates.measure, ("gather", "prompt_vectors"), "corpus")
         case BootstrapReward():
             upstream = (*_TEXTS, *_VECTORS, f"heads_{measure.name}")
             return _Measured(bootstrap.score, upstream, seeded=True)
         case Ches():
             return _Measured(ches.measure, _TEXTS, uses="model")
+        case NearDuplicates() | PromptTopics() | PromptNeighbours() | TargetSimilarity():
+            return _of_prompts(measure)
         case _:
             return _of_rewards(measure)
+
+
+def _of_prompts(
+    measure: NearDuplicates | PromptTopics | PromptNeighbours | TargetSimilarity,
+) -> _Measured:
+    upstream = ("gather", "prompt_vectors")
+    match measure:
+        case NearDuplicates():
+            return _Measured(near_duplicates.measure, upstream, "corpus")
+        case PromptTopics():
+            return _Measured(topics.measure, upstream, "corpus", seeded=True)
+        case PromptNeighbours():
+            return _Measured(neighbours.measure, upstream, "corpus")
+        case TargetSimilarity():
+            vectors = f"example_vectors_{measure.name}"
+            return _Measured(targets.measure, (*upstream, vectors), "corpus")
 
 
 def _of_rewards(measure: Reward | RewardAgreement) -> _Measured:
@@ -79,7 +103,7 @@ def _of_rewards(measure: Reward | RewardAgreement) -> _Measured:
 def table_of(measure: Measure) -> tuple[str, str]:
     """Return a measure's table and the id that its rows have."""
     name = getattr(measure, "name", measure.kind)
-    return f"measure_{name}", "prompt_id" if isinstance(measure, NearDuplicates) else "pair_id"
+    return f"measure_{name}", "prompt_id" if isinstance(measure, _OF_PROMPTS) else "pair_id"
 
 
 def add_reward(made: Builder, config: Reward) -> None:
@@ -113,6 +137,8 @@ def add_measure(made: Builder, measure: Measure) -> None:
     """Add the step that writes a measure's table, and those before it that it needs."""
     if isinstance(measure, BootstrapReward):
         _add_heads(made, measure)
+    if isinstance(measure, TargetSimilarity):
+        _add_examples(made, measure)
     how, (table, key) = _measured(measure), table_of(measure)
     more: dict[str, Any] = {}
     if isinstance(measure, RewardAgreement):
@@ -121,6 +147,8 @@ def add_measure(made: Builder, measure: Measure) -> None:
     writes = {table: flat_schema(key, measure.columns())}
     if isinstance(measure, Ches) and (sums := ches.sums_schema(measure)) is not None:
         writes[f"sums_{measure.name}"] = sums
+    if isinstance(measure, PromptNeighbours):
+        writes["neighbour_lists"] = neighbours.LISTS
     made.add(
         table,
         partial(how.run, config=measure, **seed, **more),
@@ -161,4 +189,24 @@ def _add_heads(made: Builder, measure: BootstrapReward) -> None:
         measure.identity() | {"seed": seed},
         scope="corpus",
         num_parts=1,
+    )
+
+
+def _add_examples(made: Builder, measure: TargetSimilarity) -> None:
+    """Add the steps that read and embed the examples."""
+    name, encoder = measure.name, made.recipe.encoder
+    writes = {f"examples_{name}": examples.EXAMPLES, "quarantine": QUARANTINE}
+    run = partial(examples.read_examples, config=measure)
+    num_parts = len(measure.resolved)
+    made.add(f"examples_{name}", run, (), writes, measure.identity(), num_parts=num_parts)
+    upstream = (f"examples_{name}", *(("encoder",) if encoder.static else ()))
+    made.add(
+        f"example_vectors_{name}",
+        partial(targets.embed, config=measure, encoder=encoder),
+        upstream,
+        {f"example_vectors_{name}": targets.VECTORS},
+        encoder.identity(),
+        scope="corpus",
+        num_parts=1,
+        uses="model",
     )

@@ -13,11 +13,18 @@ from prefine import decide, pair
 from prefine.errors import RecipeError
 from prefine.export import shards
 from prefine.ingest import gather, read
-from prefine.measure import facts
+from prefine.measure import entropy, facts
 from prefine.plan.builder import Builder
 from prefine.plan.measured import add_embeddings, add_measure, add_reward, table_of
 from prefine.plan.resolve import embeds, resolve
-from prefine.recipe import Recipe, Runtime, TransformersReward, VllmReward, columns_of
+from prefine.recipe import (
+    PromptNeighbours,
+    Recipe,
+    Runtime,
+    TransformersReward,
+    VllmReward,
+    columns_of,
+)
 from prefine.schema import DECISIONS, PAIRS, flat_schema
 from prefine.schema.json import Json
 from prefine.step import Step
@@ -70,6 +77,7 @@ def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
         add_measure(made, measure)
     _facts(made)
     _decide(made)
+    _diversity(made)
     _export(made)
     return Plan(resolved, tuple(made.steps.values()))
 
@@ -113,6 +121,16 @@ def _decide(made: Builder) -> None:
     config = {"rules": rules, "seed": recipe.seed}
     run = partial(decide.decide, recipe=recipe)
     made.add("decide", run, ("facts",), {"decisions": DECISIONS}, config, **more)
+
+
+def _diversity(made: Builder) -> None:
+    """Add the step that says how diverse the kept prompts are, where neighbours were measured."""
+    recipe = made.recipe
+    for measure in recipe.measures:
+        if isinstance(measure, PromptNeighbours):
+            run = partial(entropy.report, config=measure, seed=recipe.seed)
+            config = {"kth": measure.kth, "seed": recipe.seed}
+            made.add("diversity", run, ("decide", "prompt_vectors"), {}, config, scope="corpus")
 
 
 def _export(made: Builder) -> None:

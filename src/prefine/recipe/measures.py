@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
+from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimilarity
 from prefine.recipe.models import Encoder, Weights
 from prefine.recipe.neighbours import Cosine, NearDuplicates
 from prefine.recipe.policy import Ches
@@ -48,6 +49,9 @@ Measure = Annotated[
     Lengths
     | Cosine
     | NearDuplicates
+    | PromptTopics
+    | PromptNeighbours
+    | TargetSimilarity
     | BootstrapReward
     | TransformersReward
     | VllmReward
@@ -70,8 +74,11 @@ __all__ = [
     "Lengths",
     "Measure",
     "NearDuplicates",
+    "PromptNeighbours",
+    "PromptTopics",
     "Reward",
     "RewardAgreement",
+    "TargetSimilarity",
     "TransformersReward",
     "VllmReward",
     "Weights",
