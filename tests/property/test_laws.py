@@ -436,6 +436,7 @@ measures:
   - {kind: reward/bootstrap}
 rules:
   - {name: one, column: chars_gap, minimum: 1, missing: hold}
+  - {name: three, budget: 9, diverse: {weight: 2}, balance: [prompt_topic]}
   - {name: two, cap: 2, per: prompt_id, order_by: cosine}
 export: {test_ratio: 0.1, license: mit}
 """

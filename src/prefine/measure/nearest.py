@@ -28,7 +28,9 @@ DIGITS = 6
 """Similarities are rounded to this many digits, so that equal vectors are equally near."""
 
 _LISTS_PER_ROOT = 4
-_PROBES = 32
+_PROBES = 64
+"""Lists that are searched. Of 100,000 made vectors (256 dimensions, 2 cores) 0.973 of the nearest
+32 were found in 51 s with 64 lists, 0.923 in 34 s with 32; comparing every pair took 60 s."""
 _TRAINED_ON = 64
 _SPREAD = 8
 """Vectors whose similarities are computed at once, for each query of a block."""

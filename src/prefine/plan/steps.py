@@ -120,7 +120,10 @@ def _decide(made: Builder) -> None:
     more: Json = {"scope": "corpus", "rows_of": "facts", "rows_to": "decisions"}
     config = {"rules": rules, "seed": recipe.seed}
     run = partial(decide.decide, recipe=recipe)
-    made.add("decide", run, ("facts",), {"decisions": DECISIONS}, config, **more)
+    upstream = ("facts",)
+    if any(rule.diverse is not None for rule in recipe.rules):
+        upstream = ("facts", "measure_prompt_neighbours")
+    made.add("decide", run, upstream, {"decisions": DECISIONS}, config, **more)
 
 
 def _diversity(made: Builder) -> None:

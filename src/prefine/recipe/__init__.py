@@ -26,7 +26,7 @@ from prefine.recipe.measures import (
     columns_of,
 )
 from prefine.recipe.model import RESERVED, Export, Pairs, Recipe, Runtime
-from prefine.recipe.rules import Condition, Rule, Structure
+from prefine.recipe.rules import Condition, Diverse, Rule, Structure
 from prefine.recipe.sources import (
     ColumnMap,
     File,
@@ -45,6 +45,7 @@ __all__ = [
     "ColumnMap",
     "Condition",
     "Cosine",
+    "Diverse",
     "Encoder",
     "Export",
     "File",
