@@ -1,6 +1,7 @@
 """Selection on the bundled sample: exact counts, entropy told, the same from 1 and 2 threads."""
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import orjson
 import polars as pl
 import pytest
 
+from prefine.errors import RecipeError
 from prefine.plan import Plan, make_plan, publish_plan, run_plan
 from prefine.plan.look import rows
-from prefine.recipe import Runtime, parse_recipe
+from prefine.recipe import Runtime, load_recipe, parse_recipe
 from tests.made import call, files
 
 RECIPE = """
@@ -120,6 +122,22 @@ def test_the_manifest_and_the_card_tell_how_diverse_the_selection_is(
     assert f"| kept | {chosen} | {found['kept']['entropy']:.3f} |" in card
     assert notes["example_vectors_target"]["num_examples"] == 2
     assert notes["measure_prompt_neighbours"]["lists"] == "complete"
+
+
+def test_the_published_recipe_makes_the_same_plan_and_knows_its_examples(
+    sample: Path, tmp_path: Path
+) -> None:
+    plan, runtime = ran(sample)
+    publish_plan(plan, runtime, str(tmp_path / "out"))
+    published = load_recipe(tmp_path / "out" / "recipe.yaml")
+
+    assert make_plan(published, runtime).steps[-1].fingerprint == plan.steps[-1].fingerprint
+
+    elsewhere = tmp_path / "data"
+    shutil.copytree(sample, elsewhere, ignore=shutil.ignore_patterns("root*"))
+    (elsewhere / "examples.jsonl").write_text('{"prompt": "Something else?"}\n')
+    with pytest.raises(RecipeError, match="measure target: other bytes than `sha256` says"):
+        make_plan(published, Runtime(root=str(tmp_path / "root"), data=str(elsewhere)))
 
 
 def test_one_and_two_threads_write_the_same_bytes(sample: Path, tmp_path: Path) -> None:

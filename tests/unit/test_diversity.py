@@ -136,6 +136,18 @@ def test_equally_near_prompts_share_a_place() -> None:
     assert places_of(np.array([0.5, 0.9, 0.5, 0.1], np.float32)).tolist() == [2, 1, 2, 4]
 
 
+def test_ranks_do_not_depend_on_where_a_prompt_stands() -> None:
+    vectors, examples = grouped(20, 10), grouped(7, 1, seed=1)
+    vectors[150:] = vectors[3]
+    order = np.random.default_rng(2).permutation(len(vectors))
+
+    straight, mixed = ranked(vectors, examples), ranked(vectors[order], examples)
+
+    for one, other in zip(straight, mixed, strict=True):
+        assert (one[order] == other).all()
+    assert len(set(straight[0][150:].tolist())) == 1
+
+
 def test_entropy_is_that_worked_out_by_hand() -> None:
     """Points 0, 1, 3, 7 on a line: d_1 = 1, 1, 2, 4; psi(4) - psi(1) = 11/6; V_1 = 2."""
     expected = 11 / 6 + np.log(2) + np.log(8) / 4

@@ -8,9 +8,8 @@ change places. So queries are cut into blocks of a fixed size, every block is se
 of its own, and the similarities are computed again in one fixed way. Training has one thread.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 import faiss
@@ -47,13 +46,17 @@ class Nearest(NamedTuple):
     """Cosines, shape (queries, K); -inf where there are fewer."""
 
 
-@contextmanager
-def one_thread() -> Generator[None]:
-    """Let libraries compute with one thread, so that their sums are always rounded alike."""
-    from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+def alone(work: Callable[[], _Found]) -> _Found:
+    """Call ``work`` in a thread whose libraries compute with one thread; return what it returned.
 
-    with threadpool_limits(1):
-        yield
+    Only that thread is limited, so that steps beside it keep theirs.
+    """
+    with _workers(1) as pool:
+        return pool.submit(work).result()
+
+
+def _workers(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count, initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 def blockwise(count: int, work: Callable[[slice], _Found]) -> list[_Found]:
@@ -64,8 +67,7 @@ def blockwise(count: int, work: Callable[[slice], _Found]) -> list[_Found]:
         work: Gets a block of them; the libraries below it compute with one thread.
     """
     blocks = [slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK)]
-    workers = faiss.omp_get_max_threads()
-    with ThreadPoolExecutor(workers, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+    with _workers(faiss.omp_get_max_threads()) as pool:
         return list(pool.map(work, blocks))
 
 
@@ -121,11 +123,8 @@ def _inverted(vectors: Vectors) -> faiss.Index:
     )
     index.nprobe = _PROBES
     step = max(1, count // (_TRAINED_ON * num_lists))
-    with one_thread():
-        index.train(np.ascontiguousarray(vectors[::step]))
-    for start in range(0, count, BLOCK):
-        with one_thread():
-            index.add(vectors[start : start + BLOCK])
+    alone(lambda: index.train(np.ascontiguousarray(vectors[::step])))
+    alone(lambda: index.add(vectors))
     return index
 
 

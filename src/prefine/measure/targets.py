@@ -18,6 +18,7 @@ import io
 from collections import Counter
 from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -26,7 +27,7 @@ import pyarrow as pa
 from prefine.errors import DataError
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import VECTOR, Embeds, Vectors
-from prefine.measure.nearest import DIGITS, nearest, one_thread
+from prefine.measure.nearest import DIGITS, nearest
 from prefine.recipe import Encoder, TargetSimilarity
 from prefine.serve.static import Static, StaticEmbedder
 from prefine.step import Counts, Work
@@ -135,8 +136,9 @@ def ranked(vectors: Vectors, examples: Vectors) -> tuple[Ranks, Scores]:
     best = np.full(len(vectors), len(vectors), np.int64)
     total = np.zeros(len(vectors))
     for start in range(0, len(examples), _LISTS):
-        with one_thread():
-            cosines = examples[start : start + _LISTS] @ vectors.T
+        block = examples[start : start + _LISTS]
+        # not a product of matrices: there, the sums of a row depend on where in it they stand
+        cosines = faiss.pairwise_distances(block, vectors, faiss.METRIC_INNER_PRODUCT)
         for of_example in cosines.round(DIGITS):
             places = places_of(of_example)
             best = np.minimum(best, places)

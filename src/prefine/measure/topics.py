@@ -14,8 +14,7 @@ import polars as pl
 
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import Vectors
-from prefine.measure.nearest import nearest as find_nearest
-from prefine.measure.nearest import one_thread
+from prefine.measure.nearest import alone, nearest
 from prefine.recipe import PromptTopics
 from prefine.step import Counts, Work
 
@@ -35,7 +34,7 @@ def measure(work: Work, config: PromptTopics, seed: int) -> Counts:
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
     centres = fit(vectors, config, seed)
-    near = find_nearest(vectors, centres, 1, len(centres))
+    near = nearest(vectors, centres, 1, len(centres))
     label = np.full(len(prompts.ids), -1)
     label[solid] = near.places.ravel()
     found = prompts.frame().with_columns(
@@ -79,8 +78,7 @@ def fit(vectors: Vectors, config: PromptTopics, seed: int) -> Vectors:
         max_points_per_centroid=len(vectors),
     )
     model.cp.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
-    with one_thread():
-        model.train(np.ascontiguousarray(vectors[::step]))
+    alone(lambda: model.train(np.ascontiguousarray(vectors[::step])))
     return model.centroids
 
 
