@@ -487,6 +487,7 @@ def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
         device="cuda",
         cache="x",
         batch_tokens=1,
+        index_bytes=1,
         batch_rows=1,
         request_tokens=1,
         in_flight=1,

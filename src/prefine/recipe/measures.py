@@ -13,7 +13,7 @@ from pydantic import Field
 from prefine.recipe.base import Part
 from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimilarity
 from prefine.recipe.models import Encoder, Weights
-from prefine.recipe.neighbours import Cosine, NearDuplicates
+from prefine.recipe.neighbours import Cosine, NearDuplicates, Search
 from prefine.recipe.policy import Ches
 from prefine.recipe.rewards import (
     BootstrapReward,
@@ -78,6 +78,7 @@ __all__ = [
     "PromptTopics",
     "Reward",
     "RewardAgreement",
+    "Search",
     "TargetSimilarity",
     "TransformersReward",
     "VllmReward",
