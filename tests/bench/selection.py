@@ -25,11 +25,10 @@ from report import machine, print_table, write_json
 from prefine.decide.balance import balanced
 from prefine.decide.diverse import Graph, graph_of, greedy
 from prefine.measure.entropy import entropy_of
-from prefine.measure.nearest import Nearest, nearest, recall
-from prefine.measure.neighbours import others
+from prefine.measure.index import Found, built
 from prefine.measure.targets import ranked
 from prefine.measure.topics import fit
-from prefine.recipe import Diverse, PromptNeighbours, PromptTopics
+from prefine.recipe import Diverse, PromptNeighbours, PromptTopics, Runtime, Search
 
 CENTRES = 500
 NEIGHBOURS = PromptNeighbours(kind="prompt_neighbours")
@@ -53,19 +52,23 @@ def made(prompts: int, dimensions: int) -> tuple[Vectors, Any]:
     return vectors, of
 
 
-def listed(vectors: Vectors, exact_up_to: int) -> tuple[Nearest, float | None]:
-    """Return the neighbours as the measure finds them, and their recall where not exact."""
-    found = others(nearest(vectors, vectors, NEIGHBOURS.neighbours + 1, exact_up_to))
-    if len(vectors) <= exact_up_to:
-        return found, None
-    queries = np.linspace(0, len(vectors) - 1, 200).astype(np.int64)
-    places = np.concatenate([queries[:, None], found.places[queries]], axis=1)
-    own = np.ones((len(queries), 1))
-    similar = np.concatenate([own, found.similarities[queries]], axis=1)
-    return found, recall(Nearest(places, similar), vectors, queries)
+def listed(vectors: Vectors, exact_up_to: int) -> tuple[Found, Any]:
+    """Return the neighbours as the measure finds them, and what the index says of itself."""
+    count = NEIGHBOURS.neighbours
+    ids = [f"{place:09d}" for place in range(len(vectors))]
+    everything = [(np.arange(len(ids)), vectors)]
+    found = Found(np.empty((len(ids), count), np.int64), np.empty((len(ids), count)))
+    search, runtime = Search(exact_up_to=exact_up_to), Runtime()
+    with built(ids, lambda: everything, count=count, config=search, runtime=runtime, seed=0) as (
+        index,
+        notes,
+    ):
+        for mine, near in index.join(count):
+            found.places[mine], found.similarities[mine] = near
+    return found, notes
 
 
-def graph(found: Nearest) -> Graph:
+def graph(found: Found) -> Graph:
     rows, columns = np.nonzero(found.places >= 0)
     near = found.places[rows, columns]
     return graph_of(len(found.places), rows, near, found.similarities[rows, columns])
@@ -87,14 +90,14 @@ def part(name: str, args: argparse.Namespace) -> dict[str, Any]:
     if name == "topics":
         _, seconds = timed(lambda: fit(vectors, TOPICS, 0))
     elif name == "neighbours":
-        (found, share), seconds = timed(lambda: listed(vectors, args.exact_up_to))
-        more = {} if share is None else {"recall": share}
+        (found, notes), seconds = timed(lambda: listed(vectors, args.exact_up_to))
+        more = {key: notes[key] for key in ("index", "recall")}
         np.savez(folder / "near.npz", *found)
     elif name == "targets":
         (_, _), seconds = timed(lambda: ranked(vectors, vectors[:100]))
     elif name in {"cover", "spread"}:
         with np.load(folder / "near.npz") as stored:
-            found = Nearest(stored["arr_0"], stored["arr_1"])
+            found = Found(stored["arr_0"], stored["arr_1"])
         near, laying = timed(lambda: graph(found))
         by: Any = name
         order, seconds = timed(lambda: greedy(near, quality, tie, Diverse(by=by)))
@@ -145,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=int, default=100_000)
     parser.add_argument("--dimensions", type=int, default=256)
-    parser.add_argument("--exact-up-to", type=int, default=NEIGHBOURS.exact_up_to)
+    parser.add_argument("--exact-up-to", type=int, default=NEIGHBOURS.search.exact_up_to)
     parser.add_argument("--folder", type=Path, default=Path(".bench"))
     parser.add_argument("--part", choices=PARTS)
     parser.add_argument("--json", type=Path)
@@ -162,7 +165,7 @@ def main() -> None:
         done = subprocess.run([*own, "--part", name], capture_output=True, text=True, check=True)
         rows.append(json.loads(done.stdout))
     selections = chosen(args.prompts, args.dimensions, args.folder)
-    heads = ("part", "seconds", "layout_s", "recall", "peak_mb")
+    heads = ("part", "seconds", "layout_s", "index", "recall", "peak_mb")
     print_table([{head: row.get(head, "") for head in heads} for row in rows])
     print_table(selections)
     if args.json:

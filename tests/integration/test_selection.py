@@ -121,7 +121,8 @@ def test_the_manifest_and_the_card_tell_how_diverse_the_selection_is(
     assert found["k"] == 5
     assert f"| kept | {chosen} | {found['kept']['entropy']:.3f} |" in card
     assert notes["example_vectors_target"]["num_examples"] == 2
-    assert notes["measure_prompt_neighbours"]["lists"] == "complete"
+    neighbours = notes["measure_prompt_neighbours"]
+    assert (neighbours["listed"], neighbours["recall"]) == ("all others", 1.0)
 
 
 def test_the_published_recipe_makes_the_same_plan_and_knows_its_examples(

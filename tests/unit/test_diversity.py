@@ -16,8 +16,7 @@ from prefine.ingest.files import RawRow
 from prefine.ingest.record import RowError
 from prefine.measure.embeddings import Vectors
 from prefine.measure.entropy import RESOLUTION, entropy_of, knn_entropy
-from prefine.measure.nearest import Nearest, nearest, recall
-from prefine.measure.neighbours import others
+from prefine.measure.nearest import nearest
 from prefine.measure.targets import places_of, ranked
 from prefine.measure.topics import fit, named
 from prefine.plan import make_plan
@@ -46,7 +45,7 @@ def brute(vectors: Vectors) -> Any:
 def test_the_nearest_are_those_of_brute_force() -> None:
     vectors = grouped(30, 8)
 
-    found = nearest(vectors[:50], vectors, 5, 1000)
+    found = nearest(vectors[:50], vectors, 5)
 
     expected = -np.sort(-brute(vectors)[:50], axis=1)[:, :5]
     assert found.similarities == pytest.approx(expected, abs=2e-6)
@@ -57,33 +56,9 @@ def test_the_nearest_are_those_of_brute_force() -> None:
 def test_equally_near_vectors_come_in_the_order_of_their_places() -> None:
     vectors = unit([[1, 0], [0, 1], [1, 0], [1, 1], [1, 0]])
 
-    found = nearest(vectors[[2]], vectors, 5, 1000)
+    found = nearest(vectors[[2]], vectors, 5)
 
     assert found.places.tolist() == [[0, 2, 4, 3, 1]]
-
-
-def test_recall_is_one_for_the_truth_and_less_for_a_miss() -> None:
-    vectors = grouped(30, 8)
-    queries = np.array([3, 77])
-    true = nearest(vectors[queries], vectors, 4, 1000)
-    missed = true.similarities.copy()
-    missed[1, 3] -= 0.5
-
-    assert recall(true, vectors, queries) == 1.0
-    assert recall(Nearest(true.places, missed), vectors, queries) == 7 / 8
-    inverted = nearest(vectors[queries], vectors, 4, 10)
-    assert recall(inverted, vectors, queries) == 1.0
-
-
-def test_no_vector_is_its_own_neighbour() -> None:
-    vectors = unit([[1, 0]] * 6 + [[0, 1], [1, 1]])
-
-    found = others(nearest(vectors, vectors, 4, 1000))
-
-    assert found.places.shape == (8, 3)
-    assert not (found.places == np.arange(8)[:, None]).any()
-    assert found.similarities[5].tolist() == [1.0] * 3
-    assert found.places[6, 0] == 7
 
 
 def test_topics_are_the_groups_that_are_there() -> None:
@@ -201,9 +176,8 @@ vectors = rng.normal(size=(40, 64))[rng.integers(0, 40, 5000)] + rng.normal(size
 vectors[100:150] = vectors[7]
 vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 digest = hashlib.sha256()
-for exact_up_to in (10_000, 100):
-    for part in nearest(vectors, vectors, 9, exact_up_to):
-        digest.update(part.tobytes())
+for part in nearest(vectors, vectors, 9):
+    digest.update(part.tobytes())
 digest.update(fit(vectors, PromptTopics(kind="prompt_topics"), 0).tobytes())
 for part in ranked(vectors, vectors[:40]):
     digest.update(part.tobytes())
@@ -268,6 +242,31 @@ def test_fewer_prompts_than_the_kth_neighbour_have_no_distance(
 
     assert found["prompt_knn_distance"].to_list() == [None] * 3
     assert found["prompt_knn_reason"].to_list() == ["too_few"] * 3
+
+
+@pytest.mark.parametrize(("exact_up_to", "share"), [(1000, 1.0), (20, 0.95)])
+def test_lists_hold_the_nearest_others_and_no_prompt_itself(
+    write_lines: Any, tmp_path: Path, exact_up_to: int, share: float
+) -> None:
+    rng = np.random.default_rng(0)
+    words = [text.split() for text in PROMPTS]
+    asked = [" ".join(rng.permutation(words[n % 6])[:5].tolist()) + f" {n}" for n in range(60)]
+    write_lines([explicit(text, "yes", "no") for text in asked])
+    search = f"search: {{exact_up_to: {exact_up_to}, recall: 1.0}}"
+    recipe = RECIPE + f"[{{kind: prompt_neighbours, complete_up_to: 9, neighbours: 7, {search}}}]\n"
+
+    lists = table(recipe, tmp_path, "neighbour_lists").sort("prompt_id")
+    stored = table(recipe, tmp_path, "prompt_vectors").sort("prompt_id")
+
+    vectors = unit(np.array(stored["vector"].to_list()))
+    cosines = brute(vectors)
+    np.fill_diagonal(cosines, -2)
+    expected = -np.sort(-cosines, axis=1)[:, :7]
+    places = np.array(lists["places"].to_list())
+    found = np.array(lists["similarities"].to_list())
+    assert np.take_along_axis(cosines, places, axis=1) == pytest.approx(found, abs=2e-6)
+    assert (found > expected - 2e-6).mean() >= share
+    assert (places != np.arange(60)[:, None]).all()
 
 
 def test_prompts_are_ranked_by_their_likeness_to_examples(write_lines: Any, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from scipy.special import digamma, gammaln
 
 from prefine.measure.corpus import read_prompts
 from prefine.measure.embeddings import Vectors
+from prefine.measure.index import without
 from prefine.measure.nearest import nearest
 from prefine.measure.neighbours import euclidean
 from prefine.recipe import PromptNeighbours
@@ -102,11 +103,8 @@ def _distances(vectors: Vectors, k: int) -> Distances:
     """Return the distance of each point, or of a sample of them, to its k-th nearest other one."""
     count = len(vectors)
     queries = np.unique(np.linspace(0, count - 1, min(count, _QUERIES)).astype(np.int64))
-    found = nearest(vectors[queries], vectors, k + 1, count)
-    mine = found.places == queries[:, None]
-    mine[~mine.any(axis=1), -1] = True
-    cosines = found.similarities[~mine].reshape(len(queries), k)
-    return euclidean(cosines[:, -1])
+    found = nearest(vectors[queries], vectors, k + 1)
+    return euclidean(without(found, found.places == queries[:, None], k).similarities[:, -1])
 
 
 def knn_entropy(distances: Distances, count: int, dimensions: int, k: int) -> float:

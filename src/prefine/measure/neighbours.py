@@ -15,9 +15,9 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.measure.corpus import Prompts, emit_parts, read_prompts, scattered
-from prefine.measure.embeddings import Vectors
-from prefine.measure.nearest import Nearest, Places, nearest, recall
-from prefine.recipe import PromptNeighbours
+from prefine.measure.index import Found, built
+from prefine.measure.rows import Places
+from prefine.recipe import PromptNeighbours, Search
 from prefine.step import Counts, Work
 
 LISTS = pa.schema(
@@ -30,61 +30,48 @@ LISTS = pa.schema(
 )
 """One row a prompt: its neighbours, the most similar first; a blank prompt has none."""
 
-_SAMPLED = 200
-"""Prompts whose neighbours are compared with the true ones, where the search is not exact."""
 
-
-def measure(work: Work, config: PromptNeighbours) -> Counts:
+def measure(work: Work, config: PromptNeighbours, seed: int) -> Counts:
     """List the neighbours of the prompts of all shards.
 
     Args:
         work: Reads ``prompt_vectors``; writes ``measure_prompt_neighbours`` and
             ``neighbour_lists``.
         config: How many, and how they are searched for.
+        seed: Draws what the index learns from, and what recall is measured on.
     """
     prompts = read_prompts(work)
-    solid = prompts.solid
-    vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-    complete = len(vectors) <= config.complete_up_to
-    count = len(vectors) - 1 if complete else config.neighbours
-    found = others(nearest(vectors, vectors, count + 1, config.exact_up_to))
-    exact = len(vectors) <= config.exact_up_to
-    work.notes["search"] = "exact" if exact else "inverted file"
-    work.notes["lists"] = "complete" if complete else f"{count} of {max(len(vectors) - 1, 0)}"
-    if not exact:
-        work.notes["recall"] = round(_recall(found, vectors), 4)
+    num_others = max(len(prompts.solid) - 1, 0)
+    complete = num_others < config.complete_up_to
+    count = num_others if complete else min(config.neighbours, num_others)
+    found = _search(work, prompts, count, config.search, seed)
+    work.notes["listed"] = "all others" if complete else count
     emit_parts(work, "measure_prompt_neighbours", _column(prompts, found, config.kth))
     emit_parts(work, "neighbour_lists", _lists(prompts, found))
     return Counts(len(prompts.ids), len(prompts.ids))
 
 
-def others(found: Nearest) -> Nearest:
-    """Take the query itself out of its neighbours, or the last one where it was not found.
-
-    Args:
-        found: What is nearest to each vector among all vectors, itself included.
-
-    Returns:
-        The same with one column less.
-    """
-    own = np.arange(len(found.places))[:, None]
-    keep = found.places != own
-    if keep.shape[1]:
-        keep[keep.all(axis=1), -1] = False
-    shape = (len(keep), max(keep.shape[1] - 1, 0))
-    return Nearest(found.places[keep].reshape(shape), found.similarities[keep].reshape(shape))
-
-
-def _recall(found: Nearest, vectors: Vectors) -> float:
-    """Return the share of the true neighbours that were found, for prompts all over the corpus."""
-    queries = np.linspace(0, len(vectors) - 1, _SAMPLED).astype(np.int64)
-    own = np.ones(len(queries))[:, None]
-    places = np.concatenate([queries[:, None], found.places[queries]], axis=1)
-    similarities = np.concatenate([own, found.similarities[queries]], axis=1)
-    return recall(Nearest(places, similarities), vectors, queries)
+def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int) -> Found:
+    """Find the neighbours of the prompts that are not blank, in the order of their ids."""
+    solid = prompts.solid
+    vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
+    places = np.full((len(solid), count), -1, np.int64)
+    similarities = np.full((len(solid), count), -np.inf)
+    if not count:
+        return Found(places, similarities)
+    ids: list[str] = [prompts.ids[place] for place in solid.tolist()]
+    everything = [(np.arange(len(ids)), vectors)]
+    with built(
+        ids, lambda: everything, count=count, config=config, runtime=work.runtime, seed=seed
+    ) as (index, notes):
+        for mine, found in index.join(count):
+            places[mine], similarities[mine] = found.places, found.similarities
+            work.progress(len(mine))
+    work.notes.update(notes)
+    return Found(places, similarities)
 
 
-def _column(prompts: Prompts, found: Nearest, kth: int) -> pl.DataFrame:
+def _column(prompts: Prompts, found: Found, kth: int) -> pl.DataFrame:
     distances = np.full(len(found.places), np.nan)
     if found.places.shape[1] >= kth:
         cosine = found.similarities[:, kth - 1]
@@ -106,7 +93,7 @@ def euclidean(cosine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.sqrt(2 - 2 * np.clip(cosine, -1.0, 1.0))
 
 
-def _lists(prompts: Prompts, found: Nearest) -> pl.DataFrame:
+def _lists(prompts: Prompts, found: Found) -> pl.DataFrame:
     """Return the lists of all prompts; places count in all prompts, blank ones included."""
     solid, known = prompts.solid, found.places >= 0
     sizes = np.zeros(len(prompts.ids), np.int64)

@@ -27,7 +27,7 @@ import pyarrow as pa
 from prefine.errors import DataError
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import VECTOR, Embeds, Vectors
-from prefine.measure.nearest import DIGITS, nearest
+from prefine.measure.nearest import nearest
 from prefine.recipe import Encoder, TargetSimilarity
 from prefine.serve.static import Static, StaticEmbedder
 from prefine.step import Counts, Work
@@ -39,6 +39,8 @@ VECTORS = pa.schema(
 
 _LISTS = 16
 """Examples whose lists are in memory at once."""
+_DIGITS = 6
+"""Cosines are rounded to this many digits, so that as good as equal prompts share a place."""
 
 Ranks = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
@@ -101,7 +103,7 @@ def measure(work: Work, config: TargetSimilarity) -> Counts:
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
     examples = _unit(work.read_arrow(f"example_vectors_{name}", part=0))
-    near = nearest(vectors, examples, 1, len(examples))
+    near = nearest(vectors, examples, 1)
     best, score = ranked(vectors, examples)
     column = pl.col(f"{name}_similarity")
     found = prompts.frame().with_columns(
@@ -139,7 +141,7 @@ def ranked(vectors: Vectors, examples: Vectors) -> tuple[Ranks, Scores]:
         block = examples[start : start + _LISTS]
         # not a product of matrices: there, the sums of a row depend on where in it they stand
         cosines = faiss.pairwise_distances(block, vectors, faiss.METRIC_INNER_PRODUCT)
-        for of_example in cosines.round(DIGITS):
+        for of_example in cosines.round(_DIGITS):
             places = places_of(of_example)
             best = np.minimum(best, places)
             total -= np.log2(places)

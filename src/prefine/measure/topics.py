@@ -14,7 +14,8 @@ import polars as pl
 
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import Vectors
-from prefine.measure.nearest import alone, nearest
+from prefine.measure.lists import pooled
+from prefine.measure.nearest import nearest
 from prefine.recipe import PromptTopics
 from prefine.step import Counts, Work
 
@@ -34,7 +35,7 @@ def measure(work: Work, config: PromptTopics, seed: int) -> Counts:
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
     centres = fit(vectors, config, seed)
-    near = nearest(vectors, centres, 1, len(centres))
+    near = nearest(vectors, centres, 1)
     label = np.full(len(prompts.ids), -1)
     label[solid] = near.places.ravel()
     found = prompts.frame().with_columns(
@@ -78,7 +79,9 @@ def fit(vectors: Vectors, config: PromptTopics, seed: int) -> Vectors:
         max_points_per_centroid=len(vectors),
     )
     model.cp.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
-    alone(lambda: model.train(np.ascontiguousarray(vectors[::step])))
+    sample = np.ascontiguousarray(vectors[::step])
+    with pooled() as pool:  # one thread learns, for sums are rounded differently by several
+        pool.each(lambda _: model.train(sample), 1)
     return model.centroids
 
 

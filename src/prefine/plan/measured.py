@@ -86,7 +86,7 @@ def _of_prompts(
         case PromptTopics():
             return _Measured(topics.measure, upstream, "corpus", seeded=True)
         case PromptNeighbours():
-            return _Measured(neighbours.measure, upstream, "corpus")
+            return _Measured(neighbours.measure, upstream, "corpus", seeded=True)
         case TargetSimilarity():
             vectors = f"example_vectors_{measure.name}"
             return _Measured(targets.measure, (*upstream, vectors), "corpus")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import Field, model_validator
 
 from prefine.recipe.base import Name, Part, Where
+from prefine.recipe.neighbours import Search
 from prefine.recipe.sources import File
 from prefine.schema import Column
 
@@ -49,8 +50,7 @@ class PromptNeighbours(Part):
     """How many are listed for each prompt."""
     complete_up_to: int = Field(default=1_000, ge=1, le=10_000)
     """With up to this many prompts every other one is listed, so that ``diverse`` rules see all."""
-    exact_up_to: int = Field(default=100_000, ge=1)
-    """Compare every pair of prompts up to this many, search an inverted file above."""
+    search: Search = Search()
     kth: int = Field(default=5, ge=1)
     """The neighbour whose distance is written down, and behind the entropy of the selection."""
 
