@@ -430,9 +430,13 @@ measures:
   - {kind: lengths}
   - {kind: cosine}
   - {kind: near_duplicates}
+  - {kind: prompt_topics, topics: 3}
+  - {kind: prompt_neighbours}
+  - {kind: target_similarity, files: [rows.jsonl], text: p}
   - {kind: reward/bootstrap}
 rules:
   - {name: one, column: chars_gap, minimum: 1, missing: hold}
+  - {name: three, budget: 9, diverse: {weight: 2}, balance: [prompt_topic]}
   - {name: two, cap: 2, per: prompt_id, order_by: cosine}
 export: {test_ratio: 0.1, license: mit}
 """
@@ -467,7 +471,10 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
         if make_plan(recipe, runtime).steps[-1].fingerprint == plan.steps[-1].fingerprint:
             same.append(path)
 
-    assert same == [("sources", 0, "resolved", 0, "num_bytes")]
+    assert same == [
+        ("sources", 0, "resolved", 0, "num_bytes"),
+        ("measures", 5, "resolved", 0, "num_bytes"),
+    ]
 
 
 def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
@@ -480,6 +487,7 @@ def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
         device="cuda",
         cache="x",
         batch_tokens=1,
+        index_bytes=1,
         batch_rows=1,
         request_tokens=1,
         in_flight=1,

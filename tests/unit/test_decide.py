@@ -239,6 +239,8 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
     recipe = parse_recipe(
         "name: made\nsources: [{name: a, files: [b]}]\nmeasures:\n"
         "  - {kind: lengths}\n  - {kind: cosine}\n  - {kind: near_duplicates}\n"
+        "  - {kind: prompt_topics}\n  - {kind: prompt_neighbours}\n"
+        "  - {kind: target_similarity, files: [c]}\n"
         "  - {kind: reward/bootstrap}\n"
         "  - {kind: ches/transformers, weights: {model: a/b}}\n"
         "  - {kind: reward/transformers, weights: {model: a/b}}\n"

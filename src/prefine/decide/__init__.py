@@ -7,8 +7,9 @@ never happens: a measurement.
 import polars as pl
 
 from prefine.decide.explain import explained
+from prefine.decide.limits import Nearby, nearby
 from prefine.decide.rules import judge
-from prefine.recipe import Recipe, rule_columns
+from prefine.recipe import Recipe, Rule, rule_columns
 from prefine.schema import DECISIONS
 from prefine.step import Counts, Work
 
@@ -20,7 +21,8 @@ def decide(work: Work, recipe: Recipe) -> Counts:
     """Decide on all pairs of all shards.
 
     Args:
-        work: Reads the columns of ``facts`` that rules name; writes ``decisions``.
+        work: Reads the columns of ``facts`` that rules name, and ``neighbour_lists`` for rules
+            that are ``diverse``; writes ``decisions``.
         recipe: Its rules, structural ones first, and its seed.
     """
     rules = recipe.all_rules
@@ -28,7 +30,7 @@ def decide(work: Work, recipe: Recipe) -> Counts:
     named = {
         name.removeprefix("-")
         for rule in rules
-        for name in (rule.column, rule.per, rule.order_by, rule.unless and rule.unless.column)
+        for name in (*_single(rule), *rule.balance)
         if name is not None
     }
     wanted = {need for name in named & columns.keys() for need in columns[name].needs()}
@@ -37,10 +39,22 @@ def decide(work: Work, recipe: Recipe) -> Counts:
         work.read("facts", sorted(wanted), part=part).with_columns(pl.lit(part).alias(_PART))
         for part in work.parts("facts")
     )
-    judged, log = judge(facts, rules, columns, recipe.seed)
+    judged, log = judge(facts, rules, columns, recipe.seed, near=_near(work, rules))
     work.notes["rules"] = log
     decisions = explained(judged, rules)
     for part in work.parts("facts"):
         rows = decisions.filter(pl.col(_PART) == part).select(DECISIONS.names)
         work.emit("decisions", rows, part=part)
     return Counts(facts.height, decisions.height)
+
+
+def _single(rule: Rule) -> tuple[str | None, ...]:
+    return (rule.column, rule.per, rule.order_by, rule.unless and rule.unless.column)
+
+
+def _near(work: Work, rules: tuple[Rule, ...]) -> Nearby | None:
+    """Read which prompts are near which, where a rule wants to know."""
+    if all(rule.diverse is None for rule in rules):
+        return None
+    parts = work.parts("neighbour_lists")
+    return nearby(pl.concat(work.read("neighbour_lists", part=part) for part in parts))

@@ -37,9 +37,10 @@ def _because(rule: Rule) -> pl.Expr:
     value, threshold = _numbers()
     if rule.cap is not None:
         text = f" of its {rule.per}, where {rule.cap} are kept"
-        return pl.concat_str(pl.lit("number "), value, pl.lit(text))
+        return pl.concat_str(pl.lit("number "), value, pl.lit(text + _order(rule)))
     if rule.budget is not None:
-        return pl.concat_str(pl.lit("number "), value, pl.lit(f" of a budget of {rule.budget}"))
+        text = f" of a budget of {rule.budget}{_order(rule)}"
+        return pl.concat_str(pl.lit("number "), value, pl.lit(text))
     shown = pl.coalesce("value_text", value, pl.lit("missing"))
     condition = rule.flip_when or rule.hold_when
     wanted = rule.equals if rule.equals is not None else rule.differs
@@ -62,6 +63,12 @@ def _because(rule: Rule) -> pl.Expr:
     tail = pl.concat_str(kind, threshold, pl.lit(group if rule.test == "quantile" else ""))
     missing = pl.lit(", which passes no bound")
     return pl.concat_str(start, pl.when(_is_missing()).then(missing).otherwise(tail))
+
+
+def _order(rule: Rule) -> str:
+    """Say what decided the order, where it was more than a column."""
+    diverse = f", diverse by {rule.diverse.by}" if rule.diverse else ""
+    return diverse + (f", balanced over {', '.join(rule.balance)}" if rule.balance else "")
 
 
 def _is_missing() -> pl.Expr:

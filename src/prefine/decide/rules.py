@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from prefine.decide.limits import PLACE, Nearby, placed
 from prefine.errors import DataError
 from prefine.recipe import Condition, Rule
 from prefine.schema import Column, hash_unit
@@ -40,7 +41,12 @@ class Hit(NamedTuple):
 
 
 def judge(
-    facts: pl.DataFrame, rules: tuple[Rule, ...], columns: Mapping[str, Column], seed: int
+    facts: pl.DataFrame,
+    rules: tuple[Rule, ...],
+    columns: Mapping[str, Column],
+    seed: int,
+    *,
+    near: Nearby | None = None,
 ) -> tuple[pl.DataFrame, list[Json]]:
     """Apply rules to facts.
 
@@ -49,6 +55,7 @@ def judge(
         rules: In the order in which they act.
         columns: What the columns mean.
         seed: Orders pairs where nothing else does.
+        near: Which prompts are near which; only ``diverse`` rules need it.
 
     Returns:
         The facts with ``verdict``, ``rule``, ``column``, ``value``, ``threshold`` and their text
@@ -69,6 +76,8 @@ def judge(
         _no_placeholder(frame, rule)
         frame = frame.with_columns((_IN & ~_exempt(rule, columns)).alias("_seen"))
         before = frame.select(_SEEN.sum()).item()
+        if rule.test in {"cap", "budget"}:
+            frame = placed(frame, rule, columns, near)
         frame = _flip(frame, rule, columns) if rule.test == "flip" else _act(frame, rule, columns)
         log.append({"rule": rule.reason, **_count(frame, rule, before)})
     kept = pl.when(_FLIPPED).then(pl.lit("flip")).otherwise(pl.lit("keep"))
@@ -222,30 +231,24 @@ def _flip(frame: pl.DataFrame, rule: Rule, columns: Mapping[str, Column]) -> pl.
     ).drop("_now")
 
 
-def _limit(rule: Rule, columns: Mapping[str, Column], most: int) -> Hit:
+def _limit(rule: Rule, most: int) -> Hit:
     """Fail the pairs beyond the first ``most`` in the rule's order."""
-    keys: list[pl.Expr] = []
-    if rule.order_by is not None:
-        value = _present(columns[rule.order_by.removeprefix("-")])
-        keys = [-value if rule.order_by.startswith("-") else value]
-    keys = [key.fill_null(float("inf")) for key in keys]
-    place = pl.struct(
-        (~_SEEN).alias("out"), *(k.alias(f"k{i}") for i, k in enumerate(keys)), "order"
-    )
-    rank = place.rank("ordinal")
-    rank = (rank if rule.per is None else rank.over(rule.per)).cast(pl.Float64)
+    place = pl.struct((~_SEEN).alias("out"), PLACE, "order").rank("ordinal")
+    rank = (place if rule.per is None else place.over(rule.per)).cast(pl.Float64)
     threshold = pl.lit(float(most))
     return Hit(rank > threshold, rank, threshold, pl.lit("drop"))
 
 
 def _cap(rule: Rule, columns: Mapping[str, Column]) -> Hit:
+    del columns
     assert rule.cap is not None, "this is a cap"
-    return _limit(rule, columns, rule.cap)
+    return _limit(rule, rule.cap)
 
 
 def _budget(rule: Rule, columns: Mapping[str, Column]) -> Hit:
+    del columns
     assert rule.budget is not None, "this is a budget"
-    return _limit(rule, columns, rule.budget)
+    return _limit(rule, rule.budget)
 
 
 _HITS = {

@@ -14,6 +14,7 @@ from prefine.schema.json import Json
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _BIGGEST = "1M<n<10M"
+_ENTROPY = ("entropy", "mean_log_distance")
 
 
 def write_card(recipe: Recipe, schema: pa.Schema, facts: Json, splits: Mapping[str, Json]) -> str:
@@ -33,6 +34,8 @@ def write_card(recipe: Recipe, schema: pa.Schema, facts: Json, splits: Mapping[s
         "## What was decided\n\n" + _rules(facts),
         "## Columns\n\n" + _columns(recipe, schema),
     ]
+    if "diversity" in facts["notes"]:
+        parts.append("## How diverse the prompts are\n\n" + _diversity(facts["notes"]["diversity"]))
     if any(isinstance(measure, BootstrapReward) for measure in recipe.measures):
         parts.append(_BOOTSTRAP)
     return "\n\n".join(parts) + "\n"
@@ -112,6 +115,23 @@ def _rules(facts: Json) -> str:
         for r in facts["rules"]
     ]
     return _table(("rule", "pairs in", "dropped", "held", "flipped"), rows)
+
+
+def _diversity(found: Json) -> str:
+    about = (
+        f"The k-nearest-neighbour entropy of the prompts' embeddings (Kozachenko-Leonenko, k = "
+        f"{found['k']}, {found['dimensions']} dimensions, in nats), and the mean logarithm of the "
+        "distances that it is made of. Sets of different sizes are not comparable: compare the "
+        "kept prompts with as many drawn at random."
+    )
+    names = {"all": "all", "kept": "kept", "random": "as many at random"}
+    rows = [(name, *_entropy(found[key])) for key, name in names.items()]
+    return f"{about}\n\n" + _table(("prompts", "number", "entropy", "mean log distance"), rows)
+
+
+def _entropy(found: Json) -> tuple[str, ...]:
+    values = ("none" if found[k] is None else f"{found[k]:.3f}" for k in _ENTROPY)
+    return (f"{found['num_prompts']:,}", *values)
 
 
 def _columns(recipe: Recipe, schema: pa.Schema) -> str:

@@ -131,7 +131,7 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     name = source.format or file.format
     assert name is not None, "a resolved source has a layout"
     for same in (file, *(f for table in source.tables.values() for f in table.resolved)):
-        _unchanged(same, work.runtime.data)
+        require_unchanged(same, work.runtime.data)
     context = Context(source, file.fields, _tables(source, work.runtime.data))
     batch = Batch(source.name, file, num_shards)
     dropped: Counter[str] = Counter()
@@ -154,7 +154,7 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
 
 
-def _unchanged(file: File, data: str) -> None:
+def require_unchanged(file: File, data: str) -> None:
     """Refuse bytes that are not those the recipe was resolved with."""
     path = location(file.path, data)
     digest, _ = digest_of_source(path)
@@ -179,6 +179,12 @@ def parse_row(row: RawRow, adapter: Adapter, context: Context) -> Record | RowEr
         return RowError(Reason.WRONG_TYPE, "the row is nested too deeply")
 
 
+def rejected(row: RawRow, error: RowError) -> Json:
+    """Return what quarantine says of a row, beside its source and its file."""
+    text = raw_text(row)[: 4 * _SHOWN].decode("utf-8", "replace")[:_SHOWN]
+    return {"row": row.number, "reason": error.reason, "detail": error.detail, "text": text}
+
+
 class Batch:
     """Rows on their way to the tables of one file."""
 
@@ -199,9 +205,7 @@ class Batch:
 
     def reject(self, row: RawRow, error: RowError) -> None:
         """Put a row into quarantine."""
-        text = raw_text(row)[: 4 * _SHOWN].decode("utf-8", "replace")[:_SHOWN]
-        found = {"row": row.number, "reason": error.reason, "detail": error.detail, "text": text}
-        self._rows["quarantine"].append({**self._facts, **found})
+        self._rows["quarantine"].append({**self._facts, **rejected(row, error)})
 
     def add(self, number: int, record: Record) -> None:
         """Add what one raw row says."""

@@ -5,13 +5,31 @@ never happens: a step whose inputs do not exist yet.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from prefine.recipe import Recipe
 from prefine.schema.json import Json
 from prefine.step import Counts, Step
+
+
+class Made(NamedTuple):
+    """How the step of a measure is made."""
+
+    run: Callable[..., Counts]
+    upstream: tuple[str, ...]
+    """The steps that it reads from."""
+    scope: str = "shard"
+    uses: str = "cpu"
+    seeded: bool = False
+    """Whether it is given the recipe's seed."""
+    more: Mapping[str, Any] = {}
+    """Further arguments of the function."""
+    writes: Mapping[str, pa.Schema] = {}
+    """Further tables, beside the measure's own."""
+    identity: Mapping[str, Any] = {}
+    """What its bytes depend on, beside the measure's settings."""
 
 
 class Builder:

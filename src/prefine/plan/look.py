@@ -14,7 +14,7 @@ import polars as pl
 from prefine.errors import DataError, RecipeError
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
-from prefine.recipe import Recipe, Runtime, parse_recipe
+from prefine.recipe import Recipe, Runtime, TargetSimilarity, parse_recipe
 from prefine.schema.json import Json
 from prefine.step import load_manifest
 from prefine.store import Store
@@ -102,7 +102,8 @@ def rows(plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None)
 
 def file_names(recipe: Recipe) -> dict[str, str]:
     """Return the path of each source file by the short hash that tables carry."""
-    return {f.sha256[:12]: f.path for source in recipe.sources for f in source.resolved}
+    holders = (*recipe.sources, *(m for m in recipe.measures if isinstance(m, TargetSimilarity)))
+    return {f.sha256[:12]: f.path for holder in holders for f in holder.resolved}
 
 
 @dataclass(frozen=True)

@@ -18,16 +18,25 @@ from prefine.recipe import (
     BootstrapReward,
     Cosine,
     File,
+    Measure,
     NearDuplicates,
+    PromptNeighbours,
+    PromptTopics,
     Recipe,
     Runtime,
     Source,
+    TargetSimilarity,
     Weights,
 )
 from prefine.serve import weights
 from prefine.store import filesystem
 
 _SHARD_BYTES = 64 * 2**20
+_EMBEDDED = (
+    *(Cosine, NearDuplicates, BootstrapReward),
+    *(PromptTopics, PromptNeighbours, TargetSimilarity),
+)
+"""The measures that need embeddings."""
 
 
 def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
@@ -48,7 +57,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
             "sources": sources,
             "shards": recipe.shards or max(1, -(-size // _SHARD_BYTES)),
             "encoder": _digested(recipe.encoder) if embeds(recipe) else recipe.encoder,
-            "measures": tuple(_digested(measure) for measure in recipe.measures),
+            "measures": tuple(_measure(measure, runtime.data) for measure in recipe.measures),
             "export": export,
         }
     )
@@ -56,7 +65,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
 
 def embeds(recipe: Recipe) -> bool:
     """Tell whether a measure of the recipe needs embeddings."""
-    return any(isinstance(m, Cosine | NearDuplicates | BootstrapReward) for m in recipe.measures)
+    return any(isinstance(measure, _EMBEDDED) for measure in recipe.measures)
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -79,19 +88,41 @@ def pinned(recipe: Recipe) -> Recipe:
         )
         for source in recipe.sources
     ]
-    return recipe.model_copy(update={"sources": tuple(sources)})
+    measures = [
+        measure.model_copy(
+            update={"sha256": tuple(file.sha256 for file in measure.resolved), "resolved": ()}
+        )
+        if isinstance(measure, TargetSimilarity)
+        else measure
+        for measure in recipe.measures
+    ]
+    return recipe.model_copy(update={"sources": tuple(sources), "measures": tuple(measures)})
+
+
+def _measure(measure: Measure, data: str) -> Measure:
+    if not isinstance(measure, TargetSimilarity):
+        return _digested(measure)
+    what = f"measure {measure.name}"
+    files = _files(what, measure.files, None, data)
+    _require_pinned(what, measure.sha256, files)
+    return measure.model_copy(update={"resolved": files})
+
+
+def _require_pinned(what: str, pinned: tuple[str, ...], files: tuple[File, ...]) -> None:
+    if pinned and sorted(pinned) != sorted(file.sha256 for file in files):
+        found = ", ".join(f"{file.path} has {file.sha256}" for file in files)
+        raise RecipeError(f"{what}: other bytes than `sha256` says; {found}")
 
 
 def _source(source: Source, data: str) -> Source:
-    files = _files(source.name, source.files, source.path_fields, data)
+    what = f"source {source.name}"
+    files = _files(what, source.files, source.path_fields, data)
     if source.format is None:
         files = tuple(_recognised(file, source, data) for file in files)
-    if source.sha256 and sorted(source.sha256) != sorted(file.sha256 for file in files):
-        found = ", ".join(f"{file.path} has {file.sha256}" for file in files)
-        raise RecipeError(f"source {source.name}: other bytes than `sha256` says; {found}")
+    _require_pinned(what, source.sha256, files)
     tables = {
         name: table.model_copy(
-            update={"resolved": _files(source.name, table.files, table.path_fields, data)}
+            update={"resolved": _files(what, table.files, table.path_fields, data)}
         )
         for name, table in source.tables.items()
     }
@@ -104,24 +135,24 @@ def _recognised(file: File, source: Source, data: str) -> File:
 
 
 def _files(
-    source: str, patterns: tuple[str, ...], path_fields: str | None, data: str
+    what: str, patterns: tuple[str, ...], path_fields: str | None, data: str
 ) -> tuple[File, ...]:
     """Expand globs and hash the files; sorted by hash, so that names and order have no say."""
     found: dict[tuple[str, tuple[tuple[str, str], ...]], File] = {}
     for pattern in patterns:
-        for path in _expanded(source, pattern, data):
-            file = _file(source, path, path_fields, data)
+        for path in _expanded(what, pattern, data):
+            file = _file(what, path, path_fields, data)
             key = (file.sha256, tuple(sorted(file.fields.items())))
             if key in found:
                 raise DataError(
-                    f"source {source}: {found[key].path} and {path} hold the same bytes; "
+                    f"{what}: {found[key].path} and {path} hold the same bytes; "
                     "leave one of them out"
                 )
             found[key] = file
     return tuple(found[key] for key in sorted(found))
 
 
-def _expanded(source: str, pattern: str, data: str) -> list[str]:
+def _expanded(what: str, pattern: str, data: str) -> list[str]:
     """Return the paths that a pattern matches, relative where the recipe is."""
     if pattern.startswith("hf://"):
         return [pattern]
@@ -129,11 +160,11 @@ def _expanded(source: str, pattern: str, data: str) -> list[str]:
     fs, path = filesystem(full)
     if not any(sign in pattern for sign in "*?["):
         if not fs.exists(path):
-            raise RecipeError(f"source {source}: there is no file {full}")
+            raise RecipeError(f"{what}: there is no file {full}")
         return [pattern]
     matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
     if not matches:
-        raise RecipeError(f"source {source}: no file matches {full}")
+        raise RecipeError(f"{what}: no file matches {full}")
     if "://" in pattern:
         return [fs.unstrip_protocol(match) for match in matches]
     if full == pattern:
@@ -142,12 +173,12 @@ def _expanded(source: str, pattern: str, data: str) -> list[str]:
     return [match.removeprefix(base) for match in matches]
 
 
-def _file(source: str, path: str, path_fields: str | None, data: str) -> File:
+def _file(what: str, path: str, path_fields: str | None, data: str) -> File:
     fields: dict[str, str] = {}
     if path_fields is not None:
         match = re.search(path_fields, path)
         if match is None:
-            raise RecipeError(f"source {source}: `path_fields` does not match {path}")
+            raise RecipeError(f"{what}: `path_fields` does not match {path}")
         fields = {name: value for name, value in match.groupdict().items() if value is not None}
     digest, length = digest_of_source(location(path, data))
     return File(path=path, sha256=digest, num_bytes=length, fields=fields)

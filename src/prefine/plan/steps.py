@@ -13,12 +13,14 @@ from prefine import decide, pair
 from prefine.errors import RecipeError
 from prefine.export import shards
 from prefine.ingest import gather, read
-from prefine.measure import facts
+from prefine.measure import entropy, facts
 from prefine.plan.builder import Builder
-from prefine.plan.measured import add_embeddings, add_measure, add_reward, table_of
+from prefine.plan.measured import add_embeddings, add_measure, table_of
+from prefine.plan.modelled import add_reward
 from prefine.plan.resolve import embeds, resolve
 from prefine.recipe import (
     PolicyLikelihood,
+    PromptNeighbours,
     Recipe,
     Runtime,
     TransformersReward,
@@ -78,6 +80,7 @@ def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
         add_measure(made, measure)
     _facts(made)
     _decide(made)
+    _diversity(made)
     _export(made)
     return Plan(resolved, tuple(made.steps.values()))
 
@@ -121,7 +124,20 @@ def _decide(made: Builder) -> None:
     more: Json = {"scope": "corpus", "rows_of": "facts", "rows_to": "decisions"}
     config = {"rules": rules, "seed": recipe.seed}
     run = partial(decide.decide, recipe=recipe)
-    made.add("decide", run, ("facts",), {"decisions": DECISIONS}, config, **more)
+    upstream = ("facts",)
+    if any(rule.diverse is not None for rule in recipe.rules):
+        upstream = ("facts", "measure_prompt_neighbours")
+    made.add("decide", run, upstream, {"decisions": DECISIONS}, config, **more)
+
+
+def _diversity(made: Builder) -> None:
+    """Add the step that says how diverse the kept prompts are, where neighbours were measured."""
+    recipe = made.recipe
+    for measure in recipe.measures:
+        if isinstance(measure, PromptNeighbours):
+            run = partial(entropy.report, config=measure, seed=recipe.seed)
+            config = {"kth": measure.kth, "seed": recipe.seed}
+            made.add("diversity", run, ("decide", "prompt_vectors"), {}, config, scope="corpus")
 
 
 def _export(made: Builder) -> None:

@@ -16,9 +16,13 @@ from prefine.recipe.measures import (
     Measure,
     NearDuplicates,
     PolicyLikelihood,
+    PromptNeighbours,
+    PromptTopics,
     Reward,
     RewardAgreement,
     Scored,
+    Search,
+    TargetSimilarity,
     TransformersChes,
     TransformersReward,
     VllmChes,
@@ -29,7 +33,7 @@ from prefine.recipe.measures import (
     scored,
 )
 from prefine.recipe.model import RESERVED, Export, Pairs, Recipe, Runtime
-from prefine.recipe.rules import Condition, Rule, Structure
+from prefine.recipe.rules import Condition, Diverse, Rule, Structure
 from prefine.recipe.sources import (
     ColumnMap,
     File,
@@ -48,6 +52,7 @@ __all__ = [
     "ColumnMap",
     "Condition",
     "Cosine",
+    "Diverse",
     "Encoder",
     "Export",
     "File",
@@ -60,6 +65,8 @@ __all__ = [
     "Pairs",
     "Part",
     "PolicyLikelihood",
+    "PromptNeighbours",
+    "PromptTopics",
     "RankingColumn",
     "Recipe",
     "Reward",
@@ -67,9 +74,11 @@ __all__ = [
     "Rule",
     "Runtime",
     "Scored",
+    "Search",
     "Source",
     "Structure",
     "Table",
+    "TargetSimilarity",
     "TransformersChes",
     "TransformersReward",
     "VllmChes",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prefine.recipe.measures import (
+    PromptNeighbours,
     RewardAgreement,
     columns_of,
     scored,
@@ -40,6 +41,7 @@ def problems_of(recipe: Recipe) -> Iterator[Problem]:
     for index, rule in enumerate(recipe.all_rules):
         if index >= start:
             yield from _rule(rule, ("rules", index - start), columns)
+            yield from _selects(rule, ("rules", index - start), recipe)
     yield from _pairs(recipe)
     yield from _export(recipe, columns)
 
@@ -90,12 +92,23 @@ def _groups(rule: Rule, path: Location, columns: dict[str, Column]) -> Iterator[
     """Yield what is wrong with how a cap, budget or quantile groups and orders."""
     if rule.per is not None and rule.per not in columns and rule.per not in KEYS:
         yield (*path, "per"), unknown_column(rule.per, [*KEYS, *columns])
+    for index, name in enumerate(rule.balance):
+        if name not in columns and name not in KEYS:
+            yield (*path, "balance", index), unknown_column(name, [*KEYS, *columns])
     if rule.order_by is not None:
         name = rule.order_by.removeprefix("-")
         if name not in columns:
             yield (*path, "order_by"), unknown_column(name, columns)
         elif not columns[name].numeric:
             yield (*path, "order_by"), f"`{name}` is text and has no order"
+
+
+def _selects(rule: Rule, path: Location, recipe: Recipe) -> Iterator[Problem]:
+    """Yield what a rule lacks to prefer pairs that are unlike each other."""
+    kinds = {type(measure) for measure in recipe.measures}
+    if rule.diverse is not None and PromptNeighbours not in kinds:
+        text = "`diverse` needs to know what is near: add the measure `prompt_neighbours`"
+        yield (*path, "diverse"), text
 
 
 def _types(rule: Rule, path: Location, column: Column) -> Iterator[Problem]:

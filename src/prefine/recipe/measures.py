@@ -11,9 +11,10 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
+from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimilarity
 from prefine.recipe.judge import VllmJudge
 from prefine.recipe.models import Encoder, Weights
-from prefine.recipe.neighbours import Cosine, NearDuplicates
+from prefine.recipe.neighbours import Cosine, NearDuplicates, Search
 from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
 from prefine.recipe.rewards import (
     BootstrapReward,
@@ -51,6 +52,9 @@ Measure = Annotated[
     Lengths
     | Cosine
     | NearDuplicates
+    | PromptTopics
+    | PromptNeighbours
+    | TargetSimilarity
     | BootstrapReward
     | TransformersReward
     | VllmReward
@@ -77,9 +81,13 @@ __all__ = [
     "Measure",
     "NearDuplicates",
     "PolicyLikelihood",
+    "PromptNeighbours",
+    "PromptTopics",
     "Reward",
     "RewardAgreement",
     "Scored",
+    "Search",
+    "TargetSimilarity",
     "TransformersChes",
     "TransformersReward",
     "VllmChes",

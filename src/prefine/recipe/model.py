@@ -142,6 +142,8 @@ class Runtime(Part):
     batch_tokens: int | None = Field(default=None, ge=1)
     """Most tokens, padding included, in one forward pass; null takes 2,048 on a CPU, where larger
     batches were slower (CHES: 144 ms a pair, 166 at 4,096 tokens, 193 at 8,192), else 8,192."""
+    index_bytes: int = Field(default=4 * 2**30, ge=0)
+    """Most memory for the vectors of an index; larger ones lie in a temporary file."""
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
     """Base URLs of the servers behind each measure, by its name."""
     start: tuple[str, ...] = ()

@@ -40,6 +40,23 @@ class Exemption(Condition):
     column: str
 
 
+class Diverse(Part):
+    """Prefer pairs whose prompts are unlike those that are taken already.
+
+    One pair after another is taken: the one with the largest quality times diversity ** ``weight``.
+    Quality is the place in ``order_by`` as a share (1 is the best, and everybody without
+    ``order_by``), diversity is what ``by`` says; the measure ``prompt_neighbours`` tells what is
+    near. A prompt's second pair comes after the first pairs of all prompts, and a pair without a
+    value to order by, or with a blank prompt, after all others.
+    """
+
+    by: Literal["cover", "spread"] = "cover"
+    """``cover``: facility location, how much nearer the prompts of all pairs that are still in come
+    to a taken one. ``spread``: k-center, how far the prompt is from the nearest taken one."""
+    weight: float = Field(default=1.0, gt=0, le=100)
+    """Exponent of the diversity: 1 counts it as much as quality."""
+
+
 class Rule(Part):
     """One test on one column, or a limit on how many pairs may stay.
 
@@ -70,6 +87,12 @@ class Rule(Part):
     order_by: str | None = None
     """Which pairs a cap or budget prefers: a column, with ``-`` in front for the largest first;
     null, and every tie, is decided by the seed."""
+    diverse: Diverse | None = None
+    """Let a cap or budget prefer what differs from what it took; ``order_by`` is the quality."""
+    balance: tuple[str, ...] = ()
+    """Let a budget take, one by one, from the groups that it took least from: text columns or
+    ``prompt_id``. With several columns a pair's groups count together, each against an equal share
+    of its column; ``order_by`` and ``diverse`` say which pair of a group is the next."""
     unless: Exemption | None = None
     """Pairs that meet this are not looked at by the rule: they pass, and count in no quantile, cap
     or budget of it. A missing value exempts nothing."""
@@ -89,6 +112,10 @@ class Rule(Part):
             raise ValueError("`cap` needs `per`: the column whose values share the cap")
         if self.order_by is not None and self.test not in {"cap", "budget"}:
             raise ValueError("`order_by` goes with `cap` and `budget`")
+        if self.diverse is not None and self.test not in {"cap", "budget"}:
+            raise ValueError("`diverse` goes with `cap` and `budget`")
+        if self.balance and self.test != "budget":
+            raise ValueError("`balance` goes with `budget`; a `cap` with `per` is the same for all")
         _ordered(self.minimum, self.maximum)
         _ordered(self.minimum_quantile, self.maximum_quantile)
         return self

@@ -1,0 +1,146 @@
+"""Building an index and joining it with itself: seconds, memory and recall as the corpus grows.
+
+    python tests/bench/index.py [--sizes 10000 ... 1000000] [--json FILE] [--plot SVG]
+
+Made vectors of 384 dimensions: 20,000 topics, a spectrum that falls as 1/i^1.5, spread about their
+topics; half of all tenth neighbours have a cosine above 0.76 at 100,000 vectors and 0.79 at 300,000
+(0.83 and 0.85 among as many sentences of the test data in the static encoder's space). They lie in
+a file as float16 and are read in blocks, as a corpus step reads its shards. Each size runs in a
+process of its own, whose peak memory is told. Recall is that of 1,000 vectors drawn apart from the
+sample that the index measures itself on. The exponent is the slope of a line through the logarithms
+of seconds (CPU, wall) and vectors.
+"""
+
+import argparse
+import json
+import math
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from report import machine, print_table, write_json
+
+from prefine.measure.index import built
+from prefine.measure.recall import recall_of, truth_of
+from prefine.recipe import Runtime, Search
+
+_WIDTH, _TOPICS, _SPREAD, _FALL = 384, 20_000, 0.8, 1.5
+_BLOCK, _NEIGHBOURS, _ASKED = 20_000, 10, 1000
+
+
+def make_vectors(path: Path, count: int) -> None:
+    rng = np.random.default_rng(0)
+    scale = np.arange(1, _WIDTH + 1) ** (-_FALL / 2)
+    scale = (scale / np.linalg.norm(scale)).astype(np.float32)
+    topics = rng.normal(size=(_TOPICS, _WIDTH)).astype(np.float32) * scale
+    spread = (_SPREAD * rng.uniform(0.5, 1.5, _TOPICS)).astype(np.float32)
+    out = np.memmap(path, np.float16, "w+", shape=(count, _WIDTH))
+    for start in range(0, count, _BLOCK):
+        topic = rng.integers(_TOPICS, size=min(_BLOCK, count - start))
+        noise = rng.normal(size=(len(topic), _WIDTH)).astype(np.float32) * scale
+        found = topics[topic] + spread[topic, None] * noise
+        out[start : start + len(topic)] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    out.flush()
+
+
+def one(path: Path, count: int) -> dict[str, Any]:
+    """Build, join, and compare some of it with brute force."""
+    stored = np.memmap(path, np.float16, "r", shape=(count, _WIDTH))
+
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for start in range(0, count, _BLOCK):
+            found = stored[start : start + _BLOCK].astype(np.float32)
+            places = np.arange(start, start + len(found))
+            yield places, found / np.linalg.norm(found, axis=1, keepdims=True)
+
+    ids = [f"{number:024x}" for number in range(count)]
+    settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
+    neighbours = np.empty((count, _NEIGHBOURS), np.int32)
+    wall, cpu = time.monotonic(), time.process_time()
+    with built(ids, blocks, count=_NEIGHBOURS, **settings) as (index, notes):
+        build_s = time.monotonic() - wall
+        for places, found in index.join(_NEIGHBOURS):
+            neighbours[places] = found.places
+    wall, cpu = time.monotonic() - wall, time.process_time() - cpu
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    asked = np.sort(np.random.default_rng(1).choice(count, _ASKED, replace=False))
+    queries = stored[asked].astype(np.float32)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    truth = truth_of(asked, queries, blocks(), _NEIGHBOURS)
+    return {
+        "vectors": count,
+        "index": notes["index"],
+        "lists": notes.get("lists", 1),
+        "probes": notes.get("probes", 1),
+        "build_s": round(build_s, 1),
+        "wall_s": round(wall, 1),
+        "cpu_s": round(cpu, 1),
+        "peak_mb": round(peak / 1e6),
+        "recall_noted": notes["recall"],
+        "recall": recall_of(neighbours[asked].astype(np.int64), truth, blocks),
+    }
+
+
+def apart(count: int, folder: Path) -> dict[str, Any]:
+    """Run one size in a process of its own."""
+    path = folder / f"{count}.f16"
+    make_vectors(path, count)
+    command = [sys.executable, __file__, "--one", str(path), "--sizes", str(count)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    path.unlink()
+    return json.loads(done.stdout)
+
+
+def exponent(rows: list[dict[str, Any]], what: str) -> float:
+    sizes, seconds = ([math.log(row[key]) for row in rows] for key in ("vectors", what))
+    return float(np.polyfit(sizes, seconds, 1)[0])
+
+
+def plot(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw CPU seconds against vectors, both as logarithms, without a library."""
+    x = [60 + 120 * (math.log10(row["vectors"]) - 4) * 2 for row in rows]
+    lowest = math.floor(math.log10(min(row["cpu_s"] for row in rows)))
+    y = [320 - 60 * (math.log10(row["cpu_s"]) - lowest) for row in rows]
+    points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
+    lines = ['<svg xmlns="http://www.w3.org/2000/svg" width="640" height="380" font-size="12">']
+    lines.append(f'<polyline points="{points}" fill="none" stroke="black"/>')
+    for a, b, row in zip(x, y, rows, strict=True):
+        label = f"{row['vectors']:,}: {row['cpu_s']:g} s"
+        lines.append(f'<circle cx="{a:.0f}" cy="{b:.0f}" r="3"/>')
+        lines.append(f'<text x="{a + 6:.0f}" y="{b + 14:.0f}">{label}</text>')
+    title = f"CPU seconds by vectors, both log; slope {exponent(rows, 'cpu_s'):.2f}"
+    lines += [f'<text x="60" y="20">{title}</text>', "</svg>"]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000]
+    parser.add_argument("--sizes", type=int, nargs="+", default=sizes)
+    parser.add_argument("--one", type=Path)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--plot", type=Path)
+    args = parser.parse_args()
+    if args.one:
+        print(json.dumps(one(args.one, args.sizes[0])))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [apart(count, Path(folder)) for count in args.sizes]
+    print_table(rows)
+    if len(rows) > 1:
+        slopes = {what: exponent(rows, what) for what in ("cpu_s", "wall_s")}
+        print(f"growth: CPU n^{slopes['cpu_s']:.2f}, wall n^{slopes['wall_s']:.2f}")
+    if args.plot:
+        plot(rows, args.plot)
+    if args.json:
+        write_json(args.json, {"machine": machine(), "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,333 @@
+"""Topics, neighbours, likeness to examples and the entropy of a selection, on made vectors."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prefine.errors import DataError, RecipeError
+from prefine.ingest.examples import example_text
+from prefine.ingest.files import RawRow
+from prefine.ingest.record import RowError
+from prefine.measure.embeddings import Vectors
+from prefine.measure.entropy import RESOLUTION, entropy_of, knn_entropy
+from prefine.measure.nearest import nearest
+from prefine.measure.targets import places_of, ranked
+from prefine.measure.topics import fit, named
+from prefine.plan import make_plan
+from prefine.recipe import PromptTopics, Runtime, parse_recipe
+from prefine.schema import prompt_id
+from tests.made import call, explicit, table, user
+
+RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "
+
+
+def unit(vectors: Any) -> Vectors:
+    found = np.asarray(vectors, np.float64)
+    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+
+
+def grouped(groups: int, each: int, seed: int = 0, spread: float = 0.1) -> Vectors:
+    rng = np.random.default_rng(seed)
+    centres = np.repeat(rng.normal(size=(groups, 16)), each, axis=0)
+    return unit(centres + spread * rng.normal(size=centres.shape))
+
+
+def brute(vectors: Vectors) -> Any:
+    return vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+
+
+def test_the_nearest_are_those_of_brute_force() -> None:
+    vectors = grouped(30, 8)
+
+    found = nearest(vectors[:50], vectors, 5)
+
+    expected = -np.sort(-brute(vectors)[:50], axis=1)[:, :5]
+    assert found.similarities == pytest.approx(expected, abs=2e-6)
+    chosen = np.take_along_axis(brute(vectors)[:50], found.places, axis=1)
+    assert chosen == pytest.approx(found.similarities, abs=2e-6)
+
+
+def test_equally_near_vectors_come_in_the_order_of_their_places() -> None:
+    vectors = unit([[1, 0], [0, 1], [1, 0], [1, 1], [1, 0]])
+
+    found = nearest(vectors[[2]], vectors, 5)
+
+    assert found.places.tolist() == [[0, 2, 4, 3, 1]]
+
+
+def test_topics_are_the_groups_that_are_there() -> None:
+    vectors = grouped(6, 40)
+
+    centres = fit(vectors, PromptTopics(kind="prompt_topics", topics=6), seed=3)
+
+    label = (vectors @ centres.T).argmax(axis=1).reshape(6, 40)
+    assert (label == label[:, :1]).all()
+    assert len(set(label[:, 0])) == 6
+    assert np.linalg.norm(centres, axis=1) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_there_are_no_more_topics_than_prompts() -> None:
+    config = PromptTopics(kind="prompt_topics", topics=9)
+
+    assert len(fit(unit([[1, 0], [0, 1]]), config, seed=0)) == 2
+    assert len(fit(grouped(5, 20), PromptTopics(kind="prompt_topics"), seed=0)) == 10
+
+
+def test_a_topic_is_named_by_its_most_central_prompt_and_a_blank_has_none() -> None:
+    frame = pl.DataFrame(
+        {
+            "prompt_id": ["a", "b", "c", "d", "e"],
+            "label": [1, 1, 0, 1, -1],
+            "prompt_topic_similarity": [0.5, 0.9, 0.2, 0.9, None],
+        }
+    )
+
+    found = named(frame)
+
+    assert found["prompt_topic"].to_list() == ["b", "b", "c", "b", None]
+    assert found["prompt_topic_size"].to_list() == [3, 3, 1, 3, None]
+    assert found["prompt_topic_reason"].to_list() == [None, None, None, None, "blank"]
+
+
+def test_ranks_and_scores_are_those_worked_out_by_hand() -> None:
+    """Places (prompts by examples) 1 4, 2 1, 3 2, 4 3: the worked example of BETR."""
+    to_first, to_second = [0.4, 0.3, 0.2, 0.1], [0.1, 0.4, 0.3, 0.2]
+    rest = np.sqrt(1 - np.square(to_first) - np.square(to_second))
+    vectors = np.stack([to_first, to_second, rest], axis=1).astype(np.float32)
+
+    best, score = ranked(vectors, np.eye(3, dtype=np.float32)[:2])
+
+    assert best.tolist() == [1, 1, 2, 3]
+    assert score == pytest.approx([-1, -0.5, -1.2925, -1.7925], abs=5e-5)
+
+
+def test_equally_near_prompts_share_a_place() -> None:
+    assert places_of(np.array([0.5, 0.9, 0.5, 0.1], np.float32)).tolist() == [2, 1, 2, 4]
+
+
+def test_ranks_do_not_depend_on_where_a_prompt_stands() -> None:
+    vectors, examples = grouped(20, 10), grouped(7, 1, seed=1)
+    vectors[150:] = vectors[3]
+    order = np.random.default_rng(2).permutation(len(vectors))
+
+    straight, mixed = ranked(vectors, examples), ranked(vectors[order], examples)
+
+    for one, other in zip(straight, mixed, strict=True):
+        assert (one[order] == other).all()
+    assert len(set(straight[0][150:].tolist())) == 1
+
+
+def test_entropy_is_that_worked_out_by_hand() -> None:
+    """Points 0, 1, 3, 7 on a line: d_1 = 1, 1, 2, 4; psi(4) - psi(1) = 11/6; V_1 = 2."""
+    expected = 11 / 6 + np.log(2) + np.log(8) / 4
+
+    assert knn_entropy(np.array([1.0, 1.0, 2.0, 4.0]), 4, 1, 1) == pytest.approx(expected)
+
+
+def test_entropy_of_a_known_density_is_found() -> None:
+    """Uniform on [0, 2] x [0, 2]: log 4 nats; unit Gaussian in the plane: log(2 pi e)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    rng = np.random.default_rng(0)
+    for points, expected in (
+        (rng.uniform(0, 2, (4000, 2)), np.log(4)),
+        (rng.normal(size=(4000, 2)), np.log(2 * np.pi * np.e)),
+    ):
+        distances = NearestNeighbors(n_neighbors=5).fit(points).kneighbors()[0][:, -1]
+        assert knn_entropy(distances, 4000, 2, 5) == pytest.approx(expected, abs=0.05)
+
+
+def test_spread_out_vectors_have_more_entropy_than_crowded_ones_of_the_same_number() -> None:
+    crowded, spread = grouped(10, 30, spread=0.1), grouped(300, 1)
+
+    found = [entropy_of(vectors, 5) for vectors in (crowded, spread)]
+
+    assert found[0]["entropy"] < found[1]["entropy"]
+    assert found[0]["mean_log_distance"] < found[1]["mean_log_distance"]
+    assert found[0]["num_measured"] == 300
+
+
+def test_equal_vectors_are_counted_and_too_few_have_no_entropy() -> None:
+    equal = entropy_of(unit([[1, 0]] * 4 + [[0, 1], [1, 1]]), 2)
+
+    assert equal["num_at_resolution"] == 4
+    log_distances = [np.log(RESOLUTION)] * 4 + [np.log(np.sqrt(2)), np.log(np.sqrt(2 - 2**0.5))]
+    assert equal["mean_log_distance"] == pytest.approx(np.mean(log_distances), abs=1e-5)
+    assert entropy_of(unit([[1, 0], [0, 1]]), 2)["entropy"] is None
+    assert entropy_of(np.empty((0, 2), np.float32), 2)["entropy"] is None
+
+
+THREADS = """
+import hashlib
+import numpy as np
+from prefine.measure.entropy import entropy_of
+from prefine.measure.nearest import nearest
+from prefine.measure.targets import ranked
+from prefine.measure.topics import fit
+from prefine.recipe import PromptTopics
+rng = np.random.default_rng(0)
+vectors = rng.normal(size=(40, 64))[rng.integers(0, 40, 5000)] + rng.normal(size=(5000, 64))
+vectors[100:150] = vectors[7]
+vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+digest = hashlib.sha256()
+for part in nearest(vectors, vectors, 9):
+    digest.update(part.tobytes())
+digest.update(fit(vectors, PromptTopics(kind="prompt_topics"), 0).tobytes())
+for part in ranked(vectors, vectors[:40]):
+    digest.update(part.tobytes())
+print(digest.hexdigest(), entropy_of(vectors, 5))
+"""
+
+
+def test_results_are_the_same_from_any_number_of_threads(project: Path) -> None:
+    told = {
+        call([sys.executable, "-c", THREADS], {**os.environ, "OMP_NUM_THREADS": threads}, project)
+        for threads in ("1", "2", "3")
+    }
+
+    assert len(told) == 1
+
+
+PROMPTS = [
+    "How do I bake bread with yeast and flour?",
+    "How do I bake a cake with flour and sugar?",
+    "Which flour is best for baking bread?",
+    "How do I fix a type error in python code?",
+    "Why does this python code raise an import error?",
+    "What does this python error in my code mean?",
+]
+
+
+def test_blank_prompts_have_reasons_and_the_others_have_values(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([explicit(text, "yes", "no") for text in [*PROMPTS, "\u200b"]])
+    measures = "[{kind: prompt_topics, topics: 2}, {kind: prompt_neighbours, kth: 2}]\n"
+
+    topics = table(RECIPE + measures, tmp_path, "measure_prompt_topics")
+    near = table(RECIPE + measures, tmp_path, "measure_prompt_neighbours")
+    lists = table(RECIPE + measures, tmp_path, "neighbour_lists").sort("prompt_id")
+
+    names = [prompt_id([user(text)]) for text in PROMPTS]
+    of_prompt = dict(topics.select("prompt_id", "prompt_topic").rows())
+    assert len({of_prompt[name] for name in names[:3]}) == 1
+    assert len({of_prompt[name] for name in names[3:]}) == 1
+    assert of_prompt[names[0]] != of_prompt[names[3]]
+    for found, reason, value in (
+        (topics, "prompt_topic_reason", "prompt_topic_similarity"),
+        (near, "prompt_knn_reason", "prompt_knn_distance"),
+    ):
+        assert sorted(found[reason].fill_null("").to_list()) == [""] * 6 + ["blank"]
+        assert found[value].is_null().to_list() == found[reason].is_not_null().to_list()
+    ids = lists["prompt_id"].to_list()
+    listed = {ids[p] for p in lists.filter(prompt_id=names[0])["places"][0]}
+    assert listed == set(names[1:])
+    assert lists.filter("is_blank")["places"].to_list() == [[]]
+
+
+def test_fewer_prompts_than_the_kth_neighbour_have_no_distance(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([explicit(text, "yes", "no") for text in PROMPTS[:3]])
+
+    found = table(
+        RECIPE + "[{kind: prompt_neighbours, kth: 3}]\n", tmp_path, "measure_prompt_neighbours"
+    )
+
+    assert found["prompt_knn_distance"].to_list() == [None] * 3
+    assert found["prompt_knn_reason"].to_list() == ["too_few"] * 3
+
+
+@pytest.mark.parametrize(("exact_up_to", "share"), [(1000, 1.0), (20, 0.95)])
+def test_lists_hold_the_nearest_others_and_no_prompt_itself(
+    write_lines: Any, tmp_path: Path, exact_up_to: int, share: float
+) -> None:
+    rng = np.random.default_rng(0)
+    words = [text.split() for text in PROMPTS]
+    asked = [" ".join(rng.permutation(words[n % 6])[:5].tolist()) + f" {n}" for n in range(60)]
+    write_lines([explicit(text, "yes", "no") for text in asked])
+    search = f"search: {{exact_up_to: {exact_up_to}, recall: 1.0}}"
+    recipe = RECIPE + f"[{{kind: prompt_neighbours, complete_up_to: 9, neighbours: 7, {search}}}]\n"
+
+    lists = table(recipe, tmp_path, "neighbour_lists").sort("prompt_id")
+    stored = table(recipe, tmp_path, "prompt_vectors").sort("prompt_id")
+
+    vectors = unit(np.array(stored["vector"].to_list()))
+    cosines = brute(vectors)
+    np.fill_diagonal(cosines, -2)
+    expected = -np.sort(-cosines, axis=1)[:, :7]
+    places = np.array(lists["places"].to_list())
+    found = np.array(lists["similarities"].to_list())
+    assert np.take_along_axis(cosines, places, axis=1) == pytest.approx(found, abs=2e-6)
+    assert (found > expected - 2e-6).mean() >= share
+    assert (places != np.arange(60)[:, None]).all()
+
+
+def test_prompts_are_ranked_by_their_likeness_to_examples(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(text, "yes", "no") for text in PROMPTS])
+    examples = [
+        {"q": {"text": "A python type error in my code"}},
+        {"q": {"text": ["Explain this import error", "in python code"]}},
+        {"q": {"text": [user("Explain this import error"), user("in python code")]}},
+        {"q": {"text": "  "}},
+        {"text": "not where it was said to be"},
+    ]
+    write_lines(examples, "examples.jsonl")
+    recipe = RECIPE + "[{kind: target_similarity, files: [ex*.jsonl], text: q.text, name: code}]\n"
+
+    found = table(recipe, tmp_path, "measure_code").sort("code_score", descending=True)
+    read = table(recipe, tmp_path, "examples_code")
+    refused = table(recipe, tmp_path, "quarantine", root=str(tmp_path / "again"))
+
+    names = [prompt_id([user(text)]) for text in PROMPTS]
+    assert set(found["prompt_id"][:3]) == set(names[3:])
+    assert found["code_best_rank"][0] == 1
+    assert (found["code_similarity"][:3] > found["code_similarity"][3:].max()).all()
+    assert read["example_id"].n_unique() == 2
+    assert read.height == 3
+    assert refused.select("source", "row", "reason").rows() == [
+        ("code", 4, "prompt_empty"),
+        ("code", 5, "missing_value"),
+    ]
+
+
+@pytest.mark.parametrize("value", [5, None, {"a": "b"}, [1, 2], [], ""])
+def test_what_holds_no_text_is_no_example(value: Any) -> None:
+    with pytest.raises(RowError):
+        example_text(RawRow(1, {"prompt": value}, None, b""), "prompt")
+
+
+def test_a_measure_without_a_single_example_is_an_error(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(PROMPTS[0], "yes", "no")])
+    write_lines([{"question": "Why?"}], "examples.jsonl")
+    recipe = RECIPE + "[{kind: target_similarity, files: [examples.jsonl]}]\n"
+
+    with pytest.raises(DataError, match="no example could be read at `prompt`"):
+        table(recipe, tmp_path, "measure_target")
+    with pytest.raises(RecipeError, match=r"measure target: there is no file .*gone\.jsonl"):
+        table(recipe.replace("examples.jsonl", "gone.jsonl"), tmp_path, "measure_target")
+    pinned = RECIPE + "[{kind: target_similarity, files: [examples.jsonl], sha256: [abc]}]\n"
+    with pytest.raises(RecipeError, match="measure target: other bytes than `sha256` says"):
+        table(pinned, tmp_path, "measure_target")
+
+
+def test_examples_are_known_by_their_bytes_and_not_by_their_path(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([explicit(PROMPTS[0], "yes", "no")])
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+
+    def fingerprint(name: str, text: str) -> str:
+        (tmp_path / name).write_text(json.dumps({"prompt": text}) + "\n")
+        recipe = RECIPE + f"[{{kind: target_similarity, files: [{name}]}}]\n"
+        return make_plan(parse_recipe(recipe), runtime).step("measure_target").fingerprint
+
+    first = fingerprint("one.jsonl", "Why?")
+    assert fingerprint("two.jsonl", "Why?") == first
+    assert fingerprint("two.jsonl", "How?") != first
