@@ -32,7 +32,8 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 def _cell(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.3f}"
+        readable = value == 0 or 0.01 <= abs(value) < 1e5
+        return f"{value:.3f}" if readable else f"{value:.1e}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
