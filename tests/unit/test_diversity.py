@@ -303,6 +303,12 @@ def test_what_holds_no_text_is_no_example(value: Any) -> None:
         example_text(RawRow(1, {"prompt": value}, None, b""), "prompt")
 
 
+def test_a_path_may_walk_a_list() -> None:
+    row = RawRow(1, {"turns": [{"content": "Why?"}, {"content": "And how?"}]}, None, b"")
+
+    assert example_text(row, "turns[].content") == "Why?\n\nAnd how?"
+
+
 def test_a_measure_without_a_single_example_is_an_error(write_lines: Any, tmp_path: Path) -> None:
     write_lines([explicit(PROMPTS[0], "yes", "no")])
     write_lines([{"question": "Why?"}], "examples.jsonl")

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pyarrow as pa
 
-from prefine.ingest.columns import value_at
+from prefine.ingest.columns import value_at, values_at
 from prefine.ingest.files import RawRow, raw_rows
 from prefine.ingest.read import location, rejected, require_unchanged
 from prefine.ingest.record import Reason, RowError, messages, text
@@ -70,13 +70,15 @@ def _flush(work: Work, config: TargetSimilarity, found: list[Json], refused: lis
 def example_text(row: RawRow, path: str) -> str:
     """Return the text at a dotted path: a text, or texts or messages joined by a blank line.
 
+    ``turns[].content`` walks the list ``turns``.
+
     Raises:
         RowError: The row cannot be parsed, or there is no text at the path, or a blank one.
     """
     if row.value is None or row.error is not None:
         assert row.error is not None, "a row without a value says why"
         raise row.error
-    value = value_at(row.value, path)
+    value = values_at(row.value, path) if "[]" in path else value_at(row.value, path)
     if is_array(value) and all(isinstance(item, str) for item in value):
         said = "\n\n".join(str(item) for item in value)
     elif is_array(value):

@@ -85,7 +85,8 @@ class TargetSimilarity(Part):
     sha256: Annotated[tuple[str, ...], Where] = ()
     """What the files must hash to, in any order; empty accepts any bytes."""
     text: str = "prompt"
-    """Dotted path of an example's text in its row: a text, a list of texts, or messages."""
+    """Dotted path of an example's text in its row: a text, a list of texts, or messages;
+    ``turns[].content`` walks a list."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
     resolved: tuple[File, ...] = ()
