@@ -71,7 +71,8 @@ def listed(vectors: Vectors, exact_up_to: int) -> tuple[Found, Any]:
 def graph(found: Found) -> Graph:
     rows, columns = np.nonzero(found.places >= 0)
     near = found.places[rows, columns]
-    return graph_of(len(found.places), rows, near, found.similarities[rows, columns])
+    bounds = found.similarities[:, -1]
+    return graph_of(bounds, rows, near, found.similarities[rows, columns])
 
 
 def timed(run: Callable[[], Any]) -> tuple[Any, float]:

@@ -27,7 +27,7 @@ QUALITY = [0.2, 0.4, 0.6, 0.8, 1.0]
 def laid_out(count: int, edges: list[tuple[int, int, float]]) -> Graph:
     columns = list(zip(*edges, strict=True)) or [(), (), ()]
     sources, targets = (np.array(column, np.int64) for column in columns[:2])
-    return graph_of(count, sources, targets, np.array(columns[2], np.float64))
+    return graph_of(np.zeros(count), sources, targets, np.array(columns[2], np.float64))
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,29 @@ def test_five_prompts_are_taken_in_the_order_worked_out_by_hand(
     order = greedy(laid_out(5, EDGES), np.array(quality), np.arange(5.0), config)
 
     assert order.tolist() == expected
+
+
+def test_what_is_not_listed_is_as_near_as_the_last_that_is() -> None:
+    """0 lists 1 (0.75) of three others, 1 lists 0: nothing else can be nearer to them than 0.75."""
+    near = nearby(
+        pl.DataFrame(
+            {
+                "prompt_id": ["q0", "q1", "q2", "q3"],
+                "places": [[1], [0], [3], [2]],
+                "similarities": [[0.75], [0.75], [0.25], [0.25]],
+                "is_blank": [False] * 4,
+            }
+        )
+    )
+
+    assert near.graph.bounds.tolist() == [0.75, 0.75, 0.25, 0.25]
+    assert near.graph.within(np.array([1, 2])).bounds.tolist() == [0.75, 0.25]
+    spread, cover = (
+        greedy(near.graph, np.ones(4), np.arange(4.0), Diverse(by=by)).tolist()
+        for by in ("spread", "cover")
+    )
+    assert spread == [2, 3, 0, 1]
+    assert cover == [0, 2, 3, 1]
 
 
 def test_an_edge_told_from_both_ends_counts_once_and_none_leads_to_itself() -> None:
@@ -156,10 +179,11 @@ def test_with_one_column_groups_differ_by_one_pair_or_are_used_up(problem: Any, 
 
 
 def near_of(count: int, edges: list[tuple[int, int, float]], blank: tuple[int, ...] = ()) -> Nearby:
+    """Lay out edges; what no edge joins is known to be at cosine 0."""
     lists: dict[int, list[tuple[int, float]]] = {place: [] for place in range(count)}
     for source, target, cosine in edges:
         lists[source].append((target, cosine))
-    return nearby(
+    found = nearby(
         pl.DataFrame(
             {
                 "prompt_id": [f"q{place}" for place in lists],
@@ -173,6 +197,7 @@ def near_of(count: int, edges: list[tuple[int, int, float]], blank: tuple[int, .
             },
         )
     )
+    return found._replace(graph=found.graph._replace(bounds=np.zeros(count)))
 
 
 def kept(

@@ -40,16 +40,20 @@ def nearby(lists: pl.DataFrame) -> Nearby:
             and whether the prompt ``is_blank``.
     """
     lists = lists.sort("prompt_id")
+    has_vector = ~lists["is_blank"]
+    last = pl.col("similarities").list.last().cast(pl.Float64)
+    complete = pl.col("places").list.len() + 1 >= has_vector.sum()
+    bounds = lists.select(pl.when(complete).then(0.0).otherwise(last).fill_null(0.0)).to_series()
     edges = lists.select("places", "similarities").with_row_index("source").explode(
         "places", "similarities"
     ).drop_nulls()  # fmt: skip
     graph = graph_of(
-        lists.height,
+        bounds.to_numpy(),
         edges["source"].cast(pl.Int64).to_numpy(),
         edges["places"].cast(pl.Int64).to_numpy(),
         edges["similarities"].cast(pl.Float64).to_numpy(),
     )
-    return Nearby(lists.select("prompt_id"), (~lists["is_blank"]).to_numpy(), graph)
+    return Nearby(lists.select("prompt_id"), has_vector.to_numpy(), graph)
 
 
 def placed(
