@@ -15,7 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.measure.corpus import Prompts, emit_parts, read_prompts, scattered
-from prefine.measure.index import Found, built
+from prefine.measure.index import Found, built, without
+from prefine.measure.nearest import nearest
 from prefine.measure.rows import Places
 from prefine.recipe import PromptNeighbours, Search
 from prefine.step import Counts, Work
@@ -55,12 +56,14 @@ def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int)
     """Find the neighbours of the prompts that are not blank, in the order of their ids."""
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-    places = np.full((len(solid), count), -1, np.int64)
-    similarities = np.full((len(solid), count), -np.inf)
-    if not count:
-        return Found(places, similarities)
+    if count >= len(solid) - 1:
+        work.notes.update({"index": "none", "vectors": len(solid), "recall": 1.0})
+        found = nearest(vectors, vectors, count + 1)
+        return without(found, found.places == np.arange(len(solid))[:, None], count)
     ids: list[str] = [prompts.ids[place] for place in solid.tolist()]
     everything = [(np.arange(len(ids)), vectors)]
+    places = np.full((len(solid), count), -1, np.int64)
+    similarities = np.full((len(solid), count), -np.inf)
     with built(
         ids, lambda: everything, count=count, config=config, runtime=work.runtime, seed=seed
     ) as (index, notes):
