@@ -1,4 +1,4 @@
-"""Lengths, cosine, near duplicates and the bootstrap reward, on made rows."""
+"""Lengths, cosine and the bootstrap reward, on made rows."""
 
 from pathlib import Path
 from typing import Any
@@ -10,8 +10,6 @@ import pytest
 from prefine.errors import DataError
 from prefine.measure.bootstrap import fold_of
 from prefine.measure.cosine import cosines
-from prefine.measure.near_duplicates import components, overlaps, pairs_near, shingles
-from prefine.recipe import NearDuplicates
 from prefine.schema import prompt_id
 from tests.made import explicit, table, user
 
@@ -36,99 +34,6 @@ def test_cosines_are_exact_and_blank_texts_have_none() -> None:
     b = np.array([[0, 2], [3, 4], [1, 1]], np.float32)
 
     assert cosines(a, b) == [0.0, pytest.approx(1.0), None]
-
-
-def test_a_short_text_is_one_shingle_and_equals_only_itself() -> None:
-    texts = ["Good morning", "good MORNING!", "Good evening", "Good morning to you"]
-    found = shingles(texts, np.arange(4), 3)
-    by_place = {place: set(g["shingle"]) for (place,), g in found.group_by("place")}
-
-    assert by_place[0] == by_place[1]
-    assert not by_place[0] & by_place[2]
-    assert not by_place[0] & by_place[3]
-    assert len(by_place[3]) == 2
-
-
-def test_overlap_is_that_of_the_shingle_sets() -> None:
-    from scipy.sparse import csr_matrix
-
-    ones = csr_matrix(np.array([[1, 1, 1, 0], [0, 1, 1, 1], [1, 0, 0, 0]], np.float32))
-    pairs = np.array([[0, 1], [0, 2], [1, 2]])
-
-    assert overlaps(ones, pairs).tolist() == [0.5, pytest.approx(1 / 3), 0.0]
-
-
-def test_chains_of_neighbours_are_one_cluster() -> None:
-    labels = components(5, np.array([[0, 1], [1, 3]]))
-
-    assert labels[0] == labels[1] == labels[3]
-    assert len(set(labels)) == 3
-
-
-@pytest.mark.parametrize("exact_up_to", [1000, 1])
-def test_neighbours_are_those_of_brute_force(exact_up_to: int) -> None:
-    rng = np.random.default_rng(0)
-    centres = rng.normal(size=(40, 16))
-    vectors = np.repeat(centres, 5, axis=0) + 0.05 * rng.normal(size=(200, 16))
-    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    config = NearDuplicates(kind="near_duplicates", similarity=0.95, exact_up_to=exact_up_to)
-
-    nearest, found = pairs_near(vectors, config)
-
-    all_ = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
-    np.fill_diagonal(all_, -1)
-    expected = {(i, j) for i, j in np.argwhere(all_ >= 0.95).tolist() if i < j}
-    assert {tuple(pair) for pair in found.tolist()} == expected
-    assert nearest == pytest.approx(all_.max(axis=1), abs=1e-5)
-
-
-def test_no_prompts_and_one_prompt_have_no_neighbours() -> None:
-    config = NearDuplicates(kind="near_duplicates")
-    for count in (0, 1):
-        nearest, found = pairs_near(np.ones((count, 4), np.float32) / 2, config)
-
-        assert len(found) == 0
-        assert np.isnan(nearest).all()
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("What is C++?", "What is C#?", False),
-        ("What is 12 + 4?", "What is 12 - 4?", False),
-        ("What is 5!?", "What is 5?", False),
-        ("Name this: 😀", "Name this: 😭", False),
-        ("What happened in 2020?", "what happened in 2020", True),
-        ("Good  morning!", "good morning", True),
-        ("Fine, thanks - and you?", "Fine thanks, and you", True),
-    ],
-)
-def test_symbols_are_words_and_the_punctuation_of_prose_is_none(
-    one: str, other: str, same: bool
-) -> None:
-    found = shingles([one, other], np.array([0, 1]), 3)
-
-    sets = [set(found.filter(pl.col("place") == place)["shingle"]) for place in (0, 1)]
-    assert (sets[0] == sets[1]) is same
-
-
-def test_near_copies_are_one_cluster_and_templates_are_not(
-    write_lines: Any, tmp_path: Path
-) -> None:
-    asked = "My lamp stopped working after the storm last night, what should I check first"
-    prompts = [f"{asked}?", asked.lower().replace(",", " -"), asked.replace("lamp", "radio")]
-    prompts += ["Good morning", "Good evening", "Good  morning!"]
-    write_lines([explicit(prompt, f"Yes {n}", f"No {n}") for n, prompt in enumerate(prompts)])
-
-    found = table(f"{RECIPE}[{{kind: near_duplicates}}]\n", tmp_path, "measure_near_duplicates")
-
-    names = [prompt_id([user(prompt)]) for prompt in prompts]
-    cluster = dict(zip(found["prompt_id"], found["prompt_cluster"], strict=True))
-    assert cluster[names[0]] == cluster[names[1]] == min(names[:2])
-    assert cluster[names[3]] == cluster[names[5]]
-    assert len({cluster[name] for name in names}) == 4
-    assert found["prompt_is_representative"].sum() == 4
-    assert sorted(found["prompt_cluster_size"]) == [1, 1, 2, 2, 2, 2]
 
 
 def made_rows(count: int) -> list[dict[str, Any]]:

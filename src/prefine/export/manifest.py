@@ -16,7 +16,7 @@ from prefine.recipe import Recipe
 from prefine.schema.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
-LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "torch")
+LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "rensa", "torch")
 
 
 class Verdicts(NamedTuple):

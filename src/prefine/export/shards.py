@@ -24,7 +24,7 @@ from prefine.store import ParquetDraft
 SPLITS = ("train", "test")
 _ROW_GROUP = 2048
 """Rows in one row group: 8 to 32 MB of typical conversations, so that readers can skip."""
-_CLUSTER = "prompt_cluster"
+_CLUSTERS = "prompt_component"
 _EXPLAINED = ["pair_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 
 
@@ -67,8 +67,11 @@ def _listed(work: Work, facts: Json) -> Json:
 
 
 def _splits(work: Work, recipe: Recipe) -> dict[str, str]:
-    """Return the split of each exported pair: all pairs of a prompt, or cluster, share one."""
-    group = _CLUSTER if _CLUSTER in columns_of(recipe.measures) else "prompt_id"
+    """Return the split of each exported pair: all pairs of a prompt share one.
+
+    Where near duplicates are measured, so do all pairs of clusters that an edge links.
+    """
+    group = _CLUSTERS if _CLUSTERS in columns_of(recipe.measures) else "prompt_id"
     found: dict[str, str] = {}
     for part in work.parts("facts"):
         groups = work.read("facts", ["pair_id", group], part=part)

@@ -15,6 +15,7 @@ from prefine.measure import (
     embeddings,
     lengths,
     near_duplicates,
+    near_pairs,
     neighbours,
     targets,
     topics,
@@ -35,7 +36,7 @@ from prefine.schema import QUARANTINE, flat_schema
 from prefine.schema.json import Json
 
 _VECTORS = ("prompt_vectors", "response_vectors")
-_OF_PROMPTS = (NearDuplicates, PromptTopics, PromptNeighbours, TargetSimilarity)
+_OF_PROMPTS = (PromptTopics, PromptNeighbours, TargetSimilarity)
 
 
 def _made(made: Builder, measure: Measure) -> Made:
@@ -61,7 +62,8 @@ def _of_prompts(
     upstream = ("gather", "prompt_vectors")
     match measure:
         case NearDuplicates():
-            return Made(near_duplicates.measure, upstream, "corpus")
+            _add_clusters(made, measure)
+            return Made(near_pairs.measure, ("pairs", *measure.tables))
         case PromptTopics():
             return Made(topics.measure, upstream, "corpus", seeded=True)
         case PromptNeighbours():
@@ -125,6 +127,25 @@ def _add_heads(made: Builder, measure: BootstrapReward) -> None:
         scope="corpus",
         num_parts=1,
     )
+
+
+def _add_clusters(made: Builder, measure: NearDuplicates) -> None:
+    """Add the steps that cluster prompts, responses and pairs."""
+    identity = {key: value for key, value in measure.identity().items() if key != "of"}
+    for table in measure.tables:
+        schema = near_pairs.CLUSTERS[table]
+        more: Json = {"scope": "corpus", "rows_to": table}
+        if table == "pair_clusters":
+            upstream = (*TEXTS, "prompt_clusters", "response_clusters")
+            made.add(
+                table, near_pairs.cluster, upstream, {table: schema}, {}, rows_of="pairs", **more
+            )
+            continue
+        texts = f"{table.removesuffix('_clusters')}s"
+        vectors = (f"{table.removesuffix('_clusters')}_vectors",) if measure.semantic else ()
+        run = partial(near_duplicates.cluster, config=measure, table=texts)
+        upstream = (*TEXTS, *vectors)
+        made.add(table, run, upstream, {table: schema}, identity, rows_of=texts, **more)
 
 
 def _add_examples(made: Builder, measure: TargetSimilarity) -> None:

@@ -33,10 +33,10 @@ from prefine.store import filesystem
 
 _SHARD_BYTES = 64 * 2**20
 _EMBEDDED = (
-    *(Cosine, NearDuplicates, BootstrapReward),
+    *(Cosine, BootstrapReward),
     *(PromptTopics, PromptNeighbours, TargetSimilarity),
 )
-"""The measures that need embeddings."""
+"""The measures that always need embeddings."""
 
 
 def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
@@ -65,7 +65,10 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
 
 def embeds(recipe: Recipe) -> bool:
     """Tell whether a measure of the recipe needs embeddings."""
-    return any(isinstance(measure, _EMBEDDED) for measure in recipe.measures)
+    return any(
+        isinstance(m, _EMBEDDED) or (isinstance(m, NearDuplicates) and m.semantic)
+        for m in recipe.measures
+    )
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -12,9 +12,10 @@ from pydantic import Field
 
 from prefine.recipe.base import Part
 from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimilarity
+from prefine.recipe.duplicates import NearDuplicates
 from prefine.recipe.judge import VllmJudge
 from prefine.recipe.models import Encoder, Weights
-from prefine.recipe.neighbours import Cosine, NearDuplicates, Search
+from prefine.recipe.neighbours import Cosine, Search
 from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
 from prefine.recipe.rewards import (
     BootstrapReward,

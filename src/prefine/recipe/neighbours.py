@@ -1,4 +1,4 @@
-"""What lies near what: similarity within a pair, and groups of prompts.
+"""What lies near what: similarity within a pair.
 
 What comes in: entries of a recipe's ``measures``. What goes out: frozen settings and their columns.
 What never happens: a threshold that keeps or drops; those live in rules.
@@ -41,33 +41,4 @@ class Cosine(Part):
         return (
             Column("cosine", _F64, "cosine similarity of chosen and rejected, in [-1, 1]"),
             Column("cosine_reason", _TEXT, "why there is no cosine: too_long, blank; else null"),
-        )
-
-
-class NearDuplicates(Part):
-    """Groups of prompts that say the same in nearly the same words."""
-
-    kind: Literal["near_duplicates"]
-    similarity: float = Field(default=0.9, gt=0, le=1)
-    """Least cosine of two prompt embeddings to be compared word by word."""
-    jaccard: float = Field(default=0.8, gt=0, le=1)
-    """Least overlap of their three-word shingles to be one cluster."""
-    shingle_words: int = Field(default=3, ge=1, le=10)
-    """Shorter prompts are duplicates only when their normalised words are equal."""
-    neighbours: int = Field(default=16, ge=1, le=256)
-    """How many neighbours of each prompt are looked at."""
-    exact_up_to: int = Field(default=20_000, ge=1)
-    """Search every pair of prompts up to this many, an inverted file above."""
-
-    def columns(self) -> tuple[Column, ...]:
-        """Return the columns of this measure."""
-        return (
-            Column("prompt_cluster", _TEXT, "id of the representative of the prompt's cluster"),
-            Column("prompt_cluster_size", pa.int64(), "how many prompts are in the cluster"),
-            Column("prompt_is_representative", pa.bool_(), "the prompt stands for its cluster"),
-            Column(
-                "prompt_similarity",
-                _F64,
-                "cosine to the nearest other prompt among the neighbours looked at, in [-1, 1]",
-            ),
         )
