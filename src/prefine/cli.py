@@ -183,6 +183,11 @@ def print_manifest(manifest: dict[str, Any]) -> None:
             for rule in manifest["rules"]
         ],
     )
+    if manifest["benchmarks"]:
+        head = ("benchmark", "texts", "exact", "overlap", "similar")
+        keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")
+        lines = [(n, *(c.get(k) for k in keys)) for n, c in manifest["benchmarks"].items()]
+        _table("Prompts that stand in benchmarks", head, lines)
     splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
     kept = sum(manifest["splits"].values())
     out.print(
@@ -293,6 +298,10 @@ def explain(
                 f"{turn['role']}: {_cut(turn['content'], chars)}", markup=False, highlight=False
             )
     out.print()
+    for match in found.matches.iter_rows(named=True):
+        out.print(f"--- like a text of benchmark {match['benchmark']}", highlight=False)
+        where = f"({match['file']}:{match['row']})"
+        out.print(f"{_cut(match['text'], chars)} {where}", markup=False, highlight=False)
     out.print("--- labels as found")
     for label in found.judgements.select(LABEL).iter_rows(named=True):
         said = [f"{name} {value}" for name, value in label.items() if value is not None]

@@ -65,6 +65,7 @@ def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts:
         "chats": _distinct(steps, "chat"),
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
+        "benchmarks": _benchmarks(steps),
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
 
@@ -122,6 +123,17 @@ def _canaries(steps: Mapping[str, list[Manifest]]) -> Json:
                 "responses": sum(note["canaries"] for note in noted),
                 "largest_difference": max(note["canary_largest_difference"] for note in noted),
             }
+    return found
+
+
+def _benchmarks(steps: Mapping[str, list[Manifest]]) -> Json:
+    """Return how many prompts stand in each benchmark; a benchmark's texts are counted once."""
+    found: Json = {}
+    for manifest in (m for manifests in steps.values() for m in manifests):
+        for name, counts in manifest.notes.get("benchmarks", {}).items():
+            total = found.setdefault(name, dict.fromkeys(counts, 0))
+            for key, count in counts.items():
+                total[key] = count if key == "texts" else total[key] + count
     return found
 
 

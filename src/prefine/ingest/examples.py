@@ -1,7 +1,8 @@
 """Examples of what a model is to be good at: files of texts that pairs are compared with.
 
-What comes in: the resolved files of a ``target_similarity`` measure. What goes out: one text a row,
-and a quarantine. What never happens: an example that becomes a prompt of the data.
+What comes in: the resolved files of a ``target_similarity`` measure or of a benchmark. What goes
+out: one text a row, and a quarantine. What never happens: an example that becomes a prompt of the
+data.
 """
 
 from collections import Counter
@@ -12,7 +13,7 @@ from prefine.ingest.columns import value_at, values_at
 from prefine.ingest.files import RawRow, raw_rows
 from prefine.ingest.read import location, rejected, require_unchanged
 from prefine.ingest.record import Reason, RowError, messages, text
-from prefine.recipe import TargetSimilarity
+from prefine.recipe import Benchmark, TargetSimilarity
 from prefine.schema import QUARANTINE, prompt_id
 from prefine.schema.json import Json, is_array
 from prefine.step import Counts, Work
@@ -27,15 +28,17 @@ EXAMPLES = pa.schema(
 )
 """One row an example as found; equal texts have equal ids."""
 
+Examples = TargetSimilarity | Benchmark
+
 _BATCH = 10_000
 
 
-def read_examples(work: Work, config: TargetSimilarity) -> Counts:
+def read_examples(work: Work, config: Examples) -> Counts:
     """Read one file of examples; its number is the shard.
 
     Args:
         work: Writes ``examples_NAME`` and ``quarantine``.
-        config: The measure, resolved.
+        config: The measure or the benchmark, resolved.
     """
     assert work.shard is not None, "files are read one by one"
     file = config.resolved[work.shard]
@@ -60,7 +63,7 @@ def read_examples(work: Work, config: TargetSimilarity) -> Counts:
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
 
 
-def _flush(work: Work, config: TargetSimilarity, found: list[Json], refused: list[Json]) -> None:
+def _flush(work: Work, config: Examples, found: list[Json], refused: list[Json]) -> None:
     work.emit(f"examples_{config.name}", pa.Table.from_pylist(found, schema=EXAMPLES))
     work.emit("quarantine", pa.Table.from_pylist(refused, schema=QUARANTINE))
     found.clear()

@@ -28,7 +28,7 @@ from prefine.errors import DataError
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import VECTOR, Embeds, Vectors
 from prefine.measure.nearest import nearest
-from prefine.recipe import Encoder, TargetSimilarity
+from prefine.recipe import Benchmark, Encoder, TargetSimilarity
 from prefine.serve.static import Static, StaticEmbedder
 from prefine.step import Counts, Work
 
@@ -46,7 +46,7 @@ Ranks = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 
-def embed(work: Work, config: TargetSimilarity, encoder: Encoder) -> Counts:
+def embed(work: Work, config: TargetSimilarity | Benchmark, encoder: Encoder) -> Counts:
     """Encode the distinct examples of all files.
 
     Args:
@@ -65,7 +65,7 @@ def embed(work: Work, config: TargetSimilarity, encoder: Encoder) -> Counts:
     solid: npt.NDArray[np.bool_] = (vectors != 0).max(axis=1, initial=False)
     if not solid.any():
         raise DataError(
-            f"measure {config.name}: no example could be read at `{config.text}` and embedded; "
+            f"{config.name}: no example could be read at `{config.text}` and embedded; "
             "quarantine holds the rows that could not be read"
         )
     series: Any = pl.Series("vector", vectors[solid].astype(np.float32))
@@ -102,7 +102,7 @@ def measure(work: Work, config: TargetSimilarity) -> Counts:
     prompts = read_prompts(work)
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-    examples = _unit(work.read_arrow(f"example_vectors_{name}", part=0))
+    examples = unit_vectors(work.read_arrow(f"example_vectors_{name}", part=0))
     near = nearest(vectors, examples, 1)
     best, score = ranked(vectors, examples)
     column = pl.col(f"{name}_similarity")
@@ -116,7 +116,7 @@ def measure(work: Work, config: TargetSimilarity) -> Counts:
     return Counts(len(prompts.ids), found.height)
 
 
-def _unit(table: pa.Table) -> Vectors:
+def unit_vectors(table: pa.Table) -> Vectors:
     """Return the stored vectors with the norms that rounding took from them."""
     column: Any = table["vector"].combine_chunks()
     flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)

@@ -6,6 +6,7 @@ happens: a change to what is stored.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,7 +15,14 @@ import polars as pl
 from prefine.errors import DataError, RecipeError
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
-from prefine.recipe import Recipe, Runtime, TargetSimilarity, parse_recipe
+from prefine.recipe import (
+    Benchmark,
+    Contamination,
+    Recipe,
+    Runtime,
+    TargetSimilarity,
+    parse_recipe,
+)
 from prefine.schema.json import Json
 from prefine.step import load_manifest
 from prefine.store import Store
@@ -102,8 +110,15 @@ def rows(plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None)
 
 def file_names(recipe: Recipe) -> dict[str, str]:
     """Return the path of each source file by the short hash that tables carry."""
-    holders = (*recipe.sources, *(m for m in recipe.measures if isinstance(m, TargetSimilarity)))
+    targets = (m for m in recipe.measures if isinstance(m, TargetSimilarity))
+    holders = (*recipe.sources, *targets, *benchmarks_of(recipe))
     return {f.sha256[:12]: f.path for holder in holders for f in holder.resolved}
+
+
+def benchmarks_of(recipe: Recipe) -> tuple[Benchmark, ...]:
+    """Return the benchmarks that a recipe's prompts are compared with."""
+    found = (m.benchmarks for m in recipe.measures if isinstance(m, Contamination))
+    return tuple(chain.from_iterable(found))
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,8 @@ class Dossier:
     chosen: list[Json]
     rejected: list[Json]
     judgements: pl.DataFrame
+    matches: pl.DataFrame
+    """Benchmark texts that the prompt is like: ``benchmark``, ``text``, ``file`` and ``row``."""
 
 
 def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
@@ -153,7 +170,22 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
         chosen=turns[sides[0]],
         rejected=turns[sides[1]],
         judgements=_sided(judgements, facts),
+        matches=_matches(plan, runtime, facts),
     )
+
+
+def _matches(plan: Plan, runtime: Runtime, facts: Json) -> pl.DataFrame:
+    """Return the benchmark texts that a pair's facts speak of, each once."""
+    columns = ("contamination_example", "contamination_nearest")
+    ids = [name for column in columns if (name := facts.get(column)) is not None]
+    schema = {"benchmark": pl.String, "text": pl.String, "file": pl.String, "row": pl.Int64}
+    frames = [pl.DataFrame(schema=schema)]
+    for benchmark in benchmarks_of(plan.recipe) if ids else ():
+        known = pl.col("example_id").is_in(ids)
+        found = rows(plan, runtime, f"examples_{benchmark.name}", known)
+        found = found.sort("file", "row").unique("example_id", keep="first", maintain_order=True)
+        frames.append(found.select(pl.lit(benchmark.name).alias("benchmark"), *list(schema)[1:]))
+    return pl.concat(frames)
 
 
 def _sided(judgements: pl.DataFrame, facts: dict[str, Any]) -> pl.DataFrame:

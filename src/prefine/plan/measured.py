@@ -11,6 +11,7 @@ import pyarrow as pa
 from prefine.ingest import examples
 from prefine.measure import (
     bootstrap,
+    contamination,
     cosine,
     embeddings,
     lengths,
@@ -23,7 +24,9 @@ from prefine.measure import (
 from prefine.plan.builder import Builder, Made
 from prefine.plan.modelled import TEXTS, add_modelled
 from prefine.recipe import (
+    Benchmark,
     BootstrapReward,
+    Contamination,
     Cosine,
     Lengths,
     Measure,
@@ -36,7 +39,7 @@ from prefine.schema import QUARANTINE, flat_schema
 from prefine.schema.json import Json
 
 _VECTORS = ("prompt_vectors", "response_vectors")
-_OF_PROMPTS = (PromptTopics, PromptNeighbours, TargetSimilarity)
+_OF_PROMPTS = (Contamination, PromptTopics, PromptNeighbours, TargetSimilarity)
 
 
 def _made(made: Builder, measure: Measure) -> Made:
@@ -50,27 +53,41 @@ def _made(made: Builder, measure: Measure) -> Made:
             _add_heads(made, measure)
             upstream = (*TEXTS, *_VECTORS, f"heads_{measure.name}")
             return Made(bootstrap.score, upstream, seeded=True)
-        case NearDuplicates() | PromptTopics() | PromptNeighbours() | TargetSimilarity():
+        case NearDuplicates() | Contamination():
+            return _of_texts(made, measure)
+        case PromptTopics() | PromptNeighbours() | TargetSimilarity():
             return _of_prompts(made, measure)
         case _:
             return add_modelled(made, measure)
 
 
-def _of_prompts(
-    made: Builder, measure: NearDuplicates | PromptTopics | PromptNeighbours | TargetSimilarity
-) -> Made:
+def _of_texts(made: Builder, measure: NearDuplicates | Contamination) -> Made:
+    if isinstance(measure, NearDuplicates):
+        _add_clusters(made, measure)
+        return Made(near_pairs.measure, ("pairs", *measure.tables))
+    for benchmark in measure.benchmarks:
+        _add_examples(made, benchmark, embedded=measure.semantic)
+    return Made(contamination.measure, _benchmarked(measure))
+
+
+def _benchmarked(measure: Contamination) -> tuple[str, ...]:
+    """Return the steps that a comparison with benchmarks reads from."""
+    upstream = ["gather", *(f"examples_{b.name}" for b in measure.benchmarks)]
+    if measure.semantic:
+        upstream += ["prompt_vectors", *(f"example_vectors_{b.name}" for b in measure.benchmarks)]
+    return tuple(upstream)
+
+
+def _of_prompts(made: Builder, measure: PromptTopics | PromptNeighbours | TargetSimilarity) -> Made:
     upstream = ("gather", "prompt_vectors")
     match measure:
-        case NearDuplicates():
-            _add_clusters(made, measure)
-            return Made(near_pairs.measure, ("pairs", *measure.tables))
         case PromptTopics():
             return Made(topics.measure, upstream, "corpus", seeded=True)
         case PromptNeighbours():
             lists = {"neighbour_lists": neighbours.LISTS}
             return Made(neighbours.measure, upstream, "corpus", seeded=True, writes=lists)
         case TargetSimilarity():
-            _add_examples(made, measure)
+            _add_examples(made, measure, embedded=True)
             vectors = f"example_vectors_{measure.name}"
             return Made(targets.measure, (*upstream, vectors), "corpus")
 
@@ -148,13 +165,15 @@ def _add_clusters(made: Builder, measure: NearDuplicates) -> None:
         made.add(table, run, upstream, {table: schema}, identity, rows_of=texts, **more)
 
 
-def _add_examples(made: Builder, measure: TargetSimilarity) -> None:
+def _add_examples(made: Builder, measure: TargetSimilarity | Benchmark, *, embedded: bool) -> None:
     """Add the steps that read and embed the examples."""
     name, encoder = measure.name, made.recipe.encoder
     writes = {f"examples_{name}": examples.EXAMPLES, "quarantine": QUARANTINE}
     run = partial(examples.read_examples, config=measure)
     num_parts = len(measure.resolved)
     made.add(f"examples_{name}", run, (), writes, measure.identity(), num_parts=num_parts)
+    if not embedded:
+        return
     upstream = (f"examples_{name}", *(("encoder",) if encoder.static else ()))
     made.add(
         f"example_vectors_{name}",

@@ -15,10 +15,11 @@ from prefine.export.rows import exported_columns
 from prefine.ingest.files import digest_of_source
 from prefine.ingest.read import detect_file, location
 from prefine.recipe import (
+    Benchmark,
     BootstrapReward,
+    Contamination,
     Cosine,
     File,
-    Measure,
     NearDuplicates,
     PromptNeighbours,
     PromptTopics,
@@ -66,7 +67,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Recipe:
 def embeds(recipe: Recipe) -> bool:
     """Tell whether a measure of the recipe needs embeddings."""
     return any(
-        isinstance(m, _EMBEDDED) or (isinstance(m, NearDuplicates) and m.semantic)
+        isinstance(m, _EMBEDDED) or (isinstance(m, NearDuplicates | Contamination) and m.semantic)
         for m in recipe.measures
     )
 
@@ -91,21 +92,28 @@ def pinned(recipe: Recipe) -> Recipe:
         )
         for source in recipe.sources
     ]
-    measures = [
-        measure.model_copy(
-            update={"sha256": tuple(file.sha256 for file in measure.resolved), "resolved": ()}
-        )
-        if isinstance(measure, TargetSimilarity)
-        else measure
-        for measure in recipe.measures
-    ]
+    measures = [_pinned(measure) for measure in recipe.measures]
     return recipe.model_copy(update={"sources": tuple(sources), "measures": tuple(measures)})
 
 
-def _measure(measure: Measure, data: str) -> Measure:
-    if not isinstance(measure, TargetSimilarity):
+def _pinned(measure: Any) -> Any:
+    if isinstance(measure, Contamination):
+        pinned_ = tuple(_pinned(benchmark) for benchmark in measure.benchmarks)
+        return measure.model_copy(update={"benchmarks": pinned_})
+    if not isinstance(measure, TargetSimilarity | Benchmark):
+        return measure
+    hashes = tuple(file.sha256 for file in measure.resolved)
+    return measure.model_copy(update={"sha256": hashes, "resolved": ()})
+
+
+def _measure(measure: Any, data: str) -> Any:
+    """Fill in the files of a measure, and what identifies its models."""
+    if isinstance(measure, Contamination):
+        benchmarks = tuple(_measure(benchmark, data) for benchmark in measure.benchmarks)
+        return measure.model_copy(update={"benchmarks": benchmarks})
+    if not isinstance(measure, TargetSimilarity | Benchmark):
         return _digested(measure)
-    what = f"measure {measure.name}"
+    what = f"{'benchmark' if isinstance(measure, Benchmark) else 'measure'} {measure.name}"
     files = _files(what, measure.files, None, data)
     _require_pinned(what, measure.sha256, files)
     return measure.model_copy(update={"resolved": files})

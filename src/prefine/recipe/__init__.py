@@ -8,8 +8,10 @@ from prefine.recipe.base import Part
 from prefine.recipe.check import rule_columns, unknown_column
 from prefine.recipe.load import load_recipe, parse_recipe
 from prefine.recipe.measures import (
+    Benchmark,
     BootstrapReward,
     Ches,
+    Contamination,
     Cosine,
     Encoder,
     Lengths,
@@ -47,10 +49,12 @@ from prefine.recipe.sources import (
 
 __all__ = [
     "RESERVED",
+    "Benchmark",
     "BootstrapReward",
     "Ches",
     "ColumnMap",
     "Condition",
+    "Contamination",
     "Cosine",
     "Diverse",
     "Encoder",

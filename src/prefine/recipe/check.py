@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prefine.recipe.measures import (
+    Contamination,
     PromptNeighbours,
     RewardAgreement,
     columns_of,
@@ -56,7 +57,7 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
     for key, names in {
         "sources": [source.name for source in recipe.sources],
         "rules": [rule.reason for rule in recipe.all_rules],
-        "measures": [getattr(m, "name", m.kind) for m in recipe.measures],
+        "measures": [*_examples(recipe), *(getattr(m, "name", m.kind) for m in recipe.measures)],
     }.items():
         for name in _repeated(names):
             yield (key,), f"the name `{name}` is used twice; give each its own `name`"
@@ -66,6 +67,13 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
         yield ("measures",), f"two measures write the column `{name}`; rename one with `name`"
     for name in sorted(DECIDED & set(columns)):
         yield ("measures",), f"`{name}` is a column of the decisions; rename it with `name`"
+
+
+def _examples(recipe: Recipe) -> Iterator[str]:
+    """Yield the names of benchmarks: with measures of likeness they share a name for files."""
+    for measure in recipe.measures:
+        if isinstance(measure, Contamination):
+            yield from (benchmark.name for benchmark in measure.benchmarks)
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

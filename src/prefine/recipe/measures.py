@@ -11,6 +11,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
+from prefine.recipe.contamination import Benchmark, Contamination
 from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimilarity
 from prefine.recipe.duplicates import NearDuplicates
 from prefine.recipe.judge import VllmJudge
@@ -53,6 +54,7 @@ Measure = Annotated[
     Lengths
     | Cosine
     | NearDuplicates
+    | Contamination
     | PromptTopics
     | PromptNeighbours
     | TargetSimilarity
@@ -74,8 +76,10 @@ def columns_of(measures: tuple[Measure, ...]) -> Mapping[str, Column]:
 
 
 __all__ = [
+    "Benchmark",
     "BootstrapReward",
     "Ches",
+    "Contamination",
     "Cosine",
     "Encoder",
     "Lengths",
