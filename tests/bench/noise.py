@@ -1,4 +1,4 @@
-"""How well the bootstrap margin finds flipped labels, beside length and chance.
+"""How well bootstrap margin and label consistency find flipped labels, beside length and chance.
 
     python tests/bench/noise.py DATA [--flipped 0.2] [--seed 0] [--json FILE]
 
@@ -28,6 +28,7 @@ MEASURES = """
 measures:
   - {kind: lengths}
   - {kind: reward/bootstrap}
+  - {kind: label_consistency}
 """
 
 
@@ -79,7 +80,7 @@ def scores(name: str, flip: Any, data: Path, share: float, seed: int) -> dict[st
     columns = ["pair_id", "chosen_id", "is_tie", "is_identical", "num_empty"]
     both = after.join(before.select(columns), on="pair_id", suffix="_before")
     sound = [~pl.col(f"is_tie{s}") & ~pl.col(f"is_identical{s}") for s in ("", "_before")]
-    both = both.filter(sound[0] & sound[1] & (pl.col("num_empty") == 0))
+    both = both.filter(sound[0] & sound[1] & pl.col("label_probability").is_not_null())
     flipped = (both["chosen_id"] != both["chosen_id_before"]).to_numpy()
     rng = random.Random(seed)
     return {
@@ -87,6 +88,7 @@ def scores(name: str, flip: Any, data: Path, share: float, seed: int) -> dict[st
         "pairs": both.height,
         "flipped": int(flipped.sum()),
         "bootstrap": roc_auc_score(flipped, -both["bootstrap_margin"].to_numpy()),
+        "consistency": roc_auc_score(flipped, -both["label_probability"].to_numpy()),
         "length": roc_auc_score(flipped, -both["chars_gap"].to_numpy()),
         "random": roc_auc_score(flipped, [rng.random() for _ in range(both.height)]),
         "agrees_with_clean_label": float((before_margin(before) > 0).mean()),

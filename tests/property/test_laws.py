@@ -433,6 +433,7 @@ measures:
   - {kind: prompt_topics, topics: 3}
   - {kind: prompt_neighbours}
   - {kind: target_similarity, files: [rows.jsonl], text: p}
+  - {kind: label_consistency}
   - {kind: reward/bootstrap}
 rules:
   - {name: one, column: chars_gap, minimum: 1, missing: hold}

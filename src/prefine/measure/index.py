@@ -103,6 +103,10 @@ class Index:
             found = self.search(self._rows.get(mine), count + 1)
             yield mine, without(found, found.places == mine[:, None], count)
 
+    def vectors(self, places: Places) -> Vectors:
+        """Return the vectors at some places, shape (places, dimensions)."""
+        return self._rows.get(places)
+
     def chunks(self) -> Iterator[Places]:
         """Yield all places list by list, for those of a list look into the same lists."""
         for start in range(0, len(self._order), _CHUNK):

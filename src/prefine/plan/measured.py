@@ -14,6 +14,7 @@ from prefine.measure import (
     contamination,
     cosine,
     embeddings,
+    label_consistency,
     lengths,
     near_duplicates,
     near_pairs,
@@ -28,6 +29,7 @@ from prefine.recipe import (
     BootstrapReward,
     Contamination,
     Cosine,
+    LabelConsistency,
     Lengths,
     Measure,
     NearDuplicates,
@@ -47,8 +49,8 @@ def _made(made: Builder, measure: Measure) -> Made:
     match measure:
         case Lengths():
             return Made(lengths.measure, TEXTS)
-        case Cosine():
-            return Made(cosine.measure, ("pairs", "response_vectors"))
+        case Cosine() | LabelConsistency():
+            return _of_vectors(measure)
         case BootstrapReward():
             _add_heads(made, measure)
             upstream = (*TEXTS, *_VECTORS, f"heads_{measure.name}")
@@ -59,6 +61,12 @@ def _made(made: Builder, measure: Measure) -> Made:
             return _of_prompts(made, measure)
         case _:
             return add_modelled(made, measure)
+
+
+def _of_vectors(measure: Cosine | LabelConsistency) -> Made:
+    if isinstance(measure, Cosine):
+        return Made(cosine.measure, ("pairs", "response_vectors"))
+    return Made(label_consistency.measure, ("pairs", *_VECTORS), "corpus", seeded=True)
 
 
 def _of_texts(made: Builder, measure: NearDuplicates | Contamination) -> Made:

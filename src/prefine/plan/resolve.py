@@ -20,6 +20,7 @@ from prefine.recipe import (
     Contamination,
     Cosine,
     File,
+    LabelConsistency,
     NearDuplicates,
     PromptNeighbours,
     PromptTopics,
@@ -34,7 +35,7 @@ from prefine.store import filesystem
 
 _SHARD_BYTES = 64 * 2**20
 _EMBEDDED = (
-    *(Cosine, BootstrapReward),
+    *(Cosine, LabelConsistency, BootstrapReward),
     *(PromptTopics, PromptNeighbours, TargetSimilarity),
 )
 """The measures that always need embeddings."""

@@ -16,7 +16,7 @@ from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimil
 from prefine.recipe.duplicates import NearDuplicates
 from prefine.recipe.judge import VllmJudge
 from prefine.recipe.models import Encoder, Weights
-from prefine.recipe.neighbours import Cosine, Search
+from prefine.recipe.neighbours import Cosine, LabelConsistency, Search
 from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
 from prefine.recipe.rewards import (
     BootstrapReward,
@@ -58,6 +58,7 @@ Measure = Annotated[
     | PromptTopics
     | PromptNeighbours
     | TargetSimilarity
+    | LabelConsistency
     | BootstrapReward
     | TransformersReward
     | VllmReward
@@ -82,6 +83,7 @@ __all__ = [
     "Contamination",
     "Cosine",
     "Encoder",
+    "LabelConsistency",
     "Lengths",
     "Measure",
     "NearDuplicates",

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
-from prefine.schema import Column
+from prefine.schema import Column, Flip
 
 _F64 = pa.float64()
 _TEXT = pa.large_string()
@@ -41,4 +41,51 @@ class Cosine(Part):
         return (
             Column("cosine", _F64, "cosine similarity of chosen and rejected, in [-1, 1]"),
             Column("cosine_reason", _TEXT, "why there is no cosine: too_long, blank; else null"),
+        )
+
+
+class LabelConsistency(Part):
+    """Whether a pair's label points the way that the labels of like pairs point."""
+
+    kind: Literal["label_consistency"]
+    neighbours: int = Field(default=64, ge=1, le=1024)
+    """How many like pairs are asked. With 20 % of the labels flipped, 8, 16, 32, 64 and 128 found
+    flips with an AUROC of 0.58, 0.59, 0.60, 0.61, 0.62 (HH-RLHF) and 0.82, 0.86, 0.88, 0.88, 0.88
+    (alpaca_eval)."""
+    prompt_weight: float = Field(default=0.5, ge=0, le=10)
+    """What the likeness of prompts counts beside that of the responses' difference."""
+    copy_similarity: float = Field(default=0.98, gt=0, le=2)
+    """A pair at least so alike is a copy and has no vote; nor has a pair of the same prompt."""
+    prior: float = Field(default=1.0, gt=0)
+    """The weight of even odds beside the neighbours' votes, of which each weighs 1 at most."""
+    search: Search = Search()
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        return (
+            Column(
+                "label_probability",
+                _F64,
+                "probability of the label by the votes of like pairs, its own left out, in [0, 1]",
+                Flip.COMPLEMENT,
+            ),
+            Column(
+                "label_agreeing",
+                pa.int64(),
+                "like pairs whose label points the same way",
+                Flip.SWAP,
+                "label_opposing",
+            ),
+            Column(
+                "label_opposing",
+                pa.int64(),
+                "like pairs whose label points the other way",
+                Flip.SWAP,
+                "label_agreeing",
+            ),
+            Column(
+                "label_reason",
+                _TEXT,
+                "why there is no probability: blank, same_vectors, alone; else null",
+            ),
         )
