@@ -1,12 +1,12 @@
 """Embeddings of prompts and responses, once, for every measure that needs them.
 
 What comes in: texts. What goes out: float16 unit vectors by id. What never happens: a text that is
-encoded twice because it stands in two pairs.
+encoded twice because it stands in two pairs, or twice in a shard.
 """
 
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -82,8 +82,14 @@ def embed(work: Work, config: Encoder, table: str) -> Counts:
     ids, found = texts(work, origin, key)
     vectors, is_cut = np.empty((0, 1), np.float16), list[bool]()
     if found:
-        embedder = _embedder(work, config)
-        vectors, is_cut = embedder.encode(found).astype(np.float16), embedder.cuts(found)
+        encoding = embedder(work, config)
+        distinct = sorted(set(found))
+        place = {text: index for index, text in enumerate(distinct)}
+        which = [place[text] for text in found]
+        vectors = encoding.encode(distinct, work.progress).astype(np.float16)[which]
+        cuts = encoding.cuts(distinct)
+        is_cut = [cuts[index] for index in which]
+        work.progress(len(found) - len(distinct))
     work.emit(
         table, _arrow(key, ids, vectors).append_column("is_cut", pa.array(is_cut, pa.bool_()))
     )
@@ -93,8 +99,8 @@ def embed(work: Work, config: Encoder, table: str) -> Counts:
 class Embeds(Protocol):
     """Anything that turns texts into vectors."""
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector a text, shape (texts, dimensions)."""
+    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
+        """Return one unit vector a text, shape (texts, dimensions); tell how many are done."""
         ...
 
     def cuts(self, texts: Sequence[str]) -> list[bool]:
@@ -102,12 +108,23 @@ class Embeds(Protocol):
         ...
 
 
-def _embedder(work: Work, config: Encoder) -> Embeds:
+def embedder(work: Work, config: Encoder) -> Embeds:
+    """Return what embeds texts as the recipe says."""
     if config.static:
         return StaticEmbedder(_static(work), config.max_chars)
+    if config.served_model is not None:
+        return _served(work, config)
     from prefine.serve.encoder import Embedder
 
-    return Embedder(config, work.runtime.device)
+    return Embedder(config, work.runtime)
+
+
+def _served(work: Work, config: Encoder) -> Embeds:
+    from prefine.serve.embed_server import ServedEmbedder
+
+    embedder = ServedEmbedder(config, work.runtime)
+    work.notes["servers"] = embedder.check()
+    return embedder
 
 
 def _static(work: Work) -> Static:

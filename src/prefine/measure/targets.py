@@ -14,7 +14,6 @@ Source: BETR (benchmark-targeted ranking), which takes the best rank and trains 
 where there are too many texts to embed; here every prompt has its vector, so none is trained.
 """
 
-import io
 from collections import Counter
 from typing import Any
 
@@ -26,10 +25,9 @@ import pyarrow as pa
 
 from prefine.errors import DataError
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
-from prefine.measure.embeddings import VECTOR, Embeds, Vectors
+from prefine.measure.embeddings import VECTOR, Vectors, embedder
 from prefine.measure.nearest import nearest
 from prefine.recipe import Benchmark, Encoder, TargetSimilarity
-from prefine.serve.static import Static, StaticEmbedder
 from prefine.step import Counts, Work
 
 VECTORS = pa.schema(
@@ -61,7 +59,8 @@ def embed(work: Work, config: TargetSimilarity | Benchmark, encoder: Encoder) ->
     examples = rows.unique("example_id").sort("example_id")
     vectors = np.empty((0, 1), np.float16)
     if examples.height:
-        vectors = _embedder(work, encoder).encode(examples["text"].to_list()).astype(np.float16)
+        said = examples["text"].to_list()
+        vectors = embedder(work, encoder).encode(said, work.progress).astype(np.float16)
     solid: npt.NDArray[np.bool_] = (vectors != 0).max(axis=1, initial=False)
     if not solid.any():
         raise DataError(
@@ -80,20 +79,6 @@ def embed(work: Work, config: TargetSimilarity | Benchmark, encoder: Encoder) ->
     work.notes["quarantined"] = dict(sorted(refused.items()))
     dropped = {"repeated": rows.height - examples.height, "blank": examples.height - len(ids)}
     return Counts(rows.height, len(ids), {reason: n for reason, n in dropped.items() if n})
-
-
-def _embedder(work: Work, encoder: Encoder) -> Embeds:
-    if not encoder.static:
-        from prefine.serve.encoder import Embedder
-
-        return Embedder(encoder, work.runtime.device)
-    folder = next(step for step in work.step.upstream if step.name == "encoder").folder
-    tokenizer, vectors = (
-        work.store.read_bytes(f"{folder}/{name}") for name in ("tokenizer.json", "vectors.npy")
-    )
-    return StaticEmbedder(
-        Static(tokenizer.decode(), np.load(io.BytesIO(vectors))), encoder.max_chars
-    )
 
 
 def measure(work: Work, config: TargetSimilarity) -> Counts:

@@ -4,9 +4,9 @@ What comes in: names from YAML. What goes out: frozen settings. What never happe
 identity, where the bytes behind it are known.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prefine.recipe.base import Part
 
@@ -43,3 +43,14 @@ class Encoder(Part):
     max_chars: int = Field(default=20_000, ge=100)
     """Text beyond this is not embedded, and an encoder that is not distilled may cut earlier; such
     a pair has no cosine, and the bootstrap reward judges it by the beginning."""
+    served_model: str | None = None
+    """The name under which vLLM servers serve the encoder (``--server encoder=URL``); with
+    ``static: false``, for the servers run the encoder itself."""
+    max_tokens: int = Field(default=256, ge=8)
+    """Of a text that a server reads, special tokens included; the rest is cut, and said."""
+
+    @model_validator(mode="after")
+    def _served_is_not_static(self) -> Self:
+        if self.served_model is not None and self.static:
+            raise ValueError("`served_model` goes with `static: false`")
+        return self

@@ -27,8 +27,9 @@ from prefine.errors import RecipeError
 from prefine.schema.json import Json, is_array
 from prefine.serve.lanes import RequestError
 
-Task = Literal["reward", "hidden", "judge"]
-"""What a server does for us: raw logits, hidden states of every token, or answers in words."""
+Task = Literal["reward", "hidden", "judge", "embed"]
+"""What a server does for us: raw logits, hidden states of every token, answers in words, or one
+vector a text."""
 
 Ids = npt.NDArray[np.int32]
 
@@ -62,7 +63,7 @@ class Dialect:
         Raises:
             RecipeError: It is too old.
         """
-        if task != "judge" and self.version < (0, 11, 1):
+        if task in {"reward", "hidden"} and self.version < (0, 11, 1):
             raise RecipeError(
                 f"{where} runs vLLM {self.version}, which takes no token ids for this task and "
                 "would write its own special tokens; use 0.11.1 or later"
@@ -137,9 +138,9 @@ class Dialect:
         self.require(task, "the engine")
         if task == "judge":
             return []
-        convert = {"reward": "classify", "hidden": "embed"}[task]
+        convert = {"reward": "classify", "hidden": "embed", "embed": "embed"}[task]
         asked = ["--runner", "pooling", "--convert", convert]
-        if task == "reward":
+        if task != "hidden":
             return asked
         pooler: dict[str, Any] = {}
         if self.version >= (0, 20):

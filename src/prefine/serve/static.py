@@ -4,7 +4,7 @@ What comes in: a distilled encoder, texts. What goes out: unit vectors, float32.
 an import of torch; this is what makes the default encoder quick to start.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -36,10 +36,17 @@ class StaticEmbedder:
         self._vectors: Vectors = static.vectors.astype(np.float32)
         self._max_chars = max_chars
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Return one unit vector a text, shape (texts, dimensions); zeros for a blank text."""
-        width = self._vectors.shape[1]
-        found = [np.empty((0, width), np.float32), *self._batches(texts)]
+    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
+        """Return one unit vector a text, shape (texts, dimensions); zeros for a blank text.
+
+        Args:
+            texts: What is embedded.
+            done: Told how many more texts are.
+        """
+        found = [np.empty((0, self._vectors.shape[1]), np.float32)]
+        for vectors in self._batches(texts):
+            found.append(vectors)
+            done(len(vectors))
         return np.concatenate(found)
 
     def cuts(self, texts: Sequence[str]) -> list[bool]:

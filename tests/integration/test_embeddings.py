@@ -1,0 +1,221 @@
+"""Embeddings: batches of like length, each text once, and servers that misbehave on purpose."""
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Generator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prefine.errors import IntegrityError, RecipeError, ServiceError
+from prefine.recipe import Encoder, Runtime, Weights, parse_recipe
+from prefine.serve import lanes
+from prefine.serve.embed_server import ServedEmbedder
+from prefine.serve.encoder import Embedder
+from tests.made import byte_tokenizer, explicit, table
+
+Row = dict[str, Any]
+Spoil = Callable[[list[Row], int], Any]
+
+
+def vector(ids: list[int]) -> np.ndarray:
+    """What the made server answers: how many ids, their sum, the first one."""
+    return np.array([len(ids), sum(ids), ids[0]], "<f4")
+
+
+class Embedding:
+    """A server whose rows a test may spoil."""
+
+    def __init__(self, spoil: Spoil) -> None:
+        self.requests: list[dict[str, Any]] = []
+        self.read_more = 0
+        lock, outer = threading.Lock(), self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                assert self.path == "/v1/embeddings"
+                with lock:
+                    outer.requests.append(body)
+                    number = len(outer.requests)
+                rows = [
+                    {"index": at, "embedding": base64.b64encode(vector(ids).tobytes()).decode()}
+                    for at, ids in enumerate(body["input"])
+                ]
+                read = sum(map(len, body["input"])) + outer.read_more
+                found = spoil(rows, number)
+                reply = {"data": found, "usage": {"prompt_tokens": read}}
+                self.answer(503 if found == 503 else 200, reply)
+
+            def do_GET(self) -> None:
+                model = {"id": "mini", "max_model_len": 64}
+                self.answer(200, {"data": [model], "version": "0.32.0"})
+
+            def answer(self, status: int, reply: Any) -> None:
+                text = json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("content-length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def serving(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[Spoil], Embedding]]:
+    monkeypatch.setattr(lanes, "_FIRST_WAIT_S", 0.01)
+    made: list[Embedding] = []
+
+    def make(spoil: Spoil = lambda rows, _: rows) -> Embedding:
+        made.append(Embedding(spoil))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.server.shutdown()
+        one.server.server_close()
+
+
+@pytest.fixture
+def tokenizer(tmp_path: Path) -> Path:
+    byte_tokenizer().save_pretrained(tmp_path / "mini")
+    return tmp_path / "mini"
+
+
+def client(folder: Path, *servers: Embedding, **more: Any) -> ServedEmbedder:
+    weights = Weights(model=str(folder))
+    config = Encoder(weights=weights, static=False, served_model="mini", max_tokens=16)
+    urls = tuple(server.url for server in servers)
+    runtime = Runtime(**{"servers": {"encoder": urls}, "batch_rows": 2, "retries": 1, **more})
+    return ServedEmbedder(config, runtime)
+
+
+TEXTS = ["abcde", "a", "abc", "", "ab", "x" * 40]
+
+
+def ids_of(folder: Path, text: str) -> list[int]:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder)(text)["input_ids"]
+
+
+def test_vectors_come_back_in_order_and_of_length_one(serving: Any, tokenizer: Path) -> None:
+    servers = [serving(lambda rows, _: rows[::-1]) for _ in range(2)]
+    told: list[int] = []
+    texts = [text for text in TEXTS if text]
+
+    found = client(tokenizer, *servers).encode(texts, told.append)
+
+    expected = np.stack([vector(ids_of(tokenizer, text)[:16]) for text in texts])
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert found == pytest.approx(expected)
+    assert sum(told) == 5
+    sent = [body for server in servers for body in server.requests]
+    assert max(len(ids) for body in sent for ids in body["input"]) == 16
+    assert all(body["model"] == "mini" for body in sent)
+
+
+def test_a_text_that_is_cut_says_so(serving: Any, tokenizer: Path) -> None:
+    assert client(tokenizer, serving()).cuts(["x" * 16, "x" * 17]) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda rows: rows[:-1], "an answer of 1 rows to a request of 2"),
+        (lambda _: None, "an answer of no rows"),
+        (lambda rows: [rows[0], rows[0]], "not those of the request"),
+        (lambda rows: [{**row, "embedding": "?"} for row in rows], "not those of the request"),
+        (lambda rows: [{**row, "embedding": "AAA="} for row in rows], "not those of the request"),
+        (lambda _: 503, "status 503"),
+    ],
+)
+def test_an_answer_of_other_rows_is_a_service_error(
+    serving: Any, tokenizer: Path, change: Any, message: str
+) -> None:
+    server = serving(lambda rows, _: change(rows))
+
+    with pytest.raises(ServiceError, match=message):
+        client(tokenizer, server).encode(["ab", "cd"], lambda _: None)
+
+
+def test_a_fault_that_passes_is_waited_out(serving: Any, tokenizer: Path) -> None:
+    server = serving(lambda rows, number: 503 if number == 1 else rows)
+
+    assert client(tokenizer, server).encode(["ab"], lambda _: None).shape == (1, 3)
+
+
+def test_a_vector_that_is_no_number_is_an_error(serving: Any, tokenizer: Path) -> None:
+    broken = base64.b64encode(np.array([np.nan] * 3, "<f4").tobytes()).decode()
+    server = serving(lambda rows, _: [{**row, "embedding": broken} for row in rows])
+
+    with pytest.raises(IntegrityError, match="not finite"):
+        client(tokenizer, server).encode(["ab"], lambda _: None)
+
+
+def test_a_server_that_reads_other_tokens_is_refused(serving: Any, tokenizer: Path) -> None:
+    server = serving()
+    assert client(tokenizer, server).check()[0]["dimensions"] == 3
+
+    server.read_more = 2
+    with pytest.raises(RecipeError, match=r"read \d+ tokens where \d+ were sent"):
+        client(tokenizer, server).check()
+
+
+def test_a_static_encoder_has_no_server() -> None:
+    text = "name: made\nsources: [{name: a, files: [b]}]\nencoder: {served_model: mini}\n"
+
+    with pytest.raises(RecipeError, match="`served_model` goes with `static: false`"):
+        parse_recipe(text)
+
+
+def test_a_run_asks_for_each_text_once(
+    serving: Any, tokenizer: Path, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit(f"Is it {n}?", "Yes, it is.", f"No {n}") for n in range(5)])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: [{kind: cosine}]\n"
+        f"encoder: {{static: false, served_model: mini, max_tokens: 32, "
+        f"weights: {{model: {tokenizer}}}}}\n"
+    )
+    server = serving()
+
+    found = table(recipe, tmp_path, "measure_cosine", servers={"encoder": (server.url,)})
+
+    sent = [tuple(ids) for body in server.requests for ids in body["input"]]
+    texts = [ids for ids in sent if ids not in {(1, 2, 1), (2, 1, 2, 1)}]
+    assert tuple(ids_of(tokenizer, "Yes, it is.")) in texts
+    assert len(texts) == len(set(texts)) == 1 + 5 + 5
+    assert found["cosine"].null_count() == 0
+
+
+def test_batches_of_like_length_change_no_vector() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from prefine.serve.weights import locate
+
+    texts = ["Why?", "A longer question about the weather in the hills.", "No.", "word " * 400]
+    told: list[int] = []
+
+    found = [
+        Embedder(Encoder(static=False), Runtime(batch_tokens=tokens)).encode(texts, told.append)
+        for tokens in (1, 100_000)
+    ]
+
+    plain = SentenceTransformer(locate(Encoder().weights), device="cpu")
+    expected = np.stack([plain.encode(text, normalize_embeddings=True) for text in texts])
+    assert found[0] == pytest.approx(expected, abs=1e-5)
+    assert found[1] == pytest.approx(expected, abs=1e-5)
+    assert told == [1, 1, 1, 1, 4]
