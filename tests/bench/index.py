@@ -94,6 +94,7 @@ def apart(count: int, folder: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--one", str(path), "--sizes", str(count)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     path.unlink()
+    print(done.stdout.strip(), file=sys.stderr, flush=True)
     return json.loads(done.stdout)
 
 
