@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from prefine.measure.clusters import centres, components
+from prefine.measure.near_pairs import counted
 from prefine.measure.overlap import overlaps
 from prefine.measure.semantic import near
 from prefine.measure.sketches import candidates, chance_missed, rows_per_band, sketches
@@ -244,6 +245,37 @@ def test_a_copy_in_another_source_is_found_and_a_reversed_label_is_told(
     asked = {prompt_id([user(text)]) for text in (mountain, mountain.lower())}
     assert set(mountains["prompt_id"]) == asked
     assert set(found["chosen_text_prompts"]) | set(found["rejected_text_prompts"]) == {2, 4}
+
+
+def test_the_pair_with_the_most_votes_then_agreement_then_id_stands_for_its_cluster() -> None:
+    votes = {"p4": (1, 1.0), "p3": (3, 0.6), "p2": (3, 0.8), "p1": (3, 0.8)}
+    one = [
+        {"pair_id": name, "copy": 0, "up": name != "p3", "num_votes": n, "agreement": share}
+        for name, (n, share) in votes.items()
+    ]
+    alone = {"pair_id": "p0", "copy": 1, "up": True, "num_votes": None, "agreement": None}
+
+    found = counted(pl.DataFrame([*one, alone])).sort("pair_id")
+
+    assert found["pair_cluster"].to_list() == ["p0", "p1", "p1", "p1", "p1"]
+    assert found["pair_is_representative"].to_list() == [True, True, False, False, False]
+    assert found["pair_cluster_agreeing"].to_list() == [0, 2, 2, 0, 2]
+    assert found["pair_cluster_opposed"].to_list() == [0, 1, 1, 3, 1]
+
+
+def test_more_shards_than_prompts_and_blank_texts_are_no_trouble(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    blank = explicit("Say nothing", "", " \n ")
+    write_lines([blank, explicit("Say nothing at all", "no", ""), explicit("?", "a", "b")])
+    measures = f"measures: {ALL.replace('[pairs]', '[pairs], by: [lexical, semantic]')}"
+    head = "name: made\nshards: 20\nsources: [{name: made, files: [rows.jsonl]}]"
+
+    found = table(f"{head}\n{measures}\n", tmp_path, "facts")
+
+    assert found["prompt_cluster_size"].to_list() == [1, 1, 1]
+    assert sorted(found["responses_alike"]) == [False, False, True]
+    assert sorted(found["rejected_text_prompts"]) == [1, 2, 2]
 
 
 def test_sides_of_one_cluster_are_alike_and_their_copies_need_the_same_words(
