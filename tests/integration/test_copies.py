@@ -86,3 +86,17 @@ def test_the_text_that_answers_805_prompts_is_flagged(facts: pl.DataFrame) -> No
     assert flagged["prompt_id"].n_unique() == flagged.height == 805
     assert set(flagged["source"]) == {"alpaca_eval"}
     assert facts.filter(prompts > 805).is_empty()
+
+
+def test_prompts_that_stand_in_a_benchmark_are_told(real_data: Path, tmp_path: Path) -> None:
+    source = yaml.safe_load((SOURCES / "xstest_refusals.yaml").read_text(encoding="utf-8"))
+    benchmark = {"name": "rm_bench", "files": ["rm_bench/*.json.gz"]}
+    measures = [{"kind": "contamination", "benchmarks": [benchmark]}]
+    recipe = yaml.safe_dump({**source, "measures": measures})
+
+    found = table(recipe, tmp_path, "measure_contamination", data=str(real_data))
+
+    # 156 prompts are identical, and one differs in its punctuation
+    assert found.height == 450
+    assert found.filter(pl.col("contamination_by") == "exact").height == 157
+    assert found.filter(pl.col("contamination_overlap") == 1.0).height == 157
