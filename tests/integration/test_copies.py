@@ -96,7 +96,7 @@ def test_prompts_that_stand_in_a_benchmark_are_told(real_data: Path, tmp_path: P
 
     found = table(recipe, tmp_path, "measure_contamination", data=str(real_data))
 
-    # 156 prompts are identical, and one differs in its punctuation
+    # 156 prompts are identical, and one has a space more at its end
     assert found.height == 450
     assert found.filter(pl.col("contamination_by") == "exact").height == 157
     assert found.filter(pl.col("contamination_overlap") == 1.0).height == 157
