@@ -13,7 +13,11 @@ sources:
   - {name: pairs, files: [pairs.jsonl]}
   - {name: votes, files: [votes.jsonl]}
 measures:
-  - {kind: near_duplicates, of: [pairs], by: [lexical, semantic], exact_up_to: 50, jaccard: 0.6}
+  - kind: near_duplicates
+    of: [pairs]
+    by: [lexical, semantic]
+    search: {exact_up_to: 50}
+    jaccard: 0.6
   - kind: contamination
     semantic: true
     benchmarks: [{name: leak, files: [pairs.jsonl], max_row_bytes: 20000}]
