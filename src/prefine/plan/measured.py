@@ -19,6 +19,7 @@ from prefine.measure import (
     near_duplicates,
     near_pairs,
     neighbours,
+    pressure,
     targets,
     topics,
 )
@@ -29,6 +30,7 @@ from prefine.recipe import (
     BootstrapReward,
     Contamination,
     Cosine,
+    DisplacementPressure,
     LabelConsistency,
     Lengths,
     Measure,
@@ -49,7 +51,7 @@ def _made(made: Builder, measure: Measure) -> Made:
     match measure:
         case Lengths():
             return Made(lengths.measure, TEXTS)
-        case Cosine() | LabelConsistency():
+        case Cosine() | LabelConsistency() | DisplacementPressure():
             return _of_vectors(measure)
         case BootstrapReward():
             _add_heads(made, measure)
@@ -63,9 +65,12 @@ def _made(made: Builder, measure: Measure) -> Made:
             return add_modelled(made, measure)
 
 
-def _of_vectors(measure: Cosine | LabelConsistency) -> Made:
+def _of_vectors(measure: Cosine | LabelConsistency | DisplacementPressure) -> Made:
     if isinstance(measure, Cosine):
         return Made(cosine.measure, ("pairs", "response_vectors"))
+    if isinstance(measure, DisplacementPressure):
+        upstream = ("pairs", f"measure_{measure.ches}")
+        return Made(pressure.measure, upstream, "corpus", seeded=True)
     return Made(label_consistency.measure, ("pairs", *_VECTORS), "corpus", seeded=True)
 
 

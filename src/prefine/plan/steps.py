@@ -19,6 +19,7 @@ from prefine.plan.measured import add_embeddings, add_measure, table_of
 from prefine.plan.modelled import add_reward
 from prefine.plan.resolve import embeds, resolve
 from prefine.recipe import (
+    DisplacementPressure,
     PolicyLikelihood,
     PromptNeighbours,
     Recipe,
@@ -76,7 +77,8 @@ def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
     _pairs(made)
     if embeds(resolved):
         add_embeddings(made)
-    for measure in sorted(resolved.measures, key=lambda m: isinstance(m, PolicyLikelihood)):
+    late = PolicyLikelihood | DisplacementPressure  # these read what other measures write
+    for measure in sorted(resolved.measures, key=lambda m: isinstance(m, late)):
         add_measure(made, measure)
     _facts(made)
     _decide(made)

@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from prefine.recipe.measures import (
+    Ches,
     Contamination,
+    DisplacementPressure,
     PromptNeighbours,
     RewardAgreement,
     columns_of,
@@ -44,6 +46,7 @@ def problems_of(recipe: Recipe) -> Iterator[Problem]:
             yield from _rule(rule, ("rules", index - start), columns)
             yield from _selects(rule, ("rules", index - start), recipe)
     yield from _pairs(recipe)
+    yield from _pressures(recipe)
     yield from _export(recipe, columns)
 
 
@@ -172,6 +175,15 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
                     yield ("measures", index, "models"), text
             for name in _repeated(measure.models):
                 yield ("measures", index, "models"), f"`{name}` is named twice"
+
+
+def _pressures(recipe: Recipe) -> Iterator[Problem]:
+    stored = [m.name for m in recipe.measures if isinstance(m, Ches) and m.store is not None]
+    for index, measure in enumerate(recipe.measures):
+        if isinstance(measure, DisplacementPressure) and measure.ches not in stored:
+            known = ", ".join(stored) or "none"
+            text = f"no CHES measure `{measure.ches}` with `store`; those with it are: {known}"
+            yield ("measures", index, "ches"), text
 
 
 def _export(recipe: Recipe, columns: dict[str, Column]) -> Iterator[Problem]:

@@ -16,7 +16,12 @@ from prefine.recipe.diversity import PromptNeighbours, PromptTopics, TargetSimil
 from prefine.recipe.duplicates import NearDuplicates
 from prefine.recipe.judge import VllmJudge
 from prefine.recipe.models import Encoder, Weights
-from prefine.recipe.neighbours import Cosine, LabelConsistency, Search
+from prefine.recipe.neighbours import (
+    Cosine,
+    DisplacementPressure,
+    LabelConsistency,
+    Search,
+)
 from prefine.recipe.policy import Ches, PolicyLikelihood, TransformersChes, VllmChes
 from prefine.recipe.rewards import (
     BootstrapReward,
@@ -59,6 +64,7 @@ Measure = Annotated[
     | PromptNeighbours
     | TargetSimilarity
     | LabelConsistency
+    | DisplacementPressure
     | BootstrapReward
     | TransformersReward
     | VllmReward
@@ -82,6 +88,7 @@ __all__ = [
     "Ches",
     "Contamination",
     "Cosine",
+    "DisplacementPressure",
     "Encoder",
     "LabelConsistency",
     "Lengths",

@@ -1,0 +1,96 @@
+"""Displacement pressure, by hand and from the sums of a small policy."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from prefine.errors import RecipeError
+from prefine.measure.index import built
+from prefine.measure.pressure import pressures
+from prefine.recipe import Runtime, Search, parse_recipe
+from tests.made import explicit, llama, table
+
+REJECTED = np.array([[4, 0], [3, 1], [0, 5], [9, 9]], np.float32)
+CHOSEN = np.array([[1, 0], [3, 3], [0, 1], [0, 0]], np.float32)
+PROMPTS = np.array([1, 2, 3, 1])
+
+
+def pressed(means: list[list[float]], own: list[int], count: int) -> list[float]:
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield np.arange(4), REJECTED
+
+    settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
+    with built(list("abcd"), blocks, count=count, **settings) as (index, _):
+        found = pressures(
+            index,
+            np.array(means, np.float32),
+            REJECTED - CHOSEN,
+            own=np.array(own),
+            prompts=PROMPTS,
+            count=count,
+        )
+    return found.tolist()
+
+
+def test_the_nearest_rejected_responses_of_other_prompts_press() -> None:
+    # the nearest of (1, 0) by inner product: d 9, a 4, b 3, c 0; d and a are of its own prompt
+    assert pressed([[1, 0]], [1], 1) == [3 - 3]
+    # (0, 1): d 9 is its own, so c 5, b 1; what they push beyond what they pull: 5 - 1, 1 - 3
+    assert pressed([[0, 1]], [1], 1) == [4]
+    assert pressed([[0, 1]], [1], 2) == [4 - 2]
+    # of another prompt than all: every pair presses where so many are asked for
+    assert pressed([[1, 1]], [9], 4) == [(4 - 1) + (4 - 6) + (5 - 1) + 18]
+
+
+def test_who_is_alone_has_no_pressure() -> None:
+    def blocks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield np.arange(2), REJECTED[:2]
+
+    settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
+    with built(["a", "b"], blocks, count=3, **settings) as (index, _):
+        one = np.ones(2, int)
+        found = pressures(index, CHOSEN[:2], REJECTED[:2], own=one, prompts=one, count=3)
+
+    assert np.isnan(found).all()
+
+
+def test_pressure_is_that_of_the_stored_sums(tmp_path: Path, write_lines: Any) -> None:
+    llama("policy", tmp_path / "policy")
+    rows = [explicit(f"Is it {n}?", f"Yes, it is {n}.", f"No {n * 7}") for n in range(5)]
+    write_lines([*rows, explicit("Hm?", "x" * 90, "No")])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures:\n"
+        "  - {kind: pressure, neighbours: 2}\n"
+        "  - {kind: ches/transformers, store: float32, max_tokens: 80, weights: "
+        f"{{model: {tmp_path / 'policy'}}}}}\n"
+    )
+
+    found = table(recipe, tmp_path, "facts")
+    sums = table(recipe, tmp_path, "sums_ches")
+
+    assert found["pressure_reason"].drop_nulls().to_list() == ["no_sums"]
+    mean = {name: np.array(m) for name, _, m in sums.iter_rows()}
+    total = {name: count * mean[name] for name, count, _ in sums.iter_rows()}
+    read = found.filter(pl.col("pressure").is_not_null())
+    couples = list(read.select("chosen_id", "rejected_id").iter_rows())
+    for column, side in (("pressure", 0), ("pressure_reversed", 1)):
+        for couple, value in zip(couples, read[column], strict=True):
+            own = mean[couple[side]]
+            others = [other for other in couples if other != couple]
+            near = sorted(others, key=lambda other: -own @ total[other[1]])[:2]
+            expected = sum(own @ (total[j[1]] - total[j[0]]) for j in near)
+            assert value == pytest.approx(expected, rel=1e-5)
+
+
+def test_pressure_needs_stored_sums() -> None:
+    text = (
+        "name: made\nsources: [{name: a, files: [b]}]\nmeasures:\n"
+        "  - {kind: ches/transformers, weights: {model: a/b}}\n  - {kind: pressure}\n"
+    )
+
+    with pytest.raises(RecipeError, match="no CHES measure `ches` with `store`"):
+        parse_recipe(text)
