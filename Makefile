@@ -9,7 +9,7 @@ PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-vllm check fix bench bench-vllm clean
+.PHONY: demo test test-vllm check fix bench bench-neighbours bench-vllm clean
 
 demo: $(VENV)/.installed
 	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
@@ -42,6 +42,12 @@ bench: $(VENV)/.tested
 	$(BIN)/python tests/bench/pipeline.py --json bench-results/pipeline.json
 	$(BIN)/python tests/bench/ches.py --json bench-results/ches.json
 	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
+
+# neighbours up to a million vectors, and displacement across pairs; most of an hour on two cores
+bench-neighbours: $(VENV)/.tested
+	mkdir -p bench-results
+	$(BIN)/python tests/bench/index.py --json bench-results/index.json --plot bench-results/index.svg
+	$(BIN)/python tests/bench/pressure.py $(DATA) --json bench-results/pressure.json
 
 # vLLM in process against vLLM as a server with our client; vLLM against transformers
 bench-vllm: $(VENV)/.tested $(VLLM)/.installed
