@@ -16,7 +16,7 @@ from prefine.measure.sketches import candidates, chance_missed, rows_per_band, s
 from prefine.measure.words import character_shingles, keys_of, word_shingles, words_of
 from prefine.plan import publish_plan
 from prefine.plan.look import rows
-from prefine.recipe import NearDuplicates, Runtime
+from prefine.recipe import NearDuplicates, Runtime, Search
 from prefine.schema import prompt_id
 from tests.made import explicit, run_recipe, table, user
 
@@ -139,9 +139,11 @@ def test_neighbours_are_those_of_brute_force(exact_up_to: int) -> None:
     middles = rng.normal(size=(40, 16))
     vectors = np.repeat(middles, 5, axis=0) + 0.05 * rng.normal(size=(200, 16))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    config = NearDuplicates(kind="near_duplicates", similarity=0.95, exact_up_to=exact_up_to)
+    config = NearDuplicates(
+        kind="near_duplicates", similarity=0.95, search=Search(exact_up_to=exact_up_to, sampled=64)
+    )
 
-    nearest, edges, _ = near(vectors, config, Runtime())
+    nearest, edges, _ = near([f"{n:03d}" for n in range(200)], vectors, config, Runtime(), seed=0)
 
     all_ = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     np.fill_diagonal(all_, -1)
@@ -154,7 +156,8 @@ def test_neighbours_are_those_of_brute_force(exact_up_to: int) -> None:
 def test_no_prompts_and_one_prompt_have_no_neighbours() -> None:
     config = NearDuplicates(kind="near_duplicates")
     for count in (0, 1):
-        nearest, edges, _ = near(np.ones((count, 4), np.float32) / 2, config, Runtime())
+        vectors = np.ones((count, 4), np.float32) / 2
+        nearest, edges, _ = near(["a"][:count], vectors, config, Runtime(), seed=0)
 
         assert len(edges.pairs) == 0
         assert np.isnan(nearest).all()

@@ -14,7 +14,7 @@ from prefine.measure.clusters import METHODS, Edges, centres, components, edges_
 from prefine.measure.distinct import Distinct, survey
 from prefine.measure.embeddings import read_vectors
 from prefine.measure.overlap import overlaps
-from prefine.measure.semantic import near
+from prefine.measure.semantic import Near, near, unsearched
 from prefine.measure.sketches import candidates, chance_missed, rows_per_band
 from prefine.measure.texts import texts
 from prefine.measure.words import Places, character_shingles, word_shingles
@@ -24,7 +24,7 @@ from prefine.step import Counts, Work
 _KEYS = {"prompts": "prompt_id", "responses": "response_id"}
 
 
-def cluster(work: Work, config: NearDuplicates, table: str) -> Counts:
+def cluster(work: Work, config: NearDuplicates, table: str, seed: int) -> Counts:
     """Cluster the texts of all shards.
 
     Args:
@@ -32,21 +32,23 @@ def cluster(work: Work, config: NearDuplicates, table: str) -> Counts:
             ``prompt_clusters`` or ``response_clusters``.
         config: Methods and bounds.
         table: ``prompts`` or ``responses``.
+        seed: Draws what an index of embeddings learns from.
     """
     found = survey(
         lambda part: texts(work, table, _KEYS[table], part),
         work.parts(table),
         config.shingle_words if "lexical" in config.by else None,
     )
-    nearest, semantic = _semantic(work, found, config, table)
-    edges = joined(lexical(found, config), semantic)
+    semantic = _semantic(work, found, config, table, seed)
+    edges = joined(lexical(found, config), semantic.edges)
     rows = _table(found, edges, centre_of(found, config, edges)).with_columns(
-        pl.Series("similarity", nearest[found.places], pl.Float64).fill_nan(None)
+        pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None)
     )
     rows = _with_representatives(rows, _votes(work, table))
     if "lexical" in config.by:
         chance = chance_missed(config.jaccard, rows_per_band(config.jaccard))
         work.notes["chance_missed_at_bound"] = round(chance, 6)
+    work.notes.update(semantic.notes)
     work.notes["edges"] = {
         name: int((edges.methods == place).sum()) for place, name in enumerate(METHODS)
     }
@@ -73,13 +75,10 @@ def lexical(found: Distinct, config: NearDuplicates) -> Edges:
     return joined(edges, edges_of(rest[same], "characters", by_characters[same]))
 
 
-def _semantic(
-    work: Work, found: Distinct, config: NearDuplicates, table: str
-) -> tuple[npt.NDArray[np.float64], Edges]:
-    """Return the cosine of each distinct text to its nearest other one, and edges of near ones."""
+def _semantic(work: Work, found: Distinct, config: NearDuplicates, table: str, seed: int) -> Near:
+    """Return what the embeddings say of each distinct text."""
     if not config.semantic:
-        nothing = edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))
-        return np.full(len(found.keys), np.nan), nothing
+        return unsearched(len(found.keys))
     name = f"{table.removesuffix('s')}_vectors"
     parts = [read_vectors(work, name, part) for part in work.parts(table)]
     ids = np.array([name for names, _ in parts for name in names])
@@ -88,9 +87,8 @@ def _semantic(
     del parts
     by_place = np.lexsort((ids, found.places))
     _, first = np.unique(found.places[by_place], return_index=True)
-    nearest, edges, notes = near(vectors[by_place[first]], config, work.runtime)
-    work.notes["index"] = notes
-    return nearest, edges
+    chosen = by_place[first]
+    return near(ids[chosen].tolist(), vectors[chosen], config, work.runtime, seed=seed)
 
 
 def centre_of(found: Distinct, config: NearDuplicates, edges: Edges) -> Places:

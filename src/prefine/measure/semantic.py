@@ -4,45 +4,65 @@ What comes in: unit vectors, in an order that does not depend on files. What goe
 and the nearest neighbour's cosine. What never happens: a text that is its own neighbour.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from prefine.measure.clusters import Edges, edges_of, joined
+from prefine.measure.clusters import Edges, edges_of
 from prefine.measure.embeddings import Vectors
 from prefine.measure.index import built
-from prefine.recipe import NearDuplicates, Runtime, Search
+from prefine.measure.words import Places
+from prefine.recipe import NearDuplicates, Runtime
 from prefine.schema.json import Json
 
 
+class Near(NamedTuple):
+    """What the embeddings say of each text."""
+
+    nearest: npt.NDArray[np.float64]
+    """Cosine to the nearest other text, NaN where there is none; shape (places,)."""
+    edges: Edges
+    """Between texts whose cosine is at least ``similarity``."""
+    notes: Json
+    """How the index was built, and its recall."""
+
+
+def unsearched(count: int) -> Near:
+    """Return what is known of texts whose embeddings nobody looked at."""
+    nothing = edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))
+    return Near(np.full(count, np.nan), nothing, {})
+
+
 def near(
-    vectors: Vectors, config: NearDuplicates, runtime: Runtime
-) -> tuple[npt.NDArray[np.float64], Edges, Json]:
+    ids: Sequence[str], vectors: Vectors, config: NearDuplicates, runtime: Runtime, *, seed: int
+) -> Near:
     """Find the pairs of vectors above the similarity bound, among each one's neighbours.
 
     Args:
+        ids: A name for each vector; they draw what the index learns from.
         vectors: Unit vectors, zeros for what has no direction; shape (places, dimensions).
-        config: The bound, and how many neighbours are looked at.
-        runtime: How much memory the index may take.
-
-    Returns:
-        The cosine of each vector to its nearest other one (NaN where there is none), edges between
-        those whose cosine is at least ``similarity``, and what the index notes, recall included.
+        config: The bound, how many neighbours are looked at, and how they are searched.
+        runtime: How many threads.
+        seed: Behind the draw.
     """
-    best = np.full(len(vectors), -np.inf)
-    edges = [edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))]
-    notes: Json = {}
-    count = min(config.neighbours, len(vectors) - 1)
-    if count > 0:
-        ids = [f"{place:012d}" for place in range(len(vectors))]
-        everything = [(np.arange(len(vectors)), vectors)]
-        search = Search(exact_up_to=config.exact_up_to)
-        with built(
-            ids, lambda: everything, count=count, config=search, runtime=runtime, seed=0
-        ) as (index, notes):
-            for mine, found in index.join(count):
-                cosines = np.clip(found.similarities, None, 1.0)
-                best[mine] = cosines.max(axis=1)
-                row, column = np.nonzero(cosines >= config.similarity)
-                pairs = np.stack([mine[row], found.places[row, column]], axis=1)
-                edges.append(edges_of(np.sort(pairs, axis=1), "semantic", cosines[row, column]))
-    return np.where(np.isfinite(best), best, np.nan), joined(*edges), notes
+    solid: Places = np.flatnonzero(vectors.any(axis=1))
+    count = min(config.neighbours, len(solid) - 1)
+    if count < 1:
+        return unsearched(len(vectors))
+    names = [ids[int(place)] for place in solid]
+    everything = [(np.arange(len(solid)), vectors[solid])]
+    places = np.empty((len(solid), count), np.int64)
+    cosines = np.empty((len(solid), count))
+    with built(
+        names, lambda: everything, count=count, config=config.search, runtime=runtime, seed=seed
+    ) as (index, notes):
+        for mine, found in index.join(count):
+            places[mine], cosines[mine] = found.places, np.clip(found.similarities, None, 1.0)
+    nearest = np.full(len(vectors), np.nan)
+    nearest[solid] = np.where(np.isfinite(cosines[:, 0]), cosines[:, 0], np.nan)
+    row, column = np.nonzero(cosines >= config.similarity)
+    pairs = np.sort(np.stack([solid[row], solid[places[row, column]]], axis=1), axis=1)
+    pairs, first = np.unique(pairs, axis=0, return_index=True)
+    return Near(nearest, edges_of(pairs, "semantic", cosines[row, column][first]), notes)

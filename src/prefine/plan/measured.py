@@ -162,6 +162,8 @@ def _add_heads(made: Builder, measure: BootstrapReward) -> None:
 def _add_clusters(made: Builder, measure: NearDuplicates) -> None:
     """Add the steps that cluster prompts, responses and pairs."""
     identity = {key: value for key, value in measure.identity().items() if key != "of"}
+    seed = made.recipe.seed
+    identity |= {"seed": seed} if measure.semantic else {}
     for table in measure.tables:
         schema = near_pairs.CLUSTERS[table]
         more: Json = {"scope": "corpus", "rows_to": table}
@@ -173,7 +175,7 @@ def _add_clusters(made: Builder, measure: NearDuplicates) -> None:
             continue
         texts = f"{table.removesuffix('_clusters')}s"
         vectors = (f"{table.removesuffix('_clusters')}_vectors",) if measure.semantic else ()
-        run = partial(near_duplicates.cluster, config=measure, table=texts)
+        run = partial(near_duplicates.cluster, config=measure, table=texts, seed=seed)
         upstream = (*TEXTS, *vectors)
         made.add(table, run, upstream, {table: schema}, identity, rows_of=texts, **more)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.recipe.base import Part
+from prefine.recipe.neighbours import Search
 from prefine.schema import Column, Flip
 from prefine.schema.columns import sides
 
@@ -43,8 +44,8 @@ class NearDuplicates(Part):
     """Least cosine of two embeddings; only for ``semantic``."""
     neighbours: int = Field(default=16, ge=1, le=256)
     """How many neighbours of each text are looked at; only for ``semantic``."""
-    exact_up_to: int = Field(default=20_000, ge=1)
-    """Search every pair up to this many texts, an inverted file above; only for ``semantic``."""
+    search: Search = Search()
+    """How neighbours are searched; only for ``semantic``."""
 
     @property
     def semantic(self) -> bool:
