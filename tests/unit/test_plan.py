@@ -10,6 +10,7 @@ import pytest
 from prefine.errors import DataError, RecipeError
 from prefine.plan import make_plan, run_plan
 from prefine.plan.look import last_plan, rows
+from prefine.plan.servers import launches
 from prefine.recipe import Recipe, Runtime, parse_recipe
 from tests.made import explicit, run_recipe
 
@@ -191,3 +192,26 @@ def test_several_processes_write_the_same_bytes(tmp_path: Path, write_lines: Any
         return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*.parquet")}
 
     assert parts(tmp_path / "one", 1) == parts(tmp_path / "two", 2)
+
+
+def test_servers_are_started_for_what_asks_them() -> None:
+    text = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        "encoder: {static: false, served_model: minilm, max_tokens: 64}\n"
+        "measures:\n"
+        "  - {kind: cosine}\n"
+        "  - {kind: reward/vllm, name: rm, served_model: a, max_tokens: 9, weights: {model: x/a}}\n"
+        "  - {kind: ches/vllm, served_model: b, dtype: float32, weights: {model: x/b}}\n"
+        "  - {kind: judge/vllm, served_model: c, weights: {model: x/c}}\n"
+    )
+
+    found = launches(parse_recipe(text), ("judge", "rm", "ches", "encoder", "rm"))
+
+    assert [(one.name, one.model, one.task, one.dtype, one.max_tokens) for one in found] == [
+        ("judge", "c", "judge", "bfloat16", 16_384),
+        ("rm", "a", "reward", "bfloat16", 9),
+        ("ches", "b", "hidden", "float32", 16_384),
+        ("encoder", "minilm", "embed", "float32", 64),
+    ]
+    with pytest.raises(RecipeError, match="started for `x`; the measures with servers are: rm"):
+        launches(parse_recipe(text), ("x",))

@@ -9,9 +9,11 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from prefine.errors import RecipeError
+from prefine.measure import embeddings
 from prefine.plan.steps import Plan
 from prefine.recipe import Recipe, Runtime, VllmChes, VllmJudge, VllmReward
 from prefine.serve.dialect import Task
+from prefine.serve.embed_server import NAME as ENCODER
 from prefine.serve.launch import Launch, serving
 from prefine.step import load_manifest
 from prefine.store import Store
@@ -21,21 +23,33 @@ _PATIENT = 12
 
 
 def launches(recipe: Recipe, names: Sequence[str]) -> Sequence[Launch]:
-    """Return the models that must be served for some measures of a recipe.
+    """Return the models that must be served for some measures of a recipe, or its encoder.
 
     Raises:
         RecipeError: A name is not that of a measure that needs a server.
     """
-    served = {
-        m.name: m for m in recipe.measures if isinstance(m, VllmReward | VllmChes | VllmJudge)
+    known = {
+        measure.name: _launch(measure)
+        for measure in recipe.measures
+        if isinstance(measure, VllmReward | VllmChes | VllmJudge)
     }
+    encoder = recipe.encoder
+    if encoder.served_model is not None:
+        known[ENCODER] = Launch(
+            name=ENCODER,
+            weights=encoder.weights,
+            model=encoder.served_model,
+            task="embed",
+            dtype="float32",
+            max_tokens=encoder.max_tokens,
+        )
     for name in names:
-        if name not in served:
-            known = ", ".join(served) or "none"
+        if name not in known:
+            told = ", ".join(known) or "none"
             raise RecipeError(
-                f"no server can be started for `{name}`; the measures with servers are: {known}"
+                f"no server can be started for `{name}`; the measures with servers are: {told}"
             )
-    return [_launch(served[name]) for name in dict.fromkeys(names)]
+    return [known[name] for name in dict.fromkeys(names)]
 
 
 def _launch(measure: VllmReward | VllmChes | VllmJudge) -> Launch:
@@ -73,6 +87,7 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
 
 def _done(plan: Plan, name: str, store: Store) -> bool:
     """Tell whether every step that asks a measure's servers has run."""
-    asking = {f"reward_{name}", f"measure_{name}"}
-    steps = [step for step in plan.steps if step.name in asking]
+    scoring = [step for step in plan.steps if step.name == f"reward_{name}"]
+    asking = {f"measure_{name}"} if name != ENCODER else set(embeddings.TABLES)
+    steps = scoring or [step for step in plan.steps if step.name in asking]
     return all(load_manifest(store, s, shard) is not None for s in steps for shard in s.shards)
