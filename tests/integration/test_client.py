@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from prefine.recipe import Runtime, VllmReward, Weights
 from prefine.serve import lanes
 from prefine.serve.vllm import VllmServers
 from tests.made import byte_tokenizer, call, explicit, llama, run_recipe, table
+from tests.scripted import Listener, Request
 
 Reply = tuple[int, Any]
 Answer = Callable[[dict[str, Any], int], Reply]
@@ -33,52 +33,18 @@ def rows(body: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-class Scripted:
-    """A server on a free port whose replies a test decides."""
+class Scripted(Listener):
+    """A reward server."""
 
     def __init__(self, answer: Answer) -> None:
-        self.requests: list[dict[str, Any]] = []
-        self.model: dict[str, Any] = {"id": "rm", "max_model_len": 10**6, "root": "/models/rm"}
-        lock = threading.Lock()
-        outer = self
+        def post(request: Request, body: dict[str, Any], number: int) -> None:
+            status, reply = answer(body, number)
+            if status == 0:
+                request.close_connection = True
+                return
+            request.send(reply, status)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                with lock:
-                    outer.requests.append(body)
-                    number = len(outer.requests)
-                status, reply = answer(body, number)
-                if status == 0:
-                    self.close_connection = True
-                    return
-                text = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def do_GET(self) -> None:
-                found = {"data": [outer.model], "version": "0.32.0+cpu"}
-                text = json.dumps(found).encode()
-                self.send_response(200)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(post, id="rm", max_model_len=10**6, root="/models/rm")
 
 
 @pytest.fixture

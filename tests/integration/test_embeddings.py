@@ -1,10 +1,7 @@
 """Embeddings: batches of like length, each text once, and servers that misbehave on purpose."""
 
 import base64
-import json
-import threading
 from collections.abc import Callable, Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from prefine.serve import lanes
 from prefine.serve.embed_server import ServedEmbedder
 from prefine.serve.encoder import Embedder
 from tests.made import byte_tokenizer, explicit, table
+from tests.scripted import Listener, Request
 
 Row = dict[str, Any]
 Spoil = Callable[[list[Row], int], Any]
@@ -27,50 +25,24 @@ def vector(ids: list[int]) -> np.ndarray:
     return np.array([len(ids), sum(ids), ids[0]], "<f4")
 
 
-class Embedding:
+class Embedding(Listener):
     """A server whose rows a test may spoil."""
 
     def __init__(self, spoil: Spoil) -> None:
-        self.requests: list[dict[str, Any]] = []
         self.read_more = 0
-        lock, outer = threading.Lock(), self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        def post(request: Request, body: dict[str, Any], number: int) -> None:
+            assert request.path == "/v1/embeddings"
+            rows = [
+                {"index": at, "embedding": base64.b64encode(vector(ids).tobytes()).decode()}
+                for at, ids in enumerate(body["input"])
+            ]
+            read = sum(map(len, body["input"])) + self.read_more
+            found = spoil(rows, number)
+            reply = {"data": found, "usage": {"prompt_tokens": read}}
+            request.send(reply, 503 if found == 503 else 200)
 
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                assert self.path == "/v1/embeddings"
-                with lock:
-                    outer.requests.append(body)
-                    number = len(outer.requests)
-                rows = [
-                    {"index": at, "embedding": base64.b64encode(vector(ids).tobytes()).decode()}
-                    for at, ids in enumerate(body["input"])
-                ]
-                read = sum(map(len, body["input"])) + outer.read_more
-                found = spoil(rows, number)
-                reply = {"data": found, "usage": {"prompt_tokens": read}}
-                self.answer(503 if found == 503 else 200, reply)
-
-            def do_GET(self) -> None:
-                model = {"id": "mini", "max_model_len": 64}
-                self.answer(200, {"data": [model], "version": "0.32.0"})
-
-            def answer(self, status: int, reply: Any) -> None:
-                text = json.dumps(reply).encode()
-                self.send_response(status)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(post, id="mini", max_model_len=64)
 
 
 @pytest.fixture
@@ -84,8 +56,7 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[Spoil], Embe
 
     yield make
     for one in made:
-        one.server.shutdown()
-        one.server.server_close()
+        one.close()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Hidden states from a server, against a real socket that misbehaves on purpose."""
 
 import json
-import threading
 from collections.abc import Callable, Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from prefine.serve import lanes
 from prefine.serve.chat import PromptResponse
 from prefine.serve.states import Beginning
 from prefine.serve.vllm_hidden import VllmHiddenStates
+from tests.scripted import Listener, Request
 
 WIDTH = 3
 
@@ -24,46 +23,23 @@ def states(ids: list[int]) -> np.ndarray:
     return np.cumsum([[n, n * n, -n] for n in ids], axis=0).astype("<f4")
 
 
-class Streaming:
+class Streaming(Listener):
     """A server that sends states in pieces of odd sizes."""
 
     def __init__(self, spoil: Callable[[bytes, int], bytes]) -> None:
-        self.requests: list[dict[str, Any]] = []
-        outer = self
+        def post(request: Request, body: dict[str, Any], number: int) -> None:
+            found = states(body["input"])
+            request.send_response(200)
+            request.send_header("metadata", json.dumps({"data": [{"shape": found.shape}]}))
+            request.send_header("transfer-encoding", "chunked")
+            request.end_headers()
+            data = spoil(found.tobytes(), number)
+            for start in range(0, len(data), 7):
+                piece = data[start : start + 7]
+                request.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            request.wfile.write(b"0\r\n\r\n")
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                outer.requests.append(body)
-                found = states(body["input"])
-                shape = json.dumps({"data": [{"index": 0, "shape": found.shape}]})
-                self.send_response(200)
-                self.send_header("metadata", shape)
-                self.send_header("transfer-encoding", "chunked")
-                self.end_headers()
-                data = spoil(found.tobytes(), len(outer.requests))
-                for start in range(0, len(data), 7):
-                    piece = data[start : start + 7]
-                    self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
-                self.wfile.write(b"0\r\n\r\n")
-
-            def do_GET(self) -> None:
-                model = {"id": "policy", "max_model_len": 500}
-                text = json.dumps({"data": [model], "version": "0.32.0"}).encode()
-                self.send_response(200)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(post, id="policy", max_model_len=500)
 
 
 @pytest.fixture
@@ -82,8 +58,7 @@ def streaming(
 
     yield make
     for one in made:
-        one.server.shutdown()
-        one.server.server_close()
+        one.close()
 
 
 SEQUENCES = [

@@ -1,11 +1,8 @@
 """A judge behind a real socket, and the whole way through a recipe."""
 
-import json
 import math
 import re
-import threading
 from collections.abc import Callable, Generator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from prefine.recipe import Weights
 from prefine.serve import lanes
 from prefine.serve.chat import Chat
 from tests.made import byte_tokenizer, explicit, table
+from tests.scripted import Listener, Request
 
 Reply = Callable[[dict[str, Any]], list[dict[str, Any]]]
 A, B = (byte_tokenizer()(letter)["input_ids"][0] for letter in "AB")
@@ -44,37 +42,14 @@ def letter(probability: float) -> dict[str, Any]:
     return says("A" if chosen == A else "B", [token(chosen, shares)])
 
 
-class Judge:
+class Judge(Listener):
+    """A server that chats."""
+
     def __init__(self, reply: Reply) -> None:
-        self.requests: list[dict[str, Any]] = []
-        outer = self
+        def post(request: Request, body: dict[str, Any], _: int) -> None:
+            request.send({"choices": reply(body), "usage": {"prompt_tokens": 9}})
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def send(self, found: object) -> None:
-                text = json.dumps(found).encode()
-                self.send_response(200)
-                self.send_header("content-length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-                outer.requests.append(body)
-                self.send({"choices": reply(body), "usage": {"prompt_tokens": 9}})
-
-            def do_GET(self) -> None:
-                model = {"id": "j", "max_model_len": 10**6}
-                self.send({"data": [model], "version": "0.32.0"})
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        super().__init__(post, id="j", max_model_len=10**6)
 
     @property
     def asked(self) -> list[dict[str, Any]]:
@@ -93,8 +68,7 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Generator[Callable[[Reply], Judge]
 
     yield make
     for one in made:
-        one.server.shutdown()
-        one.server.server_close()
+        one.close()
 
 
 @pytest.fixture

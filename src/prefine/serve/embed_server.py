@@ -16,12 +16,11 @@ from typing import Any
 import httpx
 import numpy as np
 
-from prefine.errors import RecipeError
 from prefine.recipe import Encoder, Runtime
-from prefine.schema.json import Json, is_array, is_object
+from prefine.schema.json import Json, is_array
 from prefine.serve.chat import load_tokenizer
-from prefine.serve.lanes import RequestError, bare
-from prefine.serve.replicas import Call, Replica, Replicas, Served, request
+from prefine.serve.lanes import RequestError
+from prefine.serve.replicas import Call, Replica, Replicas, Served, as_sent, request
 from prefine.serve.reward import finite
 from prefine.serve.static import Vectors
 
@@ -119,14 +118,7 @@ def _vectors(reply: Json, asked: Sequence[Sequence[int]], url: str) -> Vectors:
         RequestError: It has other rows than were asked for.
         RecipeError: The server read other tokens than it was sent.
     """
-    usage = reply.get("usage")
-    read = usage.get("prompt_tokens") if is_object(usage) else None
-    sent = sum(map(len, asked))
-    if isinstance(read, int) and read != sent:
-        raise RecipeError(
-            f"{bare(url)} read {read} tokens where {sent} were sent: it adds special tokens or "
-            "cuts; start it without settings for truncation"
-        )
+    as_sent(reply, asked, url)
     rows = reply.get("data")
     if not is_array(rows) or len(rows) != len(asked):
         got = len(rows) if is_array(rows) else "no"

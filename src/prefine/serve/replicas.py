@@ -7,7 +7,7 @@ passes taken for one that stays.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
@@ -169,6 +169,22 @@ class Replicas:
             except RequestError as fault:
                 backoff.failed(url, fault)
                 await asyncio.sleep(backoff.left_s)
+
+
+def as_sent(reply: Json, asked: Sequence[Sized], url: str) -> None:
+    """Check that a server read the tokens that it was sent: none added, none cut off.
+
+    Raises:
+        RecipeError: It tells of another number.
+    """
+    usage = reply.get("usage")
+    read = usage.get("prompt_tokens") if is_object(usage) else None
+    sent = sum(map(len, asked))
+    if isinstance(read, int) and read != sent:
+        raise RecipeError(
+            f"{bare(url)} read {read} tokens where {sent} were sent: it adds special tokens or "
+            "cuts; start it without settings for truncation"
+        )
 
 
 def _hub_name(root: object) -> str | None:

@@ -17,9 +17,9 @@ import numpy as np
 
 from prefine.errors import RecipeError
 from prefine.recipe import Runtime, VllmReward
-from prefine.schema.json import Json, is_object
+from prefine.schema.json import Json
 from prefine.serve.lanes import bare
-from prefine.serve.replicas import Call, Replica, Replicas, Served, request
+from prefine.serve.replicas import Call, Replica, Replicas, Served, as_sent, request
 from prefine.serve.reward import Conversation, OnBatch, Rewards, finite
 
 _PROBE = (np.array([1, 2], np.int32), np.array([2, 1, 2], np.int32))
@@ -76,7 +76,7 @@ class VllmServers:
                 f"{error}; it was asked for the rewards of token ids, which it must accept: is it "
                 "a reward model, started with `--runner pooling`?"
             ) from error
-        _as_sent(reply, _PROBE, replica.url)
+        as_sent(reply, _PROBE, replica.url)
         return replica.dialect.rewards_of(reply, len(_PROBE))
 
     def score(
@@ -119,21 +119,5 @@ class VllmServers:
         dialect = self._replicas.dialect(url)
         path, body = dialect.reward_request(self._model, asked, activation=False)
         reply = await request(client, "POST", f"{url}{path}", body)
-        _as_sent(reply, asked, url)
+        as_sent(reply, asked, url)
         return dialect.rewards_of(reply, len(asked))
-
-
-def _as_sent(reply: Json, asked: Sequence[Conversation], url: str) -> None:
-    """Check that a server read the tokens that it was sent: none added, none cut off.
-
-    Raises:
-        RecipeError: It tells of another number.
-    """
-    usage = reply.get("usage")
-    read = usage.get("prompt_tokens") if is_object(usage) else None
-    sent = sum(map(len, asked))
-    if isinstance(read, int) and read != sent:
-        raise RecipeError(
-            f"{bare(url)} read {read} tokens where {sent} were sent: it adds special tokens or "
-            "cuts; start it without settings for truncation"
-        )
