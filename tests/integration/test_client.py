@@ -160,6 +160,17 @@ def test_a_request_that_is_refused_is_not_repeated(scripted: Any) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("echo", ["'input': {'messages': 'my secret'}", '"input": "my secret"'])
+def test_a_refusal_that_repeats_the_request_is_told_without_it(scripted: Any, echo: str) -> None:
+    told = f"1 validation error: [{{'type': 'missing', 'loc': ('body',), {echo}}}]"
+    server = scripted(lambda _body, _number: (400, {"error": {"message": told}}))
+
+    with pytest.raises(RecipeError, match=r"1 validation error.*missing") as caught:
+        client(server).score(CONVERSATIONS[:1])
+
+    assert "secret" not in str(caught.value)
+
+
 def test_no_conversations_need_no_request(scripted: Any) -> None:
     server = scripted(lambda _body, _number: (500, {}))
 

@@ -7,6 +7,7 @@ passes taken for one that stays.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence, Sized
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -23,6 +24,8 @@ from prefine.serve.lanes import Ask, Backoff, RequestError, Shared, bare
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}
 _LONGEST_ASKED_WAIT_S = 60.0
 _HEADERS = {"content-type": "application/json"}
+_ECHO = re.compile(r"""\\*["']input\\*["']\s*:""")
+"""Where an error begins to repeat the request, which holds the data."""
 
 
 class Served(NamedTuple):
@@ -251,7 +254,7 @@ async def _refused(reply: httpx.Response, url: str) -> None:
         await reply.aread()
     except httpx.TransportError as error:
         raise RequestError(f"{type(error).__name__}: {error}") from error
-    fault = f"status {reply.status_code}: {reply.text[:300]}"
+    fault = f"status {reply.status_code}: {_ECHO.split(reply.text)[0][:300]}"
     if reply.status_code in _RETRIED:
         raise RequestError(fault, _wanted_wait(reply))
     raise RecipeError(f"{bare(url)} refuses the request with {fault}")
