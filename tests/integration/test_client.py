@@ -224,6 +224,17 @@ def test_a_server_of_another_hub_model_is_refused(scripted: Any) -> None:
         client(server).check()
 
 
+def test_a_server_of_a_hub_model_may_stand_for_a_folder(scripted: Any) -> None:
+    server = scripted(lambda body, _: (200, {"data": rows(body)}))
+    server.model["root"] = "other/model"
+    folder = Weights(model="models/rm", digest="0" * 64)
+    config = VllmReward(kind="reward/vllm", name="rm", weights=folder, served_model="rm")
+
+    (facts,) = VllmServers(config, Runtime(servers={"rm": (server.url,)})).check()
+
+    assert facts["root"] == "other/model"
+
+
 def test_a_server_that_takes_no_token_ids_is_refused(scripted: Any) -> None:
     server = scripted(lambda _body, _: (400, {"error": "input must be text"}))
 

@@ -107,7 +107,7 @@ class VllmJudges:
                 reply = await self._replied(client, url, questions[place])
                 on_answer(place, self._answers(reply, reasoning=reasoning))
                 usage = reply.get("usage")
-                return int(usage["prompt_tokens"]) if is_object(usage) else 1
+                return int(usage.get("prompt_tokens") or 1) if is_object(usage) else 1
 
             await self._replicas.share(([place] for place in range(len(questions))), ask)
 

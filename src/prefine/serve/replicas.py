@@ -133,7 +133,8 @@ class Replicas:
                 f"{url} accepts {longest} tokens, the recipe allows {self._served.max_tokens}: set "
                 f"`max_tokens: {longest}` or start the server with a longer --max-model-len"
             )
-        root, mine = _hub_name(models[wanted].get("root")), _hub_name(self._served.weights.model)
+        root, weights = _hub_name(models[wanted].get("root")), self._served.weights
+        mine = None if weights.digest else _hub_name(weights.model)  # a folder has a digest
         if root and mine and root != mine:
             raise RecipeError(f"{url} serves {root} as `{wanted}`, and the recipe means {mine}")
         return {"model": wanted, "root": root, "max_model_len": longest}

@@ -146,5 +146,8 @@ class VllmHiddenStates:
 
 
 def _stacked(windows: Sequence[_Window]) -> Sums:
-    totals = [window.total for window in windows if window.total is not None]
+    totals: list[Values] = []
+    for window in windows:
+        assert window.total is not None, "every window was filled by a reply that was whole"
+        totals.append(window.total)
     return np.stack(totals).astype(np.float32) if totals else np.empty((0, 1), np.float32)
