@@ -2,7 +2,16 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from prefine.schema import Column, Flip, hash_unit, pair_id, partition_of, prompt_id, response_id
+from prefine.schema import (
+    Column,
+    Flip,
+    hash_unit,
+    pair_id,
+    partition_of,
+    prompt_id,
+    ratio,
+    response_id,
+)
 from tests.made import assistant, turn, user
 
 
@@ -55,3 +64,17 @@ def test_a_flipped_pair_shows_its_columns_in_the_new_direction(flip: Flip, expec
     seen = frame.select(column.seen(pl.col("flipped")))["value"].to_list()
 
     assert seen == [0.25, expected]
+
+
+def test_a_share_does_not_depend_on_the_rows_beside_it() -> None:
+    varied = pl.DataFrame({"part": [3, 1, None, 0], "whole": [5, 7, 5, 0]})
+    constant = pl.DataFrame({"part": [3, 1, None]}).with_columns(whole=pl.lit(5))
+    share = ratio(pl.col("part"), pl.col("whole"))
+
+    in_varied = varied.select(share).to_series().to_list()
+    in_constant = constant.select(share).to_series().to_list()
+
+    assert in_varied[:3] == [3 / 5, 1 / 7, None]
+    assert in_constant == [3 / 5, 1 / 5, None]
+    assert in_varied[3] != in_varied[3]
+    assert varied.clear().select(share).to_series().to_list() == []

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from prefine.measure.words import word_shingles
+from prefine.schema import ratio
 
 _JOINED = 2_000_000
 """Rows that are in memory at once when runs meet the known texts that have them."""
@@ -45,5 +46,5 @@ def shared(texts: pl.DataFrame, known: pl.DataFrame) -> Iterator[pl.DataFrame]:
     for _, block in blocks.group_by("block", maintain_order=True):
         met = block.join(known, on="run").group_by("place", "known").agg(pl.len().alias("common"))
         yield met.join(sizes, on="known").select(
-            "place", "known", (pl.col("common") / pl.col("size")).alias("overlap")
+            "place", "known", ratio(pl.col("common"), pl.col("size")).alias("overlap")
         )

@@ -6,7 +6,7 @@ happens: a tie that becomes a preference; it keeps an arbitrary direction and sa
 
 import polars as pl
 
-from prefine.schema import Winner
+from prefine.schema import Winner, ratio
 
 VOTE: dict[str, type[pl.DataType]] = {
     "prompt_id": pl.String,
@@ -61,6 +61,8 @@ def aggregate(votes: pl.DataFrame) -> pl.DataFrame:
         ((pl.col("for_low") > 0) & (pl.col("for_high") > 0) & ~identical).alias("is_contradiction"),
         identical.alias("is_identical"),
     ).with_columns(
-        pl.when(num_votes > 0).then(pl.col("votes_for") / num_votes).alias("agreement"),
-        pl.when(num_votes > 0).then(pl.col("votes_against") / num_votes).alias("disagreement"),
+        pl.when(num_votes > 0).then(ratio(pl.col("votes_for"), num_votes)).alias("agreement"),
+        pl.when(num_votes > 0)
+        .then(ratio(pl.col("votes_against"), num_votes))
+        .alias("disagreement"),
     )

@@ -11,7 +11,7 @@ import polars as pl
 from prefine.pair.aggregate import VOTE
 from prefine.pair.select import Couple, fate, select
 from prefine.recipe import Pairs
-from prefine.schema import Kind, Winner, hash_unit
+from prefine.schema import Kind, Winner, hash_unit, ratio
 
 _OVERALL = "overall"
 _ORIGIN = ("prompt_id", "source", "annotator", "context_mismatch")
@@ -121,8 +121,9 @@ def rating_values(judgements: pl.DataFrame, aspects: dict[str, float]) -> pl.Dat
     return (
         means.sort(*keys, "response_id", "aspect")
         .group_by(*keys, "response_id", maintain_order=True)
-        .agg((pl.col("rating") * pl.col("weight")).sum() / pl.col("weight").abs().sum())
-        .rename({"rating": "value"})
+        .agg((pl.col("rating") * pl.col("weight")).sum(), pl.col("weight").abs().sum())
+        .with_columns(ratio(pl.col("rating"), pl.col("weight")).alias("value"))
+        .drop("rating", "weight")
     )
 
 

@@ -4,7 +4,7 @@ What comes in: nothing. What goes out: schemas, content ids, column descriptions
 here: input, output, or a decision.
 """
 
-from prefine.schema.columns import Column, Flip, flat_schema
+from prefine.schema.columns import Column, Flip, flat_schema, ratio
 from prefine.schema.ids import (
     Message,
     hash_unit,
@@ -46,6 +46,7 @@ __all__ = [
     "pair_id",
     "partition_of",
     "prompt_id",
+    "ratio",
     "response_id",
     "text_of",
 ]

@@ -4,9 +4,11 @@ What comes in: names and types. What goes out: descriptions that the recipe chec
 that decisions use to look at flipped pairs, and that the data set card prints.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -78,3 +80,21 @@ def sides(stem: str, type_: pa.DataType, about: str) -> tuple[Column, Column]:
         Column(chosen, type_, f"{about} of the chosen response", Flip.SWAP, rejected),
         Column(rejected, type_, f"{about} of the rejected response", Flip.SWAP, chosen),
     )
+
+
+def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """Divide two columns of numbers, each quotient rounded correctly; null where either is.
+
+    polars divides by a column that holds one value throughout by multiplying with its reciprocal,
+    so that 3/5 is 0.6 or the next number above it, by what the other rows of the frame are. A share
+    must not depend on those.
+    """
+
+    def divide(columns: Sequence[pl.Series]) -> pl.Series:
+        missing = columns[0].is_null() | columns[1].is_null()
+        over, under = (column.cast(pl.Float64).to_numpy() for column in columns)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = pl.Series(over / under)
+        return found.zip_with(~missing, pl.Series([None], dtype=pl.Float64))
+
+    return pl.map_batches([part, whole], divide, return_dtype=pl.Float64, is_elementwise=True)
