@@ -1,6 +1,8 @@
 """The house rules that a machine can check."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,11 @@ def test_only_flows_import_prefect() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 220
+
+
+def test_a_plan_is_made_without_a_model_library() -> None:
+    loaded = "import prefine.plan, sys; print({'torch', 'transformers'} & sys.modules.keys())"
+
+    said = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True)
+
+    assert said.stdout.decode().strip() == "set()"

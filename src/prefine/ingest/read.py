@@ -5,8 +5,10 @@ belong to, sorted so that gathering reads only what it needs. What never happens
 trace; it is read, or it stands in quarantine with file, number and reason.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from html.parser import HTMLParser
 from itertools import islice
@@ -55,6 +57,8 @@ TABLES: Mapping[str, pa.Schema] = {
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 48 * 2**20
+_COLLECTED = 20_000
+"""After how many new objects the garbage collector looks, while rows are read."""
 _SHOWN = 2_000
 """How many characters of a raw row quarantine keeps."""
 _FIRST = 20
@@ -136,22 +140,38 @@ def read_file(work: Work, source: Source, num_shards: int) -> Counts:
     batch = Batch(source.name, file, num_shards)
     dropped: Counter[str] = Counter()
     num_read = 0
-    for row in raw_rows(path, source.max_row_bytes):
-        parsed = parse_row(row, ADAPTERS[name], context)
-        if isinstance(parsed, RowError):
-            batch.reject(row, parsed)
-            dropped[parsed.reason] += 1
-        else:
-            batch.add(row.number, parsed)
-            num_read += 1
-        if batch.full:
-            batch.flush(work)
-            work.progress(0)
-    batch.flush(work)
+    with _seldom_collected():
+        for row in raw_rows(path, source.max_row_bytes):
+            parsed = parse_row(row, ADAPTERS[name], context)
+            if isinstance(parsed, RowError):
+                batch.reject(row, parsed)
+                dropped[parsed.reason] += 1
+            else:
+                batch.add(row.number, parsed)
+                num_read += 1
+            if batch.full:
+                batch.flush(work)
+                work.progress(0)
+        batch.flush(work)
     work.notes["format"] = name
     work.notes["labels"] = dict(sorted(batch.labels.items()))
     work.notes["partitions"] = {str(part): n for part, n in sorted(batch.partitions.items())}
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
+
+
+@contextmanager
+def _seldom_collected() -> Generator[None]:
+    """Let the garbage collector look seldom: a batch is many small objects, none in a cycle.
+
+    At its usual pace it took 0.9 of 2.6 CPU seconds of 25,000 rows.
+    """
+    usual = gc.get_threshold()
+    if 0 < usual[0] < _COLLECTED:
+        gc.set_threshold(_COLLECTED, *usual[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 def require_unchanged(file: File, data: str) -> None:

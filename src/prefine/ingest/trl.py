@@ -27,8 +27,16 @@ from prefine.ingest.record import (
 from prefine.schema import Kind, Message, Winner
 from prefine.schema.json import Json, is_array, is_object
 
-_RATINGS = ("{}_rating", "rating_{}", "score_{}", "{}_score", "{}-rating")
-_MODELS = ("{}_model", "{}-model", "model_{}")
+_SIDES = ("chosen", "rejected")
+_MODELS = {
+    "chosen": ("chosen_model", "chonsen_model", "chosen-model", "model_chosen"),
+    "rejected": ("rejected_model", "rejected-model", "model_rejected"),
+}
+"""Columns that name the model of a side, one of them as published sets really spell it."""
+_RATINGS = {
+    side: (f"{side}_rating", f"rating_{side}", f"score_{side}", f"{side}_score", f"{side}-rating")
+    for side in _SIDES
+}
 _GROUPS = ("subset", "category", "source", "domain", "dataset", "scenario")
 _PROMPTS = frozenset(
     {
@@ -38,8 +46,6 @@ _PROMPTS = frozenset(
     }
 )
 """Columns that may hold a prompt: beside one, texts are not taken to hold theirs inside."""
-_MISSPELT = {"chosen_model": "chonsen_model"}
-"""Column names as published sets really spell them."""
 
 
 def detect_explicit(row: Json) -> str | None:
@@ -113,9 +119,6 @@ def parse_implicit(row: Json, _: Context) -> Record:
     return _parted(row, *(messages(s, n) for s, n in zip(sides, _SIDES, strict=True)))
 
 
-_SIDES = ("chosen", "rejected")
-
-
 def parse_unpaired(row: Json, _: Context) -> Record:
     """Read one response with its thumb."""
     prompt = prompt_of(get(row, "prompt"), "prompt")
@@ -163,10 +166,10 @@ def pair_record(
 ) -> Record:
     """Build the record of a labelled pair, with the models and ratings that stand beside it."""
     sides = zip(_SIDES, (chosen, rejected), strict=True)
-    candidates = [Candidate(turns, _beside(row, side, _MODELS)) for side, turns in sides]
+    candidates = [Candidate(turns, _beside(row, _MODELS[side])) for side, turns in sides]
     labels = [couple(Winner.A, label="chosen")]
     for index, side in enumerate(_SIDES):
-        raw = _beside(row, side, _RATINGS)
+        raw = _beside(row, _RATINGS[side])
         rating = number(raw, f"rating of {side}")
         if rating is not None:
             found = Label(Kind.RATING, index, rating=rating, aspect="overall", label=raw)
@@ -181,13 +184,8 @@ def pair_record(
     )
 
 
-def _beside(row: Json, side: str, patterns: tuple[str, ...]) -> str | None:
-    for pattern in patterns:
-        name = pattern.format(side)
-        found = optional(row, name if name in row else _MISSPELT.get(name, name))
-        if found is not None:
-            return found
-    return None
+def _beside(row: Json, names: tuple[str, ...]) -> str | None:
+    return next((found for name in names if (found := optional(row, name)) is not None), None)
 
 
 def group_of(row: Json) -> str | None:

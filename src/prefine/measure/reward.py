@@ -25,7 +25,7 @@ from prefine.step import Counts, Work
 
 if TYPE_CHECKING:
     from prefine.serve.chat import Chat
-    from prefine.serve.reward import RewardModel
+    from prefine.serve.scores import RewardModel
 
 _CHUNK = 8192
 """Responses that are scored together while the next are tokenised."""

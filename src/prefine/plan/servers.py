@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from prefine.errors import RecipeError
 from prefine.measure import embeddings
 from prefine.plan.steps import Plan
-from prefine.recipe import Recipe, Runtime, VllmChes, VllmJudge, VllmReward
+from prefine.recipe import ENCODER, Recipe, Runtime, VllmChes, VllmJudge, VllmReward
 from prefine.serve.dialect import Task
-from prefine.serve.embed_server import NAME as ENCODER
 from prefine.serve.launch import Launch, serving
 from prefine.step import load_manifest
 from prefine.store import Store

@@ -37,6 +37,7 @@ from prefine.recipe.measures import (
     scored,
 )
 from prefine.recipe.model import RESERVED, Export, Pairs, Recipe, Runtime
+from prefine.recipe.models import ENCODER
 from prefine.recipe.rules import Condition, Diverse, Rule, Structure
 from prefine.recipe.sources import (
     ColumnMap,
@@ -50,6 +51,7 @@ from prefine.recipe.sources import (
 )
 
 __all__ = [
+    "ENCODER",
     "RESERVED",
     "Benchmark",
     "BootstrapReward",

@@ -10,6 +10,9 @@ from pydantic import Field, model_validator
 
 from prefine.recipe.base import Part
 
+ENCODER = "encoder"
+"""The name under which the runtime lists the addresses of the encoder's servers."""
+
 FloatType = Literal["float32", "bfloat16", "float16"]
 
 

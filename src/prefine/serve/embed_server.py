@@ -16,16 +16,14 @@ from typing import Any
 import httpx
 import numpy as np
 
-from prefine.recipe import Encoder, Runtime
+from prefine.recipe import ENCODER, Encoder, Runtime
 from prefine.schema.json import Json, is_array
 from prefine.serve.chat import load_tokenizer
 from prefine.serve.lanes import RequestError
 from prefine.serve.replicas import Call, Replica, Replicas, Served, as_sent, request
-from prefine.serve.reward import finite
+from prefine.serve.scores import finite
 from prefine.serve.static import Vectors
 
-NAME = "encoder"
-"""The name under which the runtime lists the addresses of the encoder's servers."""
 _PROBE = ([1, 2, 1], [2, 1, 2, 1])
 """Ids that every vocabulary has."""
 
@@ -36,7 +34,7 @@ class ServedEmbedder:
     def __init__(self, config: Encoder, runtime: Runtime) -> None:
         assert config.served_model is not None, "this encoder is served"
         self._model, self._config = config.served_model, config
-        served = Served(NAME, self._model, config.max_tokens, config.weights, "embed")
+        served = Served(ENCODER, self._model, config.max_tokens, config.weights, "embed")
         self._replicas = Replicas(served, runtime)
         self._tokenizer = load_tokenizer(config.weights)
 

@@ -16,7 +16,8 @@ from prefine.recipe import Ches, PolicyLikelihood, Runtime
 from prefine.serve.chat import PromptResponse
 from prefine.serve.head import Head
 from prefine.serve.packed import PACKABLE, Batch, batches_of, rows_of
-from prefine.serve.reward import finite, load_model
+from prefine.serve.reward import load_model
+from prefine.serve.scores import finite
 from prefine.serve.states import Beginning, Reading, Sums
 
 

@@ -6,38 +6,19 @@ its neighbours in a batch.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import transformers
 
-from prefine.errors import IntegrityError, RecipeError
+from prefine.errors import RecipeError
 from prefine.recipe import Runtime, TransformersReward, Weights
 from prefine.serve.batches import by_length
+from prefine.serve.scores import Conversation, OnBatch, Rewards, finite
 from prefine.serve.weights import located, unloadable
-
-Rewards = npt.NDArray[np.float32]
-
-
-Conversation = npt.NDArray[np.int32]
-"""Token ids, shape (tokens,)."""
-
-OnBatch = Callable[[list[int], Rewards], None]
-"""Told of each batch as it is scored: places in the list of conversations, and rewards."""
-
-
-class RewardModel(Protocol):
-    """Anything that scores conversations."""
-
-    def score(
-        self, conversations: Sequence[Conversation], on_batch: OnBatch | None = None
-    ) -> Rewards:
-        """Return raw logits, shape (rows, heads), in the order of the conversations."""
-        ...
 
 
 class InProcessReward:
@@ -75,20 +56,6 @@ class InProcessReward:
                 if on_batch is not None:
                     on_batch(batch, rewards[batch])
         return rewards
-
-
-def finite(values: Rewards, what: str = "rewards") -> Rewards:
-    """Return what a model computed, all of which must be numbers.
-
-    Raises:
-        IntegrityError: A value is NaN or infinite; that is a broken model, not a fact.
-    """
-    bad = int((~np.isfinite(values)).sum())
-    if bad:
-        raise IntegrityError(
-            f"{bad} of {values.size} {what} are not finite numbers; try `dtype: float32`"
-        )
-    return values
 
 
 _LOCK = threading.Lock()

@@ -20,7 +20,7 @@ from prefine.recipe import Runtime, VllmReward
 from prefine.schema.json import Json
 from prefine.serve.lanes import bare
 from prefine.serve.replicas import Call, Replica, Replicas, Served, as_sent, request
-from prefine.serve.reward import Conversation, OnBatch, Rewards, finite
+from prefine.serve.scores import Conversation, OnBatch, Rewards, finite
 
 _PROBE = (np.array([1, 2], np.int32), np.array([2, 1, 2], np.int32))
 """Two made conversations, of ids that every vocabulary has."""

@@ -21,7 +21,7 @@ from prefine.schema.json import Json
 from prefine.serve.chat import PromptResponse
 from prefine.serve.lanes import RequestError, bare
 from prefine.serve.replicas import Call, Replica, Replicas, Served, streamed
-from prefine.serve.reward import finite
+from prefine.serve.scores import finite
 from prefine.serve.states import Beginning, Reading, Sums, Values
 
 _PROBE = [1, 2, 1, 1, 2]
