@@ -1,9 +1,10 @@
-"""Near duplicates beside a plain script and semhash: the same rows, the same truth, one run.
+"""Near duplicates beside a plain script and other tools: the same rows, the same truth, one run.
 
-    python tests/bench/duplicates.py TOOLS [--rows 100000] [--semhash PYTHON] [--json FILE]
+    python tests/bench/duplicates.py TOOLS [--rows 100000] [--peer NAME=PYTHON ...] [--json FILE]
 
 TOOLS is the folder of the near-duplicate bench: it makes the rows, scores the kept ids and runs
-the plain script and semhash. PYTHON is the interpreter of an environment with semhash. The job of
+the plain script and, by ``run_NAME.py``, other tools, each with the PYTHON of an environment that
+has it: semhash, datatrove and distilabel have such a script. The job of
 all is to read the rows, drop those whose chosen side is short or equal to the rejected one, drop
 near duplicates of prompts and write the rest. ``prefine`` does it with the functions of the
 measure, ``prefine run`` from recipe to published data set, hashes, pairs, facts, decisions and card
@@ -113,8 +114,8 @@ def measured(command: list[str], **more: str) -> dict[str, float]:
 class Bench:
     """One set of rows, and the systems that do the job on them."""
 
-    def __init__(self, tools: Path, data: Path, semhash: str | None) -> None:
-        self.tools, self.data, self.semhash = tools, data, semhash
+    def __init__(self, tools: Path, data: Path, peers: dict[str, str]) -> None:
+        self.tools, self.data, self.peers = tools, data, peers
         self._call("survivors.py", str(data))
 
     def _call(self, script: str, *arguments: str) -> str:
@@ -136,8 +137,8 @@ class Bench:
             "prefine": [*own, "--do", "job", data],
             "prefine run": [*own, "--do", "whole", data],
         }
-        if self.semhash:
-            found["semhash"] = [self.semhash, str(self.tools / "run_semhash.py"), data]
+        for name, python in self.peers.items():
+            found[name] = [python, str(self.tools / f"run_{name}.py"), data]
         return found
 
     def run(self, name: str, out: Path) -> dict[str, Any]:
@@ -173,11 +174,11 @@ class Bench:
 
 
 def compare(bench: Bench, folder: Path, repeats: int) -> list[dict[str, Any]]:
-    """Run all systems, in turns; return the fastest turn of each."""
+    """Run all systems in turns, peers in the first alone; return the cheapest turn of each."""
     rows: list[dict[str, Any]] = []
     for turn in range(repeats):
         for name in bench.systems():
-            if name == "semhash" and turn:
+            if name in bench.peers and turn:
                 continue
             rows.append(bench.run(name, folder / f"{turn}-{name.replace(' ', '_')}"))
             print(f"turn {turn}: {name} {rows[-1]['wall_s']:.1f} s", flush=True)
@@ -223,7 +224,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--planted", type=int, default=300, help="copies of each further kind")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--semhash", help="python of an environment with semhash")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     if args.do == "job":
@@ -231,14 +232,15 @@ def main() -> None:
     if args.do == "whole":
         recipe = RECIPE.format(data=args.tools, jaccard=JACCARD, more="")
         return whole(args.tools, args.out, recipe)
+    peers = dict(peer.split("=", 1) for peer in args.peer)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generate = [str(args.tools / "gen_data.py"), "--rows", str(args.rows)]
         measured([sys.executable, *generate, "--out", f"{folder}/rows"])
-        rows = compare(Bench(args.tools, folder / "rows", args.semhash), folder, args.repeats)
+        rows = compare(Bench(args.tools, folder / "rows", peers), folder, args.repeats)
         print_table(rows)
         planted = plant(folder / "planted", args.planted)
-        found = kinds(Bench(args.tools, folder / "planted", args.semhash), folder)
+        found = kinds(Bench(args.tools, folder / "planted", peers), folder)
         print_kinds(found)
     if args.json:
         facts = {"machine": machine(), "rows": args.rows, "planted": planted}
