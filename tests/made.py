@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +168,31 @@ def call(arguments: list[str], env: Environment, cwd: Path, expected: int = 0) -
 def files(folder: Path) -> dict[str, bytes]:
     """Return the bytes of every file below a folder."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids: list[int]) -> bool:
+    return until(lambda: not any(alive(pid) for pid in pids))
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    deadline = time.monotonic() + seconds
+    waiting = subprocess.Popen(["sleep", str(seconds)])
+    try:
+        while time.monotonic() < deadline:
+            if condition():
+                return True
+            try:
+                waiting.wait(0.05)
+            except subprocess.TimeoutExpired:
+                continue
+        return condition()
+    finally:
+        waiting.kill()
+        waiting.wait()

@@ -1,6 +1,9 @@
 """Embeddings: batches of like length, each text once, and servers that misbehave on purpose."""
 
 import base64
+import os
+import signal
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,10 @@ import pytest
 
 from prefine.errors import IntegrityError, RecipeError, ServiceError
 from prefine.recipe import Encoder, Runtime, Weights, parse_recipe
-from prefine.serve import lanes
+from prefine.serve import encoder, lanes
 from prefine.serve.embed_server import ServedEmbedder
 from prefine.serve.encoder import Embedder
-from tests.made import byte_tokenizer, explicit, table
+from tests.made import byte_tokenizer, call, explicit, gone, table
 from tests.scripted import Listener, Request
 
 Row = dict[str, Any]
@@ -190,3 +193,75 @@ def test_batches_of_like_length_change_no_vector() -> None:
     assert found[0] == pytest.approx(expected, abs=1e-5)
     assert found[1] == pytest.approx(expected, abs=1e-5)
     assert told == [1, 1, 1, 1, 4]
+
+
+def mini_encoder(**more: Any) -> Encoder:
+    return Encoder(static=False, **more)
+
+
+def test_processes_give_the_vectors_that_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "_WORTH", 2)
+    texts = [f"Number {n}. {'A word or two. ' * (n % 7)}" for n in range(40)]
+    told: list[int] = []
+
+    alone = Embedder(mini_encoder(), Runtime(batch_tokens=64)).encode(texts, told.append)
+    apart = Embedder(mini_encoder(), Runtime(batch_tokens=64, workers=2)).encode(texts, told.append)
+
+    assert encoder._processes.cache_info().currsize == 1
+    assert alone.tobytes() == apart.tobytes()
+    assert sum(told) == 2 * len(texts)
+
+
+def test_a_process_that_was_ended_is_a_service_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encoder, "_WORTH", 1)
+    texts = [f"Number {n}" for n in range(4)]
+    embedder = Embedder(mini_encoder(), Runtime(batch_tokens=1, workers=2))
+    embedder.encode(texts, lambda _: None)
+    settings = [part.model_dump_json() for part in embedder._settings]
+    for pid in list(encoder._processes(*settings)._processes):
+        os.kill(pid, signal.SIGKILL)
+        assert gone([pid])
+
+    with pytest.raises(ServiceError, match="`workers` of the runtime"):
+        embedder.encode(texts, lambda _: None)
+
+    assert embedder.encode(texts, lambda _: None).shape == (4, 384)
+
+
+def test_openvino_gives_the_vectors_of_torch_and_tells_nobody(tmp_path: Path) -> None:
+    # in a process of its own: what a process has loaded it cannot do without
+    script = (
+        "from pathlib import Path; import sys; import numpy as np\n"
+        "from prefine.recipe import Encoder, Runtime\n"
+        "from prefine.serve.encoder import Embedder\n"
+        "texts = ['Why?', 'A longer question about the hills.', 'No.', 'word ' * 400]\n"
+        "plain, fast = (Embedder(Encoder(static=False, backend=b), Runtime()).encode(texts, print)"
+        " for b in ('torch', 'openvino'))\n"
+        "assert not np.array_equal(plain, fast), 'OpenVINO rounds in its own way'\n"
+        "assert np.abs(plain - fast).max() < 1e-5\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "assert not list(Path.home().iterdir()), list(Path.home().iterdir())\n"
+    )
+
+    call([sys.executable, "-c", script], {**os.environ, "HOME": str(tmp_path)}, tmp_path)
+
+
+def test_vectors_that_are_not_those_of_torch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefine.serve import compiled
+
+    def wrong(inner: Any) -> Any:
+        width = inner.config.hidden_size
+        return lambda given: [np.ones((*given[0].shape, width), np.float32)]
+
+    monkeypatch.setattr(compiled, "_compiled", wrong)
+
+    with pytest.raises(IntegrityError, match="differ from torch's by"):
+        Embedder(mini_encoder(backend="openvino"), Runtime())
+
+
+def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RecipeError, match="`backend` goes with `static: false`"):
+        parse_recipe("name: a\nsources: [{name: a, files: [b]}]\nencoder: {backend: openvino}\n")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(RecipeError, match=r"pip install prefine\[openvino\]"):
+        Embedder(mini_encoder(backend="openvino"), Runtime())

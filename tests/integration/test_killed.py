@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.made import alive, gone
+
 KILLS = 20
 RECIPE = """
 name: killed
@@ -89,3 +91,22 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(
     after = finished(tmp_path)
     assert {path: after[path] for path in before} == before
     assert not list(tmp_path.rglob("*.draft"))
+
+
+def test_processes_end_when_the_one_they_work_for_is_killed() -> None:
+    parent = (
+        "import os, time\nfrom prefine.serve.processes import started\n"
+        "if __name__ == '__main__':\n"
+        "    pool = started(2)\n"
+        "    held = [pool.submit(time.sleep, 0.5) for _ in range(2)]\n"
+        "    print(*{pool.submit(os.getpid).result() for _ in range(9)}, flush=True)\n"
+        "    pool.submit(time.sleep, 600).result()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        pids = [int(pid) for pid in process.stdout.readline().split()]
+        assert pids
+        assert all(map(alive, pids))
+        process.kill()
+
+    assert gone(pids)

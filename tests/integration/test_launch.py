@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from prefine.errors import RecipeError, ServiceError
 from prefine.recipe import Runtime, VllmReward, Weights
 from prefine.serve.launch import Launch, serving
 from prefine.serve.vllm import VllmServers
-from tests.made import byte_tokenizer, call, explicit, prefect_environment
+from tests.made import alive, byte_tokenizer, call, explicit, gone, prefect_environment
 
 ENGINE = """#!{python}
 import json, os, subprocess, sys
@@ -71,34 +70,6 @@ def engine(tmp_path: Path) -> Callable[..., Path]:
 
 def started(tmp_path: Path) -> list[Any]:
     return [json.loads(line) for line in (tmp_path / "pids").read_text().splitlines()]
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pids: list[int]) -> bool:
-    return until(lambda: not any(alive(pid) for pid in pids))
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    deadline = time.monotonic() + seconds
-    waiting = subprocess.Popen(["sleep", str(seconds)])
-    try:
-        while time.monotonic() < deadline:
-            if condition():
-                return True
-            try:
-                waiting.wait(0.05)
-            except subprocess.TimeoutExpired:
-                continue
-        return condition()
-    finally:
-        waiting.kill()
-        waiting.wait()
 
 
 def launch(tmp_path: Path, **more: Any) -> Launch:

@@ -125,7 +125,7 @@ def add_embeddings(made: Builder) -> None:
         fields = [pa.field(key, pa.large_string(), False)]
         fields += [pa.field("vector", embeddings.VECTOR), pa.field("is_cut", pa.bool_(), False)]
         schema = pa.schema(fields)
-        more = {"uses": "model", "rows_of": origin, "rows_to": table}
+        more = {"uses": "cpu" if config.static else "model", "rows_of": origin, "rows_to": table}
         made.add(table, run, upstream, {table: schema}, config.identity(), **more)
 
 

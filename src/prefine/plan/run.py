@@ -6,7 +6,6 @@ never happens: a shard that runs before its inputs are done, or twice.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
@@ -14,6 +13,7 @@ from prefine.plan.resolve import pinned, to_yaml
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Recipe, Runtime
 from prefine.schema.json import Json
+from prefine.serve.processes import started
 from prefine.step import Manifest, Step, load_manifest, run_step
 from prefine.store import Store
 
@@ -89,7 +89,7 @@ class _Pool:
     def run(self, step: Step, shards: Sequence[int | None]) -> Iterator[int | None]:
         """Run calls of a step; yield each shard as it is done."""
         if self._executor is None:
-            self._executor = ProcessPoolExecutor(self._workers, get_context("spawn"))
+            self._executor = started(self._workers)
         submit = self._executor.submit
         futures = {submit(run_named, *self._job, step.name, shard): shard for shard in shards}
         for future in as_completed(futures):

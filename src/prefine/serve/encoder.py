@@ -8,7 +8,10 @@ weighs them by an estimate of their frequency; a text is then the mean of its to
 Measured on 2 cores: 13 s for 30,522 tokens, once; two runs gave the same bytes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,15 +21,18 @@ from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
 from tokenizers import Tokenizer
 
-from prefine.errors import RecipeError
+from prefine.errors import RecipeError, ServiceError
 from prefine.recipe import Encoder, Runtime
 from prefine.serve.batches import by_budget
 from prefine.serve.chat import load_tokenizer
+from prefine.serve.processes import started
 from prefine.serve.reward import load_model
 from prefine.serve.static import Static, Vectors
 from prefine.serve.weights import located, unloadable
 
 _BATCH = 512
+_WORTH = 8
+"""Batches for each process from which on it is worth to start processes."""
 _SMOOTHING = 1e-3
 """Tokens more frequent than this share lose weight (Arora et al. 2017, SIF)."""
 
@@ -85,17 +91,9 @@ class Embedder:
     """Turns texts into unit vectors with a sentence encoder."""
 
     def __init__(self, encoder: Encoder, runtime: Runtime) -> None:
-        self._max_chars, self._max_tokens = encoder.max_chars, runtime.token_budget
-        device = runtime.device
-        weights = encoder.weights
-        try:
-            self._model = SentenceTransformer(
-                located(weights), device=device, revision=weights.revision
-            )
-        except (OSError, ValueError) as error:
-            raise unloadable(weights, error) from error
-        except (AssertionError, RuntimeError) as error:
-            raise RecipeError(f"the device `{device}` cannot be used: {error}") from error
+        self._settings = (encoder, runtime)
+        self._max_chars = encoder.max_chars
+        self._model = _loaded(encoder, runtime.device)
 
     def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
         """Return one unit vector a text, shape (texts, dimensions).
@@ -108,16 +106,23 @@ class Embedder:
         longest = self._model.get_max_seq_length() or self._max_chars
         lengths = [min(length, longest) for length in self._lengths(texts)]
         vectors = np.empty((len(texts), self._model.get_embedding_dimension() or 0), np.float32)
-        for batch in by_budget(lengths, self._max_tokens):
-            vectors[batch] = self._model.encode(
-                [cut[place] for place in batch],
-                batch_size=len(batch),
-                normalize_embeddings=True,
-                show_progress_bar=False,
-                convert_to_numpy=True,
-            )
+        batches = list(by_budget(lengths, self._settings[1].token_budget))
+        found = self._encoded([[cut[place] for place in batch] for batch in batches])
+        for batch, rows in zip(batches, found, strict=True):
+            vectors[batch] = rows
             done(len(batch))
         return vectors
+
+    def _encoded(self, batches: Sequence[list[str]]) -> Iterator[Vectors]:
+        """Encode batches in this process, or many batches on a CPU in as many as ``workers`` says.
+
+        A batch's vectors are the same from any process and any number of threads.
+        """
+        encoder, runtime = self._settings
+        shared = runtime.workers > 1 and torch.device(runtime.device).type == "cpu"
+        if not shared or len(batches) < _WORTH * runtime.workers:
+            return (_vectors(self._model, batch) for batch in batches)
+        return _apart(encoder.model_dump_json(), runtime.model_dump_json(), batches)
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text, special ones included."""
@@ -132,3 +137,62 @@ class Embedder:
             len(text) > self._max_chars or length > longest
             for text, length in zip(texts, self._lengths(texts), strict=True)
         ]
+
+
+def _loaded(encoder: Encoder, device: str) -> SentenceTransformer:
+    weights = encoder.weights
+    try:
+        model = SentenceTransformer(located(weights), device=device, revision=weights.revision)
+    except (OSError, ValueError) as error:
+        raise unloadable(weights, error) from error
+    except (AssertionError, RuntimeError) as error:
+        raise RecipeError(f"the device `{device}` cannot be used: {error}") from error
+    if encoder.backend == "openvino":
+        from prefine.serve.compiled import compile_encoder
+
+        if torch.device(device).type != "cpu":
+            raise RecipeError(f"`backend: openvino` runs on a CPU, and the device is `{device}`")
+        compile_encoder(model)
+    return model
+
+
+def _vectors(model: SentenceTransformer, batch: list[str]) -> Vectors:
+    return model.encode(
+        batch,
+        batch_size=len(batch),
+        normalize_embeddings=True,
+        show_progress_bar=False,
+        convert_to_numpy=True,
+    )
+
+
+def _apart(encoder: str, runtime: str, batches: Sequence[list[str]]) -> Iterator[Vectors]:
+    try:
+        yield from _processes(encoder, runtime).map(_in_process, batches)
+    except BrokenProcessPool as error:
+        _processes.cache_clear()
+        raise ServiceError(
+            "a process that embeds texts was ended, perhaps for want of memory; "
+            "`workers` of the runtime says how many there are"
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _processes(encoder: str, runtime: str) -> ProcessPoolExecutor:
+    """Return the processes that embed, which load the encoder once for all shards."""
+    number = Runtime.model_validate_json(runtime).workers
+    return started(number, _begin, encoder, runtime)
+
+
+_OWN: list[SentenceTransformer] = []
+"""The encoder of a process that embeds for another."""
+
+
+def _begin(encoder: str, runtime: str) -> None:
+    settings = Runtime.model_validate_json(runtime)
+    torch.set_num_threads(max(1, torch.get_num_threads() // settings.workers))
+    _OWN.append(_loaded(Encoder.model_validate_json(encoder), settings.device))
+
+
+def _in_process(batch: list[str]) -> Vectors:
+    return _vectors(_OWN[0], batch)

@@ -1,0 +1,38 @@
+"""Processes that work for this one, and end when it does.
+
+What comes in: how many, and how each begins. What goes out: an executor. What never happens: a
+process that outlives its parent; a killed parent cannot end its children, so they watch it.
+"""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+
+
+def started(
+    number: int, begin: Callable[..., None] | None = None, *args: str
+) -> ProcessPoolExecutor:
+    """Return an executor of so many processes, none of them a copy of this one.
+
+    Args:
+        number: How many at most.
+        begin: What each does first, if anything; importable by name.
+        args: What ``begin`` is told.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(number, context, _begin, (begin, args))
+
+
+def _begin(begin: Callable[..., None] | None, args: tuple[str, ...]) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if begin is not None:
+        begin(*args)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only a child watches its parent"
+    parent.join()
+    os._exit(1)
