@@ -18,13 +18,16 @@ import torch
 
 from prefine.errors import RecipeError, ServiceError
 from prefine.plan.look import last_plan, rows
-from prefine.recipe import Runtime, TransformersChes, VllmChes, VllmReward, Weights
+from prefine.recipe import Encoder, Runtime, TransformersChes, VllmChes, VllmReward, Weights
 from prefine.serve.chat import Chat, PromptResponse
+from prefine.serve.embed_server import ServedEmbedder
+from prefine.serve.encoder import Embedder
 from prefine.serve.hidden import HiddenStates
 from prefine.serve.launch import Launch, serving
 from prefine.serve.states import Beginning
 from prefine.serve.vllm import VllmServers
 from prefine.serve.vllm_hidden import VllmHiddenStates
+from prefine.serve.weights import locate
 from tests.made import call, explicit, llama, prefect_environment, table, user
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
@@ -44,8 +47,34 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a small random BERT that reads as the bundled encoder does: a mean, of length one."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.models import Normalize, Pooling, Transformer
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("encoder")
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(locate(Encoder().weights))
+    # the CPU's attention takes heads of 64, which the bundled encoder has not
+    settings = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=256,
+    )
+    BertModel(settings).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=128)
+    modules = [transformer, Pooling(128, "mean"), Normalize()]
+    SentenceTransformer(modules=modules).save(str(folder / "whole"))
+    return folder / "whole"
+
+
+@pytest.fixture(scope="module")
 def servers(
-    model: Path, policy: Path, tmp_path_factory: pytest.TempPathFactory
+    model: Path, policy: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[dict[str, tuple[str, ...]]]:
     """Start a server for each task, side by side."""
     if not PYTHON.exists():
@@ -57,6 +86,7 @@ def servers(
         Launch("rm", Weights(model=str(model)), "rm", "reward", "float32", LONGEST),
         Launch("ches", Weights(model=str(policy)), "policy", "hidden", "float32", LONGEST),
         Launch("judge", Weights(model=str(policy)), "policy", "judge", "float32", LONGEST),
+        Launch("encoder", Weights(model=str(encoder)), "mini", "embed", "float32", 128),
     ]
     with serving(launches, settings) as found:
         yield found
@@ -320,3 +350,26 @@ def listener(url: str) -> int:
         if b"--port" in words and port.encode() in words and b"prefine.serve.guard" not in words:
             return int(folder.name)
     raise AssertionError(f"no process serves {url}")
+
+
+def test_embeddings_equal_those_of_sentence_transformers(
+    servers: dict[str, tuple[str, ...]], encoder: Path, real_data: Path
+) -> None:
+    with gzip.open(real_data / "hh_rlhf_harmless/harmless-base/test.jsonl.gz", "rt") as stream:
+        told = [json.loads(line)["chosen"] for _, line in zip(range(80), stream, strict=False)]
+    texts = [*(text.rpartition("Assistant:")[2].strip() or "Hm." for text in told), "word " * 400]
+    weights = Weights(model=str(encoder))
+    served = Encoder(static=False, served_model="mini", max_tokens=128, weights=weights)
+    client = ServedEmbedder(served, Runtime(servers=servers, retries=0, batch_rows=16))
+
+    checked = client.check()
+    found = client.encode(texts, lambda _: None)
+
+    assert [entry["token_ids"] for entry in checked] == ["as sent"]
+    plain = Embedder(Encoder(static=False, weights=weights), Runtime())
+    whole = [place for place, cut in enumerate(client.cuts(texts)) if not cut]
+    assert len(whole) > 60
+    assert client.cuts(texts) == plain.cuts(texts)
+    expected = plain.encode(texts, lambda _: None)
+    assert found[whole] == pytest.approx(expected[whole], abs=1e-4)
+    assert np.abs(expected[whole[0]] - expected[whole[1]]).max() > 0.01
