@@ -14,6 +14,8 @@ and N(i) the k pairs j != i whose rejected responses have the largest <m(i+), m(
     raw_pressure(i) = the same with S in place of m, in N(i) too
     own_pressure(i) = raw_pressure(i) / n(i+): what the derivation says of a fall per token
 
+The last is what the measure of the product tells, and its code computes it here.
+
 Derivation. DPO moves the weights W of the head along  c(j) [G(j+) - G(j-)],  where c(j) > 0 and
 G(y) = sum over tokens t of y of (e_t - p_t) h_t^T  is the gradient of log p(y). To first order the
 step of pair j changes  log p(i+)  by  c(j) <G(i+), G(j+) - G(j-)>, and  <G(a), G(b)>  is the sum
@@ -36,6 +38,10 @@ from report import machine, print_table, write_json
 from scipy.stats import rankdata, spearmanr
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
+
+from prefine.measure.index import built
+from prefine.measure.pressure import pressures
+from prefine.recipe import Runtime, Search
 
 _VOCABULARY, _WIDTH, _PAD, _END = 1500, 128, 0, 1
 _NEIGHBOURS = (4, 16, 64)
@@ -184,6 +190,18 @@ def pressure(chosen: np.ndarray, rejected: np.ndarray, count: int) -> np.ndarray
     return gained.sum(axis=1)
 
 
+def measured(chosen: Said, rejected: Said, count: int) -> np.ndarray:
+    """Return what the measure of the product tells of these pairs."""
+    pushing = rejected.sums.astype(np.float32)
+    apart = pushing - chosen.sums.astype(np.float32)
+    prompts = np.arange(len(pushing))
+    names = [f"{number:06d}" for number in prompts]
+    settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
+    with built(names, lambda: iter([(prompts, pushing)]), count=count, **settings) as (index, _):
+        means = chosen.means.astype(np.float32)
+        return pressures(index, means, apart, own=prompts, prompts=prompts, count=count)
+
+
 def signals(chosen: Said, rejected: Said) -> dict[str, np.ndarray]:
     found = {
         "ches": np.einsum("nd,nd->n", chosen.sums, rejected.sums - chosen.sums),
@@ -193,7 +211,7 @@ def signals(chosen: Said, rejected: Said) -> dict[str, np.ndarray]:
         found[f"pressure k={count}"] = pressure(chosen.means, rejected.means, count)
         raw = pressure(chosen.sums, rejected.sums, count)
         found[f"raw_pressure k={count}"] = raw
-        found[f"own_pressure k={count}"] = raw / chosen.lengths
+        found[f"own_pressure k={count}"] = measured(chosen, rejected, count)
     return found | {"length": chosen.lengths}
 
 
