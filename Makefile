@@ -43,9 +43,12 @@ bench: $(VENV)/.tested
 	$(BIN)/python tests/bench/ches.py --json bench-results/ches.json
 	$(BIN)/python tests/bench/noise.py $(DATA) --json bench-results/noise.json
 
-# neighbours up to a million vectors, and displacement across pairs; most of an hour on two cores
+# near duplicates beside a plain script, neighbours up to a million vectors, and displacement across
+# pairs; most of an hour on two cores. TOOLS makes and scores the rows with planted copies
+TOOLS ?= ../shared/tools/dedup_bench
 bench-neighbours: $(VENV)/.tested
 	mkdir -p bench-results
+	$(BIN)/python tests/bench/duplicates.py $(TOOLS) --json bench-results/duplicates.json
 	$(BIN)/python tests/bench/index.py --json bench-results/index.json --plot bench-results/index.svg
 	$(BIN)/python tests/bench/pressure.py $(DATA) --json bench-results/pressure.json
 
