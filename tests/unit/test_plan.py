@@ -40,6 +40,25 @@ def test_a_threshold_moves_only_the_steps_after_the_measures(runtime: Runtime) -
     assert {name for name in before if before[name] != after[name]} == {"decide", "export"}
 
 
+@pytest.mark.parametrize(
+    ("measure", "embedded"),
+    [
+        ("{kind: cosine}", {"response_vectors"}),
+        ("{kind: prompt_topics}", {"prompt_vectors"}),
+        ("{kind: prompt_neighbours}", {"prompt_vectors"}),
+        ("{kind: near_duplicates, by: [semantic], of: [responses]}", {"response_vectors"}),
+        ("{kind: near_duplicates}", set()),
+        ("{kind: label_consistency}", {"prompt_vectors", "response_vectors"}),
+    ],
+)
+def test_only_what_a_measure_reads_is_embedded(
+    runtime: Runtime, measure: str, embedded: set[str]
+) -> None:
+    steps = fingerprints(RECIPE.replace("{kind: lengths}", "{kind: lengths}, " + measure), runtime)
+
+    assert {name for name in steps if name.endswith("_vectors")} == embedded
+
+
 def test_a_new_threshold_measures_nothing_again(runtime: Runtime) -> None:
     class Seen:
         def __init__(self) -> None:

@@ -13,7 +13,7 @@ from prefine import decide, pair
 from prefine.errors import RecipeError
 from prefine.export import shards
 from prefine.ingest import gather, read
-from prefine.measure import entropy, facts
+from prefine.measure import embeddings, entropy, facts
 from prefine.plan.builder import Builder
 from prefine.plan.measured import add_embeddings, add_measure, table_of
 from prefine.plan.modelled import add_reward
@@ -80,11 +80,20 @@ def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
     late = PolicyLikelihood | DisplacementPressure  # these read what other measures write
     for measure in sorted(resolved.measures, key=lambda m: isinstance(m, late)):
         add_measure(made, measure)
+    _forget_unread(made)
     _facts(made)
     _decide(made)
     _diversity(made)
     _export(made)
     return Plan(resolved, tuple(made.steps.values()))
+
+
+def _forget_unread(made: Builder) -> None:
+    """Take out the embeddings that no measure reads: those of prompts, or those of responses."""
+    read_from = {upstream.name for step in made.steps.values() for upstream in step.upstream}
+    for table in embeddings.TABLES:
+        if table not in read_from:
+            made.steps.pop(table, None)
 
 
 def _ingest(made: Builder) -> None:
