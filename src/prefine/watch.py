@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from prefine.plan import Plan, Watcher
+from prefine.schema.json import Json
 from prefine.step import Manifest, Step
 
 _TOLD_EVERY_S = 30.0
@@ -72,7 +73,8 @@ class Lines:
         self._seconds += manifest.seconds
         if not self._calls:
             text = f"{step.name}: {self._rows:,} rows in {self._seconds:.1f} s"
-            self._console.print(text, highlight=False)
+            chosen = index_text(manifest.notes)
+            self._console.print(f"{text}, {chosen}" if chosen else text, highlight=False)
 
     def expect(self, count: int) -> None:
         """Take note of the rows of the present call."""
@@ -83,6 +85,18 @@ class Lines:
         self._call.done += count
         if self._call.due():
             self._console.print(f"{self._name}: {self._call.text()}", highlight=False)
+
+
+def index_text(notes: Json) -> str:
+    """Say which index a step searched, and how much of the truth it found; else nothing."""
+    match notes:
+        case {"index": "flat", "vectors": int(count), "storage": storage}:
+            return f"all of {count:,} vectors compared ({storage})"
+        case {"index": "ivf", "vectors": int(count), "storage": storage, "recall": recall}:
+            where = f"{notes['probes']} of {notes['lists']} lists looked into"
+            return f"index of {count:,} vectors ({storage}), {where}, recall {recall:.3f}"
+        case _:
+            return ""
 
 
 @dataclass
@@ -143,6 +157,8 @@ class Bars:
         assert self._task is not None, "a step starts before it advances"
         self._end_call()
         self._left -= 1
+        if chosen := index_text(manifest.notes):
+            self._progress.console.print(f"{step.name}: {chosen}", highlight=False)
         per_second = manifest.rows_in / max(manifest.seconds, 1e-3)
         self._progress.update(self._task, advance=1, rate=f"{per_second:,.0f} rows/s")
         if not self._left:

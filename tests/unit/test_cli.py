@@ -51,6 +51,24 @@ def test_run_prints_what_came_in_what_was_decided_and_what_went_out(
     assert call("verify", "out") == 0
 
 
+def test_a_run_says_which_index_it_searched(
+    folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines([explicit(f"Question {n} of {n % 7}?", f"Yes {n}", f"No {n}") for n in range(90)])
+    measure = (
+        "{kind: prompt_neighbours, complete_up_to: 1, neighbours: 5, search: {exact_up_to: %d}}"
+    )
+    for bound, said in ((90, "all of 90 vectors compared (float32)"), (40, "index of 90 vectors")):
+        recipe = RECIPE.replace("{kind: lengths}", "{kind: lengths}, " + measure % bound)
+        (folder / "recipe.yaml").write_text(recipe)
+
+        assert call("run", "recipe.yaml", "--output", f"out{bound}") == 0
+
+        told = "".join(capsys.readouterr().err.splitlines())
+        assert said in told
+        assert ("lists looked into, recall 0.9" in told) == (bound == 40)
+
+
 def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert folder.exists()
     call("run", "recipe.yaml", "--output", "out")
