@@ -8,6 +8,8 @@ paths of manifests and nothing else. Completion is on disk, so a task that ran b
 """
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,7 +23,7 @@ from prefect.runtime import task_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
-from prefine.errors import ServiceError
+from prefine.errors import PrefineError, ServiceError
 from prefine.plan import Plan, check_places, make_plan, publish_named, remember, run_named
 from prefine.recipe import Runtime, load_recipe
 from prefine.step import Step
@@ -153,6 +155,16 @@ def _artifacts(manifest: dict[str, Any]) -> None:
     create_markdown_artifact(f"{head}\n{sources}", key=f"{key}-sources")
 
 
+@contextmanager
+def one_sentence() -> Generator[None]:
+    """Turn an error that the user can mend into one sentence and the exit code 2."""
+    try:
+        yield
+    except PrefineError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
 def main(
     recipe: Annotated[str, typer.Argument(help="The recipe, a YAML file.")],
     output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
@@ -161,7 +173,9 @@ def main(
     runtime: Annotated[str, typer.Option(help="Further settings of the runtime, as JSON.")] = "{}",
 ) -> None:
     """Run the flow in this process."""
-    curate(recipe, output, root, data, orjson.loads(runtime))
+    with one_sentence():
+        load_recipe(recipe)
+        curate(recipe, output, root, data, orjson.loads(runtime))
 
 
 if __name__ == "__main__":

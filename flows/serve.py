@@ -14,7 +14,7 @@ import orjson
 import typer
 from prefect import flow, get_run_logger
 
-from flows.curate import curate
+from flows.curate import curate, one_sentence
 from prefine.plan import make_plan, served
 from prefine.recipe import Runtime, load_recipe
 
@@ -59,7 +59,9 @@ def main(
 ) -> None:
     """Run the flow in this process."""
     more = {"start": start, "engine": engine, **orjson.loads(runtime)}
-    serve_and_curate(recipe, output, root, None, more)
+    with one_sentence():
+        load_recipe(recipe)
+        serve_and_curate(recipe, output, root, None, more)
 
 
 if __name__ == "__main__":

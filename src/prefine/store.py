@@ -6,6 +6,7 @@ written. What never happens: a half-written file under its final name.
 
 import os
 import re
+import shutil
 import socket
 import sys
 import tempfile
@@ -305,13 +306,19 @@ class Store:
             temporary.unlink()
 
     def sweep(self, folder: str) -> None:
-        """Remove drafts that a process of this machine left behind when it was killed."""
+        """Remove what a process of this machine left behind when it was killed.
+
+        That is drafts, and work put aside for a call that is complete.
+        """
         below = Path(self.full(folder)) if self.local else Path(tempfile.gettempdir())
         mine = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]{{6}}\.draft$")
         for path in below.rglob(".*.draft") if self.local else below.glob(".*.draft"):
             match = mine.search(path.name)
             if match is not None and not _alive(int(match[1])):
                 path.unlink(missing_ok=True)
+        for aside in below.glob("part-*.partial") if self.local else ():
+            if aside.with_suffix(".json").exists() or (below / "corpus.json").exists():
+                shutil.rmtree(aside, ignore_errors=True)
 
 
 def _refusals() -> tuple[type[Exception], ...]:

@@ -111,6 +111,18 @@ def test_a_deployment_on_a_worker_curates_real_data(
     assert any(line.startswith("step=pairs shard=0 event=end rows_in=2312") for line in lines)
 
 
+@pytest.mark.parametrize("module", ["flows.curate", "flows.serve"])
+def test_a_mistake_in_a_recipe_is_one_sentence(project: Path, tmp_path: Path, module: str) -> None:
+    (tmp_path / "recipe.yaml").write_text("name: made\nsources: [{name: a, file: b}]\n")
+    more = ["--start", "rm"] if module == "flows.serve" else []
+    arguments = [sys.executable, "-m", module, str(tmp_path / "recipe.yaml"), "--output", "out"]
+
+    told = call([*arguments, *more], prefect_environment(tmp_path / "home"), project, expected=2)
+
+    assert "error: 2 mistakes in the recipe" in told
+    assert "Traceback" not in told
+
+
 def test_only_a_service_error_is_tried_again() -> None:
     from flows.curate import is_service_error
     from prefect import State

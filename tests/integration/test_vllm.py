@@ -367,9 +367,8 @@ def test_embeddings_equal_those_of_sentence_transformers(
 
     assert [entry["token_ids"] for entry in checked] == ["as sent"]
     plain = Embedder(Encoder(static=False, weights=weights), Runtime())
-    whole = [place for place, cut in enumerate(client.cuts(texts)) if not cut]
-    assert len(whole) > 60
+    assert 1 <= sum(client.cuts(texts)) < 20
     assert client.cuts(texts) == plain.cuts(texts)
     expected = plain.encode(texts, lambda _: None)
-    assert found[whole] == pytest.approx(expected[whole], abs=1e-4)
-    assert np.abs(expected[whole[0]] - expected[whole[1]]).max() > 0.01
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01

@@ -208,6 +208,21 @@ def test_a_draft_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
     assert draft.exists()
 
 
+def test_work_put_aside_is_swept_once_its_call_is_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "step-1"
+    for name in ("part-00000.partial", "part-00001.partial"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "piece").write_bytes(b"scores")
+    (folder / "part-00000.json").write_bytes(b"{}")
+
+    Store(str(tmp_path)).sweep("step-1")
+    assert sorted(path.name for path in folder.glob("*.partial")) == ["part-00001.partial"]
+
+    (folder / "corpus.json").write_bytes(b"{}")
+    Store(str(tmp_path)).sweep("step-1")
+    assert not list(folder.glob("*.partial"))
+
+
 def test_a_root_may_be_any_fsspec_filesystem() -> None:
     runtime = Runtime(root="memory://made-root")
     whole = step(write_all, rows_to="made")

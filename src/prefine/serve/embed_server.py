@@ -69,8 +69,8 @@ class ServedEmbedder:
         Raises:
             ServiceError: All servers keep failing after all retries.
         """
-        ids = self._ids(texts)
-        return asyncio.run(self._encode([one[: self._config.max_tokens] for one in ids], done))
+        ids = self._ids(texts, truncation=True, max_length=self._config.max_tokens)
+        return asyncio.run(self._encode(ids, done))
 
     async def _encode(self, ids: Sequence[Sequence[int]], done: Callable[[int], None]) -> Vectors:
         found: dict[int, Any] = {}
@@ -97,16 +97,16 @@ class ServedEmbedder:
 
     def cuts(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its vector is that of its beginning alone."""
-        longest, ids = self._config.max_tokens, self._ids(texts)
+        longest, ids = self._config.max_tokens, self._ids(texts, truncation=False)
         return [
             len(text) > self._config.max_chars or len(found) > longest
             for text, found in zip(texts, ids, strict=True)
         ]
 
-    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of texts, the encoder's special tokens included."""
+    def _ids(self, texts: Sequence[str], **how: object) -> list[list[int]]:
+        """Return the ids of texts with the encoder's special tokens, cut texts included."""
         cut = [text[: self._config.max_chars] for text in texts]
-        return self._tokenizer(cut, truncation=False)["input_ids"]
+        return self._tokenizer(cut, **how)["input_ids"]
 
 
 def _vectors(reply: Json, asked: Sequence[Sequence[int]], url: str) -> Vectors:
