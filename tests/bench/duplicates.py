@@ -4,9 +4,9 @@
 
 TOOLS is the folder of the near-duplicate bench: it makes the rows, scores the kept ids and runs
 the plain script and, by ``run_NAME.py``, other tools, each with the PYTHON of an environment that
-has it: semhash, datatrove and distilabel have such a script. The job of
-all is to read the rows, drop those whose chosen side is short or equal to the rejected one, drop
-near duplicates of prompts and write the rest. ``prefine`` does it with the functions of the
+has it: semhash, datatrove and distilabel have such a script there, text_dedup and data_juicer have
+one in ``peers/``. The job of all is to read the rows, drop those whose chosen side is short or equal
+to the rejected one, drop near duplicates of prompts and write the rest. ``prefine`` does it with the functions of the
 measure, ``prefine run`` from recipe to published data set, hashes, pairs, facts, decisions and card
 included. The second table has further kinds of copies, by method.
 """
@@ -35,6 +35,7 @@ rules:
   - {{name: too_short, column: chosen_chars, minimum: 20}}
   - {{name: one_per_cluster, cap: 1, per: prompt_cluster}}
 """
+_PEERS = Path(__file__).with_name("peers")
 JACCARD = 0.7
 """The plain script's own bound."""
 METHODS = {
@@ -138,7 +139,9 @@ class Bench:
             "prefine run": [*own, "--do", "whole", data],
         }
         for name, python in self.peers.items():
-            found[name] = [python, str(self.tools / f"run_{name}.py"), data]
+            given = self.tools / f"run_{name}.py"
+            runner = given if given.exists() else _PEERS / given.name
+            found[name] = [python, str(runner), data]
         return found
 
     def run(self, name: str, out: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ and N(i) the k pairs j != i whose rejected responses have the largest <m(i+), m(
     raw_pressure(i) = the same with S in place of m, in N(i) too
     own_pressure(i) = raw_pressure(i) / n(i+): what the derivation says of a fall per token
 
-The last is what the measure of the product tells, and its code computes it here.
+The first is what the measure of the product tells, and its code computes it here.
 
 Derivation. DPO moves the weights W of the head along  c(j) [G(j+) - G(j-)],  where c(j) > 0 and
 G(y) = sum over tokens t of y of (e_t - p_t) h_t^T  is the gradient of log p(y). To first order the
@@ -192,13 +192,12 @@ def pressure(chosen: np.ndarray, rejected: np.ndarray, count: int) -> np.ndarray
 
 def measured(chosen: Said, rejected: Said, count: int) -> np.ndarray:
     """Return what the measure of the product tells of these pairs."""
-    pushing = rejected.sums.astype(np.float32)
-    apart = pushing - chosen.sums.astype(np.float32)
+    means, pushing = chosen.means.astype(np.float32), rejected.means.astype(np.float32)
     prompts = np.arange(len(pushing))
     names = [f"{number:06d}" for number in prompts]
     settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
     with built(names, lambda: iter([(prompts, pushing)]), count=count, **settings) as (index, _):
-        means = chosen.means.astype(np.float32)
+        apart = pushing - means
         return pressures(index, means, apart, own=prompts, prompts=prompts, count=count)
 
 
@@ -208,10 +207,10 @@ def signals(chosen: Said, rejected: Said) -> dict[str, np.ndarray]:
         "ches_normalized": np.einsum("nd,nd->n", chosen.means, rejected.means - chosen.means),
     }
     for count in _NEIGHBOURS:
-        found[f"pressure k={count}"] = pressure(chosen.means, rejected.means, count)
+        found[f"pressure k={count}"] = measured(chosen, rejected, count)
         raw = pressure(chosen.sums, rejected.sums, count)
         found[f"raw_pressure k={count}"] = raw
-        found[f"own_pressure k={count}"] = measured(chosen, rejected, count)
+        found[f"own_pressure k={count}"] = raw / chosen.lengths
     return found | {"length": chosen.lengths}
 
 

@@ -5,11 +5,11 @@ rejected responses of other prompts push its chosen response down. What never ha
 the pair itself, which is CHES, or from another pair of its prompt.
 
 With S the sum of the hidden states that predict a response's tokens, n their number, m = S / n, and
-N(i) the k pairs j of other prompts whose rejected responses have the largest <m(i+), S(j-)>:
+N(i) the k pairs j of other prompts whose rejected responses have the largest <m(i+), m(j-)>:
 
-    pressure(i) = sum over j in N(i) of <m(i+), S(j-)> - <m(i+), S(j+)>
+    pressure(i) = sum over j in N(i) of <m(i+), m(j-)> - <m(i+), m(j+)>
 
-The evidence is modest, and told where the setting is (``DisplacementPressure``) and made in
+The evidence is told where the setting is (``DisplacementPressure``) and made in
 ``tests/bench/pressure.py``.
 """
 
@@ -18,8 +18,10 @@ The evidence is modest, and told where the setting is (``DisplacementPressure``)
 # step of pair j changes log p(i+) by c(j) <G(i+), G(j+) - G(j-)>, and <G(a), G(b)> is the sum over
 # tokens s of a and t of b of <e_s - p_s, e_t - p_t> <h_s, h_t>. CHES (j = i) puts 1 in place of
 # each coefficient <e_s - p_s, e_t - p_t>, which leaves <S(a), S(b)>; across pairs the same leaves
-# <S(i+), S(j+)> - <S(i+), S(j-)>. Its negative over the length of i+ is the fall per token. It is
+# <S(i+), S(j+)> - <S(i+), S(j-)>, whose negative over the length of i+ is the fall per token. It is
 # summed over near pairs alone, for the coefficients of unlike contexts are about 0 and not 1.
+# Why means and not sums of j: all states share a large part, so <m(i+), S(j-) - S(j+)> is mostly
+# n(j-) - n(j+), which tells who of j is longer and little of i; and means did better when measured.
 
 from collections.abc import Iterator
 from typing import Any, cast
@@ -39,8 +41,8 @@ _DEEPEST = 8
 _BLOCK = 256
 
 Values = npt.NDArray[np.float64]
-Sums = tuple[dict[str, int], Vectors, npt.NDArray[np.float32]]
-"""The place of each response, mean states, and numbers of states."""
+Sums = tuple[dict[str, int], Vectors]
+"""The place of each response, and mean states."""
 
 
 def measure(work: Work, config: DisplacementPressure, seed: int) -> Counts:
@@ -53,7 +55,7 @@ def measure(work: Work, config: DisplacementPressure, seed: int) -> Counts:
 
     def blocks() -> Iterator[tuple[Places, Vectors]]:
         for part, (pairs, at) in enumerate(zip(read, places, strict=True)):
-            yield at, _totals(_sums(work, config, part), pairs, "rejected")
+            yield at, _means(_sums(work, config, part), pairs, "rejected")
 
     count, search, runtime = config.neighbours, config.search, work.runtime
     with built(ids, blocks, count=count, config=search, runtime=runtime, seed=seed) as (
@@ -85,9 +87,8 @@ def _sums(work: Work, config: DisplacementPressure, part: int) -> Sums:
     names = cast("list[str]", arrow["response_id"].to_pylist())
     flat: Any = arrow["mean"].combine_chunks()
     means = flat.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-    counts = arrow["num_states"].to_numpy().astype(np.float32)
     shape = (len(names), -1) if names else (0, 1)
-    return {name: at for at, name in enumerate(names)}, means.reshape(shape), counts
+    return {name: at for at, name in enumerate(names)}, means.reshape(shape)
 
 
 def _with_sums(
@@ -102,11 +103,6 @@ def _means(sums: Sums, pairs: pl.DataFrame, side: str) -> Vectors:
     return sums[1][[sums[0][name] for name in pairs[f"{side}_id"]]]
 
 
-def _totals(sums: Sums, pairs: pl.DataFrame, side: str) -> Vectors:
-    at = [sums[0][name] for name in pairs[f"{side}_id"]]
-    return sums[1][at] * sums[2][at][:, None]
-
-
 def _apart(
     work: Work,
     config: DisplacementPressure,
@@ -114,7 +110,7 @@ def _apart(
     places: list[Places],
     count: int,
 ) -> Vectors:
-    """Return S(j-) - S(j+) of every pair by place, shape (pairs, dimensions)."""
+    """Return m(j-) - m(j+) of every pair by place, shape (pairs, dimensions)."""
     found: Vectors | None = None
     for part, (pairs, at) in enumerate(zip(read, places, strict=True)):
         if pairs.is_empty():
@@ -122,7 +118,7 @@ def _apart(
         sums = _sums(work, config, part)
         if found is None:
             found = np.zeros((count, sums[1].shape[1]), np.float32)
-        found[at] = _totals(sums, pairs, "rejected") - _totals(sums, pairs, "chosen")
+        found[at] = _means(sums, pairs, "rejected") - _means(sums, pairs, "chosen")
     return np.zeros((0, 1), np.float32) if found is None else found
 
 
@@ -138,9 +134,9 @@ def pressures(
     """Sum the pressure of the nearest rejected responses of other prompts.
 
     Args:
-        index: The sums over rejected responses, S(j-).
+        index: The mean states of rejected responses, m(j-).
         means: The mean states of the responses that are pressed, shape (queries, dimensions).
-        apart: S(j-) - S(j+) of every pair of the index, shape (pairs, dimensions).
+        apart: m(j-) - m(j+) of every pair of the index, shape (pairs, dimensions).
         own: The prompt of each query, shape (queries,).
         prompts: The prompt of each pair of the index, shape (pairs,).
         count: How many neighbours; fewer where there are fewer.

@@ -70,7 +70,8 @@ def _of_vectors(measure: Cosine | LabelConsistency | DisplacementPressure) -> Ma
         return Made(cosine.measure, ("pairs", "response_vectors"))
     if isinstance(measure, DisplacementPressure):
         upstream = ("pairs", f"measure_{measure.ches}")
-        return Made(pressure.measure, upstream, "corpus", seeded=True)
+        form = {"form": "mean states"}  # that of plain sums came first
+        return Made(pressure.measure, upstream, "corpus", seeded=True, identity=form)
     return Made(label_consistency.measure, ("pairs", *_VECTORS), "corpus", seeded=True)
 
 

@@ -1,0 +1,46 @@
+"""data-juicer does the job of the near-duplicate bench: IN OUT, in an environment that has it.
+
+The rows are filtered first; its exact and its MinHash deduplicators (3-word windows, a bound of 0.7)
+remove copies of ``text``; what they leave is written as Parquet.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import datasets
+
+RECIPE = """
+project_name: bench
+dataset_path: {folder}/in.jsonl
+export_path: {folder}/out.jsonl
+np: 2
+text_keys: text
+open_tracer: false
+use_cache: false
+process:
+  - document_deduplicator: {{lowercase: false, ignore_non_character: false}}
+  - document_minhash_deduplicator:
+      {{tokenization: space, window_size: 3, lowercase: true, num_permutations: 256,
+        jaccard_threshold: 0.7}}
+"""
+
+
+def main() -> None:
+    rows, out = Path(sys.argv[1]), Path(sys.argv[2])
+    files = sorted(map(str, rows.glob("part-*.jsonl")))
+    read = datasets.load_dataset("json", data_files=files, split="train")
+    left = read.filter(lambda row: len(row["chosen"]) >= 20 and row["chosen"] != row["rejected"])
+    with TemporaryDirectory() as name:
+        left.to_json(f"{name}/in.jsonl")
+        Path(name, "recipe.yaml").write_text(RECIPE.format(folder=name))
+        program = Path(sys.executable).with_name("dj-process")
+        subprocess.run([str(program), "--config", f"{name}/recipe.yaml"], check=True)
+        kept = datasets.load_dataset("json", data_files=f"{name}/out.jsonl", split="train")
+        (out / "final").mkdir(parents=True, exist_ok=True)
+        kept.to_parquet(out / "final" / "part-000.parquet")
+
+
+if __name__ == "__main__":
+    main()
