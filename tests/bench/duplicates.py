@@ -5,10 +5,10 @@
 TOOLS is the folder of the near-duplicate bench: it makes the rows, scores the kept ids and runs
 the plain script and, by ``run_NAME.py``, other tools, each with the PYTHON of an environment that
 has it: semhash, datatrove and distilabel have such a script there, text_dedup and data_juicer have
-one in ``peers/``. The job of all is to read the rows, drop those whose chosen side is short or equal
-to the rejected one, drop near duplicates of prompts and write the rest. ``prefine`` does it with the functions of the
-measure, ``prefine run`` from recipe to published data set, hashes, pairs, facts, decisions and card
-included. The second table has further kinds of copies, by method.
+one in ``peers/``. The job of all is to read the rows, drop those whose chosen side is short or
+equal to the rejected one, drop near duplicates of prompts and write the rest. ``prefine`` does it
+with the functions of the measure, ``prefine run`` from recipe to published data set, hashes, pairs,
+facts, decisions and card included. The second table has further kinds of copies, by method.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """data-juicer does the job of the near-duplicate bench: IN OUT, in an environment that has it.
 
-The rows are filtered first; its exact and its MinHash deduplicators (3-word windows, a bound of 0.7)
-remove copies of ``text``; what they leave is written as Parquet.
+The rows are filtered first; its exact and its MinHash deduplicators (3-word windows, a bound of
+0.7) remove copies of ``text``; what they leave is written as Parquet.
 """
 
 import subprocess
