@@ -1,6 +1,6 @@
 """Whether pairs displace each other's chosen responses: CHES across pairs, against what DPO does.
 
-    python tests/bench/pressure.py DATA [--seeds 0 1 2] [--pairs 384] [--steps 150] [--json FILE]
+    python tests/bench/pressure.py DATA [--seeds 3 4 5] [--pairs 384] [--steps 1500] [--json FILE]
 
 DATA is the folder that holds hh_rlhf_harmless. A small Llama (128 wide, 2 layers, 1,500 BPE tokens)
 is trained on the spot on its chosen transcripts, then by DPO (beta 0.1) on some of its pairs. Told
@@ -252,9 +252,9 @@ def one(data: Path, seed: int, num_pairs: int, steps: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[3, 4, 5])
     parser.add_argument("--pairs", type=int, default=384)
-    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
