@@ -104,20 +104,40 @@ def exponent(rows: list[dict[str, Any]], what: str) -> float:
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw CPU seconds against vectors, both as logarithms, without a library."""
-    x = [60 + 120 * (math.log10(row["vectors"]) - 4) * 2 for row in rows]
-    lowest = math.floor(math.log10(min(row["cpu_s"] for row in rows)))
-    y = [320 - 60 * (math.log10(row["cpu_s"]) - lowest) for row in rows]
-    points = " ".join(f"{a:.0f},{b:.0f}" for a, b in zip(x, y, strict=True))
-    lines = ['<svg xmlns="http://www.w3.org/2000/svg" width="640" height="380" font-size="12">']
-    lines.append(f'<polyline points="{points}" fill="none" stroke="black"/>')
-    for a, b, row in zip(x, y, rows, strict=True):
-        label = f"{row['vectors']:,}: {row['cpu_s']:g} s"
-        lines.append(f'<circle cx="{a:.0f}" cy="{b:.0f}" r="3"/>')
-        lines.append(f'<text x="{a + 6:.0f}" y="{b + 14:.0f}">{label}</text>')
-    title = f"CPU seconds by vectors, both log; slope {exponent(rows, 'cpu_s'):.2f}"
-    lines += [f'<text x="60" y="20">{title}</text>', "</svg>"]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    """Draw seconds against vectors, both as logarithms, with a line of the fitted slope."""
+    logs = {key: np.log10([row[key] for row in rows]) for key in ("vectors", "cpu_s", "wall_s")}
+    low_x, high_x = math.floor(logs["vectors"].min()), math.ceil(logs["vectors"].max())
+    seconds = np.concatenate([logs["cpu_s"], logs["wall_s"]])
+    low_y, high_y = math.floor(seconds.min()), math.ceil(seconds.max())
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return 70 + 540 * (x - low_x) / (high_x - low_x), 330 - 280 * (y - low_y) / (high_y - low_y)
+
+    def line(start: tuple[float, float], end: tuple[float, float], more: str) -> str:
+        (a, b), (c, d) = at(*start), at(*end)
+        return f'<line x1="{a:.1f}" y1="{b:.1f}" x2="{c:.1f}" y2="{d:.1f}" {more}/>'
+
+    drawn = ['<svg xmlns="http://www.w3.org/2000/svg" width="660" height="390" font-size="12">']
+    for x in range(low_x, high_x + 1):
+        drawn.append(line((x, low_y), (x, high_y), 'stroke="#ccc"'))
+        left, _ = at(x, low_y)
+        drawn.append(f'<text x="{left:.1f}" y="350" text-anchor="middle">{10**x:,}</text>')
+    for y in range(low_y, high_y + 1):
+        drawn.append(line((low_x, y), (high_x, y), 'stroke="#ccc"'))
+        _, top = at(low_x, y)
+        drawn.append(f'<text x="62" y="{top + 4:.1f}" text-anchor="end">{10**y:,g} s</text>')
+    drawn.append('<text x="340" y="375" text-anchor="middle">vectors</text>')
+    for place, (key, colour) in enumerate((("cpu_s", "black"), ("wall_s", "#06c"))):
+        slope = exponent(rows, key)
+        middle = float(logs[key].mean() - slope * logs["vectors"].mean())
+        ends = [(float(x), middle + slope * float(x)) for x in logs["vectors"][[0, -1]]]
+        drawn.append(line(ends[0], ends[1], f'stroke="{colour}" stroke-dasharray="4"'))
+        for x, y in zip(logs["vectors"], logs[key], strict=True):
+            a, b = at(float(x), float(y))
+            drawn.append(f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3.5" fill="{colour}"/>')
+        said = f"{'CPU' if key == 'cpu_s' else 'wall'}: n^{slope:.2f}"
+        drawn.append(f'<text x="90" y="{70 + 18 * place}" fill="{colour}">{said}</text>')
+    path.write_text("\n".join([*drawn, "</svg>"]) + "\n", encoding="utf-8")
 
 
 def main() -> None:
