@@ -9,7 +9,8 @@ import orjson
 import polars as pl
 import pytest
 
-from tests.made import Environment, call, files, llama, prefect_environment
+from prefine.plan.look import rows
+from tests.made import Environment, call, files, llama, prefect_environment, run_recipe
 
 RECIPE = """
 name: neighbourhood
@@ -119,6 +120,25 @@ def test_rows_in_another_order_give_the_same_tables(
         before, after = (tables(root, name) for root in (folder / "root", tmp_path / "root"))
         assert before.height > 0, name
         assert before.equals(after), name
+
+
+def test_the_recipe_that_joins_sources_keeps_its_promises(
+    project: Path, real_data: Path, tmp_path: Path
+) -> None:
+    text = (project / "pipelines/mix.yaml").read_text()
+    plan, runtime = run_recipe(text, tmp_path, data=str(real_data))
+
+    facts = rows(plan, runtime, "facts").join(rows(plan, runtime, "decisions"), on="pair_id")
+    kept = facts.filter(pl.col("verdict") == "keep")
+    assert kept.height == 1_000
+    assert kept["contamination_overlap"].max() <= 0.5
+    assert facts.filter(pl.col("rule") == "in_benchmark").height > 50
+    assert kept["pair_cluster"].n_unique() == 1_000
+    assert kept.group_by("prompt_cluster").len()["len"].max() <= 2
+    each = dict(kept.group_by("source").len().iter_rows())
+    there = facts.filter(pl.col("rule").is_null() | (pl.col("rule") == "budget"))
+    for name, left in there.group_by("source").len().iter_rows():
+        assert each[name] >= min(left, max(each.values()) - 1), name
 
 
 def tables(root: Path, name: str) -> pl.DataFrame:
