@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import datasets
+from rows import filtered, publish
 
 RECIPE = """
 project_name: bench
@@ -28,18 +29,14 @@ process:
 
 
 def main() -> None:
-    rows, out = Path(sys.argv[1]), Path(sys.argv[2])
-    files = sorted(map(str, rows.glob("part-*.jsonl")))
-    read = datasets.load_dataset("json", data_files=files, split="train")
-    left = read.filter(lambda row: len(row["chosen"]) >= 20 and row["chosen"] != row["rejected"])
+    left = filtered(Path(sys.argv[1]))
     with TemporaryDirectory() as name:
         left.to_json(f"{name}/in.jsonl")
         Path(name, "recipe.yaml").write_text(RECIPE.format(folder=name))
         program = Path(sys.executable).with_name("dj-process")
         subprocess.run([str(program), "--config", f"{name}/recipe.yaml"], check=True)
         kept = datasets.load_dataset("json", data_files=f"{name}/out.jsonl", split="train")
-        (out / "final").mkdir(parents=True, exist_ok=True)
-        kept.to_parquet(out / "final" / "part-000.parquet")
+        publish(kept, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import datasets
+from rows import filtered, publish
 
 
 def main() -> None:
-    rows, out = Path(sys.argv[1]), Path(sys.argv[2])
-    files = sorted(map(str, rows.glob("part-*.jsonl")))
-    read = datasets.load_dataset("json", data_files=files, split="train")
-    left = read.filter(lambda row: len(row["chosen"]) >= 20 and row["chosen"] != row["rejected"])
+    left = filtered(Path(sys.argv[1]))
     with TemporaryDirectory() as name:
         left.save_to_disk(f"{name}/in")
         command = [sys.executable, "-m", "text_dedup.minhash", "--path", f"{name}/in", "--local"]
@@ -24,8 +22,7 @@ def main() -> None:
         command += ["--threshold", "0.7", "--min_length", "1", "--num_proc", "2"]
         subprocess.run(command, check=True)
         kept = datasets.load_from_disk(f"{name}/out")
-        (out / "final").mkdir(parents=True, exist_ok=True)
-        kept.to_parquet(out / "final" / "part-000.parquet")
+        publish(kept, Path(sys.argv[2]))
 
 
 if __name__ == "__main__":
