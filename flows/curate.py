@@ -174,7 +174,7 @@ def main(
 ) -> None:
     """Run the flow in this process."""
     with one_sentence():
-        load_recipe(recipe)
+        load_recipe(recipe)  # here too, for a flow that fails prints its traceback
         curate(recipe, output, root, data, orjson.loads(runtime))
 
 

@@ -60,7 +60,7 @@ def main(
     """Run the flow in this process."""
     more = {"start": start, "engine": engine, **orjson.loads(runtime)}
     with one_sentence():
-        load_recipe(recipe)
+        load_recipe(recipe)  # here too, for a flow that fails prints its traceback
         serve_and_curate(recipe, output, root, None, more)
 
 

@@ -1,18 +1,24 @@
 """The plan: what is shared between recipes, what is hashed, what inputs are refused."""
 
 import gzip
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.plan import make_plan, run_plan
+from prefine.plan import make_plan, run_plan, servers
 from prefine.plan.look import last_plan, rows
 from prefine.plan.servers import launches
 from prefine.recipe import Recipe, Runtime, parse_recipe
-from tests.made import explicit, run_recipe
+from prefine.step import Manifest
+from prefine.store import Store
+from tests.made import byte_tokenizer, explicit, run_recipe
 
 RECIPE = """
 name: made
@@ -234,3 +240,34 @@ def test_servers_are_started_for_what_asks_them() -> None:
     ]
     with pytest.raises(RecipeError, match="started for `x`; the measures with servers are: rm"):
         launches(parse_recipe(text), ("x",))
+
+
+def test_an_encoder_is_served_while_examples_are_to_be_embedded(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_lines: Any
+) -> None:
+    started: list[str] = []
+
+    @contextmanager
+    def serving(missing: Sequence[Any], _: Runtime) -> Generator[dict[str, tuple[str, ...]]]:
+        started.extend(launch.name for launch in missing)
+        yield {}
+
+    byte_tokenizer().save_pretrained(tmp_path / "mini")
+    write_lines([{"prompt": "Is it so?"}], "examples.jsonl")
+    monkeypatch.setattr(servers, "serving", serving)
+    measure = "{kind: lengths}, {kind: target_similarity, files: [examples.jsonl]}"
+    weights = f"{{model: {tmp_path / 'mini'}}}"
+    encoder = f"encoder: {{static: false, served_model: mini, weights: {weights}}}\n"
+    plan = make_plan(parse_recipe(RECIPE.replace("{kind: lengths}", measure) + encoder), runtime)
+    for expected in (["encoder"], ["encoder"], []):
+        started.clear()
+        with servers.served(plan, runtime.model_copy(update={"start": ("encoder",)})):
+            assert started == expected
+        # the prompts are embedded first, then the examples
+        name = "prompt_vectors" if not (tmp_path / "one").exists() else "example_vectors_target"
+        (tmp_path / "one").touch()
+        step = next(step for step in plan.steps if step.name == name)
+        for shard in step.shards:
+            manifest = Manifest(step.name, step.fingerprint, shard, 0, 0, {}, [], {}, 0.0)
+            content = orjson.dumps(asdict(manifest))
+            Store(runtime.root).write_bytes(step.manifest_path(shard), content)

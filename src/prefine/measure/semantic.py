@@ -44,7 +44,7 @@ def near(
         ids: A name for each vector; they draw what the index learns from.
         vectors: Unit vectors, zeros for what has no direction; shape (places, dimensions).
         config: The bound, how many neighbours are looked at, and how they are searched.
-        runtime: How many threads.
+        runtime: How much memory the index may take.
         seed: Behind the draw.
     """
     solid: Places = np.flatnonzero(vectors.any(axis=1))

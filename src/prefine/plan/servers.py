@@ -14,7 +14,7 @@ from prefine.plan.steps import Plan
 from prefine.recipe import ENCODER, Recipe, Runtime, VllmChes, VllmJudge, VllmReward
 from prefine.serve.dialect import Task
 from prefine.serve.launch import Launch, serving
-from prefine.step import load_manifest
+from prefine.step import Step, load_manifest
 from prefine.store import Store
 
 _PATIENT = 12
@@ -84,9 +84,15 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
         yield runtime.model_copy(update=more)
 
 
+def _asks(step: Step, name: str) -> bool:
+    """Tell whether a step asks a measure's servers, or the encoder's: examples are embedded too."""
+    if name != ENCODER:
+        return step.name == f"measure_{name}"
+    return step.name in embeddings.TABLES or step.name.startswith("example_vectors_")
+
+
 def _done(plan: Plan, name: str, store: Store) -> bool:
     """Tell whether every step that asks a measure's servers has run."""
     scoring = [step for step in plan.steps if step.name == f"reward_{name}"]
-    asking = {f"measure_{name}"} if name != ENCODER else set(embeddings.TABLES)
-    steps = scoring or [step for step in plan.steps if step.name in asking]
+    steps = scoring or [step for step in plan.steps if _asks(step, name)]
     return all(load_manifest(store, s, shard) is not None for s in steps for shard in s.shards)

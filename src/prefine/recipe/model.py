@@ -136,7 +136,7 @@ class Runtime(Part):
     """What relative source paths are relative to."""
     workers: int = Field(default=1, ge=1)
     """Processes (command line) or threads (Prefect) for shards that need no model; also processes
-    that embed on a CPU: with all-MiniLM-L6-v2 on 2 cores, 2 embedded 1.1 to 1.2 times as many
+    that embed on a CPU: with all-MiniLM-L6-v2 on 2 cores, 2 embedded 1.10 and 1.14 times as many
     tokens a second as one with 2 threads."""
     cache: str = "~/.cache/prefine"
     """Folder for what is costly to make and the same everywhere: distilled encoders."""

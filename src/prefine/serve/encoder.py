@@ -27,6 +27,7 @@ from prefine.serve.batches import by_budget
 from prefine.serve.chat import load_tokenizer
 from prefine.serve.processes import started
 from prefine.serve.reward import load_model
+from prefine.serve.scores import finite
 from prefine.serve.static import Static, Vectors
 from prefine.serve.weights import located, unloadable
 
@@ -109,7 +110,7 @@ class Embedder:
         batches = list(by_budget(lengths, self._settings[1].token_budget))
         found = self._encoded([[cut[place] for place in batch] for batch in batches])
         for batch, rows in zip(batches, found, strict=True):
-            vectors[batch] = rows
+            vectors[batch] = finite(rows, "embeddings")
             done(len(batch))
         return vectors
 
