@@ -143,6 +143,21 @@ def llama(kind: str, folder: Path, seed: int = 0, **config: Any) -> Path:
     return folder
 
 
+def drawn_llama(kind: str, folder: Path) -> Path:
+    """Build the same small Llama with weights that are the same bytes on every processor."""
+    import numpy as np
+    from safetensors.numpy import load_file, save_file
+
+    path = llama(kind, folder) / "model.safetensors"
+    rng = np.random.default_rng(0)
+    drawn = {
+        name: rng.standard_normal(values.shape, np.float32) * np.float32(0.05)
+        for name, values in sorted(load_file(path).items())
+    }
+    save_file(drawn, path, metadata={"format": "pt"})
+    return folder
+
+
 def prefect_environment(home: Path, **more: str) -> Environment:
     return {
         **os.environ,

@@ -60,11 +60,16 @@ def ches(chosen: Vector, rejected: Vector, num_chosen: int, num_rejected: int) -
     mean_chosen, mean_rejected = chosen / num_chosen, rejected / num_rejected
     apart, mean_apart = rejected - chosen, mean_rejected - mean_chosen
     return Score(
-        float(chosen @ apart),
-        float(-rejected @ apart),
-        float(mean_chosen @ mean_apart),
-        float(-mean_rejected @ mean_apart),
+        _dot(chosen, apart),
+        -_dot(rejected, apart),
+        _dot(mean_chosen, mean_apart),
+        -_dot(mean_rejected, mean_apart),
     )
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    """Return the inner product; BLAS would share a long one between threads."""
+    return float(np.einsum("d,d->", a, b))
 
 
 def shared_beginning(a: Sequence[int], b: Sequence[int]) -> int:

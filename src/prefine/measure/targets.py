@@ -17,7 +17,6 @@ where there are too many texts to embed; here every prompt has its vector, so no
 from collections import Counter
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -26,6 +25,7 @@ import pyarrow as pa
 from prefine.errors import DataError
 from prefine.measure.corpus import emit_parts, read_prompts, scattered
 from prefine.measure.embeddings import VECTOR, Vectors, embedder
+from prefine.measure.lists import BLOCK, Pool, pooled
 from prefine.measure.nearest import nearest
 from prefine.recipe import Benchmark, Encoder, TargetSimilarity
 from prefine.step import Counts, Work
@@ -122,18 +122,33 @@ def ranked(vectors: Vectors, examples: Vectors) -> tuple[Ranks, Scores]:
     """
     best = np.full(len(vectors), len(vectors), np.int64)
     total = np.zeros(len(vectors))
-    for start in range(0, len(examples), _LISTS):
-        block = examples[start : start + _LISTS]
-        # not a product of matrices: there, the sums of a row depend on where in it they stand
-        cosines = faiss.pairwise_distances(block, vectors, faiss.METRIC_INNER_PRODUCT)
-        for of_example in cosines.round(_DIGITS):
-            places = places_of(of_example)
-            best = np.minimum(best, places)
-            total -= np.log2(places)
+    with pooled() as pool:
+        for start in range(0, len(examples), _LISTS):
+            for of_example in _cosines(examples[start : start + _LISTS], vectors, pool):
+                places = places_of(of_example)
+                best = np.minimum(best, places)
+                total -= np.log2(places)
     return best, total / len(examples)
 
 
-def places_of(similarities: npt.NDArray[np.float32]) -> Ranks:
+def _cosines(examples: Vectors, vectors: Vectors, pool: Pool) -> Scores:
+    """Return rounded cosines, shape (examples, prompts), the same from any number of threads.
+
+    In float32 the last bits of a product depend on the processor, on the threads that share it and
+    on where in it a row stands. In float64 they lie eight digits behind the last that is kept.
+    """
+    found = np.empty((len(examples), len(vectors)))
+    wide = examples.astype(np.float64)
+
+    def multiply(block: int) -> None:
+        mine = slice(block * BLOCK, (block + 1) * BLOCK)
+        found[:, mine] = (wide @ vectors[mine].astype(np.float64).T).round(_DIGITS)
+
+    pool.each(multiply, -(-len(vectors) // BLOCK))
+    return found
+
+
+def places_of(similarities: Scores | npt.NDArray[np.float32]) -> Ranks:
     """Return 1 + the number of larger values, of each value."""
     upto = np.searchsorted(np.sort(similarities), similarities, side="right")
     return len(similarities) - upto + 1

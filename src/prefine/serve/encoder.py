@@ -19,6 +19,7 @@ import numpy.typing as npt
 import torch
 from sentence_transformers import SentenceTransformer
 from sklearn.decomposition import PCA  # pyright: ignore[reportMissingTypeStubs]
+from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 from tokenizers import Tokenizer
 
 from prefine.errors import RecipeError, ServiceError
@@ -56,7 +57,8 @@ def distil(encoder: Encoder) -> Static:
     states = _token_states(model, tokenizer)
     dimensions = min(encoder.dimensions, *states.shape)
     pca: Any = PCA(dimensions, svd_solver="full")
-    reduced: npt.NDArray[np.float64] = pca.fit_transform(states.astype(np.float64))
+    with threadpool_limits(1):  # several threads would round its sums differently
+        reduced: npt.NDArray[np.float64] = pca.fit_transform(states.astype(np.float64))
     rank = np.arange(1, len(states) + 1)
     share = (1 / rank) / (1 / rank).sum()
     weighted = reduced * (_SMOOTHING / (_SMOOTHING + share))[:, None]
