@@ -1,10 +1,10 @@
 """The curation flow: the plan's steps as Prefect tasks, one task a shard.
 
-What comes in: a recipe's path and where things lie. What goes out: the published data set, and an
-artifact that counts it. What never happens: a row, a column or a threshold here; tasks exchange
-paths of manifests and nothing else. Completion is on disk, so a task that ran before ends at once.
+Tasks exchange paths of manifests and nothing else. Completion is on disk, so a task that ran before
+ends at once. Servers that the runtime says to start live as long as the flow.
 
     python -m flows.curate pipelines/quickstart.yaml --output curated
+    python -m flows.curate recipe.yaml --output curated --start rm
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Annotated, Any, cast
 
 import orjson
 import typer
-from prefect import State, flow, task
+from prefect import State, flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
@@ -24,8 +24,17 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from prefine.errors import PrefineError, ServiceError
-from prefine.plan import Plan, check_places, make_plan, publish_named, remember, run_named
-from prefine.recipe import Runtime, load_recipe
+from prefine.plan import (
+    Plan,
+    check_places,
+    make_plan,
+    publish_named,
+    remember,
+    run_named,
+    served,
+)
+from prefine.recipe import load_recipe
+from prefine.settings import Runtime
 from prefine.step import Step
 
 # PREFECT_LOGGING_EXTRA_LOGGERS=prefine hands these lines to Prefect, but does not set their level
@@ -94,7 +103,7 @@ def curate(
         output: Folder that receives the data set.
         root: Folder or URL of the steps' results, shared by all workers.
         data: What relative source paths are relative to; the recipe's folder by default.
-        runtime: Further settings of the runtime: servers, device, batch_tokens, ...
+        runtime: Further settings of the runtime: servers, start, engine, device, ...
 
     Returns:
         Rows by split.
@@ -105,14 +114,22 @@ def curate(
     check_places(settings, output)
     plan = make_plan(loaded, settings)
     remember(plan, settings)
-    job = (plan.recipe.model_dump_json(), settings.model_dump_json())
+    with served(plan, settings) as ready:
+        for name in settings.start:
+            get_run_logger().info("server=%s replicas=%d", name, len(ready.servers.get(name, ())))
+        manifest = _run(plan, ready, output)
+    _artifacts(manifest)
+    return manifest["splits"]
+
+
+def _run(plan: Plan, runtime: Runtime, output: str) -> dict[str, Any]:
+    """Run all steps and publish the data set; return its manifest."""
+    job = (plan.resolved.model_dump_json(), runtime.model_dump_json())
     futures = _submit(plan, *job)
     for waiting in futures.values():
         for future in waiting:
             future.result()
-    manifest = publish(*job, output)
-    _artifacts(manifest)
-    return manifest["splits"]
+    return publish(*job, output)
 
 
 def _submit(plan: Plan, recipe: str, runtime: str) -> dict[str, list[PrefectFuture[str]]]:
@@ -157,7 +174,7 @@ def _artifacts(manifest: dict[str, Any]) -> None:
 
 @contextmanager
 def one_sentence() -> Generator[None]:
-    """Turn an error that the user can mend into one sentence and the exit code 2."""
+    """Turn an error that the user can fix into one sentence and the exit code 2."""
     try:
         yield
     except PrefineError as error:
@@ -167,15 +184,20 @@ def one_sentence() -> Generator[None]:
 
 def main(
     recipe: Annotated[str, typer.Argument(help="The recipe, a YAML file.")],
+    *,
     output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
     root: Annotated[str, typer.Option(help="Folder of the steps' results.")] = ".prefine",
     data: Annotated[str | None, typer.Option(help="Base of relative source paths.")] = None,
+    start: Annotated[
+        list[str] | None, typer.Option(help="A measure whose server is started; repeat it.")
+    ] = None,
     runtime: Annotated[str, typer.Option(help="Further settings of the runtime, as JSON.")] = "{}",
 ) -> None:
     """Run the flow in this process."""
+    more = {"start": start or [], **orjson.loads(runtime)}
     with one_sentence():
         load_recipe(recipe)  # here too, for a flow that fails prints its traceback
-        curate(recipe, output, root, data, orjson.loads(runtime))
+        curate(recipe, output, root, data, more)
 
 
 if __name__ == "__main__":

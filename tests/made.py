@@ -9,13 +9,16 @@ from typing import Any
 
 import polars as pl
 
-from prefine.ingest.files import RawRow
-from prefine.ingest.formats import ADAPTERS, fitting
-from prefine.ingest.read import parse_row
-from prefine.ingest.record import Context, Record, RowError
+from prefine.ingest.detect import fitting
+from prefine.ingest.layout import Context
+from prefine.ingest.layouts import layout_named
+from prefine.ingest.parse import parse_row
+from prefine.ingest.record import Record, RowError
+from prefine.ingest.rows import RawRow
 from prefine.plan import Plan, make_plan, run_plan
-from prefine.plan.look import rows
-from prefine.recipe import Runtime, Source, parse_recipe
+from prefine.plan.look import read_table
+from prefine.recipe import parse_recipe
+from prefine.settings import Runtime
 from prefine.step import run_step
 
 Environment = dict[str, str]
@@ -48,23 +51,21 @@ def explicit(prompt: str, chosen: str, rejected: str, **more: Any) -> dict[str, 
     }
 
 
-def read_row(row: Any, layout: str | None = None, **source: Any) -> Record | RowError:
-    """Read one parsed row, in the layout that it fits."""
+def read_row(row: Any, layout: str | None = None, **options: Any) -> Record | RowError:
+    """Read one parsed row, in the layout that it fits where none is named."""
     if layout is None:
-        found = fitting(row)
-        assert len(found) == 1, found
-        layout = found[0].format
-    if layout == "columns":
-        source["format"] = layout
-    settings = Source(name="made", files=("made.jsonl",), **source)
-    return parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], Context(settings))
+        matches = fitting(row)
+        assert len(matches) == 1, matches
+        layout = matches[0].format
+    source = layout_named(layout)(name="made", files=("made.jsonl",), **options)
+    return parse_row(RawRow(1, row, None, b""), source, Context())
 
 
-def read_record(row: Any, layout: str | None = None, **source: Any) -> Record:
+def read_record(row: Any, layout: str | None = None, **options: Any) -> Record:
     """Read one parsed row that must be readable."""
-    found = read_row(row, layout, **source)
-    assert isinstance(found, Record), found
-    return found
+    record = read_row(row, layout, **options)
+    assert isinstance(record, Record), record
+    return record
 
 
 def run_recipe(text: str, folder: Path, **runtime: Any) -> tuple[Plan, Runtime]:
@@ -83,7 +84,7 @@ def table(text: str, folder: Path, name: str, **runtime: Any) -> pl.DataFrame:
     for step in plan.steps[: plan.steps.index(last) + 1]:
         for shard in step.shards:
             run_step(step, shard, settings)
-    return rows(plan, settings, name)
+    return read_table(plan, settings, name)
 
 
 def byte_tokenizer() -> Any:

@@ -1,8 +1,4 @@
-"""The command line: run, plan, show, explain, verify, serve, ingest.
-
-What comes in: arguments. What goes out: tables for people, one sentence for an error. What never
-happens: a traceback for a mistake of the user's, or data text anywhere but where it was asked for.
-"""
+"""The command line: run, plan, show, explain, verify, serve, ingest."""
 
 import logging
 import sys
@@ -18,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from prefine.errors import PrefineError, RecipeError
-from prefine.recipe import Runtime, load_recipe
-from prefine.schema.json import is_object
+from prefine.settings import Model, Runtime
+from prefine.settings.json import is_object
 
 app = typer.Typer(
     name="prefine",
@@ -144,7 +140,8 @@ def run(
 ) -> None:
     """Run a recipe: only what is not done yet, then publish the data set."""
     from prefine.plan import check_places, make_plan, publish_plan, run_plan, served
-    from prefine.watch import watching
+    from prefine.plan.watch import watching
+    from prefine.recipe import load_recipe
 
     more = {**servers_of(server or []), **settings_of(set_ or [])}
     runtime = runtime_of(recipe, root, data, **more)
@@ -152,7 +149,7 @@ def run(
     check_places(runtime, output)
     plan = make_plan(loaded, runtime)
     for source in plan.recipe.sources:
-        for file in source.resolved:
+        for file in plan.resolved.files[source.key]:
             if file.reason is not None:
                 text = f"{source.name}: {file.path} is {file.format}, for {file.reason}"
                 err.print(escape(text), highlight=False)
@@ -189,10 +186,11 @@ def print_manifest(manifest: dict[str, Any]) -> None:
         lines = [(n, *(c.get(k) for k in keys)) for n, c in manifest["benchmarks"].items()]
         _table("Prompts that stand in benchmarks", head, lines)
     splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
-    kept = sum(manifest["splits"].values())
+    rows = "" if manifest["rows_per_pair"] == 1 else " rows"
+    kept = sum(manifest["splits"].values()) // manifest["rows_per_pair"]
     out.print(
         f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
-        f"{kept:,} are kept ({splits}), {manifest['num_flipped']:,} of them flipped."
+        f"{kept:,} are kept ({splits}{rows}), {manifest['num_flipped']:,} of them flipped."
     )
 
 
@@ -220,16 +218,17 @@ def _cell(value: object) -> str:
 @app.command(epilog="Example: prefine plan pipelines/quickstart.yaml")
 def plan(recipe: RecipeFile, root: Root = ROOT, data: Data = None) -> None:
     """Print the resolved recipe, and which steps are done and which are not."""
-    from prefine.plan import make_plan, to_yaml
+    from prefine.plan import make_plan
     from prefine.plan.look import states
+    from prefine.recipe import load_recipe
 
     runtime = runtime_of(recipe, root, data)
     made = make_plan(load_recipe(recipe), runtime)
-    out.print(to_yaml(made.recipe), markup=False, highlight=False)
+    out.print(made.resolved.to_yaml(), markup=False, highlight=False)
     _table(
         f"Steps below {root}",
-        ("step", "fingerprint", "calls", "done"),
-        [(s.name, s.fingerprint[:16], s.num_calls, s.num_done) for s in states(made, runtime)],
+        ("step", "fingerprint", "shards", "done"),
+        [(s.name, s.fingerprint[:16], s.num_shards, s.num_done) for s in states(made, runtime)],
     )
 
 
@@ -246,7 +245,7 @@ def show(
     """Show the steps of the latest run, or rows of one of its tables."""
     import polars as pl
 
-    from prefine.plan.look import last_plan, rows, states
+    from prefine.plan.look import last_plan, read_table, states
 
     runtime = runtime_of(None, root, None)
     made = last_plan(runtime, recipe)
@@ -255,7 +254,14 @@ def show(
             f"Run of {made.recipe.name}",
             ("step", "done", "rows in", "rows out", "dropped", "seconds"),
             [
-                (s.name, f"{s.num_done}/{s.num_calls}", s.rows_in, s.rows_out, s.dropped, s.seconds)
+                (
+                    s.name,
+                    f"{s.num_done}/{s.num_shards}",
+                    s.rows_in,
+                    s.rows_out,
+                    s.dropped,
+                    s.seconds,
+                )
                 for s in states(made, runtime)
             ],
         )
@@ -263,7 +269,7 @@ def show(
     where = None if rule is None else pl.col("rule") == rule
     if where is not None and table != "decisions":
         raise RecipeError("--rule goes with the table `decisions`")
-    found = rows(made, runtime, table, where)
+    found = read_table(made, runtime, table, where)
     for row in found.head(limit).iter_rows(named=True):
         for name, value in row.items():
             if value is not None:
@@ -349,13 +355,13 @@ def serve(
     """Start a vLLM server as a recipe needs it; keep it up until it is interrupted."""
     from threading import Event
 
-    from prefine.recipe import Weights
-    from prefine.serve.launch import Launch, serving
+    from prefine.serve.vllm.launch import serving
+    from prefine.serve.vllm.served import Served
 
     runtime = runtime_of(None, ROOT, None, **settings_of(set_ or []))
-    launch = Launch(name, Weights(model=model), name, task.value, dtype, None, port)
+    served = Served(name, name, Model(model=model), task.value, dtype, None, port)
     err.print(f"starting; the log is in {escape(runtime.logs)}", highlight=False)
-    with serving([launch], runtime) as servers:
+    with serving([served], runtime) as servers:
         for url in servers[name]:
             out.print(f"{escape(name)} is served at {url}; interrupt to end", highlight=False)
         Event().wait()
@@ -370,7 +376,7 @@ def ingest(
     chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 300,
 ) -> None:
     """Look at source files before anything is run."""
-    from prefine.ingest.read import first_record
+    from prefine.ingest.detect import first_record
 
     if not detect:
         raise RecipeError("`prefine ingest` only looks at files: add --detect; `prefine run` reads")

@@ -22,10 +22,10 @@ import torch
 from report import machine, print_table, write_json
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
-from prefine.measure.ches import ches
-from prefine.recipe import Runtime, TransformersChes, Weights
+from prefine.measure.ches.scores import ches
 from prefine.serve.chat import PromptResponse
-from prefine.serve.hidden import HiddenStates
+from prefine.serve.local.hidden import LocalHiddenStates
+from prefine.settings import Model, Runtime
 
 Pair = tuple[PromptResponse, PromptResponse]
 _VOCABULARY = 32_000
@@ -87,8 +87,8 @@ def plain(folder: Path, pairs: list[Pair], device: str) -> list[float]:
 
 
 def ours(folder: Path, pairs: list[Pair], device: str, *, pack: bool) -> Any:
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(folder)))
-    hidden = HiddenStates(config, Runtime(device=device))
+    model, runtime = Model(model=str(folder)), Runtime(device=device)
+    hidden = LocalHiddenStates(model, runtime, dtype="float32")
     hidden.packs = pack
 
     def run() -> list[tuple[float, float]]:

@@ -53,17 +53,16 @@ def job(data: Path, out: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from prefine.measure.distinct import survey
-    from prefine.measure.near_duplicates import centre_of, lexical
-    from prefine.recipe import NearDuplicates
+    from prefine.measure.near_duplicates.texts import Bounds, centre_of, lexical_edges
+    from prefine.text.distinct import survey
 
     long = pl.col("chosen").str.len_chars() >= 20
     rows = pl.scan_ndjson(data / "part-*.jsonl").filter(long)
     rows = rows.filter(pl.col("chosen") != pl.col("rejected")).collect()
-    config = NearDuplicates(kind="near_duplicates", jaccard=JACCARD)
+    bounds = Bounds(jaccard=JACCARD)
     texts = (rows["id"].to_list(), rows["prompt"].to_list())
-    found = survey(lambda _part: texts, range(1), config.shingle_words)
-    centre = centre_of(found, config, lexical(found, config))[found.places]
+    found = survey(lambda _part: texts, range(1), bounds.shingle_words)
+    centre = centre_of(found, bounds, lexical_edges(found, bounds))[found.places]
     kept = rows[np.sort(np.unique(centre, return_index=True)[1])]
     (out / "final").mkdir(parents=True)
     size = -(-kept.height // 4)
@@ -76,8 +75,9 @@ def whole(data: Path, out: Path, recipe: str) -> None:
     import polars as pl
 
     from prefine.plan import make_plan, publish_plan, run_plan
-    from prefine.plan.look import rows
-    from prefine.recipe import Runtime, parse_recipe
+    from prefine.plan.look import read_table
+    from prefine.recipe import parse_recipe
+    from prefine.settings import Runtime
 
     runtime = Runtime(root=str(out / "root"))
     plan = make_plan(parse_recipe(recipe), runtime)
@@ -86,8 +86,10 @@ def whole(data: Path, out: Path, recipe: str) -> None:
     if not (out / "ids").exists():
         return
     kept = pl.read_parquet(out / "published/data/*.parquet", columns=["pair_id"])
-    pairs = kept.join(rows(plan, runtime, "pairs"), on="pair_id")
-    judged = rows(plan, runtime, "judgements").select("response_a", "response_b", "file", "row")
+    pairs = kept.join(read_table(plan, runtime, "pairs"), on="pair_id")
+    judged = read_table(plan, runtime, "judgements").select(
+        "response_a", "response_b", "file", "row"
+    )
     keys = ["chosen_id", "rejected_id"]
     found = pairs.join(judged, left_on=keys, right_on=["response_a", "response_b"])
     names: list[str] = []

@@ -26,9 +26,10 @@ from typing import Any
 import numpy as np
 from report import machine, print_table, write_json
 
-from prefine.measure.index import built
-from prefine.measure.recall import recall_of, truth_of
-from prefine.recipe import Runtime, Search
+from prefine.search.index import built
+from prefine.search.recall import recall_of, truth_of
+from prefine.search.settings import Search
+from prefine.settings import Runtime
 
 _WIDTH, _TOPICS, _SPREAD, _FALL = 384, 20_000, 0.8, 1.5
 _BLOCK, _NEIGHBOURS, _ASKED = 20_000, 10, 1000
@@ -65,7 +66,7 @@ def one(path: Path, count: int) -> dict[str, Any]:
     wall, cpu = time.monotonic(), time.process_time()
     with built(ids, blocks, count=_NEIGHBOURS, **settings) as (index, notes):
         build_s = time.monotonic() - wall
-        for places, found in index.join(_NEIGHBOURS):
+        for places, found in index.knn_self_join(_NEIGHBOURS):
             neighbours[places] = found.places
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -21,8 +21,9 @@ from report import machine, print_table, write_json
 from sklearn.metrics import roc_auc_score
 
 from prefine.plan import make_plan, run_plan
-from prefine.plan.look import rows
-from prefine.recipe import Runtime, parse_recipe
+from prefine.plan.look import read_table
+from prefine.recipe import parse_recipe
+from prefine.settings import Runtime
 
 MEASURES = """
 measures:
@@ -67,7 +68,7 @@ def facts_of(recipe: str, folder: Path, root: Path) -> pl.DataFrame:
     runtime = Runtime(root=str(root), data=str(folder))
     plan = make_plan(parse_recipe(recipe), runtime)
     run_plan(plan, runtime)
-    return rows(plan, runtime, "facts")
+    return read_table(plan, runtime, "facts")
 
 
 def scores(name: str, flip: Any, data: Path, share: float, seed: int) -> dict[str, Any]:

@@ -28,12 +28,13 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from prefine.measure.ches import ches
+from prefine.measure.ches.scores import ches
 from prefine.plan import Plan, make_plan, run_plan
-from prefine.plan.look import rows
+from prefine.plan.look import read_table
 from prefine.plan.servers import served
-from prefine.recipe import Runtime, Weights, parse_recipe
+from prefine.recipe import parse_recipe
 from prefine.serve.chat import Chat
+from prefine.settings import Model, Runtime
 
 LONGEST = 4096
 _SPECIAL = ["<pad>", "<|im_start|>", "<|im_end|>"]
@@ -108,11 +109,13 @@ def reference(plan: Plan, runtime: Runtime, folder: Path) -> pl.DataFrame:
     """Score each pair alone, one response at a time."""
     reward: Any = AutoModelForSequenceClassification.from_pretrained(folder / "rm").eval()
     policy: Any = AutoModel.from_pretrained(folder / "policy").eval()
-    chat = Chat(Weights(model=str(folder / "policy")))
-    prompts = dict(rows(plan, runtime, "prompts").select("prompt_id", "messages").iter_rows())
-    texts = dict(rows(plan, runtime, "responses").select("response_id", "messages").iter_rows())
+    chat = Chat(Model(model=str(folder / "policy")))
+    prompts = dict(read_table(plan, runtime, "prompts").select("prompt_id", "messages").iter_rows())
+    texts = dict(
+        read_table(plan, runtime, "responses").select("response_id", "messages").iter_rows()
+    )
     found: list[dict[str, Any]] = []
-    for pair in rows(plan, runtime, "pairs").iter_rows(named=True):
+    for pair in read_table(plan, runtime, "pairs").iter_rows(named=True):
         asked = prompts[pair["prompt_id"]]
         rewards: list[float] = []
         states: list[np.ndarray] = []
@@ -192,7 +195,9 @@ def main() -> None:
         first = parse_recipe(RECIPE.partition("measures")[0].format())
         plan = make_plan(first, settings)
         run_plan(plan, settings)
-        texts = rows(plan, settings, "responses")["messages"].explode().struct.field("content")
+        texts = (
+            read_table(plan, settings, "responses")["messages"].explode().struct.field("content")
+        )
         made_models(folder, tokenizer_of(texts.to_list()))
         weights = {
             task: f"max_tokens: {LONGEST}, weights: {{model: {folder / model}}}"
@@ -201,7 +206,7 @@ def main() -> None:
         plan = make_plan(parse_recipe(RECIPE.format(**weights)), settings)
         with served(plan, settings) as ready:
             run_plan(plan, ready)
-        facts = rows(plan, settings, "facts")
+        facts = read_table(plan, settings, "facts")
         table = compare(facts.join(reference(plan, settings, folder), on="pair_id"))
     print_table(table)
     if args.json:

@@ -20,7 +20,8 @@ from typing import Any
 from report import machine, print_table, write_json
 
 from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.recipe import Runtime, parse_recipe
+from prefine.recipe import parse_recipe
+from prefine.settings import Runtime
 from prefine.step import Manifest, Step
 
 EMBEDDED = """
@@ -66,21 +67,24 @@ class Meter:
     """Notes time, rows and peak memory of each step."""
 
     def __init__(self) -> None:
-        self.rows_: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = []
         self._started = 0.0
 
     def start(self, step: Step, done: int) -> None:
         self._started = time.monotonic()
-        self.rows_.append({"step": step.name, "rows": 0, "seconds": 0.0})
+        self.rows.append({"step": step.name, "rows": 0, "seconds": 0.0})
 
     def advance(self, step: Step, manifest: Manifest) -> None:
-        last = self.rows_[-1]
+        last = self.rows[-1]
         last["rows"] += manifest.rows_in
         last["seconds"] = time.monotonic() - self._started
         last["rows_per_s"] = int(last["rows"] / max(last["seconds"], 1e-3))
         last["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
-    def rows(self, count: int) -> None:
+    def expect(self, count: int) -> None:
+        pass
+
+    def done(self, count: int) -> None:
         pass
 
 
@@ -99,10 +103,10 @@ def main() -> None:
         plan = make_plan(recipe, runtime)
         run_plan(plan, runtime, meter)
         publish_plan(plan, runtime, f"{folder}/out")
-    print_table(meter.rows_)
+    print_table(meter.rows)
     if args.json:
         found = {"machine": machine(), "pairs": args.pairs, "chars": args.chars}
-        write_json(args.json, {**found, "steps": meter.rows_})
+        write_json(args.json, {**found, "steps": meter.rows})
 
 
 if __name__ == "__main__":

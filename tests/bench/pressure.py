@@ -39,9 +39,10 @@ from scipy.stats import rankdata, spearmanr
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from prefine.measure.index import built
 from prefine.measure.pressure import pressures
-from prefine.recipe import Runtime, Search
+from prefine.search.index import built
+from prefine.search.settings import Search
+from prefine.settings import Runtime
 
 _VOCABULARY, _WIDTH, _PAD, _END = 1500, 128, 0, 1
 _NEIGHBOURS = (4, 16, 64)

@@ -28,8 +28,9 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import LlamaConfig, LlamaForSequenceClassification, PreTrainedTokenizerFast
 
-from prefine.recipe import Runtime, VllmReward, Weights
-from prefine.serve.vllm import VllmServers
+from prefine.measure.reward.vllm import VllmReward
+from prefine.serve.vllm.reward import RewardClient
+from prefine.settings import Inputs, Runtime, Weights
 
 VOCABULARY = 32_000
 LONGEST = 1024
@@ -124,7 +125,7 @@ def served(python: str, model: Path) -> Iterator[str]:
 
 
 def sweep(url: str, rows: list[list[int]], base: float, wanted: np.ndarray) -> list[dict[str, Any]]:
-    config = VllmReward(
+    measure = VllmReward(
         kind="reward/vllm",
         name="rm",
         served_model="rm",
@@ -135,7 +136,7 @@ def sweep(url: str, rows: list[list[int]], base: float, wanted: np.ndarray) -> l
     found: list[dict[str, Any]] = []
     for batch_rows, in_flight in ((16, 4), (64, 2), (64, 4), (64, 8), (256, 4)):
         runtime = Runtime(servers={"rm": (url,)}, batch_rows=batch_rows, in_flight=in_flight)
-        client = VllmServers(config, runtime)
+        client = RewardClient(measure.server(Inputs()), runtime, num_heads=measure.num_heads)
         client.score(conversations[:50])
         start, cpu = time.perf_counter(), time.process_time()
         rewards = client.score(conversations)[:, 0]

@@ -23,12 +23,15 @@ import numpy as np
 from report import machine, print_table, write_json
 
 from prefine.decide.balance import balanced
-from prefine.decide.diverse import Graph, graph_of, greedy
-from prefine.measure.entropy import entropy_of
-from prefine.measure.index import Found, built
-from prefine.measure.targets import ranked
-from prefine.measure.topics import fit
-from prefine.recipe import Diverse, PromptNeighbours, PromptTopics, Runtime, Search
+from prefine.decide.diverse import Diverse, greedy
+from prefine.decide.neighbours import Graph, graph_of
+from prefine.measure.prompt_neighbours import PromptNeighbours
+from prefine.measure.prompt_neighbours.entropy import entropy_of
+from prefine.measure.prompt_topics import PromptTopics
+from prefine.measure.target_similarity import ranks_and_scores
+from prefine.search.index import Found, built
+from prefine.search.settings import Search
+from prefine.settings import Runtime
 
 CENTRES = 500
 NEIGHBOURS = PromptNeighbours(kind="prompt_neighbours")
@@ -63,7 +66,7 @@ def listed(vectors: Vectors, exact_up_to: int) -> tuple[Found, Any]:
         index,
         notes,
     ):
-        for mine, near in index.join(count):
+        for mine, near in index.knn_self_join(count):
             found.places[mine], found.similarities[mine] = near
     return found, notes
 
@@ -89,13 +92,13 @@ def part(name: str, args: argparse.Namespace) -> dict[str, Any]:
     tie = np.arange(prompts, dtype=float)
     more: dict[str, Any] = {}
     if name == "topics":
-        _, seconds = timed(lambda: fit(vectors, TOPICS, 0))
+        _, seconds = timed(lambda: TOPICS.centres(vectors, 0))
     elif name == "neighbours":
         (found, notes), seconds = timed(lambda: listed(vectors, args.exact_up_to))
         more = {key: notes[key] for key in ("index", "recall")}
         np.savez(folder / "near.npz", *found)
     elif name == "targets":
-        (_, _), seconds = timed(lambda: ranked(vectors, vectors[:100]))
+        (_, _), seconds = timed(lambda: ranks_and_scores(vectors, vectors[:100]))
     elif name in {"cover", "spread"}:
         with np.load(folder / "near.npz") as stored:
             found = Found(stored["arr_0"], stored["arr_1"])

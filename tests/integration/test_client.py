@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
+from prefine.measure.reward.vllm import VllmReward
 from prefine.plan import publish_plan
-from prefine.recipe import Runtime, VllmReward, Weights
-from prefine.serve import lanes
-from prefine.serve.vllm import VllmServers
+from prefine.serve.vllm import lanes
+from prefine.serve.vllm.reward import RewardClient
+from prefine.settings import Inputs, Model, Runtime, Weights
 from tests.made import byte_tokenizer, call, explicit, llama, run_recipe, table
 from tests.scripted import Listener, Request
 
@@ -65,12 +66,17 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes, "_FIRST_WAIT_S", 0.01)
 
 
-def client(*servers: Scripted, **more: Any) -> VllmServers:
-    config = VllmReward(
-        kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
-    )
+def client_of(runtime: Runtime, model: Model | None = None) -> RewardClient:
+    """Return the client of a measure; the recipe was resolved if a model is given."""
+    weights = Weights(model="a/b" if model is None else model.model)
+    measure = VllmReward(kind="reward/vllm", name="rm", weights=weights, served_model="rm")
+    inputs = Inputs() if model is None else Inputs(models={weights.key: model})
+    return RewardClient(measure.server(inputs), runtime, num_heads=measure.num_heads)
+
+
+def client(*servers: Scripted, **more: Any) -> RewardClient:
     urls = tuple(server.url for server in servers)
-    return VllmServers(config, Runtime(**{"servers": {"rm": urls}, "batch_rows": 2, **more}))
+    return client_of(Runtime(**{"servers": {"rm": urls}, "batch_rows": 2, **more}))
 
 
 CONVERSATIONS = [np.array(ids, np.int32) for ids in ([1, 2], [3], [4, 5], [6], [7, 8, 9])]
@@ -227,10 +233,9 @@ def test_a_server_of_another_hub_model_is_refused(scripted: Any) -> None:
 def test_a_server_of_a_hub_model_may_stand_for_a_folder(scripted: Any) -> None:
     server = scripted(lambda body, _: (200, {"data": rows(body)}))
     server.model["root"] = "other/model"
-    folder = Weights(model="models/rm", digest="0" * 64)
-    config = VllmReward(kind="reward/vllm", name="rm", weights=folder, served_model="rm")
+    folder = Model(model="models/rm", digest="0" * 64)
 
-    (facts,) = VllmServers(config, Runtime(servers={"rm": (server.url,)})).check()
+    (facts,) = client_of(Runtime(servers={"rm": (server.url,)}), folder).check()
 
     assert facts["root"] == "other/model"
 
@@ -251,13 +256,10 @@ def test_other_heads_than_the_recipe_names_are_refused(scripted: Any) -> None:
 
 
 def test_a_password_in_an_address_is_not_told() -> None:
-    config = VllmReward(
-        kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
-    )
     runtime = Runtime(servers={"rm": ("http://bob:hunter2@127.0.0.1:9",)}, retries=0)
 
     with pytest.raises(ServiceError, match=r"http://127\.0\.0\.1:9/v1/models failed") as caught:
-        VllmServers(config, runtime).check()
+        client_of(runtime).check()
 
     assert "hunter2" not in str(caught.value)
 

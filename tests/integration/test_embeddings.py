@@ -12,10 +12,15 @@ import numpy as np
 import pytest
 
 from prefine.errors import IntegrityError, RecipeError, ServiceError
-from prefine.recipe import Encoder, Runtime, Weights, parse_recipe
-from prefine.serve import encoder, lanes
-from prefine.serve.embed_server import ServedEmbedder
-from prefine.serve.encoder import Embedder
+from prefine.recipe import parse_recipe
+from prefine.serve.local import encoder
+from prefine.serve.local.backends import openvino
+from prefine.serve.local.encoder import LocalEmbedder
+from prefine.serve.vllm import lanes
+from prefine.serve.vllm.embed import EmbedClient
+from prefine.serve.weights import locate
+from prefine.settings import Encoder, Inputs, Runtime, Weights
+from prefine.tables.embeddings import served_encoder
 from tests.made import byte_tokenizer, call, explicit, gone, table
 from tests.scripted import Listener, Request
 
@@ -68,12 +73,20 @@ def tokenizer(tmp_path: Path) -> Path:
     return tmp_path / "mini"
 
 
-def client(folder: Path, *servers: Embedding, **more: Any) -> ServedEmbedder:
+def client(folder: Path, *servers: Embedding, **more: Any) -> EmbedClient:
     weights = Weights(model=str(folder))
     config = Encoder(weights=weights, static=False, served_model="mini", max_tokens=16)
     urls = tuple(server.url for server in servers)
     runtime = Runtime(**{"servers": {"encoder": urls}, "batch_rows": 2, "retries": 1, **more})
-    return ServedEmbedder(config, runtime)
+    served = served_encoder(config, Inputs())
+    assert served is not None
+    return EmbedClient(served, config, runtime)
+
+
+def embedder(runtime: Runtime, **more: Any) -> LocalEmbedder:
+    """Return the bundled encoder, in this process."""
+    config = Encoder(static=False, **more)
+    return LocalEmbedder(config, config.weights.resolved(None), runtime)
 
 
 TEXTS = ["abcde", "a", "abc", "", "ab", "x" * 40]
@@ -178,25 +191,18 @@ def test_a_run_asks_for_each_text_once(
 def test_batches_of_like_length_change_no_vector() -> None:
     from sentence_transformers import SentenceTransformer
 
-    from prefine.serve.weights import locate
-
     texts = ["Why?", "A longer question about the weather in the hills.", "No.", "word " * 400]
     told: list[int] = []
 
     found = [
-        Embedder(Encoder(static=False), Runtime(batch_tokens=tokens)).encode(texts, told.append)
-        for tokens in (1, 100_000)
+        embedder(Runtime(batch_tokens=tokens)).encode(texts, told.append) for tokens in (1, 100_000)
     ]
 
-    plain = SentenceTransformer(locate(Encoder().weights), device="cpu")
+    plain = SentenceTransformer(locate(Encoder().weights.model), device="cpu")
     expected = np.stack([plain.encode(text, normalize_embeddings=True) for text in texts])
     assert found[0] == pytest.approx(expected, abs=1e-5)
     assert found[1] == pytest.approx(expected, abs=1e-5)
     assert told == [1, 1, 1, 1, 4]
-
-
-def mini_encoder(**more: Any) -> Encoder:
-    return Encoder(static=False, **more)
 
 
 def test_processes_give_the_vectors_that_one_gives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,8 +210,8 @@ def test_processes_give_the_vectors_that_one_gives(monkeypatch: pytest.MonkeyPat
     texts = [f"Number {n}. {'A word or two. ' * (n % 7)}" for n in range(40)]
     told: list[int] = []
 
-    alone = Embedder(mini_encoder(), Runtime(batch_tokens=64)).encode(texts, told.append)
-    apart = Embedder(mini_encoder(), Runtime(batch_tokens=64, workers=2)).encode(texts, told.append)
+    alone = embedder(Runtime(batch_tokens=64)).encode(texts, told.append)
+    apart = embedder(Runtime(batch_tokens=64, workers=2)).encode(texts, told.append)
 
     assert encoder._processes.cache_info().currsize == 1
     assert alone.tobytes() == apart.tobytes()
@@ -215,28 +221,28 @@ def test_processes_give_the_vectors_that_one_gives(monkeypatch: pytest.MonkeyPat
 def test_a_process_that_was_ended_is_a_service_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoder, "_WORTH", 1)
     texts = [f"Number {n}" for n in range(4)]
-    embedder = Embedder(mini_encoder(), Runtime(batch_tokens=1, workers=2))
-    embedder.encode(texts, lambda _: None)
-    settings = [part.model_dump_json() for part in embedder._settings]
-    for pid in list(encoder._processes(*settings)._processes):
+    shared = embedder(Runtime(batch_tokens=1, workers=2))
+    shared.encode(texts, lambda _: None)
+    for pid in list(encoder._processes(shared._job, 2)._processes):
         os.kill(pid, signal.SIGKILL)
         assert gone([pid])
 
     with pytest.raises(ServiceError, match="`workers` of the runtime"):
-        embedder.encode(texts, lambda _: None)
+        shared.encode(texts, lambda _: None)
 
-    assert embedder.encode(texts, lambda _: None).shape == (4, 384)
+    assert shared.encode(texts, lambda _: None).shape == (4, 384)
 
 
 def test_openvino_gives_the_vectors_of_torch_and_tells_nobody(tmp_path: Path) -> None:
     # in a process of its own: what a process has loaded it cannot do without
     script = (
         "from pathlib import Path; import sys; import numpy as np\n"
-        "from prefine.recipe import Encoder, Runtime\n"
-        "from prefine.serve.encoder import Embedder\n"
+        "from prefine.settings import Encoder, Runtime\n"
+        "from prefine.serve.local.encoder import LocalEmbedder\n"
         "texts = ['Why?', 'A longer question about the hills.', 'No.', 'word ' * 400]\n"
-        "plain, fast = (Embedder(Encoder(static=False, backend=b), Runtime()).encode(texts, print)"
-        " for b in ('torch', 'openvino'))\n"
+        "configs = [Encoder(static=False, backend=b) for b in ('torch', 'openvino')]\n"
+        "plain, fast = (LocalEmbedder(c, c.weights.resolved(None), Runtime()).encode(texts, print)"
+        " for c in configs)\n"
         "assert not np.array_equal(plain, fast), 'OpenVINO rounds in its own way'\n"
         "assert np.abs(plain - fast).max() < 1e-5\n"
         "assert sys.modules['openvino_telemetry'] is None\n"
@@ -247,16 +253,14 @@ def test_openvino_gives_the_vectors_of_torch_and_tells_nobody(tmp_path: Path) ->
 
 
 def test_vectors_that_are_not_those_of_torch_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from prefine.serve import compiled
-
     def wrong(inner: Any) -> Any:
         width = inner.config.hidden_size
         return lambda given: [np.ones((*given[0].shape, width), np.float32)]
 
-    monkeypatch.setattr(compiled, "_compiled", wrong)
+    monkeypatch.setattr(openvino, "_compiled", wrong)
 
     with pytest.raises(IntegrityError, match="differ from torch's by"):
-        Embedder(mini_encoder(backend="openvino"), Runtime())
+        embedder(Runtime(), backend="openvino")
 
 
 def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,4 +268,4 @@ def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatc
         parse_recipe("name: a\nsources: [{name: a, files: [b]}]\nencoder: {backend: openvino}\n")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(RecipeError, match=r"pip install prefine\[openvino\]"):
-        Embedder(mini_encoder(backend="openvino"), Runtime())
+        embedder(Runtime(), backend="openvino")

@@ -21,7 +21,8 @@ import polars as pl
 import pytest
 
 from prefine.plan import Plan, make_plan, publish_plan, run_plan
-from prefine.recipe import Runtime, parse_recipe
+from prefine.recipe import parse_recipe
+from prefine.settings import Runtime
 from tests.conftest import PROJECT
 from tests.made import byte_tokenizer, drawn_llama
 
@@ -68,7 +69,7 @@ rules:
   - {{name: not_arena, column: source, differs: arena}}
   - {{name: one, cap: 2, per: prompt_cluster, order_by: -rm_margin, diverse: {{by: cover}}}}
   - {{name: even, budget: 150, order_by: -chars_gap, balance: [source, prompt_topic]}}
-export: {{layout: implicit, test_ratio: 0.2, rows_per_shard: 60}}
+export: {{target: {{kind: trl, prompt: implicit}}, test_ratio: 0.2, rows_per_shard: 60}}
 """
 SERVED = """
 name: served

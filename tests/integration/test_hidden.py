@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from prefine.errors import IntegrityError, RecipeError, ServiceError
-from prefine.recipe import Runtime, VllmChes, Weights
-from prefine.serve import lanes
+from prefine.measure.ches.vllm import VllmChes
 from prefine.serve.chat import PromptResponse
 from prefine.serve.states import Beginning
-from prefine.serve.vllm_hidden import VllmHiddenStates
+from prefine.serve.vllm import lanes
+from prefine.serve.vllm.hidden import HiddenStatesClient
+from prefine.settings import Inputs, Runtime, Weights
 from tests.scripted import Listener, Request
 
 WIDTH = 3
@@ -45,16 +46,17 @@ class Streaming(Listener):
 @pytest.fixture
 def streaming(
     monkeypatch: pytest.MonkeyPatch,
-) -> Generator[Callable[[Callable[[bytes, int], bytes]], VllmHiddenStates]]:
+) -> Generator[Callable[[Callable[[bytes, int], bytes]], HiddenStatesClient]]:
     monkeypatch.setattr(lanes, "_FIRST_WAIT_S", 0.01)
     made: list[Streaming] = []
 
-    def make(spoil: Callable[[bytes, int], bytes] = lambda data, _: data) -> VllmHiddenStates:
+    def make(spoil: Callable[[bytes, int], bytes] = lambda data, _: data) -> HiddenStatesClient:
         made.append(Streaming(spoil))
-        config = VllmChes(
+        measure = VllmChes(
             kind="ches/vllm", weights=Weights(model="a/b"), served_model="policy", max_tokens=500
         )
-        return VllmHiddenStates(config, Runtime(servers={"ches": (made[-1].url,)}, retries=1))
+        runtime = Runtime(servers={"ches": (made[-1].url,)}, retries=1)
+        return HiddenStatesClient(measure.server(Inputs()), runtime)
 
     yield make
     for one in made:

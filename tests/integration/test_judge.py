@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from prefine.errors import RecipeError, ServiceError
-from prefine.recipe import Weights
-from prefine.serve import lanes
 from prefine.serve.chat import Chat
+from prefine.serve.vllm import lanes
+from prefine.settings import Model
 from tests.made import byte_tokenizer, explicit, table
 from tests.scripted import Listener, Request
 
@@ -162,7 +162,7 @@ def test_answers_that_cannot_be_read_and_long_questions_are_null_with_their_reas
     server = judge(mute)
     servers = {"judge": (server.url,)}
     mute_facts = table(recipe.replace("MORE", ""), tmp_path, "facts", servers=servers)
-    chat = Chat(Weights(model=str(tmp_path / "model")))
+    chat = Chat(Model(model=str(tmp_path / "model")))
     shorter = min(len(chat.ids(chat.text(body["messages"], ask=True))) for body in server.asked)
     limit = f", max_tokens: {shorter + 1}"
     long_facts = table(recipe.replace("MORE", limit), tmp_path, "facts", servers=servers)
@@ -194,7 +194,7 @@ def test_a_judge_that_does_not_answer_as_it_must_is_refused(
 def test_questions_that_were_answered_are_not_asked_again(
     judge: Any, recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("prefine.measure.judge._KEPT_ROWS", 1)
+    monkeypatch.setattr("prefine.measure.judge.vllm._ROWS_PER_PIECE", 1)
     broken = judge(lambda body: prefers_good(body) if len(broken.requests) <= 3 else [])
     whole = judge(prefers_good)
     settings = {"retries": 0, "in_flight": 1}

@@ -95,9 +95,9 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(
 
 def test_processes_end_when_the_one_they_work_for_is_killed() -> None:
     parent = (
-        "import os, time\nfrom prefine.serve.processes import started\n"
+        "import os, time\nfrom prefine.serve.processes import start_processes\n"
         "if __name__ == '__main__':\n"
-        "    pool = started(2)\n"
+        "    pool = start_processes(2)\n"
         "    held = [pool.submit(time.sleep, 0.5) for _ in range(2)]\n"
         "    print(*{pool.submit(os.getpid).result() for _ in range(9)}, flush=True)\n"
         "    pool.submit(time.sleep, 600).result()\n"

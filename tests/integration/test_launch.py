@@ -16,9 +16,11 @@ import httpx
 import pytest
 
 from prefine.errors import RecipeError, ServiceError
-from prefine.recipe import Runtime, VllmReward, Weights
-from prefine.serve.launch import Launch, serving
-from prefine.serve.vllm import VllmServers
+from prefine.measure.reward.vllm import VllmReward
+from prefine.serve.vllm.launch import serving
+from prefine.serve.vllm.reward import RewardClient
+from prefine.serve.vllm.served import Served
+from prefine.settings import Inputs, Model, Runtime, Weights
 from tests.made import alive, byte_tokenizer, call, explicit, gone, prefect_environment
 
 ENGINE = """#!{python}
@@ -72,13 +74,13 @@ def started(tmp_path: Path) -> list[Any]:
     return [json.loads(line) for line in (tmp_path / "pids").read_text().splitlines()]
 
 
-def launch(tmp_path: Path, **more: Any) -> Launch:
+def launch(tmp_path: Path, **more: Any) -> Served:
     tokenizer = tmp_path / "model"
     if not tokenizer.exists():
         byte_tokenizer().save_pretrained(tokenizer)
-    settings: dict[str, Any] = {"name": "rm", "weights": Weights(model=str(tokenizer))}
-    settings |= {"model": "rm", "task": "reward", "dtype": "float32", "max_tokens": 512}
-    return Launch(**{**settings, **more})
+    settings: dict[str, Any] = {"name": "rm", "model": Model(model=str(tokenizer))}
+    settings |= {"served_model": "rm", "task": "reward", "dtype": "float32", "max_tokens": 512}
+    return Served(**{**settings, **more})
 
 
 def runtime(engine: Path, tmp_path: Path, **more: Any) -> Runtime:
@@ -107,11 +109,12 @@ def test_servers_are_started_with_what_the_task_needs_and_ended(
 def test_a_server_that_dies_is_started_again_and_nothing_is_lost(
     engine: Any, tmp_path: Path
 ) -> None:
-    config = VllmReward(
+    measure = VllmReward(
         kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
     )
     with serving([launch(tmp_path)], runtime(engine(), tmp_path)) as found:
-        servers = VllmServers(config, Runtime(servers=found, retries=20, batch_rows=1))
+        patient = Runtime(servers=found, retries=20, batch_rows=1)
+        servers = RewardClient(measure.server(Inputs()), patient, num_heads=measure.num_heads)
         killed: list[int] = []
 
         def kills(places: list[int], _rewards: Any) -> None:
@@ -129,7 +132,7 @@ def test_a_server_that_dies_is_started_again_and_nothing_is_lost(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_leaves_no_server_behind(engine: Any, tmp_path: Path, number: int) -> None:
-    command = [sys.executable, "-m", "prefine.cli", "serve", str(launch(tmp_path).weights.model)]
+    command = [sys.executable, "-m", "prefine.cli", "serve", launch(tmp_path).model.model]
     command += ["--set", f"engine={engine()}", "--set", f"logs={tmp_path / 'logs'}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -194,21 +197,17 @@ def test_a_run_starts_the_servers_it_is_told_to_and_ends_them(
 def test_the_flow_serves_curates_and_ends(
     engine: Any, tmp_path: Path, write_lines: Any, project: Path
 ) -> None:
-    folder = launch(tmp_path).weights.model
+    folder = launch(tmp_path).model.model
     write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No {n}") for n in range(8)])
     (tmp_path / "recipe.yaml").write_text(
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nshards: 2\n"
         "measures: [{kind: reward/vllm, name: rm, served_model: rm, max_tokens: 60, "
         f"weights: {{model: {folder}}}}}]\n"
     )
-    command = [sys.executable, "-m", "flows.serve", str(tmp_path / "recipe.yaml"), "--start", "rm"]
+    command = [sys.executable, "-m", "flows.curate", str(tmp_path / "recipe.yaml")]
     command += ["--output", str(tmp_path / "out"), "--root", str(tmp_path / "root")]
-    command += [
-        "--engine",
-        str(engine()),
-        "--runtime",
-        json.dumps({"logs": str(tmp_path / "logs")}),
-    ]
+    settings = json.dumps({"engine": str(engine()), "logs": str(tmp_path / "logs")})
+    command += ["--start", "rm", "--runtime", settings]
 
     call(command, prefect_environment(tmp_path / "home"), project)
 

@@ -12,15 +12,16 @@ import torch
 from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
-from prefine.plan import look
-from prefine.recipe import PolicyLikelihood, Runtime, TransformersChes, TransformersReward, Weights
-from prefine.serve.batches import by_budget, by_length
+from prefine.plan.look import read_table
 from prefine.serve.chat import Chat, PromptResponse
-from prefine.serve.hidden import HiddenStates
-from prefine.serve.packed import PACKABLE
-from prefine.serve.reward import InProcessReward, finite
+from prefine.serve.local.batches import by_budget, by_length
+from prefine.serve.local.hidden import LocalHiddenStates
+from prefine.serve.local.packed import PACKABLE
+from prefine.serve.local.reward import LocalReward
+from prefine.serve.scores import require_finite
 from prefine.serve.states import Beginning
-from prefine.serve.weights import pinned
+from prefine.serve.weights import resolved_model
+from prefine.settings import Model, Runtime, Weights
 from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
 
 SAYINGS = [
@@ -41,6 +42,14 @@ def reward(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return llama("reward", tmp_path_factory.mktemp("reward"), pad_token_id=0)
 
 
+def local_reward(folder: Path, runtime: Runtime) -> LocalReward:
+    return LocalReward(Model(model=str(folder)), runtime, dtype="float32", num_heads=1)
+
+
+def local_states(folder: Path, runtime: Runtime, **more: Any) -> LocalHiddenStates:
+    return LocalHiddenStates(Model(model=str(folder)), runtime, dtype="float32", **more)
+
+
 def conversations() -> list[list[int]]:
     rng = np.random.default_rng(0)
     return [rng.integers(3, 250, size=n).tolist() for n in (5, 40, 40, 7, 7, 123, 1)]
@@ -57,10 +66,7 @@ def alone(folder: Path, ids: list[int]) -> float:
 
 @pytest.mark.parametrize("batch_tokens", [1, 90, 100_000])
 def test_rewards_are_those_of_each_conversation_alone(reward: Path, batch_tokens: int) -> None:
-    config = TransformersReward(
-        kind="reward/transformers", weights=Weights(model=str(reward)), max_tokens=4096
-    )
-    model = InProcessReward(config, Runtime(batch_tokens=batch_tokens))
+    model = local_reward(reward, Runtime(batch_tokens=batch_tokens))
 
     found = model.score(conversations())
 
@@ -73,10 +79,8 @@ def test_rewards_are_those_of_each_conversation_alone(reward: Path, batch_tokens
 
 def test_a_model_without_a_padding_id_pools_its_last_token(tmp_path: Path) -> None:
     folder = llama("reward", tmp_path, pad_token_id=None)
-    weights = Weights(model=str(folder))
-    config = TransformersReward(kind="reward/transformers", weights=weights)
 
-    found = InProcessReward(config, Runtime(batch_tokens=100_000)).score([[5, 6, 7], [8, 9, 10]])
+    found = local_reward(folder, Runtime(batch_tokens=100_000)).score([[5, 6, 7], [8, 9, 10]])
 
     assert found[:, 0] == pytest.approx(
         [alone(folder, [5, 6, 7]), alone(folder, [8, 9, 10])], abs=1e-5
@@ -85,7 +89,7 @@ def test_a_model_without_a_padding_id_pools_its_last_token(tmp_path: Path) -> No
 
 def test_a_reward_that_is_no_number_is_an_error() -> None:
     with pytest.raises(IntegrityError, match="1 of 2 rewards are not finite"):
-        finite(np.array([[1.0], [np.nan]], np.float32))
+        require_finite(np.array([[1.0], [np.nan]], np.float32))
 
 
 def test_batches_hold_every_row_once_and_keep_the_budget() -> None:
@@ -153,7 +157,7 @@ def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
     }
     asked = table(recipe, tmp_path, "prompts").select("prompt_id", "messages")
     prompts: dict[str, Any] = dict(asked.iter_rows())
-    chat = Chat(Weights(model=str(policy)))
+    chat = Chat(Model(model=str(policy)))
 
     assert facts.height == len(rows)
     for row in facts.sort("pair_id").head(5).iter_rows(named=True):
@@ -168,8 +172,7 @@ def test_ches_is_the_double_sum_over_states_of_each_pair_alone(
 
 
 def mean_square(policy: Path, ids: PromptResponse) -> float:
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
-    total = HiddenStates(config, Runtime()).read([ids])[0][0].astype(np.float64)
+    total = local_states(policy, Runtime()).read([ids])[0][0].astype(np.float64)
     mean = total / len(ids.response)
     return float(mean @ mean)
 
@@ -205,10 +208,9 @@ def test_responses_that_share_a_row_get_the_states_they_get_alone(
         for prompt in prompts
     ]
     beginnings = [Beginning(4, 3), Beginning(11, 1), Beginning(4, 12)]
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
     expected = [states_alone(model, *sequence) for sequence in sequences]
 
-    hidden = HiddenStates(config, Runtime(batch_tokens=200))
+    hidden = local_states(tmp_path, Runtime(batch_tokens=200))
     found, firsts, *_ = hidden.read(sequences, beginnings)
 
     assert hidden.packs
@@ -223,11 +225,10 @@ def test_a_model_with_a_window_gets_a_row_for_each_response(tmp_path: Path) -> N
     torch.manual_seed(0)
     model: Any = MistralModel(MistralConfig(**TINY, sliding_window=8)).eval()
     model.save_pretrained(tmp_path)
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(tmp_path)))
     sequences = [PromptResponse(list(range(5, 25)), list(range(30 + n, 50))) for n in (0, 3)]
     alone = [states_alone(model, *sequence).sum(axis=0) for sequence in sequences]
 
-    hidden = HiddenStates(config, Runtime())
+    hidden = local_states(tmp_path, Runtime())
     found, *_ = hidden.read(sequences)
 
     assert not hidden.packs
@@ -253,7 +254,7 @@ def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
     )
     facts = table(recipe, tmp_path, "facts")
     texts = dict(table(recipe, tmp_path, "responses").select("response_id", "messages").iter_rows())
-    chat = Chat(Weights(model=str(policy)))
+    chat = Chat(Model(model=str(policy)))
     ids = {
         name: chat.prompt_response([user("Well?")], [assistant(messages[0]["content"])])
         for name, messages in texts.items()
@@ -275,7 +276,7 @@ def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
         assert row["ches_ln_div"] == pytest.approx(float(plus @ (minus - plus)), abs=scale)
         back = float(minus @ (plus - minus))
         assert row["ches_ln_div_reversed"] == pytest.approx(back, abs=1e-4 * float(minus @ minus))
-    stored = table(recipe, tmp_path, "sums_ches")
+    stored = table(recipe, tmp_path, "mean_states_ches")
     assert set(stored["response_id"]) == set(states)
     for name, count, mean in stored.iter_rows():
         assert count == len(states[name])
@@ -317,11 +318,9 @@ def test_likelihoods_are_those_of_the_whole_model(tmp_path: Path, kind: str) -> 
         for n in (1, 12, 40)
         for prompt in prompts
     ]
-    weights = Weights(model=str(tmp_path))
-    config = PolicyLikelihood(kind="policy/transformers", weights=weights)
     expected = [likelihood_alone(model, *sequence) for sequence in sequences]
 
-    found = HiddenStates(config, Runtime(batch_tokens=120), likelihoods=True).read(sequences)
+    found = local_states(tmp_path, Runtime(batch_tokens=120), likelihoods=True).read(sequences)
 
     assert found.logps == pytest.approx([logp for logp, _ in expected], rel=1e-4)
     assert found.entropies == pytest.approx([entropy for _, entropy in expected], rel=1e-4)
@@ -340,7 +339,7 @@ def test_likelihoods_come_from_the_pass_of_ches_or_from_one_of_their_own(
 
     own = table(f"{head}{likelihood}]\n", tmp_path, "facts").select(columns)
     plan, runtime = run_recipe(f"{head}{likelihood}, {ches}]\n", tmp_path)
-    shared = look.rows(plan, runtime, "facts").select(columns)
+    shared = read_table(plan, runtime, "facts").select(columns)
 
     assert "policy_policy" not in [step.name for step in plan.steps]
     assert own.equals(shared)
@@ -362,37 +361,36 @@ def test_chunks_of_pairs_that_were_scored_are_not_scored_again(
         f"[{{kind: ches/transformers, store: float16, weights: {{model: {policy}}}}}, "
         f"{{kind: policy/transformers, weights: {{model: {policy}}}}}]\n"
     )
-    monkeypatch.setattr("prefine.measure.policy._CHUNK", 4)
-    read = HiddenStates.read
+    monkeypatch.setattr("prefine.tables.conversations._CHUNK", 4)
+    read = LocalHiddenStates.read
     done: list[int] = []
 
-    def fails_third(self: HiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
+    def fails_third(self: LocalHiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
         if len(done) == 2:
             raise ServiceError("cut off")
         done.append(len(sequences))
         return read(self, sequences, beginnings)
 
-    monkeypatch.setattr(HiddenStates, "read", fails_third)
+    monkeypatch.setattr(LocalHiddenStates, "read", fails_third)
     with pytest.raises(ServiceError, match="cut off"):
         table(recipe, tmp_path, "facts")
     again: list[int] = []
 
-    def counts(self: HiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
+    def counts(self: LocalHiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
         again.append(len(sequences))
         return read(self, sequences, beginnings)
 
-    monkeypatch.setattr(HiddenStates, "read", counts)
+    monkeypatch.setattr(LocalHiddenStates, "read", counts)
     facts = table(recipe, tmp_path, "facts")
 
     assert (done, again) == ([8, 8], [2])
     assert facts["ches"].null_count() == facts["chosen_policy_logp"].null_count() == 0
-    assert table(recipe, tmp_path, "sums_ches").height == 18
+    assert table(recipe, tmp_path, "mean_states_ches").height == 18
     assert not list(tmp_path.rglob("*.partial"))
 
 
 def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) -> None:
     model: Any = AutoModel.from_pretrained(policy, dtype=torch.float32).eval()
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
     pairs = [PromptResponse([5, 6, 7], [8, 9]), PromptResponse([5] * 9, [10] * 6)]
     inputs = [[*p.prompt, *p.response[:-1]] for p in pairs]
     longest = max(map(len, inputs))
@@ -409,7 +407,7 @@ def test_left_padding_with_mask_and_positions_gives_the_same_sums(policy: Path) 
         blind = model(input_ids=ids).last_hidden_state
         wrong = torch.einsum("bt,btd->bd", mask.float(), blind).numpy()
 
-    found, *_ = HiddenStates(config, Runtime(batch_tokens=1000)).read(pairs)
+    found, *_ = local_states(policy, Runtime(batch_tokens=1000)).read(pairs)
 
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
     assert np.abs(found - wrong).max() > 0.1
@@ -500,7 +498,7 @@ def test_a_model_without_template_asks_for_one(tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
 
     with pytest.raises(RecipeError, match="has no chat template"):
-        Chat(Weights(model=str(tmp_path)))
+        Chat(Model(model=str(tmp_path)))
 
 
 def test_tokens_are_counted_by_the_named_tokenizer(
@@ -567,12 +565,12 @@ def test_several_models_are_compared_each_on_its_own_scale(
         + "  - {kind: reward/agreement, models: [m0, m1, m2]}\n"
     )
     plan, runtime = run_recipe(recipe, tmp_path)
-    facts = look.rows(plan, runtime, "facts")
-    prompts = look.rows(plan, runtime, "prompts").select("prompt_id", "source")
-    responses = look.rows(plan, runtime, "responses").select("response_id", "prompt_id")
+    facts = read_table(plan, runtime, "facts")
+    prompts = read_table(plan, runtime, "prompts").select("prompt_id", "source")
+    responses = read_table(plan, runtime, "responses").select("response_id", "prompt_id")
     scales = {
         f"m{n}": responses.join(prompts, on="prompt_id")
-        .join(look.rows(plan, runtime, f"reward_m{n}"), on="response_id")
+        .join(read_table(plan, runtime, f"reward_m{n}"), on="response_id")
         .group_by("source")
         .agg(pl.col("reward").cast(float).mean().alias("mean"), pl.col("reward").std(ddof=0))
         for n in range(3)
@@ -609,7 +607,7 @@ def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
         f"measures: [{{kind: reward/transformers, name: rm, weights: {{model: {folder}}}HEADS}}]\n"
     )
-    with pytest.raises(RecipeError, match="has 2 heads, the recipe names none"):
+    with pytest.raises(RecipeError, match="has 2 heads, the recipe names 1;"):
         table(recipe.replace("HEADS", ""), tmp_path, "facts")
 
     found = table(recipe.replace("HEADS", ", heads: [help, harm]"), tmp_path, "facts").row(
@@ -617,7 +615,7 @@ def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
     )
 
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
-    chat = Chat(Weights(model=str(folder)))
+    chat = Chat(Model(model=str(folder)))
     for side, said in (("chosen", "b"), ("rejected", "c")):
         ids = torch.tensor([chat.conversation([user("A?"), assistant(said)])])
         with torch.no_grad():
@@ -628,46 +626,41 @@ def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
 
 
 def test_a_model_without_its_head_is_refused(policy: Path) -> None:
-    weights = Weights(model=str(policy))
-    config = TransformersReward(kind="reward/transformers", weights=weights)
-
-    with pytest.raises(RecipeError, match=r"lacks score\.weight, which would be made up"):
-        InProcessReward(config, Runtime())
+    with pytest.raises(
+        RecipeError, match=r"has no weights for score\.weight \(they would be randomly initialised"
+    ):
+        local_reward(policy, Runtime())
 
 
 def test_a_model_folder_whose_files_changed_is_refused(tmp_path: Path) -> None:
     folder = llama("reward", tmp_path, pad_token_id=0)
-    weights = pinned(Weights(model=str(folder)))
+    model = resolved_model(Weights(model=str(folder)))
     (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
-    config = TransformersReward(kind="reward/transformers", weights=weights)
 
     with pytest.raises(RecipeError, match="not the one that the run was planned with"):
-        InProcessReward(config, Runtime())
-    with pytest.raises(RecipeError, match="not the recipe's"):
-        pinned(weights)
+        LocalReward(model, Runtime(), dtype="float32", num_heads=1)
+    with pytest.raises(RecipeError, match="the recipe's `sha256` differs"):
+        resolved_model(Weights(model=str(folder), sha256=model.digest))
 
 
 def test_a_hub_model_without_revision_must_be_pinned() -> None:
     named = Weights(model="owner/name", revision="abc")
 
-    assert pinned(named) == named
+    assert resolved_model(named) == Model(model="owner/name", revision="abc")
     with pytest.raises(ServiceError, match="give one with `revision`"):
-        pinned(Weights(model="owner/name"))
+        resolved_model(Weights(model="owner/name"))
 
 
 def test_a_folder_without_a_model_and_an_unknown_device_are_one_sentence(
     tmp_path: Path, reward: Path
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
-    empty = TransformersReward(kind="reward/transformers", weights=Weights(model=str(tmp_path)))
-    whole = TransformersReward(kind="reward/transformers", weights=Weights(model=str(reward)))
-
     with pytest.raises(RecipeError, match="cannot load"):
-        InProcessReward(empty, Runtime())
+        local_reward(tmp_path, Runtime())
     with pytest.raises(RecipeError, match="cannot load"):
-        Chat(Weights(model=str(tmp_path)))
+        Chat(Model(model=str(tmp_path)))
     with pytest.raises(RecipeError, match="the device `gpu0` cannot be used"):
-        InProcessReward(whole, Runtime(device="gpu0"))
+        local_reward(reward, Runtime(device="gpu0"))
 
 
 def test_states_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
@@ -677,7 +670,6 @@ def test_states_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
     broken = load_file(folder / "model.safetensors")
     broken["model.norm.weight"][0] = float("nan")
     save_file(broken, folder / "model.safetensors", {"format": "pt"})
-    config = TransformersChes(kind="ches/transformers", weights=Weights(model=str(folder)))
 
     with pytest.raises(IntegrityError, match="sums of hidden states are not finite"):
-        HiddenStates(config, Runtime()).read([PromptResponse([1, 2], [3, 4])])
+        local_states(folder, Runtime()).read([PromptResponse([1, 2], [3, 4])])

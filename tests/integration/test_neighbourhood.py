@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 import pytest
 
-from prefine.plan.look import rows
+from prefine.plan.look import read_table
 from tests.made import Environment, call, files, llama, prefect_environment, run_recipe
 
 RECIPE = """
@@ -128,7 +128,9 @@ def test_the_recipe_that_joins_sources_keeps_its_promises(
     text = (project / "pipelines/mix.yaml").read_text()
     plan, runtime = run_recipe(text, tmp_path, data=str(real_data))
 
-    facts = rows(plan, runtime, "facts").join(rows(plan, runtime, "decisions"), on="pair_id")
+    facts = read_table(plan, runtime, "facts").join(
+        read_table(plan, runtime, "decisions"), on="pair_id"
+    )
     kept = facts.filter(pl.col("verdict") == "keep")
     assert kept.height == 1_000
     assert kept["contamination_overlap"].max() <= 0.5

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.recipe import Runtime, load_recipe
+from prefine.recipe import load_recipe
+from prefine.settings import Runtime
 from tests.made import Environment, call, files, prefect_environment
 
 PREFECT = [sys.executable, "-m", "prefect"]
@@ -111,11 +112,13 @@ def test_a_deployment_on_a_worker_curates_real_data(
     assert any(line.startswith("step=pairs shard=0 event=end rows_in=2312") for line in lines)
 
 
-@pytest.mark.parametrize("module", ["flows.curate", "flows.serve"])
-def test_a_mistake_in_a_recipe_is_one_sentence(project: Path, tmp_path: Path, module: str) -> None:
+@pytest.mark.parametrize("more", [[], ["--start", "rm"]])
+def test_a_mistake_in_a_recipe_is_one_sentence(
+    project: Path, tmp_path: Path, more: list[str]
+) -> None:
     (tmp_path / "recipe.yaml").write_text("name: made\nsources: [{name: a, file: b}]\n")
-    more = ["--start", "rm"] if module == "flows.serve" else []
-    arguments = [sys.executable, "-m", module, str(tmp_path / "recipe.yaml"), "--output", "out"]
+    arguments = [sys.executable, "-m", "flows.curate", str(tmp_path / "recipe.yaml")]
+    arguments += ["--output", "out"]
 
     told = call([*arguments, *more], prefect_environment(tmp_path / "home"), project, expected=2)
 

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 
 from prefine.plan import Plan, make_plan, publish_plan, run_plan
-from prefine.plan.look import rows
-from prefine.recipe import Runtime, load_recipe
+from prefine.plan.look import read_table
+from prefine.recipe import load_recipe
+from prefine.settings import Runtime
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def ran(project: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, 
 
 @pytest.fixture(scope="module")
 def pairs(ran: tuple[Plan, Runtime, Path]) -> pl.DataFrame:
-    facts = rows(ran[0], ran[1], "facts")
-    decided = rows(ran[0], ran[1], "decisions").select("pair_id", "verdict", "rule")
+    facts = read_table(ran[0], ran[1], "facts")
+    decided = read_table(ran[0], ran[1], "decisions").select("pair_id", "verdict", "rule")
     return facts.join(decided, on="pair_id")
 
 
@@ -45,7 +46,9 @@ def test_rows_that_cannot_be_read_are_quarantined_with_their_place_and_reason(
     ran: tuple[Plan, Runtime, Path], planted: dict[str, Any]
 ) -> None:
     found: dict[str, dict[str, str]] = {}
-    for file, row, reason in rows(*ran[:2], "quarantine").select("file", "row", "reason").rows():
+    for file, row, reason in (
+        read_table(*ran[:2], "quarantine").select("file", "row", "reason").rows()
+    ):
         found.setdefault(Path(file).name, {})[str(row)] = reason
 
     assert found == planted["quarantine"]

@@ -12,8 +12,9 @@ import pytest
 
 from prefine.errors import RecipeError
 from prefine.plan import Plan, make_plan, publish_plan, run_plan
-from prefine.plan.look import rows
-from prefine.recipe import Runtime, load_recipe, parse_recipe
+from prefine.plan.look import read_table
+from prefine.recipe import load_recipe, parse_recipe
+from prefine.settings import Runtime
 from tests.made import call, files
 
 RECIPE = """
@@ -59,7 +60,7 @@ def ran(folder: Path, budget: int = 30, **more: Any) -> tuple[Plan, Runtime]:
 
 
 def decided(folder: Path, **settings: Any) -> pl.DataFrame:
-    decisions = rows(*ran(folder, **settings), "decisions")
+    decisions = read_table(*ran(folder, **settings), "decisions")
     return decisions.select("pair_id", "verdict", "rule", "value", "explanation").sort("pair_id")
 
 
@@ -69,7 +70,9 @@ def kept(decisions: pl.DataFrame) -> set[str]:
 
 def test_every_budget_is_met_to_the_pair(sample: Path) -> None:
     plan, runtime = ran(sample)
-    facts = rows(plan, runtime, "facts").join(rows(plan, runtime, "decisions"), on="pair_id")
+    facts = read_table(plan, runtime, "facts").join(
+        read_table(plan, runtime, "decisions"), on="pair_id"
+    )
 
     told = next(
         orjson.loads(path.read_bytes())["notes"]["rules"]
@@ -114,7 +117,9 @@ def test_the_manifest_and_the_card_tell_how_diverse_the_selection_is(
     notes = orjson.loads((tmp_path / "out/manifest.json").read_bytes())["notes"]
     found, card = notes["diversity"], (tmp_path / "out/README.md").read_text()
 
-    facts = rows(plan, runtime, "facts").join(rows(plan, runtime, "decisions"), on="pair_id")
+    facts = read_table(plan, runtime, "facts").join(
+        read_table(plan, runtime, "decisions"), on="pair_id"
+    )
     chosen = facts.filter(pl.col("verdict") == "keep")["prompt_id"].n_unique()
     assert found["all"]["num_prompts"] == facts["prompt_id"].n_unique()
     assert found["kept"]["num_prompts"] == found["random"]["num_prompts"] == chosen

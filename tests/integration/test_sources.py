@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from prefine.plan import Plan, make_plan
-from prefine.plan.look import rows, states
-from prefine.recipe import Runtime, load_recipe
+from prefine.plan.look import read_table, states
+from prefine.recipe import load_recipe
+from prefine.settings import Runtime
 from prefine.step import run_step
 
 RECIPES = sorted((Path(__file__).parents[1] / "sources").glob("*.yaml"))
@@ -134,12 +135,12 @@ def test_rows_in_are_rows_read_plus_quarantined(ran: tuple[str, Plan, Runtime]) 
     assert sum(s.rows_in for s in ingested) == KNOWN[name].rows
     assert sum(s.rows_out for s in ingested) == KNOWN[name].rows - sum(dropped.values())
     assert dropped == KNOWN[name].quarantined
-    assert rows(plan, runtime, "quarantine").height == sum(dropped.values())
+    assert read_table(plan, runtime, "quarantine").height == sum(dropped.values())
 
 
 def test_labels_are_counted_by_what_they_say(ran: tuple[str, Plan, Runtime]) -> None:
     name, plan, runtime = ran
-    judgements = rows(plan, runtime, "judgements")
+    judgements = read_table(plan, runtime, "judgements")
     said = pl.coalesce("winner", "kind").alias("said")
     counted = dict(judgements.group_by(said).len().iter_rows())
 
@@ -149,14 +150,14 @@ def test_labels_are_counted_by_what_they_say(ran: tuple[str, Plan, Runtime]) -> 
 def test_the_known_defects_are_found(ran: tuple[str, Plan, Runtime]) -> None:
     name, plan, runtime = ran
     known = KNOWN[name]
-    judgements = rows(plan, runtime, "judgements")
-    pairs = rows(plan, runtime, "pairs")
+    judgements = read_table(plan, runtime, "judgements")
+    pairs = read_table(plan, runtime, "pairs")
     labelled = pairs.filter(pl.col("label_source") == "label")
     if known.pairs is not None:
         assert labelled.height == known.pairs
     found = {
         "identical": judgements.filter(pl.col("response_a") == pl.col("response_b")).height,
-        "empty": _with_empty(judgements, rows(plan, runtime, "responses")),
+        "empty": _with_empty(judgements, read_table(plan, runtime, "responses")),
         "contradictions": pairs["is_contradiction"].sum(),
         "both_orders": pairs["both_orders"].sum(),
         "repeated": _repeated(judgements),

@@ -11,23 +11,23 @@ from tests.made import llama, run_recipe
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-LAYOUTS = ("explicit", "implicit")
+PROMPTS = ("explicit", "implicit")
 HH = "hh_rlhf_harmless/harmless-base/test.jsonl.gz"
 RECIPE = """
 name: trained
 sources: [{{name: hh, files: [{hh}]}}]
 measures: [{{kind: lengths}}, {{kind: cosine}}]
 rules: [{{name: turned, column: chars_gap, flip_when: {{minimum: 900}}}}, {{budget: 48}}]
-export: {{layout: {layout}, rows_per_shard: 20}}
+export: {{target: {{kind: trl, prompt: {prompt}}}, rows_per_shard: 20}}
 """
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=PROMPTS)
 def shards(
     request: pytest.FixtureRequest, real_data: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Path]:
     folder = tmp_path_factory.mktemp(request.param)
-    recipe = RECIPE.format(hh=HH, layout=request.param)
+    recipe = RECIPE.format(hh=HH, prompt=request.param)
     plan, runtime = run_recipe(recipe, folder, data=str(real_data))
     publish_plan(plan, runtime, str(folder / "out"))
     return sorted((folder / "out" / "data").iterdir())

@@ -17,17 +17,23 @@ import pytest
 import torch
 
 from prefine.errors import RecipeError, ServiceError
-from prefine.plan.look import last_plan, rows
-from prefine.recipe import Encoder, Runtime, TransformersChes, VllmChes, VllmReward, Weights
+from prefine.measure.ches.vllm import VllmChes
+from prefine.measure.judge.vllm import VllmJudge
+from prefine.measure.judge.wording import Wording, question
+from prefine.measure.reward.vllm import VllmReward
+from prefine.plan.look import last_plan, read_table
 from prefine.serve.chat import Chat, PromptResponse
-from prefine.serve.embed_server import ServedEmbedder
-from prefine.serve.encoder import Embedder
-from prefine.serve.hidden import HiddenStates
-from prefine.serve.launch import Launch, serving
+from prefine.serve.local.encoder import LocalEmbedder
+from prefine.serve.local.hidden import LocalHiddenStates
 from prefine.serve.states import Beginning
-from prefine.serve.vllm import VllmServers
-from prefine.serve.vllm_hidden import VllmHiddenStates
+from prefine.serve.vllm.embed import EmbedClient
+from prefine.serve.vllm.hidden import HiddenStatesClient
+from prefine.serve.vllm.launch import serving
+from prefine.serve.vllm.reward import RewardClient
+from prefine.serve.vllm.served import Served
 from prefine.serve.weights import locate
+from prefine.settings import Encoder, Inputs, Model, Runtime, Weights
+from prefine.tables.embeddings import served_encoder
 from tests.made import call, explicit, llama, prefect_environment, table, user
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]
@@ -55,7 +61,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(0)
-    tokenizer = AutoTokenizer.from_pretrained(locate(Encoder().weights))
+    tokenizer = AutoTokenizer.from_pretrained(locate(Encoder().weights.model))
     # the CPU's attention takes heads of 64, which the bundled encoder has not
     settings = BertConfig(
         vocab_size=len(tokenizer),
@@ -83,10 +89,10 @@ def servers(
     logs = tmp_path_factory.mktemp("vllm")
     settings = Runtime(engine=str(PYTHON), logs=str(logs), start_timeout_s=600)
     launches = [
-        Launch("rm", Weights(model=str(model)), "rm", "reward", "float32", LONGEST),
-        Launch("ches", Weights(model=str(policy)), "policy", "hidden", "float32", LONGEST),
-        Launch("judge", Weights(model=str(policy)), "policy", "judge", "float32", LONGEST),
-        Launch("encoder", Weights(model=str(encoder)), "mini", "embed", "float32", 128),
+        Served("rm", "rm", Model(model=str(model)), "reward", "float32", LONGEST),
+        Served("ches", "policy", Model(model=str(policy)), "hidden", "float32", LONGEST),
+        Served("judge", "policy", Model(model=str(policy)), "judge", "float32", LONGEST),
+        Served("encoder", "mini", Model(model=str(encoder)), "embed", "float32", 128),
     ]
     with serving(launches, settings) as found:
         yield found
@@ -97,9 +103,10 @@ def server(servers: dict[str, tuple[str, ...]]) -> str:
     return servers["rm"][0]
 
 
-def config(model: Path, **more: Any) -> VllmReward:
+def reward_client(model: Path, runtime: Runtime, **more: Any) -> RewardClient:
     settings = {"kind": "reward/vllm", "name": "rm", "served_model": "rm", "max_tokens": LONGEST}
-    return VllmReward(**{**settings, "weights": Weights(model=str(model)), **more})
+    measure = VllmReward(**{**settings, "weights": Weights(model=str(model)), **more})
+    return RewardClient(measure.server(Inputs()), runtime, num_heads=measure.num_heads)
 
 
 def runtime(server: str, **more: Any) -> Runtime:
@@ -143,15 +150,15 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
 
     here = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
     plan = last_plan(here)
-    rewards = dict(rows(plan, here, "reward_rm").select("response_id", "reward").iter_rows())
-    prompts = dict(rows(plan, here, "prompts").select("prompt_id", "messages").iter_rows())
-    chat = Chat(Weights(model=str(model)))
-    responses = rows(plan, here, "responses")
+    rewards = dict(read_table(plan, here, "reward_rm").select("response_id", "reward").iter_rows())
+    prompts = dict(read_table(plan, here, "prompts").select("prompt_id", "messages").iter_rows())
+    chat = Chat(Model(model=str(model)))
+    responses = read_table(plan, here, "responses")
     assert len(rewards) == responses.height >= 118
     for name, prompt, said in responses.select("response_id", "prompt_id", "messages").iter_rows():
         expected = alone(chat.conversation([*prompts[prompt], *said]))
         assert rewards[name] == pytest.approx(expected, abs=1e-4)
-    facts = rows(plan, here, "facts")
+    facts = read_table(plan, here, "facts")
     for row in facts.iter_rows(named=True):
         margin = rewards[row["chosen_id"]] - rewards[row["rejected_id"]]
         assert row["rm_margin"] == pytest.approx(margin, abs=1e-6)
@@ -169,7 +176,7 @@ def test_order_and_batch_size_change_nothing(
 ) -> None:
     rng = np.random.default_rng(1)
     conversations = [rng.integers(3, 250, size=n).tolist() for n in (3, 200, 17, 17, 90, 1, 5)]
-    client = VllmServers(config(model), runtime(server, batch_rows=batch_rows, in_flight=3))
+    client = reward_client(model, runtime(server, batch_rows=batch_rows, in_flight=3))
 
     client.check()
     found = client.score(conversations)
@@ -179,35 +186,35 @@ def test_order_and_batch_size_change_nothing(
 
 
 def test_another_model_than_the_recipe_says_is_an_error(server: str, model: Path) -> None:
-    client = VllmServers(config(model, served_model="other"), runtime(server))
+    client = reward_client(model, runtime(server), served_model="other")
 
     with pytest.raises(RecipeError, match="serves rm, not `other` as the recipe says"):
         client.check()
 
 
 def test_a_shorter_server_than_the_recipe_allows_is_an_error(server: str, model: Path) -> None:
-    client = VllmServers(config(model, max_tokens=LONGEST + 1), runtime(server))
+    client = reward_client(model, runtime(server), max_tokens=LONGEST + 1)
 
     with pytest.raises(RecipeError, match=f"set `max_tokens: {LONGEST}`"):
         client.check()
 
 
 def test_a_conversation_that_is_too_long_is_refused_and_never_cut(server: str, model: Path) -> None:
-    client = VllmServers(config(model), runtime(server))
+    client = reward_client(model, runtime(server))
 
     with pytest.raises(RecipeError, match="refuses the request with status 400"):
         client.score([[5] * (LONGEST + 1)])
 
 
 def test_a_server_that_is_not_there_is_a_service_error(model: Path) -> None:
-    client = VllmServers(config(model), runtime("http://127.0.0.1:9"))
+    client = reward_client(model, runtime("http://127.0.0.1:9"))
 
     with pytest.raises(ServiceError, match="failed 1 times"):
         client.check()
 
 
 def test_the_check_tells_what_is_served(server: str, model: Path) -> None:
-    (facts,) = VllmServers(config(model), runtime(server)).check()
+    (facts,) = reward_client(model, runtime(server)).check()
 
     version = facts.pop("vllm")
     assert version.split(".")[0].isdigit()
@@ -222,17 +229,19 @@ def test_the_check_tells_what_is_served(server: str, model: Path) -> None:
 
 
 def test_a_server_of_another_task_is_refused(servers: Any, model: Path, policy: Path) -> None:
-    judge = config(model, served_model="policy")
+    judge = reward_client(model, runtime(servers["judge"][0]), served_model="policy")
     with pytest.raises(RecipeError, match="is it a reward model, started with `--runner pooling`"):
-        VllmServers(judge, runtime(servers["judge"][0])).check()
-    wrong = hidden_config(policy, served_model="rm")
+        judge.check()
+    elsewhere = Runtime(servers={"ches": servers["rm"]}, retries=0)
+    wrong = hidden_client(policy, elsewhere, served_model="rm")
     with pytest.raises(RecipeError, match="start it with `--runner pooling --convert embed"):
-        VllmHiddenStates(wrong, Runtime(servers={"ches": servers["rm"]}, retries=0)).check()
+        wrong.check()
 
 
-def hidden_config(policy: Path, **more: Any) -> VllmChes:
+def hidden_client(policy: Path, runtime: Runtime, **more: Any) -> HiddenStatesClient:
     settings = {"kind": "ches/vllm", "served_model": "policy", "max_tokens": LONGEST}
-    return VllmChes(**{**settings, "weights": Weights(model=str(policy)), **more})
+    measure = VllmChes(**{**settings, "weights": Weights(model=str(policy)), **more})
+    return HiddenStatesClient(measure.server(Inputs()), runtime)
 
 
 def test_states_from_a_server_are_those_of_the_model_in_process(servers: Any, policy: Path) -> None:
@@ -242,13 +251,13 @@ def test_states_from_a_server_are_those_of_the_model_in_process(servers: Any, po
         for p, r in ((1, 1), (30, 1), (1, 200), (90, 45), (700, 600))
     ]
     beginnings = [Beginning(2, 7), Beginning(4, 600)]
-    here = TransformersChes(kind="ches/transformers", weights=Weights(model=str(policy)))
-    remote = VllmHiddenStates(hidden_config(policy), Runtime(servers=servers))
+    remote = hidden_client(policy, Runtime(servers=servers))
 
     (facts,) = remote.check()
     found = remote.read(sequences, beginnings)
 
-    expected = HiddenStates(here, Runtime()).read(sequences, beginnings)
+    here = LocalHiddenStates(Model(model=str(policy)), Runtime(), dtype="float32")
+    expected = here.read(sequences, beginnings)
     assert facts["width"] == found.sums.shape[1]
     assert found.sums == pytest.approx(expected.sums, rel=1e-4, abs=1e-3)
     assert found.firsts == pytest.approx(expected.firsts, rel=1e-4, abs=1e-3)
@@ -270,7 +279,9 @@ def test_ches_through_servers_equals_ches_in_process(
 
     facts = table(recipe, tmp_path, "facts", servers={"ches": servers["ches"]})
 
-    sums = dict(table(recipe, tmp_path, "sums_here").select("response_id", "mean").iter_rows())
+    sums = dict(
+        table(recipe, tmp_path, "mean_states_here").select("response_id", "mean").iter_rows()
+    )
     for row in facts.iter_rows(named=True):
         mean = np.array(sums[row["chosen_id"]])
         for form in ("normalized", "ln_div", "normalized_reversed"):
@@ -285,9 +296,6 @@ def test_a_judge_gives_the_probabilities_of_its_model(
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    from prefine.measure.judge import wording
-    from prefine.recipe import VllmJudge
-
     write_lines([explicit(f"Is it {n}?", f"Yes {n}", f"No, never, {n}") for n in range(5)])
     recipe = (
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: [{kind: judge/vllm, "
@@ -297,9 +305,10 @@ def test_a_judge_gives_the_probabilities_of_its_model(
     facts = table(recipe, tmp_path, "facts", servers={"judge": servers["judge"]})
 
     model: Any = AutoModelForCausalLM.from_pretrained(policy, dtype=torch.float32).eval()
-    chat = Chat(Weights(model=str(policy)))
+    chat = Chat(Model(model=str(policy)))
     a, b = (chat.ids(letter)[0] for letter in "AB")
     judge = VllmJudge(kind="judge/vllm", served_model="policy", weights=Weights(model=str(policy)))
+    wording = Wording(judge.wording, judge.principle, judge.reasoning_tokens > 0)
     texts = dict(table(recipe, tmp_path, "responses").select("response_id", "messages").iter_rows())
     prompts = dict(table(recipe, tmp_path, "prompts").select("prompt_id", "messages").iter_rows())
     assert facts.height == 5
@@ -307,7 +316,7 @@ def test_a_judge_gives_the_probabilities_of_its_model(
         said = [texts[row[f"{side}_id"]][0]["content"] for side in ("chosen", "rejected")]
         given = []
         for first, second in (said, said[::-1]):
-            asked = wording(judge, prompts[row["prompt_id"]], first, second)
+            asked = question(wording, prompts[row["prompt_id"]], first, second)
             ids = chat.ids(chat.text([user(asked)], ask=True))
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
@@ -331,7 +340,7 @@ def test_a_server_that_is_killed_while_it_scores_is_started_again_and_nothing_is
         if len(answered) == 40:
             os.kill(listener(server), signal.SIGKILL)
 
-    found = VllmServers(config(model), patient).score(conversations, kills)
+    found = reward_client(model, patient).score(conversations, kills)
 
     assert sorted(answered) == list(range(300))
     sample = range(0, 300, 15)
@@ -347,7 +356,11 @@ def listener(url: str) -> int:
             words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"--port" in words and port.encode() in words and b"prefine.serve.guard" not in words:
+        if (
+            b"--port" in words
+            and port.encode() in words
+            and b"prefine.serve.vllm.guard" not in words
+        ):
             return int(folder.name)
     raise AssertionError(f"no process serves {url}")
 
@@ -359,14 +372,17 @@ def test_embeddings_equal_those_of_sentence_transformers(
         told = [json.loads(line)["chosen"] for _, line in zip(range(80), stream, strict=False)]
     texts = [*(text.rpartition("Assistant:")[2].strip() or "Hm." for text in told), "word " * 400]
     weights = Weights(model=str(encoder))
-    served = Encoder(static=False, served_model="mini", max_tokens=128, weights=weights)
-    client = ServedEmbedder(served, Runtime(servers=servers, retries=0, batch_rows=16))
+    config = Encoder(static=False, served_model="mini", max_tokens=128, weights=weights)
+    served = served_encoder(config, Inputs())
+    assert served is not None
+    client = EmbedClient(served, config, Runtime(servers=servers, retries=0, batch_rows=16))
 
     checked = client.check()
     found = client.encode(texts, lambda _: None)
 
     assert [entry["token_ids"] for entry in checked] == ["as sent"]
-    plain = Embedder(Encoder(static=False, weights=weights), Runtime())
+    here = Encoder(static=False, weights=weights)
+    plain = LocalEmbedder(here, Model(model=str(encoder)), Runtime())
     assert 1 <= sum(client.cuts(texts)) < 20
     assert client.cuts(texts) == plain.cuts(texts)
     expected = plain.encode(texts, lambda _: None)

@@ -14,18 +14,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prefine.decide.rules import judge
-from prefine.ingest.files import RawRow, parse_object
-from prefine.ingest.formats import ADAPTERS
-from prefine.ingest.read import TABLES, Batch, parse_row
-from prefine.ingest.record import Context, Record, RowError, part
-from prefine.measure.ches import ches
+from prefine.decide import Rule, apply_rules
+from prefine.ingest import layouts
+from prefine.ingest.batch import TABLES, Batch
+from prefine.ingest.layout import Context
+from prefine.ingest.layouts import format_of, layout_named
+from prefine.ingest.messages import common_prompt
+from prefine.ingest.parse import parse_row
+from prefine.ingest.record import Record, RowError
+from prefine.ingest.rows import RawRow, parse_object
+from prefine.measure.ches.scores import ches
 from prefine.pair.select import select
+from prefine.pair.settings import Pairs
 from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.look import rows, states
-from prefine.recipe import File, Pairs, Recipe, Rule, Runtime, Source, parse_recipe
+from prefine.plan.look import read_table, states
+from prefine.recipe import Recipe, Resolved, parse_recipe
 from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
+from prefine.settings import File, Runtime
 from tests.made import explicit
+from tests.rules import make_rule
 from tests.unit.test_formats import ROWS
 
 quick = settings(max_examples=60, deadline=None)
@@ -130,10 +137,11 @@ def damaged(draw: Any, row: Any) -> Any:
     return row
 
 
-@pytest.mark.parametrize("layout", sorted(ADAPTERS))
+@pytest.mark.parametrize("layout", sorted(map(format_of, layouts.LAYOUTS)))
 def test_a_damaged_row_is_read_or_quarantined_but_never_a_crash(layout: str) -> None:
     good, more = LAYOUTS[layout]
-    domain = next(iter(good["responses"])) if layout == "domains" else None
+    if layout == "domains":
+        more = {"domain": next(iter(good["responses"]))}
     num_read = 0
 
     @settings(max_examples=40, deadline=None)
@@ -142,10 +150,9 @@ def test_a_damaged_row_is_read_or_quarantined_but_never_a_crash(layout: str) -> 
         nonlocal num_read
         row = damaged(data.draw, good)
         text = data.draw(st.sampled_from(["plain", "html"]))
-        source = Source(name="made", files=("f",), format=layout, text=text, domain=domain, **more)
-        context = Context(source, {}, TABLES_OF)
+        source = layout_named(layout)(name="made", files=("f",), text=text, **more)
 
-        found = parse_row(RawRow(1, row, None, b""), ADAPTERS[layout], context)
+        found = parse_row(RawRow(1, row, None, b""), source, Context({}, TABLES_OF))
 
         assert isinstance(found, Record | RowError)
         if isinstance(found, Record):
@@ -172,7 +179,7 @@ def test_conversations_part_where_they_stop_being_equal(
     common: list[Message], a: list[Message], b: list[Message]
 ) -> None:
     try:
-        length, mismatch = part([*common, *a], [*common, *b])
+        length, mismatch = common_prompt([*common, *a], [*common, *b])
     except RowError:
         return
 
@@ -262,7 +269,7 @@ rules = st.lists(
 
 
 def built(found: list[dict[str, Any]]) -> tuple[Rule, ...]:
-    return tuple(Rule(name=f"r{n}", **rule) for n, rule in enumerate(found))
+    return tuple(make_rule(name=f"r{n}", **rule) for n, rule in enumerate(found))
 
 
 @quick
@@ -271,8 +278,8 @@ def test_one_verdict_a_pair_in_any_order(
     frame: pl.DataFrame, found: list[dict[str, Any]], rng: random.Random
 ) -> None:
     order = rng.sample(range(frame.height), frame.height)
-    judged, log = judge(frame, built(found), COLUMNS, 3)
-    again, _ = judge(frame[order], built(found), COLUMNS, 3)
+    judged, log = apply_rules(frame, built(found), COLUMNS, 3)
+    again, _ = apply_rules(frame[order], built(found), COLUMNS, 3)
 
     assert judged["pair_id"].to_list() == sorted(frame["pair_id"])
     assert judged.select("pair_id", "verdict", "rule", "value").equals(
@@ -288,7 +295,7 @@ def test_a_higher_bar_never_keeps_more_and_nothing_missing_passes(
     frame: pl.DataFrame, bar: float, more: float
 ) -> None:
     def kept(value: float) -> set[str]:
-        judged, _ = judge(frame, built([{"column": "margin", "minimum": value}]), COLUMNS, 0)
+        judged, _ = apply_rules(frame, built([{"column": "margin", "minimum": value}]), COLUMNS, 0)
         return set(judged.filter(pl.col("verdict") == "keep")["pair_id"])
 
     present = frame.filter(pl.col("margin").fill_nan(None).is_not_null())
@@ -302,8 +309,8 @@ def test_swapping_the_sides_negates_the_margin_and_mirrors_the_verdict(frame: pl
     low = built([{"column": "margin", "minimum": 0.5}])
     high = built([{"column": "margin", "maximum": -0.5}])
 
-    one, _ = judge(frame, low, COLUMNS, 0)
-    other, _ = judge(mirrored, high, COLUMNS, 0)
+    one, _ = apply_rules(frame, low, COLUMNS, 0)
+    other, _ = apply_rules(mirrored, high, COLUMNS, 0)
 
     assert one["verdict"].to_list() == other["verdict"].to_list()
 
@@ -375,9 +382,9 @@ def test_rows_in_are_rows_read_plus_quarantined_and_pairs_are_kept_plus_dropped(
         manifest = json.loads((Path(name) / "out" / "manifest.json").read_text())
 
         assert read.rows_in == len(found)
-        assert read.rows_in == read.rows_out + rows(plan, runtime, "quarantine").height
-        pairs = rows(plan, runtime, "pairs")
-        assert rows(plan, runtime, "decisions").height == pairs.height
+        assert read.rows_in == read.rows_out + read_table(plan, runtime, "quarantine").height
+        pairs = read_table(plan, runtime, "pairs")
+        assert read_table(plan, runtime, "decisions").height == pairs.height
         assert pairs["pair_id"].is_unique().all()
         kept = sum(manifest["splits"].values())
         assert kept + sum(manifest["dropped"].values()) == pairs.height == manifest["num_pairs"]
@@ -456,11 +463,11 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
     runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
     plan = make_plan(parse_recipe(FULL), runtime)
-    base = plan.recipe.model_dump(mode="json")
+    base = plan.resolved.model_dump(mode="json")
     same: list[tuple[Any, ...]] = []
     for path, value in _leaves(base):
         if value is None or (
-            isinstance(value, str) and path[-1] not in {"name", "license", "sha256"}
+            isinstance(value, str) and path[-1] not in {"name", "license", "sha256", "digest"}
         ):
             continue
         changed = json.loads(json.dumps(base))
@@ -468,13 +475,16 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
         for key in path[:-1]:
             inner = inner[key]
         inner[path[-1]] = _changed(value)
-        recipe = Recipe.model_validate(changed)
-        if make_plan(recipe, runtime).steps[-1].fingerprint == plan.steps[-1].fingerprint:
+        if path[-1] == "name":  # files are listed by what they belong to
+            changed["files"] |= {f"{key}x": files for key, files in changed["files"].items()}
+        resolved = Resolved.model_validate(changed)
+        if make_plan(resolved, runtime).steps[-1].fingerprint == plan.steps[-1].fingerprint:
             same.append(path)
 
     assert same == [
-        ("sources", 0, "resolved", 0, "num_bytes"),
-        ("measures", 5, "resolved", 0, "num_bytes"),
+        ("recipe", "shards"),  # what it comes to is in `shards`
+        ("files", "source made", 0, "num_bytes"),
+        ("files", "measure target", 0, "num_bytes"),
     ]
 
 

@@ -7,11 +7,11 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefine.measure.clusters import centres, components
-from prefine.measure.near_pairs import counted, directed
-from prefine.measure.ngrams import runs, shared
-from prefine.measure.overlap import overlaps
-from prefine.measure.words import keys_of, word_shingles, words_of
+from prefine.measure.near_duplicates.pairs import counted, directed
+from prefine.text.clusters import centres, components
+from prefine.text.ngrams import runs, shared
+from prefine.text.overlap import overlaps
+from prefine.text.words import keys_of, word_shingles, words_of
 
 quick = settings(max_examples=60, deadline=None)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from prefine.measure.agreement import noise_floor, together
+from prefine.measure.reward.agreement import noise_floor, together
 
 
 def test_the_floor_is_one_step_of_the_type() -> None:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from prefine.measure.ches import ches, shared_beginning
-from prefine.serve.hidden import masked_sums
+from prefine.measure.ches.scores import ches, shared_beginning
+from prefine.serve.local.hidden import masked_sums
 
 
 def test_the_worked_example() -> None:

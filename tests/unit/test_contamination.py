@@ -9,13 +9,14 @@ from typer.testing import CliRunner
 
 from prefine.cli import app
 from prefine.errors import DataError, RecipeError
-from prefine.measure import ngrams
-from prefine.measure.ngrams import runs, shared
-from prefine.measure.words import words_of
 from prefine.plan import make_plan, publish_plan
-from prefine.plan.look import dossier, rows
-from prefine.recipe import Runtime, parse_recipe
+from prefine.plan.look import dossier, read_table
+from prefine.recipe import parse_recipe
 from prefine.schema import prompt_id
+from prefine.settings import Runtime
+from prefine.text import ngrams
+from prefine.text.ngrams import runs, shared
+from prefine.text.words import words_of
 from tests.made import assistant, explicit, run_recipe, table, turn, user
 
 RIVER = "A man stands at a river with a wolf a goat and a cabbage and one small boat"
@@ -92,6 +93,23 @@ def test_prompts_tell_the_benchmark_text_that_they_show_the_most_of(
     assert named["other"]["contamination_benchmark"] is None
 
 
+@pytest.mark.parametrize("names", [("puzzles", "riddles"), ("riddles", "puzzles")])
+def test_a_text_of_two_benchmarks_is_that_of_the_first(
+    write_lines: Any, tmp_path: Path, names: tuple[str, str]
+) -> None:
+    prompts = [f"Is {n} a prime number, or is it not?" for n in range(300)]
+    write_lines([explicit(text, "yes", "no") for text in prompts])
+    for name in names:
+        write_lines([{"prompt": text} for text in prompts], f"{name}.jsonl")
+    benchmarks = ", ".join(f"{{name: {name}, files: [{name}.jsonl]}}" for name in names)
+    recipe = RECIPE.replace("{name: puzzles, files: [puzzles.jsonl]}", benchmarks)
+    assert recipe != RECIPE
+
+    found = table(recipe, tmp_path, "measure_contamination")
+
+    assert found["contamination_benchmark"].unique().to_list() == [names[0]]
+
+
 def test_one_turn_of_a_conversation_is_enough(write_lines: Any, tmp_path: Path) -> None:
     asked = [turn("system", "Be brief."), user("Hi"), assistant("Hello"), user("Name a colour")]
     sides = {"chosen": [assistant("red")], "rejected": [assistant("no")]}
@@ -124,10 +142,10 @@ def test_rules_drop_the_manifest_counts_and_explain_shows_the_text(
     assert manifest["dropped"] == {"leaked": 1}
     counts = {"texts": 1, "prompts_exact": 0, "prompts_overlap": 1}
     assert manifest["benchmarks"] == {"puzzles": counts, "primes": counts | {"prompts_overlap": 0}}
-    refused = rows(plan, runtime, "quarantine")
+    refused = read_table(plan, runtime, "quarantine")
     assert sorted(refused["reason"]) == ["missing_value", "prompt_empty"]
     assert set(refused["source"]) == {"puzzles"}
-    leaked = rows(plan, runtime, "decisions").filter(pl.col("rule") == "leaked")["pair_id"][0]
+    leaked = read_table(plan, runtime, "decisions").filter(pl.col("rule") == "leaked")["pair_id"][0]
     matches = dossier(plan, runtime, leaked).matches
     assert matches.rows() == [("puzzles", RIVER, "puzzles.jsonl", 1)]
     shown = CliRunner().invoke(app, ["explain", leaked, "--root", runtime.root])

@@ -6,10 +6,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from prefine.decide.explain import explained
-from prefine.decide.rules import judge
-from prefine.recipe import Rule, parse_recipe, rule_columns
+from prefine.decide import apply_rules, explained
 from prefine.schema import Column, Flip
+from tests.rules import make_rule, make_rules
 
 COLUMNS = {
     "margin": Column("margin", pa.float64(), "", Flip.NEGATE),
@@ -38,14 +37,14 @@ def facts(**columns: list[Any]) -> pl.DataFrame:
 
 
 def verdicts(frame: pl.DataFrame, *rules: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
-    found, _ = judge(frame, tuple(Rule(**rule) for rule in rules), COLUMNS, 0)
-    rows = found.select("pair_id", "verdict", "rule").rows()
+    decided, _ = apply_rules(frame, make_rules(*rules), COLUMNS, 0)
+    rows = decided.select("pair_id", "verdict", "rule").rows()
     return {name: (verdict, rule) for name, verdict, rule in rows}
 
 
 def kept(frame: pl.DataFrame, *rules: dict[str, Any]) -> list[str]:
-    found = verdicts(frame, *rules)
-    return sorted(name for name, (verdict, _) in found.items() if verdict in {"keep", "flip"})
+    decided = verdicts(frame, *rules)
+    return sorted(name for name, (verdict, _) in decided.items() if verdict in {"keep", "flip"})
 
 
 @pytest.mark.parametrize(
@@ -168,12 +167,12 @@ def test_a_pair_without_a_value_is_last_in_a_cap() -> None:
 def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
     frame = facts(margin=[-5.0, 0.0, 1.0, 2.0])
     rules = (
-        Rule(name="turn", column="margin", flip_when={"maximum": -4}),
-        Rule(name="low", column="margin", minimum=1),
-        Rule(name="look", column="margin", hold_when={"minimum": 4}),
+        make_rule(name="turn", column="margin", flip_when={"maximum": -4}),
+        make_rule(name="low", column="margin", minimum=1),
+        make_rule(name="look", column="margin", hold_when={"minimum": 4}),
     )
 
-    _, log = judge(frame, rules, COLUMNS, 0)
+    _, log = apply_rules(frame, rules, COLUMNS, 0)
 
     assert log == [
         {"rule": "turn", "in": 4, "dropped": 0, "held": 0, "flipped": 1},
@@ -221,53 +220,33 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
 def test_the_explanation_is_a_plain_sentence(
     rule: dict[str, Any], columns: dict[str, list[Any]], sentence: str
 ) -> None:
-    rules = (Rule(**rule),)
-    found, _ = judge(facts(**columns), rules, COLUMNS, 0)
+    rules = make_rules(rule)
+    decided, _ = apply_rules(facts(**columns), rules, COLUMNS, 0)
 
-    assert explained(found, rules)["explanation"].to_list() == [sentence]
+    assert explained(decided, rules)["explanation"].to_list() == [sentence]
 
 
 def test_a_cap_is_explained_by_its_number() -> None:
-    rules = (Rule(name="few", cap=1, per="source", order_by="-margin"),)
-    found, _ = judge(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0)
-    told = dict(explained(found, rules).select("pair_id", "explanation").iter_rows())
+    rules = (make_rule(name="few", cap=1, per="source", order_by="-margin"),)
+    decided, _ = apply_rules(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0)
+    explanations = dict(explained(decided, rules).select("pair_id", "explanation").iter_rows())
 
-    assert told["p0"] == "dropped by few: number 2 of its source, where 1 are kept"
-
-
-def test_every_column_of_a_pair_says_how_it_flips() -> None:
-    recipe = parse_recipe(
-        "name: made\nsources: [{name: a, files: [b]}]\nmeasures:\n"
-        "  - {kind: lengths}\n  - {kind: cosine}\n  - {kind: near_duplicates}\n"
-        "  - {kind: prompt_topics}\n  - {kind: prompt_neighbours}\n"
-        "  - {kind: target_similarity, files: [c]}\n"
-        "  - {kind: reward/bootstrap}\n"
-        "  - {kind: ches/transformers, weights: {model: a/b}}\n"
-        "  - {kind: reward/transformers, weights: {model: a/b}}\n"
-    )
-    columns = rule_columns(recipe)
-
-    for column in columns.values():
-        assert (column.partner is not None) == (column.flip is Flip.SWAP)
-        if column.partner is not None:
-            assert columns[column.partner].partner == column.name
-    for name in ("reward_margin", "bootstrap_margin", "chars_gap", "rating_gap", "strength"):
-        assert columns[name].flip is Flip.NEGATE
+    assert explanations["p0"] == "dropped by few: number 2 of its source, where 1 are kept"
 
 
 def test_a_pair_that_fell_after_a_flip_says_so() -> None:
     rules = (
-        Rule(name="turn", column="margin", flip_when={"maximum": 0}),
-        Rule(name="too_long", column="chosen_chars", maximum=15),
+        make_rule(name="turn", column="margin", flip_when={"maximum": 0}),
+        make_rule(name="too_long", column="chosen_chars", maximum=15),
     )
     frame = facts(margin=[-1.0, 1.0], chosen_chars=[10, 10], rejected_chars=[20, 20])
 
-    judged, _ = judge(frame, rules, COLUMNS, 0)
-    found = explained(judged, rules).sort("pair_id")
+    decided, _ = apply_rules(frame, rules, COLUMNS, 0)
+    decisions = explained(decided, rules).sort("pair_id")
 
-    assert found["verdict"].to_list() == ["drop", "keep"]
-    assert found["flipped_by"].to_list() == ["turn", None]
-    assert found["explanation"][0] == (
+    assert decisions["verdict"].to_list() == ["drop", "keep"]
+    assert decisions["flipped_by"].to_list() == ["turn", None]
+    assert decisions["explanation"][0] == (
         "dropped by too_long: chosen_chars is 20, above 15; seen as flipped by turn"
     )
 
@@ -277,19 +256,19 @@ def test_a_pair_that_fell_after_a_flip_says_so() -> None:
     [(0.98002, "margin is 0.98002, above 0.98"), (1e20, "margin is 1e+20, above 0.98")],
 )
 def test_value_and_threshold_are_never_shown_as_equal(value: float, expected: str) -> None:
-    rules = (Rule(column="margin", maximum=0.98),)
+    rules = (make_rule(column="margin", maximum=0.98),)
 
-    judged, _ = judge(facts(margin=[value]), rules, COLUMNS, 0)
+    decided, _ = apply_rules(facts(margin=[value]), rules, COLUMNS, 0)
 
-    assert explained(judged, rules)["explanation"][0].endswith(expected)
+    assert explained(decided, rules)["explanation"][0].endswith(expected)
 
 
 def test_a_missing_value_that_must_differ_is_called_missing() -> None:
-    rules = (Rule(column="source", differs="b"),)
+    rules = (make_rule(column="source", differs="b"),)
 
-    judged, _ = judge(facts(source=[None]), rules, COLUMNS, 0)
+    decided, _ = apply_rules(facts(source=[None]), rules, COLUMNS, 0)
 
-    assert explained(judged, rules)["explanation"][0].endswith("is missing, which passes no test")
+    assert explained(decided, rules)["explanation"][0].endswith("is missing, which passes no test")
 
 
 def test_exempt_pairs_pass_and_count_in_no_cap_and_no_quantile() -> None:

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.serve.dialect import Dialect, Version, parse
-from prefine.serve.lanes import RequestError
+from prefine.serve.vllm.dialect import Dialect, Version, parse
+from prefine.serve.vllm.lanes import RequestError
 
 IDS = [np.array([5, 6], np.int32), np.array([7], np.int32)]
 

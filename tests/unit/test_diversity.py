@@ -12,16 +12,17 @@ import pytest
 
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.examples import example_text
-from prefine.ingest.files import RawRow
 from prefine.ingest.record import RowError
-from prefine.measure.embeddings import Vectors
-from prefine.measure.entropy import RESOLUTION, entropy_of, knn_entropy
-from prefine.measure.nearest import nearest
-from prefine.measure.targets import places_of, ranked
-from prefine.measure.topics import fit, named
+from prefine.ingest.rows import RawRow
+from prefine.measure.prompt_neighbours.entropy import RESOLUTION, entropy_of, knn_entropy
+from prefine.measure.prompt_topics import PromptTopics, with_names
+from prefine.measure.target_similarity import places_of, ranks_and_scores
 from prefine.plan import make_plan
-from prefine.recipe import PromptTopics, Runtime, parse_recipe
+from prefine.recipe import parse_recipe
 from prefine.schema import prompt_id
+from prefine.search.nearest import nearest
+from prefine.settings import Runtime
+from prefine.tables.embeddings import Vectors
 from tests.made import call, explicit, table, user
 
 RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "
@@ -64,7 +65,7 @@ def test_equally_near_vectors_come_in_the_order_of_their_places() -> None:
 def test_topics_are_the_groups_that_are_there() -> None:
     vectors = grouped(6, 40)
 
-    centres = fit(vectors, PromptTopics(kind="prompt_topics", topics=6), seed=3)
+    centres = PromptTopics(kind="prompt_topics", topics=6).centres(vectors, seed=3)
 
     label = (vectors @ centres.T).argmax(axis=1).reshape(6, 40)
     assert (label == label[:, :1]).all()
@@ -75,8 +76,8 @@ def test_topics_are_the_groups_that_are_there() -> None:
 def test_there_are_no_more_topics_than_prompts() -> None:
     config = PromptTopics(kind="prompt_topics", topics=9)
 
-    assert len(fit(unit([[1, 0], [0, 1]]), config, seed=0)) == 2
-    assert len(fit(grouped(5, 20), PromptTopics(kind="prompt_topics"), seed=0)) == 10
+    assert len(config.centres(unit([[1, 0], [0, 1]]), seed=0)) == 2
+    assert len(PromptTopics(kind="prompt_topics").centres(grouped(5, 20), seed=0)) == 10
 
 
 def test_a_topic_is_named_by_its_most_central_prompt_and_a_blank_has_none() -> None:
@@ -88,7 +89,7 @@ def test_a_topic_is_named_by_its_most_central_prompt_and_a_blank_has_none() -> N
         }
     )
 
-    found = named(frame)
+    found = with_names(frame)
 
     assert found["prompt_topic"].to_list() == ["b", "b", "c", "b", None]
     assert found["prompt_topic_size"].to_list() == [3, 3, 1, 3, None]
@@ -101,7 +102,7 @@ def test_ranks_and_scores_are_those_worked_out_by_hand() -> None:
     rest = np.sqrt(1 - np.square(to_first) - np.square(to_second))
     vectors = np.stack([to_first, to_second, rest], axis=1).astype(np.float32)
 
-    best, score = ranked(vectors, np.eye(3, dtype=np.float32)[:2])
+    best, score = ranks_and_scores(vectors, np.eye(3, dtype=np.float32)[:2])
 
     assert best.tolist() == [1, 1, 2, 3]
     assert score == pytest.approx([-1, -0.5, -1.2925, -1.7925], abs=5e-5)
@@ -116,7 +117,10 @@ def test_ranks_do_not_depend_on_where_a_prompt_stands() -> None:
     vectors[150:] = vectors[3]
     order = np.random.default_rng(2).permutation(len(vectors))
 
-    straight, mixed = ranked(vectors, examples), ranked(vectors[order], examples)
+    straight, mixed = (
+        ranks_and_scores(vectors, examples),
+        ranks_and_scores(vectors[order], examples),
+    )
 
     for one, other in zip(straight, mixed, strict=True):
         assert (one[order] == other).all()
@@ -166,11 +170,10 @@ def test_equal_vectors_are_counted_and_too_few_have_no_entropy() -> None:
 THREADS = """
 import hashlib
 import numpy as np
-from prefine.measure.entropy import entropy_of
-from prefine.measure.nearest import nearest
-from prefine.measure.targets import ranked
-from prefine.measure.topics import fit
-from prefine.recipe import PromptTopics
+from prefine.measure.prompt_neighbours.entropy import entropy_of
+from prefine.search.nearest import nearest
+from prefine.measure.target_similarity import ranks_and_scores
+from prefine.measure.prompt_topics import PromptTopics
 rng = np.random.default_rng(0)
 vectors = rng.normal(size=(40, 64))[rng.integers(0, 40, 5000)] + rng.normal(size=(5000, 64))
 vectors[100:150] = vectors[7]
@@ -178,8 +181,8 @@ vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.f
 digest = hashlib.sha256()
 for part in nearest(vectors, vectors, 9):
     digest.update(part.tobytes())
-digest.update(fit(vectors, PromptTopics(kind="prompt_topics"), 0).tobytes())
-for part in ranked(vectors, vectors[:40]):
+digest.update(PromptTopics(kind="prompt_topics").centres(vectors, 0).tobytes())
+for part in ranks_and_scores(vectors, vectors[:40]):
     digest.update(part.tobytes())
 print(digest.hexdigest(), entropy_of(vectors, 5))
 """

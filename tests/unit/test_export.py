@@ -10,8 +10,8 @@ import pytest
 
 from prefine.errors import DataError, RecipeError
 from prefine.export.publish import problems_of
+from prefine.export.settings import RESERVED
 from prefine.plan import publish_plan
-from prefine.recipe import RESERVED
 from prefine.store import Store
 from tests.made import assistant, explicit, run_recipe, turn, user
 
@@ -47,7 +47,7 @@ def test_layout_a_has_prompt_chosen_and_rejected_apart(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("rows")
 def test_layout_b_holds_the_prompt_in_both_sides(tmp_path: Path) -> None:
-    out = published(tmp_path, f"{RECIPE}export: {{layout: implicit}}\n")
+    out = published(tmp_path, f"{RECIPE}export: {{target: {{kind: trl, prompt: implicit}}}}\n")
     found = pl.read_parquet(out / "data" / "*.parquet").row(0, named=True)
 
     assert "prompt" not in found

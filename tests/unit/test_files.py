@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.files import digest_of_source, layout_of, raw_rows
-from prefine.ingest.read import first_record
+from prefine.ingest.detect import first_record
+from prefine.ingest.files import digest_of_source, file_type, raw_rows
 from prefine.ingest.record import Reason
 from tests.made import explicit
+from tests.unit.test_formats import ROWS as LAYOUT_ROWS
 
 ROWS = [{"a": 1, "b": "x"}, {"a": 2, "b": "ü"}]
 LIMIT = 2**20
@@ -235,8 +236,8 @@ def test_csv_rows_with_other_cells_than_names_are_told(tmp_path: Path) -> None:
         ("X.JSON.XZ", (".json", ".xz")),
     ],
 )
-def test_a_name_announces_its_layout(path: str, expected: tuple[str, str]) -> None:
-    assert layout_of(path) == expected
+def test_a_name_announces_its_file_type(path: str, expected: tuple[str, str]) -> None:
+    assert file_type(path) == expected
 
 
 def test_detection_shows_the_first_canonical_row(tmp_path: Path) -> None:
@@ -251,4 +252,16 @@ def test_detection_shows_the_first_canonical_row(tmp_path: Path) -> None:
         "response 0": "Hello.",
         "response 1": "No.",
         "labels": "pair 0 against 1: a",
+    }
+
+
+def test_detection_shows_the_raw_row_of_a_layout_that_needs_options(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(jsonl([LAYOUT_ROWS["domains"]]))
+
+    found, record = first_record(str(path))
+
+    assert found.format == "domains"
+    assert {name: json.loads(text) for name, text in record.items()} == {
+        "row": LAYOUT_ROWS["domains"]
     }

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.formats import ADAPTERS, detect, fitting
+from prefine.ingest.detect import detect, fitting
+from prefine.ingest.layouts import LAYOUTS, format_of
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind, Winner
 from tests.made import assistant, explicit, read_record, read_row, turn, user
@@ -241,7 +242,7 @@ def test_a_row_fits_its_own_layout_and_no_other(layout: str) -> None:
 
 
 def test_every_layout_but_the_described_one_has_a_row_here() -> None:
-    assert set(ADAPTERS) - {"columns"} == set(ROWS)
+    assert {format_of(layout) for layout in LAYOUTS} - {"columns"} == set(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -354,7 +355,7 @@ def test_every_preference_of_alpaca_eval_has_its_meaning(value: Any, winner: str
 
 
 def test_the_wanted_domain_is_rated_above_the_others() -> None:
-    found = read_row(ROWS["domains"], "domains", format="domains", domain="business")
+    found = read_row(ROWS["domains"], "domains", domain="business")
 
     assert isinstance(found, Record)
     assert [label.rating for label in found.labels] == [0.0, 1.0]
@@ -434,7 +435,6 @@ def test_a_layout_is_recognised_past_rows_that_fit_none() -> None:
         ("finegrained", {"preference": [0, 1]}, Reason.WRONG_TYPE),
         ("h4", {"prompt": "Something else."}, Reason.PROMPT_DIFFERS),
         ("trl_unpaired", {"label": "yes"}, Reason.UNKNOWN_LABEL),
-        ("fastchat", {}, Reason.LOOKUP_MISSING),
     ],
 )
 def test_a_row_that_cannot_be_read_says_why(
@@ -444,3 +444,10 @@ def test_a_row_that_cannot_be_read_says_why(
 
     assert isinstance(found, RowError)
     assert found.reason is reason
+
+
+def test_a_judgement_of_an_unknown_question_says_so() -> None:
+    found = read_row(ROWS["fastchat"], "fastchat", tables={"questions": {"files": ["q.jsonl"]}})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.LOOKUP_MISSING

@@ -1,11 +1,19 @@
 """The house rules that a machine can check."""
 
 import ast
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from prefine.decide import CHECKS
+from prefine.export.targets import TARGETS
+from prefine.ingest.layout import Layout
+from prefine.ingest.layouts import LAYOUTS, format_of
+from prefine.measure import MEASURES
 
 PROJECT = Path(__file__).parents[2]
 MODULES = sorted([*(PROJECT / "src").rglob("*.py"), *(PROJECT / "flows").rglob("*.py")])
@@ -29,9 +37,49 @@ def test_the_readme_is_short() -> None:
     assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= 220
 
 
-def test_a_plan_is_made_without_a_model_library() -> None:
-    loaded = "import prefine.plan, sys; print({'torch', 'transformers'} & sys.modules.keys())"
+@pytest.mark.parametrize(
+    ("imported", "absent"),
+    [
+        ("prefine.plan", {"torch", "transformers", "faiss"}),
+        ("prefine.recipe", {"torch", "transformers", "faiss", "httpx"}),
+        ("prefine.cli", {"torch", "faiss", "polars", "prefect"}),
+        ("prefine.text.distinct", {"torch", "faiss", "prefine.step", "prefine.store"}),
+        ("prefine.search.index", {"torch", "faiss", "prefine.step", "prefine.store"}),
+    ],
+)
+def test_an_import_loads_only_what_it_needs(imported: str, absent: set[str]) -> None:
+    script = f"import {imported}, sys; print(sorted({absent} & sys.modules.keys()))"
 
-    said = subprocess.run([sys.executable, "-c", loaded], check=True, capture_output=True)
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
-    assert said.stdout.decode().strip() == "set()"
+    assert done.stdout.decode().strip() == "[]"
+
+
+MODULE_OF = {measure.kind_name(): measure.__module__ for measure in MEASURES}
+
+
+@pytest.mark.parametrize("kind", MODULE_OF)
+def test_a_kind_of_measure_is_the_module_or_package_of_its_name(kind: str) -> None:
+    expected = f"prefine.measure.{kind.replace('/', '.')}"
+
+    assert MODULE_OF[kind] in {expected, f"{expected}.measure"}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=format_of)
+def test_a_layout_is_the_module_of_its_format(layout: type[Layout]) -> None:
+    assert layout.__module__ == f"prefine.ingest.layouts.{format_of(layout)}"
+
+
+def test_kinds_are_told_apart_in_their_own_modules_alone() -> None:
+    classes = {cls.__name__ for cls in (*MEASURES, *LAYOUTS, *CHECKS, *TARGETS)}
+    sites = re.compile(rf"isinstance\([^)]*\b({'|'.join(classes)})\b|case ({'|'.join(classes)})\(")
+
+    assert [str(path) for path in MODULES if sites.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_room_is_larger_than_a_sixth_of_the_house() -> None:
+    lines: Counter[Path] = Counter()
+    for path in MODULES:
+        lines[path.parent] += len(path.read_text(encoding="utf-8").splitlines())
+
+    assert max(lines.values()) < 0.16 * lines.total()

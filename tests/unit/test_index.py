@@ -9,10 +9,12 @@ import faiss
 import numpy as np
 import pytest
 
-from prefine.measure.index import Found, built, lists_for, ranked, without
-from prefine.measure.lists import nearest_of, pooled, trained
-from prefine.measure.rows import Rows, storage_of
-from prefine.recipe import Runtime, Search
+from prefine.search.index import Found, built, lists_for, ranked, without
+from prefine.search.kmeans import list_centres
+from prefine.search.pool import nearest_of, pooled
+from prefine.search.settings import Search
+from prefine.search.storage import StoredVectors, storage_of
+from prefine.settings import Runtime
 
 IVF = {"exact_up_to": 1, "sampled": 1000}
 
@@ -49,7 +51,7 @@ def joined(
     ids = [f"{number:06d}" for number in range(len(vectors))]
     settings = {"config": Search(**config), "runtime": runtime or Runtime(), "seed": 0}
     with built(ids, blocks, count=count, **settings) as (index, notes):
-        for mine, found in index.join(count):
+        for mine, found in index.knn_self_join(count):
             places[mine], values[mine] = found
     return places, values, notes
 
@@ -157,7 +159,7 @@ def test_rows_are_kept_as_they_are_rounded_and_leave_no_file(
     vectors, places = clustered(100), np.random.default_rng(0).permutation(100)
     for storage, off in (("float32", 0.0), ("float16", 2**-11), ("sq8", 0.005)):
         for on_disk in (False, True):
-            with Rows(100, 32, storage, on_disk=on_disk) as rows:
+            with StoredVectors(100, 32, storage, on_disk=on_disk) as rows:
                 rows.train(vectors)
                 rows.put(places, vectors[places])
                 found = rows.get(np.arange(100))
@@ -187,7 +189,7 @@ def test_centres_are_the_directions_of_what_lies_together() -> None:
     sample = np.array([[1, 0], [0.8, 0.6], [-1, 0], [-0.8, 0.6], [0.8, -0.6], [-0.8, -0.6]])
 
     with pooled() as pool:
-        centres = trained(sample.astype(np.float32), 2, pool)
+        centres = list_centres(sample.astype(np.float32), 2, pool)
 
     assert sorted(centres.round(6).tolist()) == [[-1, 0], [1, 0]]
 
@@ -196,7 +198,7 @@ def test_an_empty_list_gets_what_fits_worst() -> None:
     sample = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
 
     with pooled() as pool:
-        centres = trained(sample, 2, pool)
+        centres = list_centres(sample, 2, pool)
 
     assert sorted(centres.tolist()) == [[0, 1], [1, 0]]
 

@@ -1,10 +1,12 @@
 import pytest
 from pydantic import ValidationError
 
-from prefine.measure.judge import both_orders, summary, turns, wording
-from prefine.recipe import VllmJudge, Weights
+from prefine.measure.judge.answers import both_orders, summary
+from prefine.measure.judge.vllm import VllmJudge
+from prefine.measure.judge.wording import question, turns
 from prefine.schema import Flip
-from prefine.serve.judge import Answer
+from prefine.serve.vllm.judge import Answer
+from prefine.settings import Weights
 from tests.made import assistant, user
 
 
@@ -45,7 +47,9 @@ def test_marks_in_a_response_are_left_as_they_are() -> None:
         wording="{principle}|{conversation}|{first}|{second}|{other}", principle="{first}!"
     )
 
-    text = wording(config, [user("{second}?"), assistant("so")], "one {principle}", "two")
+    text = question(
+        config.question_wording, [user("{second}?"), assistant("so")], "one {principle}", "two"
+    )
 
     assert text == "{first}!|user: {second}?\n\nassistant: so|one {principle}|two|{other}"
 
@@ -53,10 +57,14 @@ def test_marks_in_a_response_are_left_as_they_are() -> None:
 def test_the_question_asks_for_what_can_be_read() -> None:
     asked = [user("Why?")]
 
-    assert wording(judge(), asked, "x", "y").endswith("Say A or B and nothing else.")
-    assert "`Verdict: A` or `Verdict: B`" in wording(judge(reasoning_tokens=9), asked, "x", "y")
-    assert turns(asked) in wording(judge(), asked, "x", "y")
-    assert judge().principle in wording(judge(), asked, "x", "y")
+    assert question(judge().question_wording, asked, "x", "y").endswith(
+        "Say A or B and nothing else."
+    )
+    assert "`Verdict: A` or `Verdict: B`" in question(
+        judge(reasoning_tokens=9).question_wording, asked, "x", "y"
+    )
+    assert turns(asked) in question(judge().question_wording, asked, "x", "y")
+    assert judge().principle in question(judge().question_wording, asked, "x", "y")
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError
-from prefine.measure.bootstrap import fold_of
 from prefine.measure.cosine import cosines
+from prefine.measure.reward.bootstrap import fold_of
 from prefine.schema import prompt_id
 from tests.made import explicit, table, user
 

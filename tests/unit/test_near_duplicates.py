@@ -8,16 +8,18 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prefine.measure.clusters import centres, components
-from prefine.measure.near_pairs import counted
-from prefine.measure.overlap import overlaps
-from prefine.measure.semantic import near
-from prefine.measure.sketches import candidates, chance_missed, rows_per_band, sketches
-from prefine.measure.words import character_shingles, keys_of, word_shingles, words_of
+from prefine.measure.near_duplicates import NearDuplicates
+from prefine.measure.near_duplicates.pairs import counted
+from prefine.measure.near_duplicates.semantic import near
 from prefine.plan import publish_plan
-from prefine.plan.look import rows
-from prefine.recipe import NearDuplicates, Runtime, Search
+from prefine.plan.look import read_table
 from prefine.schema import prompt_id
+from prefine.search.settings import Search
+from prefine.settings import Runtime
+from prefine.text.clusters import centres, components
+from prefine.text.overlap import overlaps
+from prefine.text.sketches import candidates, chance_missed, rows_per_band, sketches
+from prefine.text.words import character_shingles, keys_of, word_shingles, words_of
 from tests.made import explicit, run_recipe, table, user
 
 RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "
@@ -350,7 +352,7 @@ def test_a_chain_is_several_clusters_and_stays_on_one_side_of_the_split(
     sides = [{texts[text] for text in found} for found in split.values()]
     assert not sides[0] & sides[1]
     assert all(sides)
-    found = rows(plan, runtime, "prompt_clusters")
+    found = read_table(plan, runtime, "prompt_clusters")
     assert found["prompt_component"].n_unique() == 20
     assert found["prompt_cluster"].n_unique() >= 40
     assert found["prompt_cluster_size"].max() <= 9

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.pair import outcomes
+from prefine.pair.build import outcomes
 from prefine.pair.select import Couple, fate, select
-from prefine.recipe import Pairs, parse_recipe
+from prefine.pair.settings import Pairs
+from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
 from tests.made import table
 

@@ -13,9 +13,10 @@ import pytest
 
 from prefine.errors import DataError, RecipeError
 from prefine.plan import make_plan, run_plan, servers
-from prefine.plan.look import last_plan, rows
-from prefine.plan.servers import launches
-from prefine.recipe import Recipe, Runtime, parse_recipe
+from prefine.plan.look import last_plan, read_table
+from prefine.plan.servers import servers_for
+from prefine.recipe import Resolved, parse_recipe
+from prefine.settings import Runtime
 from prefine.step import Manifest
 from prefine.store import Store
 from tests.made import byte_tokenizer, explicit, run_recipe
@@ -74,7 +75,8 @@ def test_a_new_threshold_measures_nothing_again(runtime: Runtime) -> None:
         def advance(self, step: Any, manifest: Any) -> None:
             self.did.append(step.name)
 
-        def rows(self, count: int) -> None: ...
+        def expect(self, count: int) -> None: ...
+        def done(self, count: int) -> None: ...
 
     first, second, third = Seen(), Seen(), Seen()
     run_plan(make_plan(parse_recipe(RECIPE), runtime), runtime, first)
@@ -109,7 +111,7 @@ def test_a_resolved_recipe_is_not_read_again(runtime: Runtime, tmp_path: Path) -
     plan = make_plan(parse_recipe(RECIPE), runtime)
     (tmp_path / "rows.jsonl").unlink()
 
-    again = make_plan(Recipe.model_validate_json(plan.recipe.model_dump_json()), runtime)
+    again = make_plan(Resolved.model_validate_json(plan.resolved.model_dump_json()), runtime)
 
     assert [step.fingerprint for step in again.steps] == [step.fingerprint for step in plan.steps]
 
@@ -154,7 +156,7 @@ def test_the_right_hash_is_accepted(runtime: Runtime, tmp_path: Path) -> None:
 
 
 def test_a_layout_is_recognised_before_anything_runs(runtime: Runtime, tmp_path: Path) -> None:
-    file = make_plan(parse_recipe(RECIPE), runtime).recipe.sources[0].resolved[0]
+    (file,) = make_plan(parse_recipe(RECIPE), runtime).resolved.files["source made"]
 
     assert file.format == "trl_explicit"
     assert file.reason == "`prompt` is a list of messages beside `chosen` and `rejected`"
@@ -165,7 +167,7 @@ def test_quarantined_rows_say_where_they_stood(runtime: Runtime, tmp_path: Path)
     path.write_text(path.read_text() + '{"prompt": "cut\n' + '{"prompt": null}\n')
     plan, settings = run_recipe(RECIPE, tmp_path)
 
-    found = rows(plan, settings, "quarantine")
+    found = read_table(plan, settings, "quarantine")
 
     assert found.select("file", "row", "reason").rows() == [
         ("rows.jsonl", 7, "not_json"),
@@ -190,7 +192,7 @@ def test_the_same_pairs_in_two_files_and_layouts_are_one(tmp_path: Path, write_l
         "[{name: made, files: [rows.jsonl]}, {name: other, files: [hh.jsonl.gz]}]",
     )
 
-    pairs = rows(*run_recipe(recipe, tmp_path), "pairs")
+    pairs = read_table(*run_recipe(recipe, tmp_path), "pairs")
 
     assert pairs.height == 6
     assert sorted(pairs["num_sources"]) == [1, 1, 2, 2, 2, 2]
@@ -205,6 +207,15 @@ def test_the_latest_run_below_a_root_is_found_by_name(runtime: Runtime, tmp_path
     assert last_plan(runtime, "made").recipe.name == "made"
     with pytest.raises(RecipeError, match="no run of a recipe `third`"):
         last_plan(runtime, "third")
+
+
+def test_a_run_of_another_version_is_one_sentence(runtime: Runtime, tmp_path: Path) -> None:
+    plan, _ = run_recipe(RECIPE, tmp_path)
+    (path,) = (Path(runtime.root) / "recipes").glob("*.yaml")
+    path.write_text(path.read_text().replace("shards:", "shardss:"))
+
+    with pytest.raises(RecipeError, match="was not written by this version of prefine"):
+        last_plan(runtime, plan.recipe.name)
 
 
 def test_several_processes_write_the_same_bytes(tmp_path: Path, write_lines: Any) -> None:
@@ -230,16 +241,18 @@ def test_servers_are_started_for_what_asks_them() -> None:
         "  - {kind: judge/vllm, served_model: c, weights: {model: x/c}}\n"
     )
 
-    found = launches(parse_recipe(text), ("judge", "rm", "ches", "encoder", "rm"))
+    resolved = Resolved(recipe=parse_recipe(text), shards=1, files={}, models={})
 
-    assert [(one.name, one.model, one.task, one.dtype, one.max_tokens) for one in found] == [
+    found = servers_for(resolved, ("judge", "rm", "ches", "encoder", "rm"))
+
+    assert [(one.name, one.served_model, one.task, one.dtype, one.max_tokens) for one in found] == [
         ("judge", "c", "judge", "bfloat16", 16_384),
         ("rm", "a", "reward", "bfloat16", 9),
         ("ches", "b", "hidden", "float32", 16_384),
         ("encoder", "minilm", "embed", "float32", 64),
     ]
     with pytest.raises(RecipeError, match="started for `x`; the measures with servers are: rm"):
-        launches(parse_recipe(text), ("x",))
+        servers_for(resolved, ("x",))
 
 
 def test_an_encoder_is_served_while_examples_are_to_be_embedded(

@@ -1,4 +1,4 @@
-"""Displacement pressure, by hand and from the sums of a small policy."""
+"""Displacement pressure, by hand and from the means of a small policy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +9,11 @@ import polars as pl
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.measure.index import built
 from prefine.measure.pressure import pressures
-from prefine.recipe import Runtime, Search, parse_recipe
+from prefine.recipe import parse_recipe
+from prefine.search.index import built
+from prefine.search.settings import Search
+from prefine.settings import Runtime
 from tests.made import explicit, llama, table
 
 REJECTED = np.array([[4, 0], [3, 1], [0, 5], [9, 9]], np.float32)
@@ -58,7 +60,7 @@ def test_who_is_alone_has_no_pressure() -> None:
     assert np.isnan(found).all()
 
 
-def test_pressure_is_that_of_the_stored_sums(tmp_path: Path, write_lines: Any) -> None:
+def test_pressure_is_that_of_the_stored_means(tmp_path: Path, write_lines: Any) -> None:
     llama("policy", tmp_path / "policy")
     rows = [explicit(f"Is it {n}?", f"Yes, it is {n}.", f"No {n * 7}") for n in range(5)]
     write_lines([*rows, explicit("Hm?", "x" * 90, "No")])
@@ -70,10 +72,10 @@ def test_pressure_is_that_of_the_stored_sums(tmp_path: Path, write_lines: Any) -
     )
 
     found = table(recipe, tmp_path, "facts")
-    sums = table(recipe, tmp_path, "sums_ches")
+    means = table(recipe, tmp_path, "mean_states_ches")
 
     assert found["pressure_reason"].drop_nulls().to_list() == ["no_sums"]
-    mean = {name: np.array(m) for name, _, m in sums.iter_rows()}
+    mean = {name: np.array(m) for name, _, m in means.iter_rows()}
     read = found.filter(pl.col("pressure").is_not_null())
     couples = list(read.select("chosen_id", "rejected_id").iter_rows())
     for column, side in (("pressure", 0), ("pressure_reversed", 1)):
@@ -85,7 +87,7 @@ def test_pressure_is_that_of_the_stored_sums(tmp_path: Path, write_lines: Any) -
             assert value == pytest.approx(expected, rel=1e-5)
 
 
-def test_pressure_needs_stored_sums() -> None:
+def test_pressure_needs_stored_states() -> None:
     text = (
         "name: made\nsources: [{name: a, files: [b]}]\nmeasures:\n"
         "  - {kind: ches/transformers, weights: {model: a/b}}\n  - {kind: pressure}\n"

@@ -6,8 +6,8 @@ import pytest
 from pydantic import BaseModel
 
 from prefine.errors import RecipeError
-from prefine.recipe import Recipe, Runtime, load_recipe, parse_recipe
-from prefine.recipe.base import Part
+from prefine.recipe import Recipe, load_recipe, parse_recipe
+from prefine.settings import Inputs, Model, Part, Runtime, Weights
 
 GOOD = """
 name: made
@@ -155,12 +155,27 @@ def test_a_location_is_no_part_of_the_identity() -> None:
 
 
 def test_a_model_folder_is_known_by_its_bytes() -> None:
-    from prefine.recipe import Weights
+    one, other = Weights(model="/one/place"), Weights(model="/other/place")
 
-    here = Weights(model="/one/place", digest="abc")
+    def identity(weights: Weights, digest: str) -> dict[str, object]:
+        models = {weights.key: Model(model=weights.model, digest=digest)}
+        return weights.identity(Inputs(models=models))
 
-    assert here.identity() == Weights(model="/other/place", digest="abc").identity()
-    assert here.identity() != Weights(model="/one/place", digest="abd").identity()
+    assert identity(one, "abc") == identity(other, "abc") == {"digest": "abc"}
+    assert identity(one, "abc") != identity(one, "abd")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("files: [a.jsonl]", "files: [a.jsonl], resolved: []"),
+        ("kind: lengths", "kind: lengths, tokenizer: {model: a/b, digest: abc}"),
+        ("name: made", "files: {}\nname: made"),
+        ("name: made", "models: {}\nname: made"),
+    ],
+)
+def test_nothing_that_is_found_out_can_be_written(change: tuple[str, str]) -> None:
+    assert "unknown key" in problems(GOOD.replace(*change))
 
 
 def _fields(model: type[BaseModel]) -> set[str]:

@@ -7,10 +7,10 @@ from prefine.schema import (
     Flip,
     hash_unit,
     pair_id,
-    partition_of,
     prompt_id,
     ratio,
     response_id,
+    shard_of,
 )
 from tests.made import assistant, turn, user
 
@@ -37,10 +37,10 @@ def test_roles_and_borders_between_turns_are_part_of_the_id() -> None:
 
 def test_all_rows_of_a_prompt_share_a_partition() -> None:
     names = [prompt_id([user(str(n))]) for n in range(2000)]
-    parts = [partition_of(name, 7) for name in names]
+    parts = [shard_of(name, 7) for name in names]
 
     assert set(parts) == set(range(7))
-    assert parts == [partition_of(name, 7) for name in names]
+    assert parts == [shard_of(name, 7) for name in names]
 
 
 def test_a_seeded_number_depends_on_seed_purpose_and_key_alone() -> None:

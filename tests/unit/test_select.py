@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from prefine.decide import apply_rules, explained
 from prefine.decide.balance import balanced
-from prefine.decide.diverse import Graph, graph_of, greedy
-from prefine.decide.explain import explained
-from prefine.decide.limits import Nearby, nearby
-from prefine.decide.rules import judge
-from prefine.errors import RecipeError
-from prefine.recipe import Diverse, Rule, parse_recipe
+from prefine.decide.diverse import Diverse, greedy
+from prefine.decide.neighbours import Graph, Nearby, graph_of, nearby
+from tests.rules import make_rule, make_rules
 from tests.unit.test_decide import COLUMNS, facts
 
 quick = settings(max_examples=60, deadline=None)
@@ -203,8 +201,8 @@ def near_of(count: int, edges: list[tuple[int, int, float]], blank: tuple[int, .
 def kept(
     frame: pl.DataFrame, *rules: dict[str, Any], near: Nearby | None = None, seed: int = 0
 ) -> set[str]:
-    found, _ = judge(frame, tuple(Rule(**rule) for rule in rules), COLUMNS, seed, near=near)
-    return set(found.filter(pl.col("verdict").is_in(["keep", "flip"]))["pair_id"])
+    decided, _ = apply_rules(frame, make_rules(*rules), COLUMNS, seed, near=near)
+    return set(decided.filter(pl.col("verdict").is_in(["keep", "flip"]))["pair_id"])
 
 
 DIVERSE = {"order_by": "-margin", "diverse": {"by": "spread"}}
@@ -344,28 +342,9 @@ def test_counts_are_exact_nested_and_blind_to_the_order_of_rows(
     ],
 )
 def test_the_explanation_says_what_made_the_order(more: dict[str, Any], sentence: str) -> None:
-    rules = (Rule(name="few", budget=1, order_by="-margin", **more),)
-    judged, _ = judge(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0, near=near_of(2, []))
+    rules = (make_rule(name="few", budget=1, order_by="-margin", **more),)
+    decided, _ = apply_rules(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0, near=near_of(2, []))
 
-    told = dict(explained(judged, rules).select("pair_id", "explanation").iter_rows())
+    explanations = dict(explained(decided, rules).select("pair_id", "explanation").iter_rows())
 
-    assert told["p0"] == f"dropped by few: number 2 of a budget of 1{sentence}"
-
-
-@pytest.mark.parametrize(
-    ("rule", "message"),
-    [
-        ("{budget: 5, diverse: {}}", "add the measure `prompt_neighbours`"),
-        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap` and `budget`"),
-        ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
-        ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),
-        ("{budget: 5, diverse: {by: cluster}}", "input should be 'cover' or 'spread'"),
-    ],
-)
-def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> None:
-    start = "name: made\nsources: [{name: a, files: [b]}]\nmeasures: [{kind: cosine}]\n"
-
-    with pytest.raises(RecipeError) as caught:
-        parse_recipe(f"{start}rules: [{rule}]\n")
-
-    assert message in str(caught.value)
+    assert explanations["p0"] == f"dropped by few: number 2 of a budget of 1{sentence}"

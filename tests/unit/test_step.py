@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from prefine.errors import IntegrityError, ServiceError
-from prefine.recipe import Runtime
+from prefine.settings import Runtime
 from prefine.step import Counts, Step, Work, load_manifest, run_step
 from prefine.store import Draft, ParquetDraft, Store
 

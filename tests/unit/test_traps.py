@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.columns import ranking
-from prefine.ingest.formats import fitting
+from prefine.ingest.detect import fitting
+from prefine.ingest.layouts.columns.columnmap import RankingColumn
+from prefine.ingest.layouts.columns.labels import ranking
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.recipe import RankingColumn
 from prefine.schema import Kind
 from tests.made import assistant, explicit, read_record, read_row, run_recipe, table, turn, user
 from tests.unit.test_formats import ROWS, said, winners

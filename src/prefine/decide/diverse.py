@@ -1,119 +1,80 @@
-"""Greedy selection of prompts that are good and unlike each other.
+"""Greedy selection of prompts by quality and diversity: facility location and k-center.
 
-What comes in: who is near whom, and a quality a prompt. What goes out: the order in which they are
-taken. What never happens: an order that depends on how many are wanted; a larger budget takes the
-same ones first.
-
-Each time the prompt with the largest ``quality * gain ** weight`` is taken. With c(j) the largest
-cosine of j to a taken one (1 for a taken one itself, 0 where none is listed), and u(i) the largest
-that an unlisted one could have, which is that of the last in the list of i, the gain of i is
+Each step takes the prompt with the largest ``quality * gain ** weight``. With c(j) the largest
+cosine of j to a taken prompt (1 for a taken prompt itself, 0 where none is listed), and u(i) the
+largest cosine that an unlisted prompt could have, which is that of the last in the list of i, the
+gain of i is
 
     cover   sum over i and its neighbours j of max(0, s(i, j) - c(j))       facility location
     spread  1 - max(c(i), u(i))                                             k-center
 
-No gain grows while others are taken, so a gain that was computed earlier is a bound, and only the
-first in line is computed again (lazy greedy): the order is that of computing them all each time.
-Two prompts are neighbours when one lists the other; cosines below 0 count as 0. With complete lists
-u is 0, and this is the greedy algorithm itself. With shorter ones ``cover`` counts what is not
-listed as cosine 0, and ``spread`` as u. Of 3,118 real prompts 500 were chosen, without a quality.
-Their mean log distance was -0.239 by ``cover`` with complete lists and -0.272 with 32 neighbours,
--0.081 and -0.079 by ``spread`` (-0.432 where it counted unlisted ones as 0), and -0.689 at random.
+The order does not depend on the budget: a larger budget takes the same prompts first. No gain grows
+while others are taken, so an earlier gain is an upper bound, and only the first in the queue is
+computed again (lazy greedy); the order is that of computing all gains each time. Two prompts are
+neighbours when one lists the other; cosines below 0 count as 0.
+
+With complete lists u is 0, and this is the exact greedy algorithm. With shorter lists ``cover``
+counts an unlisted prompt as cosine 0, and ``spread`` as u. Of 3,118 real prompts 500 were chosen,
+without a quality. Their mean log distance was -0.239 by ``cover`` with complete lists and -0.272
+with 32 neighbours, -0.081 and -0.079 by ``spread`` (-0.432 where it counted unlisted prompts as 0),
+and -0.689 at random.
 
 Source: Nemhauser, Wolsey and Fisher 1978 (facility location), Gonzalez 1985 (k-center), Minoux 1978
 (lazy evaluation), Lindgren, Wu and Dimakis 2016 (lists of neighbours in place of all cosines).
 """
 
 from heapq import heapify, heappop, heapreplace
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
+from pydantic import Field
 
-from prefine.recipe import Diverse
-
-Floats = npt.NDArray[np.float64]
-Places = npt.NDArray[np.int64]
+from prefine.decide.neighbours import Floats, Graph, Places
+from prefine.settings import Part
 
 
-class Graph(NamedTuple):
-    """Which prompts are near which: row i has the neighbours at ``starts[i]:starts[i + 1]``."""
+class Diverse(Part):
+    """Prefer pairs whose prompts are unlike those already taken.
 
-    starts: Places
-    places: Places
-    similarities: Floats
-    """Cosines in [0, 1]."""
-    bounds: Floats
-    """The largest cosine that an unlisted prompt could have, in [0, 1], shape (places,)."""
-
-    def within(self, chosen: Places) -> "Graph":
-        """Return what is left of the graph among some places, which are numbered anew, in order.
-
-        Args:
-            chosen: The places, sorted.
-        """
-        number = np.full(len(self.starts) - 1, -1)
-        number[chosen] = np.arange(len(chosen))
-        sources = number[np.repeat(np.arange(len(number)), np.diff(self.starts))]
-        targets = number[self.places]
-        inside = (sources >= 0) & (targets >= 0)
-        starts = _starts(sources[inside], len(chosen))
-        return Graph(starts, targets[inside], self.similarities[inside], self.bounds[chosen])
-
-
-def graph_of(bounds: Floats, sources: Places, targets: Places, similarities: Floats) -> Graph:
-    """Lay out edges by source, each in both directions, once.
-
-    Args:
-        bounds: The largest cosine that an unlisted prompt could have, for each place.
-        sources: One end of each edge.
-        targets: The other end.
-        similarities: Cosines; an edge that is given twice has the larger one.
+    Pairs are taken one by one: the next has the largest quality times diversity ** ``weight``.
+    Quality is the rank in ``order_by`` as a share (1 is the best, and every pair without
+    ``order_by``); diversity is what ``by`` names, from the measure ``prompt_neighbours``. The
+    second pair of a prompt comes after the first pairs of all prompts, and a pair without a value
+    to order by, or with a blank prompt, after all others.
     """
-    count = len(bounds)
-    used = (sources != targets) & (similarities > 0)
-    here, there = sources[used].astype(np.int64), targets[used].astype(np.int64)
-    similar = np.concatenate([similarities[used]] * 2)
-    edges = np.concatenate([here * count + there, there * count + here])
-    order = np.argsort(edges)
-    edges = edges[order]
-    first = np.flatnonzero(np.diff(edges, prepend=-1))
-    largest = np.maximum.reduceat(similar[order], first) if len(first) else similar
-    rows, columns = np.divmod(edges[first], count)
-    clipped = np.clip(bounds, 0.0, 1.0)
-    return Graph(_starts(rows, count), columns, np.minimum(largest, 1.0), clipped)
 
-
-def _starts(rows: Places, count: int) -> Places:
-    """Return where each row begins, and where the last one ends."""
-    ends = np.cumsum(np.bincount(rows, minlength=count))
-    return np.concatenate([[0], ends]).astype(np.int64)
+    by: Literal["cover", "spread"] = "cover"
+    """``cover``: facility location, how much nearer the prompts of all remaining pairs come to a
+    taken one. ``spread``: k-center, the distance of the prompt to the nearest taken one."""
+    weight: float = Field(default=1.0, gt=0, le=100)
+    """Exponent of the diversity: 1 counts it as much as quality."""
 
 
 def greedy(graph: Graph, quality: Floats, tie: Floats, config: Diverse) -> Places:
     """Return the prompts in the order in which they are taken.
 
     Args:
-        graph: Who is near whom.
+        graph: Which prompts are near which.
         quality: Above 0, shape (prompts,).
         tie: The smaller goes first where gains and qualities are equal; shape (prompts,).
-        config: Which gain, and its exponent.
+        config: The gain, and its exponent.
     """
     covered = np.zeros(len(quality)) if config.by == "cover" else graph.bounds.copy()
     gain = _cover if config.by == "cover" else _spread
     worth = [float(value) for value in quality]
-    waiting = [
+    queue = [
         (-worth[i] * gain(graph, covered, i) ** config.weight, -worth[i], float(tie[i]), i)
         for i in range(len(worth))
     ]
-    heapify(waiting)
+    heapify(queue)
     order: list[int] = []
-    while waiting:
-        known, minus_quality, by, i = waiting[0]
+    while queue:
+        known, minus_quality, by, i = queue[0]
         now = -worth[i] * gain(graph, covered, i) ** config.weight
         if now > known:
-            heapreplace(waiting, (now, minus_quality, by, i))
+            heapreplace(queue, (now, minus_quality, by, i))
             continue
-        heappop(waiting)
+        heappop(queue)
         order.append(i)
         _take(graph, covered, i)
     return np.array(order, np.int64)

@@ -1,7 +1,6 @@
-"""The manifest of a data set: what went in, what came out, and everything between.
+"""The manifest of a data set: what went in, what came out, and every count between.
 
-What comes in: the manifests of all steps. What goes out: counts by reason, versions, fingerprints.
-What never happens: a time, a path of this machine, or a number that was not counted.
+It holds no time and no path of the machine.
 """
 
 from collections import Counter
@@ -12,8 +11,8 @@ from typing import NamedTuple
 
 import orjson
 
-from prefine.recipe import Recipe
-from prefine.schema.json import Json, is_array
+from prefine.export.curation import Curation
+from prefine.settings.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
 LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "rensa", "torch")
@@ -41,15 +40,17 @@ def verdicts_of(work: Work) -> Verdicts:
     return Verdicts(counted.total(), flipped, dict(sorted(dropped.items())))
 
 
-def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts: Verdicts) -> Json:
+def manifest_of(
+    work: Work, curation: Curation, splits: Mapping[str, int], verdicts: Verdicts
+) -> Json:
     """Return what is known about the data set, but for its files."""
-    steps = {step.name: _manifests(work, step) for step in work.step.upstream}
-    read = [_source(source.name, steps[f"ingest_{source.name}"]) for source in recipe.sources]
+    steps = {step.name: _manifests(work, step) for step in work.step.ancestors().values()}
+    read = [_source(name, steps[f"ingest_{name}"]) for name in curation.sources]
     decided = steps["decide"][0]
-    identity = orjson.dumps(recipe.identity(), option=orjson.OPT_SORT_KEYS)
+    identity = orjson.dumps(curation.identity, option=orjson.OPT_SORT_KEYS)
     return {
         "prefine": version("prefine"),
-        "name": recipe.name,
+        "name": curation.name,
         "recipe_sha256": sha256(identity).hexdigest(),
         "fingerprint": work.step.fingerprint,
         "versions": {name: version(name) for name in LIBRARIES},
@@ -60,8 +61,10 @@ def manifest_of(work: Work, recipe: Recipe, splits: Mapping[str, int], verdicts:
         "rules": decided.notes["rules"],
         "dropped": verdicts.dropped,
         "num_flipped": verdicts.num_flipped,
+        "target": curation.export.target.kind_name(),
+        "rows_per_pair": curation.export.target.rows_per_pair,
         "splits": dict(splits),
-        "models": _models(recipe),
+        "models": list(curation.models),
         "chats": _distinct(steps, "chat"),
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
@@ -90,14 +93,6 @@ def _source(name: str, manifests: list[Manifest]) -> Json:
         "quarantined": _sum(m.dropped for m in manifests),
         "labels": _sum(m.notes["labels"] for m in manifests),
     }
-
-
-def _models(recipe: Recipe) -> list[Json]:
-    return [
-        {"measure": measure.kind, **weights.identity()}
-        for measure in recipe.measures
-        if (weights := getattr(measure, "weights", None)) is not None
-    ]
 
 
 def _distinct(steps: Mapping[str, list[Manifest]], key: str) -> Json:

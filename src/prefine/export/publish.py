@@ -1,8 +1,6 @@
-"""Copy a finished export to where the user wants it.
+"""Copy a finished export to its output folder, manifest last; check a published data set.
 
-What comes in: the export step's folder below the root. What goes out: the same files in the output
-folder, the manifest last. What never happens: a stale shard that stays, or a folder of somebody
-else's files that is written into.
+Stale shards of an earlier data set are removed, and a folder of other files is not written to.
 """
 
 from hashlib import sha256
@@ -11,7 +9,7 @@ from pathlib import PurePosixPath
 import orjson
 
 from prefine.errors import DataError, IntegrityError, RecipeError
-from prefine.schema.json import Json, is_array, is_object
+from prefine.settings.json import Json, is_array, is_object
 from prefine.step import Step
 from prefine.store import Store, sha256_of
 
@@ -125,7 +123,8 @@ def problems_of(output: Store) -> list[str]:
         for split, count in manifest["splits"].items()
         if rows.get(split, 0) != count
     ]
-    total = sum(manifest["splits"].values()) + sum(manifest["dropped"].values())
+    kept = sum(manifest["splits"].values()) // manifest.get("rows_per_pair", 1)
+    total = kept + sum(manifest["dropped"].values())
     if total != manifest["num_pairs"]:
         found.append(f"kept and dropped pairs are {total}, not {manifest['num_pairs']}")
     return found

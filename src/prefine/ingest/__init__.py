@@ -1,5 +1,1 @@
-"""Ingest: raw files become prompts, responses and judgements, partitioned by prompt.
-
-What comes in: files in some forty published spellings. What goes out: the house's tables, and a
-quarantine. What never happens: a row that vanishes, or a layout that is guessed.
-"""
+"""Read source files: raw rows become prompts, responses and judgements, partitioned by prompt."""

@@ -1,73 +1,77 @@
-"""Examples of what a model is to be good at: files of texts that pairs are compared with.
-
-What comes in: the resolved files of a ``target_similarity`` measure or of a benchmark. What goes
-out: one text a row, and a quarantine. What never happens: an example that becomes a prompt of the
-data.
-"""
+"""Read examples: files of texts that prompts are compared with, one text per row."""
 
 from collections import Counter
+from functools import partial
 
 import pyarrow as pa
 
-from prefine.ingest.columns import value_at, values_at
-from prefine.ingest.files import RawRow, raw_rows
-from prefine.ingest.read import location, rejected, require_unchanged
-from prefine.ingest.record import Reason, RowError, messages, text
-from prefine.recipe import Benchmark, TargetSimilarity
+from prefine.ingest.batch import quarantine_row
+from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.messages import messages
+from prefine.ingest.paths import LIST, value_at, values_at
+from prefine.ingest.record import Reason, RowError
+from prefine.ingest.rows import RawRow
+from prefine.ingest.values import text
 from prefine.schema import QUARANTINE, prompt_id
-from prefine.schema.json import Json, is_array
-from prefine.step import Counts, Work
+from prefine.settings import Inputs
+from prefine.settings.json import Json, is_array
+from prefine.step import Counts, StepSpec, Work
+from prefine.tables.examples import EXAMPLES, Examples
 
-EXAMPLES = pa.schema(
-    [
-        pa.field("example_id", pa.large_string(), False),
-        pa.field("text", pa.large_string(), False),
-        pa.field("file", pa.large_string(), False),
-        pa.field("row", pa.int64(), False),
-    ]
-)
-"""One row an example as found; equal texts have equal ids."""
+EXAMPLES_VERSION = 2
+"""Raised whenever the bytes that ``run_examples`` writes change."""
 
-Examples = TargetSimilarity | Benchmark
-
-_BATCH = 10_000
+_BATCH_ROWS = 10_000
 
 
-def read_examples(work: Work, config: Examples) -> Counts:
-    """Read one file of examples; its number is the shard.
+def examples_spec(examples: Examples, inputs: Inputs) -> StepSpec:
+    """Return the step that reads the files of some examples.
 
     Args:
-        work: Writes ``examples_NAME`` and ``quarantine``.
-        config: The measure or the benchmark, resolved.
+        examples: Those of a measure.
+        inputs: What their files are.
     """
+    return StepSpec(
+        name=examples.table,
+        version=EXAMPLES_VERSION,
+        run=partial(run_examples, examples=examples),
+        reads=(),
+        writes={examples.table: EXAMPLES, "quarantine": QUARANTINE},
+        config=examples.identity(inputs),
+        num_parts=len(inputs.files[examples.file_set.key]),
+    )
+
+
+def run_examples(work: Work, examples: Examples) -> Counts:
+    """Read one file of examples; its number is the shard."""
     assert work.shard is not None, "files are read one by one"
-    file = config.resolved[work.shard]
+    file = work.files(examples.file_set.key)[work.shard]
     require_unchanged(file, work.runtime.data)
     facts = {"file": file.sha256[:12]}
-    found: list[Json] = []
-    refused: list[Json] = []
+    rows: list[Json] = []
+    rejected: list[Json] = []
     dropped: Counter[str] = Counter()
     num_read = 0
-    for row in raw_rows(location(file.path, work.runtime.data), config.max_row_bytes):
+    for row in raw_rows(location(file.path, work.runtime.data), examples.max_row_bytes):
         try:
-            said = example_text(row, config.text)
-            name = prompt_id([{"role": "user", "content": said}])
-            found.append({**facts, "example_id": name, "text": said, "row": row.number})
+            example = example_text(row, examples.text)
+            name = prompt_id([{"role": "user", "content": example}])
+            rows.append({**facts, "example_id": name, "text": example, "row": row.number})
             num_read += 1
         except RowError as error:
-            refused.append({**facts, "source": config.name, **rejected(row, error)})
+            rejected.append({**facts, "source": examples.name, **quarantine_row(row, error)})
             dropped[error.reason] += 1
-        if len(found) + len(refused) >= _BATCH:
-            _flush(work, config, found, refused)
-    _flush(work, config, found, refused)
+        if len(rows) + len(rejected) >= _BATCH_ROWS:
+            _flush(work, examples, rows, rejected)
+    _flush(work, examples, rows, rejected)
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
 
 
-def _flush(work: Work, config: Examples, found: list[Json], refused: list[Json]) -> None:
-    work.emit(f"examples_{config.name}", pa.Table.from_pylist(found, schema=EXAMPLES))
-    work.emit("quarantine", pa.Table.from_pylist(refused, schema=QUARANTINE))
-    found.clear()
-    refused.clear()
+def _flush(work: Work, examples: Examples, rows: list[Json], rejected: list[Json]) -> None:
+    work.emit(examples.table, pa.Table.from_pylist(rows, schema=EXAMPLES))
+    work.emit("quarantine", pa.Table.from_pylist(rejected, schema=QUARANTINE))
+    rows.clear()
+    rejected.clear()
 
 
 def example_text(row: RawRow, path: str) -> str:
@@ -81,13 +85,13 @@ def example_text(row: RawRow, path: str) -> str:
     if row.value is None or row.error is not None:
         assert row.error is not None, "a row without a value says why"
         raise row.error
-    value = values_at(row.value, path) if "[]" in path else value_at(row.value, path)
+    value = values_at(row.value, path) if LIST in path else value_at(row.value, path)
     if is_array(value) and all(isinstance(item, str) for item in value):
-        said = "\n\n".join(str(item) for item in value)
+        example = "\n\n".join(str(item) for item in value)
     elif is_array(value):
-        said = "\n\n".join(turn["content"] for turn in messages(value, path))
+        example = "\n\n".join(turn["content"] for turn in messages(value, path))
     else:
-        said = text(value, path)
-    if not said.strip():
+        example = text(value, path)
+    if not example.strip():
         raise RowError(Reason.PROMPT_EMPTY, f"`{path}` is blank")
-    return said
+    return example

@@ -1,58 +1,54 @@
-"""Raw rows out of files: JSONL, JSON, CSV, Parquet, XLSX and ``hf://``, plain or compressed.
+"""Read raw rows from files: JSONL, JSON, CSV, Parquet, XLSX and ``hf://``, plain or compressed."""
 
-What comes in: a path. What goes out: numbered rows, parsed or with the reason why they cannot be.
-What never happens: a row that is skipped, a file held in memory beyond what its format needs.
-"""
-
-import csv
 import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
-from typing import IO, Any, NamedTuple, cast
-from zipfile import BadZipFile
+from typing import IO, Any, cast
 
-import orjson
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fsspec.spec import AbstractBufferedFile  # pyright: ignore[reportMissingTypeStubs]
 
 from prefine.errors import DataError, ServiceError
-from prefine.ingest.record import Reason, RowError
-from prefine.schema.json import Json, is_array, is_object
+from prefine.ingest.rows import (
+    RawRow,
+    as_row,
+    csv_rows,
+    json_rows,
+    jsonl_rows,
+    parquet_rows,
+    xlsx_rows,
+)
+from prefine.settings import File
 from prefine.store import filesystem, sha256_of
 
-FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
+FILE_TYPES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
 COMPRESSIONS = (".gz", ".xz", ".zst", ".zstd")
-MAX_JSON_BYTES = 2 * 2**30
-"""A ``.json`` array is parsed in one piece; beyond this size it must become JSONL first."""
-_BATCH = 1024
 
 
-class RawRow(NamedTuple):
-    """One row of a file."""
+def file_type(path: str) -> tuple[str, str]:
+    """Return the file type and the compression by the file name, as suffixes.
 
-    number: int
-    """From 1: the line of a JSONL file, the place in an array, the row of a table."""
-    value: Json | None
-    """The parsed row; null when it could not be parsed."""
-    error: RowError | None
-    raw: bytes
-    """The beginning of the row as it stands in the file, for quarantine."""
-
-
-def layout_of(path: str) -> tuple[str, str]:
-    """Return the format and the compression that a file name announces, as suffixes."""
+    Raises:
+        DataError: The name has no known suffix.
+    """
     suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
     compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    kind = suffixes[-1] if suffixes and suffixes[-1] in FORMATS else ""
+    kind = suffixes[-1] if suffixes and suffixes[-1] in FILE_TYPES else ""
     if not kind:
-        known = " ".join(FORMATS)
+        known = " ".join(FILE_TYPES)
         raise DataError(f"{path}: the file name ends on none of {known} (plain, .gz, .xz, .zst)")
     return kind, compression
+
+
+def location(path: str, data: str) -> str:
+    """Return where a file lies: relative paths are below the data folder."""
+    if "://" in path or PurePosixPath(path).is_absolute():
+        return path
+    return f"{data.rstrip('/')}/{path}"
 
 
 def raw_rows(path: str, max_row_bytes: int) -> Iterator[RawRow]:
@@ -68,7 +64,7 @@ def raw_rows(path: str, max_row_bytes: int) -> Iterator[RawRow]:
     if path.startswith("hf://"):
         yield from _hf_rows(path)
         return
-    kind, compression = layout_of(path)
+    kind, compression = file_type(path)
     with _readable(path), _open(path, compression) as stream:
         yield from _dispatch(kind, stream, path, max_row_bytes)
 
@@ -100,9 +96,21 @@ def digest_of_source(path: str) -> tuple[str, int]:
         from prefine.ingest.hub import hub_digest
 
         return hub_digest(path)
-    layout_of(path)
+    file_type(path)
     with _readable(path):
         return sha256_of(*filesystem(path))
+
+
+def require_unchanged(file: File, data: str) -> None:
+    """Refuse bytes that are not those the recipe was resolved with.
+
+    Raises:
+        DataError: The file has other bytes.
+    """
+    path = location(file.path, data)
+    digest, _ = digest_of_source(path)
+    if digest != file.sha256:
+        raise DataError(f"{path}: its bytes have changed since the run was planned; run it again")
 
 
 def _open(path: str, compression: str) -> IO[bytes]:
@@ -122,156 +130,18 @@ def _open(path: str, compression: str) -> IO[bytes]:
 
 def _dispatch(kind: str, stream: IO[bytes], path: str, limit: int) -> Iterator[RawRow]:
     if kind in {".jsonl", ".ndjson"}:
-        return _lines(stream, limit)
+        return jsonl_rows(stream, limit)
     if kind == ".json":
-        return _array(stream, path)
+        return json_rows(stream, path)
     if kind in {".csv", ".tsv"}:
-        return _csv(stream, path, "\t" if kind == ".tsv" else ",", limit)
+        return csv_rows(stream, path, "\t" if kind == ".tsv" else ",", limit)
     if kind == ".parquet":
-        return _parquet(stream, path)
-    return _xlsx(stream, path)
-
-
-def parse_object(raw: bytes, number: int) -> RawRow:
-    """Parse one JSON object."""
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        reason = Reason.NOT_JSON
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            reason = Reason.INVALID_UTF8
-        return RawRow(number, None, RowError(reason, str(error)), raw)
-    return _object(value, number, raw)
-
-
-def _object(value: object, number: int, raw: bytes = b"") -> RawRow:
-    if not is_object(value):
-        error = RowError(Reason.NOT_AN_OBJECT, "the row is not an object with keys")
-        return RawRow(number, None, error, raw or orjson.dumps(value))
-    return RawRow(number, value, None, raw)
-
-
-def _lines(stream: IO[bytes], limit: int) -> Iterator[RawRow]:
-    number = 0
-    while line := stream.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            beginning, rest = line[:_BATCH], line
-            while rest and not rest.endswith(b"\n"):
-                rest = stream.readline(limit)
-            error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
-            yield RawRow(number, None, error, beginning)
-            continue
-        stripped = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-        if stripped:
-            yield parse_object(stripped, number)
-
-
-def _array(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    data = stream.read(MAX_JSON_BYTES + 1)
-    if len(data) > MAX_JSON_BYTES:
-        raise DataError(f"{path}: a JSON array over 2 GiB; turn it into JSONL, one object a line")
-    try:
-        value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from error
-    if not is_array(value):
-        raise DataError(f"{path}: holds one JSON value that is not an array of rows")
-    for index, item in enumerate(value):
-        yield _object(item, index + 1)
-
-
-def _csv(stream: IO[bytes], path: str, delimiter: str, limit: int) -> Iterator[RawRow]:
-    csv.field_size_limit(2**31 - 1)
-    lines = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    try:
-        header = _header(next(reader, list[str]()), path)
-        for index, cells in enumerate(reader):
-            if cells:
-                yield _cells(header, cells, index + 1, limit)
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not readable as CSV ({error})") from error
-    finally:
-        lines.detach()
-
-
-def _header(names: Sequence[object], path: str) -> list[str]:
-    """Refuse a name that stands twice: one of its columns would be lost."""
-    header = [str(name) for name in names]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns of the same name: {', '.join(twice)}; rename one")
-    return header
-
-
-def _cells(header: list[str], cells: list[str], number: int, limit: int) -> RawRow:
-    raw = ",".join(cells).encode("utf-8", "surrogateescape")
-    error = None
-    if len(cells) != len(header):
-        text = f"{len(cells)} cells under {len(header)} column names"
-        error = RowError(Reason.WRONG_COLUMNS, text)
-    elif len(raw) > limit:
-        error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
-    else:
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError as found:
-            error = RowError(Reason.INVALID_UTF8, str(found))
-    if error is not None:
-        return RawRow(number, None, error, raw[:_BATCH])
-    return RawRow(number, dict(zip(header, cells, strict=True)), None, raw)
-
-
-def _parquet(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    try:
-        file = pq.ParquetFile(io.BytesIO(stream.read()) if not stream.seekable() else stream)
-        _header(file.schema_arrow.names, path)
-        number = 0
-        for batch in file.iter_batches(batch_size=_BATCH):
-            for value in batch.to_pylist():
-                number += 1
-                yield _object(value, number)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
-
-
-def _xlsx(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise DataError(f"{path}: reading XLSX needs `pip install prefine[xlsx]`") from error
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error})") from error
-    rows = book.worksheets[0].iter_rows(values_only=True)
-    names = list(next(rows, ()))
-    while names and names[-1] is None:
-        names.pop()
-    named = [f"column {i + 1}" if name is None else name for i, name in enumerate(names)]
-    header = _header(named, path)
-    for index, cells in enumerate(rows):
-        beyond = any(cell is not None for cell in cells[len(header) :])
-        if beyond:
-            error = RowError(Reason.WRONG_COLUMNS, "a cell stands under no column name")
-            yield RawRow(index + 1, None, error, orjson.dumps(cells, default=str))
-        elif any(cell is not None for cell in cells):
-            full = [*cells[: len(header)], *[None] * (len(header) - len(cells))]
-            yield _object(dict(zip(header, full, strict=True)), index + 1)
+        return parquet_rows(stream, path)
+    return xlsx_rows(stream, path)
 
 
 def _hf_rows(url: str) -> Iterator[RawRow]:
     from prefine.ingest.hub import load_hub
 
     for index, value in enumerate(load_hub(url)):
-        yield _object(value, index + 1)
-
-
-def raw_text(row: RawRow) -> bytes:
-    """Return the beginning of a row as it stands in the file, or as JSON where it was a table."""
-    if row.raw or row.value is None:
-        return row.raw
-    return orjson.dumps(row.value, default=str)
+        yield as_row(value, index + 1)

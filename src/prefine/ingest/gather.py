@@ -1,23 +1,40 @@
-"""The gather step: all rows of one partition, from every file of every source, each once.
-
-What comes in: the raw tables of all files. What goes out: prompts, responses and judgements of one
-shard, sorted by id. What never happens: a judgement that is lost or merged; every raw label stays.
-"""
+"""The gather step: the rows of one partition, from all files of all sources, sorted by id."""
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from prefine.errors import IntegrityError
+from prefine.ingest.batch import RAW_TABLES
 from prefine.schema import JUDGEMENTS, PROMPTS, RESPONSES
-from prefine.step import Counts, Work, require_manifest
+from prefine.step import Counts, Step, StepSpec, Work, require_manifest
 
-_PROMPT_ORDER = ["source", "group", "language", "split", "meta"]
+GATHER_VERSION = 2
+"""Raised whenever the bytes that ``gather`` writes change."""
 TABLES = {"prompts": PROMPTS, "responses": RESPONSES, "judgements": JUDGEMENTS}
 
+_PROMPT_ORDER = ["source", "group", "language", "split", "meta"]
 
-def gather(work: Work) -> Counts:
-    """Collect the rows of partition ``work.shard``."""
+
+def gather_spec() -> StepSpec:
+    """Return the step that gathers what the ingest steps of all sources wrote."""
+    return StepSpec(
+        name="gather",
+        version=GATHER_VERSION,
+        run=run_gather,
+        reads=RAW_TABLES,
+        writes=TABLES,
+        config={},
+        gathers=True,
+    )
+
+
+def run_gather(work: Work) -> Counts:
+    """Collect the rows of partition ``work.shard``; every raw label stays a row of its own.
+
+    Raises:
+        IntegrityError: There are more or fewer judgements than the ingest steps wrote.
+    """
     prompts = _first(_collect(work, "raw_prompts"), "prompt_id", _PROMPT_ORDER)
     work.emit("prompts", prompts)
     del prompts
@@ -34,16 +51,20 @@ def gather(work: Work) -> Counts:
     return Counts(judgements.height, judgements.height)
 
 
+def _ingest_steps(work: Work) -> list[Step]:
+    return [step for step in work.step.upstream if "raw_judgements" in step.writes]
+
+
 def _collect(work: Work, table: str) -> pl.DataFrame:
     """Read the rows of this partition from the parts of every ingest step."""
-    found: list[pa.Table] = []
-    for step in work.step.upstream:
+    tables: list[pa.Table] = []
+    for step in _ingest_steps(work):
         schema = step.writes[table]
         names = [name for name in schema.names if name != "partition"]
         for part in range(step.num_parts):
             where = pc.field("partition") == work.shard
-            found.append(work.store.read_table(step.part(table, part), names, where))
-    frame = pl.from_arrow(pa.concat_tables(found))
+            tables.append(work.store.read_table(step.part(table, part), names, where))
+    frame = pl.from_arrow(pa.concat_tables(tables))
     assert isinstance(frame, pl.DataFrame), "a table becomes a frame"
     return frame
 
@@ -52,13 +73,13 @@ def _expected(work: Work) -> int:
     """Return how many judgements of this partition the ingest steps say they wrote."""
     return sum(
         require_manifest(work.store, step, shard).notes["partitions"].get(str(work.shard), 0)
-        for step in work.step.upstream
+        for step in _ingest_steps(work)
         for shard in step.shards
     )
 
 
 def _first(frame: pl.DataFrame, key: str, order: list[str]) -> pl.DataFrame:
-    """Keep one row an id: the first by the other columns, so that file order has no say."""
-    places = frame.select(key, *order).with_row_index("place")
-    first = places.sort([key, *order], nulls_last=True).unique(key, keep="first")
-    return frame[first.sort(key)["place"]]
+    """Keep one row per id: the first by the other columns, whatever the order of the files."""
+    ordered = frame.select(key, *order).with_row_index("position")
+    first = ordered.sort([key, *order], nulls_last=True).unique(key, keep="first")
+    return frame[first.sort(key)["position"]]

@@ -1,8 +1,4 @@
-"""``hf://`` sources through ``datasets``: a hub name, or a folder with a builder or data files.
-
-What comes in: ``hf://NAME?config=C&split=S&revision=R``. What goes out: rows, and a digest of them.
-What never happens: an unnamed split; ``split`` defaults to ``train`` and says so here.
-"""
+"""Read data sets through ``datasets``: ``hf://NAME?config=C&split=S&revision=R``."""
 
 from collections.abc import Iterator
 from hashlib import sha256
@@ -12,13 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from prefine.errors import DataError, ServiceError
-from prefine.schema.json import Json
+from prefine.settings.json import Json
 
 _KEYS = {"config", "split", "revision"}
 
 
 def load_hub(url: str) -> Iterator[Json]:
-    """Read the rows of a data set by its ``hf://`` address.
+    """Read the rows of a data set by its ``hf://`` address: a hub name, or a folder.
+
+    ``split`` defaults to ``train``.
 
     Raises:
         DataError: The address or the data set is wrong.
@@ -30,7 +28,7 @@ def load_hub(url: str) -> Iterator[Json]:
 
     name, options = _address(url)
     try:
-        found = datasets.load_dataset(
+        rows = datasets.load_dataset(
             name,
             options.get("config"),
             split=options.get("split", "train"),
@@ -40,7 +38,7 @@ def load_hub(url: str) -> Iterator[Json]:
         raise ServiceError(f"{url}: the hub cannot be reached ({error})") from error
     except (ValueError, FileNotFoundError, DatasetsError) as error:
         raise DataError(f"{url}: {str(error).splitlines()[0]}") from error
-    return cast("Iterator[Json]", iter(cast("Any", found)))
+    return cast("Iterator[Json]", iter(cast("Any", rows)))
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:

@@ -1,72 +1,141 @@
-"""How much of the benchmarks stands in the prompts.
-
-What comes in: prompts, benchmark texts, and the embeddings of both where the recipe wants them.
-What goes out: for each prompt the benchmark text that it shows the most of. What never happens: a
-response that is looked at; a benchmark that nothing could be read of and that nobody misses.
+"""How much of benchmarks' texts stands in the prompts. Responses are not looked at.
 
 Source: Tulu 3 leaves out prompts with 50 % of a test instance's runs of 8 words.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar, Literal
+
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from pydantic import Field
 
 from prefine.errors import DataError
-from prefine.measure.embeddings import read_vectors
-from prefine.measure.nearest import nearest
-from prefine.measure.ngrams import runs, shared
-from prefine.measure.targets import unit_vectors
-from prefine.measure.texts import texts
-from prefine.measure.words import keys_of, words_of
-from prefine.recipe import Benchmark, Contamination
+from prefine.measure.base import Measure, RecipeView
+from prefine.schema import Column
+from prefine.search.nearest import nearest
 from prefine.step import Counts, Work
+from prefine.tables.embeddings import PROMPT_VECTORS, read_vectors
+from prefine.tables.examples import Examples, example_vectors
+from prefine.tables.texts import texts
+from prefine.text.ngrams import runs, shared
+from prefine.text.words import keys_of, words_of
 
 
-def measure(work: Work, config: Contamination) -> Counts:
-    """Compare the prompts of a shard with all benchmarks.
+class Benchmark(Examples):
+    """Files of texts that a model will be tested on."""
 
-    Args:
-        work: Reads ``prompts``, the examples of each benchmark and, for ``semantic``, vectors;
-            writes ``measure_contamination``.
-        config: The benchmarks, and how to compare.
-
-    Raises:
-        DataError: No text of a benchmark could be read.
-    """
-    ids, found = texts(work, "prompts", "prompt_id")
-    said = words_of(found)
-    of_prompts = runs(said, config.ngram_words)
-    turns = _turns(work, said)
-    by_words: list[pl.DataFrame] = []
-    by_vectors: list[pl.DataFrame] = []
-    counted: dict[str, dict[str, int]] = {}
-    for benchmark in config.benchmarks:
-        known = _examples(work, benchmark)
-        words = words_of(known["text"].to_list())
-        best = matched(of_prompts, turns, words, known["example_id"], config.ngram_words)
-        by_words.append(best.with_columns(pl.lit(benchmark.name).alias("benchmark")))
-        exact, much = pl.col("by") == "exact", pl.col("overlap") >= config.counted_overlap
-        counted[benchmark.name] = {
-            "texts": known.height,
-            "prompts_exact": best.filter(exact).height,
-            "prompts_overlap": best.filter(much).height,
-        }
-        if config.semantic:
-            by_vectors.append(_nearest(work, benchmark))
-            close = pl.col("similarity") >= config.counted_similarity
-            counted[benchmark.name]["prompts_similar"] = by_vectors[-1].filter(close).height
-    work.notes["benchmarks"] = counted
-    rows = pl.DataFrame({"prompt_id": ids}, schema={"prompt_id": pl.String})
-    rows = rows.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
-    rows = _beside(rows, by_words, "overlap", {"example_id": "example", "by": "by"})
-    rows = rows.with_columns(pl.col("contamination_overlap").fill_null(0.0))
-    if config.semantic:
-        rows = _beside(rows, by_vectors, "similarity", {"example_id": "nearest"})
-    work.emit("measure_contamination", rows)
-    return Counts(len(ids), rows.height)
+    owner: ClassVar[str] = "benchmark"
 
 
-def _examples(work: Work, benchmark: Benchmark) -> pl.DataFrame:
-    rows = work.read_all(f"examples_{benchmark.name}", ["example_id", "text"])
+class Contamination(Measure):
+    """How much of a benchmark's texts stands in each prompt."""
+
+    version: ClassVar[int] = 3
+    key: ClassVar = "prompt_id"
+
+    kind: Literal["contamination"]
+    benchmarks: tuple[Benchmark, ...] = Field(min_length=1)
+    ngram_words: int = Field(default=8, ge=1, le=50)
+    """Words in a run; benchmark texts of fewer words are found only where they are all of a turn or
+    of a prompt."""
+    semantic: bool = False
+    """Also compare embeddings."""
+    counted_overlap: float = Field(default=0.5, gt=0, le=1)
+    """From which overlap on the manifest counts a prompt; rules have thresholds of their own."""
+    counted_similarity: float = Field(default=0.95, gt=0, le=1)
+    """From which cosine on the manifest counts a prompt; only with ``semantic``."""
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        words = (
+            Column(
+                "contamination_overlap",
+                pa.float64(),
+                f"largest share of a benchmark text's runs of {self.ngram_words} words that stand "
+                "in the prompt, in [0, 1]; 1 where a turn has the very same words",
+            ),
+            Column(
+                "contamination_by", pa.large_string(), "how they match: exact, ngrams; else null"
+            ),
+            Column(
+                "contamination_benchmark", pa.large_string(), "the benchmark of that text, or null"
+            ),
+            Column("contamination_example", pa.large_string(), "id of that text, or null"),
+        )
+        if not self.semantic:
+            return words
+        return (
+            *words,
+            Column(
+                "contamination_similarity", pa.float64(), "cosine to the nearest benchmark text"
+            ),
+            Column(
+                "contamination_nearest",
+                pa.large_string(),
+                "id of that text; null for a blank prompt",
+            ),
+        )
+
+    def reads(self, recipe: RecipeView) -> tuple[str, ...]:
+        """Return the tables that are read."""
+        lexical = ("prompts", *(benchmark.table for benchmark in self.benchmarks))
+        if not self.semantic:
+            return lexical
+        vectors = (benchmark.vectors for benchmark in self.benchmarks)
+        return (*lexical, PROMPT_VECTORS.table, *vectors)
+
+    def examples(self) -> tuple[Examples, ...]:
+        """Return the files that prompts are compared with."""
+        return self.benchmarks
+
+    def references(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the tables of benchmarks' texts, and the columns that hold their ids."""
+        columns = ("contamination_example", "contamination_nearest")
+        return {benchmark.table: columns for benchmark in self.benchmarks}
+
+    def run(self, work: Work) -> Counts:
+        """Compare the prompts of a shard with all benchmarks.
+
+        Raises:
+            DataError: No text of a benchmark could be read.
+        """
+        ids, prompts = texts(work, "prompts", "prompt_id")
+        words_of_prompts = words_of(prompts)
+        of_prompts = runs(words_of_prompts, self.ngram_words)
+        turns = _turns(work, words_of_prompts)
+        by_words: list[pl.DataFrame] = []
+        by_vectors: list[pl.DataFrame] = []
+        counted: dict[str, dict[str, int]] = {}
+        for benchmark in self.benchmarks:
+            known = _texts_of(work, benchmark)
+            words = words_of(known["text"].to_list())
+            best = matched(of_prompts, turns, words, known["example_id"], self.ngram_words)
+            by_words.append(best.with_columns(pl.lit(benchmark.name).alias("benchmark")))
+            exact, much = pl.col("by") == "exact", pl.col("overlap") >= self.counted_overlap
+            counted[benchmark.name] = {
+                "texts": known.height,
+                "prompts_exact": best.filter(exact).height,
+                "prompts_overlap": best.filter(much).height,
+            }
+            if self.semantic:
+                by_vectors.append(_nearest(work, benchmark))
+                close = pl.col("similarity") >= self.counted_similarity
+                counted[benchmark.name]["prompts_similar"] = by_vectors[-1].filter(close).height
+        work.notes["benchmarks"] = counted
+        rows = pl.DataFrame({"prompt_id": ids}, schema={"prompt_id": pl.String})
+        rows = rows.with_row_index("place").with_columns(pl.col("place").cast(pl.Int64))
+        rows = _beside(rows, by_words, "overlap", {"example_id": "example", "by": "by"})
+        rows = rows.with_columns(pl.col("contamination_overlap").fill_null(0.0))
+        if self.semantic:
+            rows = _beside(rows, by_vectors, "similarity", {"example_id": "nearest"})
+        work.emit(self.table, rows)
+        return Counts(len(ids), rows.height)
+
+
+def _texts_of(work: Work, benchmark: Benchmark) -> pl.DataFrame:
+    rows = work.read_all(benchmark.table, ["example_id", "text"])
     if rows.is_empty():
         raise DataError(
             f"benchmark {benchmark.name}: no text could be read at `{benchmark.text}`; quarantine "
@@ -121,11 +190,11 @@ def matched(
 
 def _nearest(work: Work, benchmark: Benchmark) -> pl.DataFrame:
     """Return the nearest text of a benchmark to each prompt that is not blank."""
-    _, vectors = read_vectors(work, "prompt_vectors")
-    table = work.read_arrow(f"example_vectors_{benchmark.name}", part=0)
+    _, vectors = read_vectors(work, PROMPT_VECTORS)
+    table = work.read_arrow(benchmark.vectors, part=0)
     ids = pl.Series(table["example_id"].to_pylist(), dtype=pl.String)
     solid = np.flatnonzero(vectors.any(axis=1))
-    examples = unit_vectors(table)
+    examples = example_vectors(table)
     found = nearest(vectors[solid], examples, 1)
     return pl.DataFrame(
         {
@@ -141,8 +210,12 @@ def _beside(
     rows: pl.DataFrame, parts: list[pl.DataFrame], value: str, names: dict[str, str]
 ) -> pl.DataFrame:
     """Lay the largest value of all benchmarks beside each prompt, and what comes with it."""
-    best = pl.concat(parts).sort(value, "example_id", descending=[True, False])
-    best = best.unique("place", keep="first")
+    numbered = [
+        frame.with_columns(pl.lit(number).alias("of")) for number, frame in enumerate(parts)
+    ]
+    order = [value, "example_id", "of"]  # a text may stand in two benchmarks: the first counts
+    best = pl.concat(numbered).sort(order, descending=[True, False, False])
+    best = best.unique("place", keep="first", maintain_order=True)
     named = {name: f"contamination_{new}" for name, new in names.items()}
     named |= {value: f"contamination_{value}"}
     if "benchmark" in best.columns:

@@ -1,41 +1,64 @@
-"""Cosine similarity of chosen and rejected.
+"""Cosine similarity of the embeddings of chosen and rejected.
 
-What comes in: response vectors. What goes out: one number a pair. What never happens: a similarity
-for a blank response, which has no direction, or for one of which only the beginning was embedded:
-the value is null, and the reason is said.
+There is none for a blank response, which has no direction, nor for one of which only the beginning
+was embedded: the value is null and the reason is given.
 """
+
+from typing import ClassVar, Literal
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from prefine.measure.embeddings import read_vectors
-from prefine.recipe import Cosine
+from prefine.measure.base import Measure
+from prefine.schema import Column
 from prefine.step import Counts, Work
+from prefine.tables.embeddings import RESPONSE_VECTORS, read_vectors
 
 
-def measure(work: Work, config: Cosine) -> Counts:
-    """Measure the cosine of all pairs of a shard; ``config`` has no settings to read."""
-    del config
-    pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
-    ids, vectors = read_vectors(work, "response_vectors")
-    place = {name: index for index, name in enumerate(ids)}
-    chosen, rejected = (
-        vectors[[place[name] for name in pairs[column]]] for column in ("chosen_id", "rejected_id")
-    )
-    found = pl.Series("cosine", cosines(chosen, rejected), pl.Float64)
-    cut = work.read("response_vectors", ["response_id", "is_cut"]).filter("is_cut")["response_id"]
-    is_cut = pl.col("chosen_id").is_in(cut.implode()) | pl.col("rejected_id").is_in(cut.implode())
-    result = pairs.with_columns(found, is_cut.alias("is_cut")).select(
-        "pair_id",
-        pl.when(~pl.col("is_cut")).then("cosine"),
-        pl.when("is_cut")
-        .then(pl.lit("too_long"))
-        .when(pl.col("cosine").is_null())
-        .then(pl.lit("blank"))
-        .alias("cosine_reason"),
-    )
-    work.emit("measure_cosine", result)
-    return Counts(pairs.height, pairs.height)
+class Cosine(Measure):
+    """Cosine similarity of the embeddings of chosen and rejected."""
+
+    tables: ClassVar = ("pairs", RESPONSE_VECTORS.table)
+
+    kind: Literal["cosine"]
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        return (
+            Column("cosine", pa.float64(), "cosine similarity of chosen and rejected, in [-1, 1]"),
+            Column(
+                "cosine_reason",
+                pa.large_string(),
+                "why there is no cosine: too_long, blank; else null",
+            ),
+        )
+
+    def run(self, work: Work) -> Counts:
+        """Measure the cosine of all pairs of a shard."""
+        pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
+        ids, vectors = read_vectors(work, RESPONSE_VECTORS)
+        place = {name: index for index, name in enumerate(ids)}
+        chosen, rejected = (
+            vectors[[place[name] for name in pairs[column]]]
+            for column in ("chosen_id", "rejected_id")
+        )
+        table = work.read(RESPONSE_VECTORS.table, ["response_id", "is_cut"])
+        cut = table.filter("is_cut")["response_id"].implode()
+        is_cut = pl.col("chosen_id").is_in(cut) | pl.col("rejected_id").is_in(cut)
+        result = pairs.with_columns(
+            pl.Series("cosine", cosines(chosen, rejected), pl.Float64), is_cut.alias("is_cut")
+        ).select(
+            "pair_id",
+            pl.when(~pl.col("is_cut")).then("cosine"),
+            pl.when("is_cut")
+            .then(pl.lit("too_long"))
+            .when(pl.col("cosine").is_null())
+            .then(pl.lit("blank"))
+            .alias("cosine_reason"),
+        )
+        work.emit(self.table, result)
+        return Counts(pairs.height, pairs.height)
 
 
 def cosines(a: np.ndarray, b: np.ndarray) -> list[float | None]:

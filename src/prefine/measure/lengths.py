@@ -1,31 +1,56 @@
 """Lengths of prompts and responses, in characters and in tokens of a named tokenizer.
 
-What comes in: the texts of a shard. What goes out: counts a pair. What never happens: a template's
-own tokens in a count; contents alone are measured.
+Contents alone are measured, not what a chat template adds.
 """
 
-import polars as pl
+from typing import ClassVar, Literal
 
-from prefine.measure.texts import beside
-from prefine.recipe import Lengths, Weights
+import polars as pl
+import pyarrow as pa
+
+from prefine.measure.base import Measure
+from prefine.schema import Column, Flip
+from prefine.schema.columns import sides
+from prefine.settings import Model, Weights
 from prefine.step import Counts, Work
+from prefine.tables.texts import beside
 
 _PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id"]
 
 
-def measure(work: Work, config: Lengths) -> Counts:
-    """Measure the lengths of all pairs of a shard."""
-    pairs = work.read("pairs", _PAIR)
-    result = _add(work, pairs, "chars", None)
-    if config.tokenizer is not None:
-        result = _add(work, result, "tokens", config.tokenizer)
-    work.emit("measure_lengths", result)
-    return Counts(pairs.height, result.height)
+class Lengths(Measure):
+    """Characters, and tokens of a named tokenizer, of the prompt and both responses."""
+
+    tables: ClassVar = ("pairs", "prompts", "responses")
+
+    kind: Literal["lengths"]
+    tokenizer: Weights | None = None
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        return _columns("chars") + (_columns("tokens") if self.tokenizer else ())
+
+    def run(self, work: Work) -> Counts:
+        """Measure the lengths of all pairs of a shard."""
+        pairs = work.read("pairs", _PAIR)
+        result = _add(work, pairs, "chars", None)
+        if self.tokenizer is not None:
+            result = _add(work, result, "tokens", work.model(self.tokenizer))
+        work.emit(self.table, result)
+        return Counts(pairs.height, result.height)
 
 
-def _add(work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Weights | None) -> pl.DataFrame:
-    responses = _lengths(work, "responses", "response_id", unit, tokenizer)
-    prompts = _lengths(work, "prompts", "prompt_id", unit, tokenizer)
+def _columns(unit: str) -> tuple[Column, ...]:
+    return (
+        Column(f"prompt_{unit}", pa.int64(), f"length of the prompt in {unit}"),
+        *sides(unit, pa.int64(), f"length in {unit}"),
+        Column(f"{unit}_gap", pa.int64(), f"{unit} of chosen minus rejected", Flip.NEGATE),
+    )
+
+
+def _add(work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Model | None) -> pl.DataFrame:
+    responses = _counts(work, "responses", "response_id", unit, tokenizer)
+    prompts = _counts(work, "prompts", "prompt_id", unit, tokenizer)
     pairs = beside(pairs, responses, unit)
     gap = pl.col(f"chosen_{unit}") - pl.col(f"rejected_{unit}")
     return pairs.join(
@@ -33,9 +58,7 @@ def _add(work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Weights | None) 
     ).with_columns(gap.alias(f"{unit}_gap"))
 
 
-def _lengths(
-    work: Work, table: str, key: str, unit: str, tokenizer: Weights | None
-) -> pl.DataFrame:
+def _counts(work: Work, table: str, key: str, unit: str, tokenizer: Model | None) -> pl.DataFrame:
     frame = work.read(table, [key, "messages"])
     if tokenizer is None:
         chars = pl.element().struct.field("content").str.len_chars()

@@ -1,8 +1,4 @@
-"""Votes on couples, and their majority.
-
-What comes in: one row a vote. What goes out: one row an unordered couple, directed. What never
-happens: a tie that becomes a preference; it keeps an arbitrary direction and says that it is a tie.
-"""
+"""Votes on couples and their majority. A tie keeps an arbitrary direction and is marked as one."""
 
 import polars as pl
 

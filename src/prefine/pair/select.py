@@ -1,14 +1,10 @@
-"""Which couples of valued responses become pairs.
-
-What comes in: response ids with a value each, higher is better. What goes out: couples. What never
-happens: a couple of equals, or a choice that the order of the input decides.
-"""
+"""Which couples of valued responses become pairs."""
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-from prefine.recipe import Pairs
+from prefine.pair.settings import Pairs
 
 Chance = Callable[[str], float]
 """A number in [0, 1) for a key: it decides between equals."""

@@ -1,8 +1,4 @@
-"""Judgements and rewards become votes on couples.
-
-What comes in: judgements that count, or values of responses. What goes out: votes, and the fate of
-each judgement. What never happens: two lists, raters or scales that are mixed into one.
-"""
+"""Judgements and rewards become votes on couples; lists, raters and scales are never merged."""
 
 from typing import NamedTuple, cast
 
@@ -10,7 +6,7 @@ import polars as pl
 
 from prefine.pair.aggregate import VOTE
 from prefine.pair.select import Couple, fate, select
-from prefine.recipe import Pairs
+from prefine.pair.settings import Pairs
 from prefine.schema import Kind, Winner, hash_unit, ratio
 
 _OVERALL = "overall"

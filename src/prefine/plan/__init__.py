@@ -1,10 +1,6 @@
-"""The plan: a recipe becomes steps in order; the pipeline is written here, once.
+"""Which steps, in which order, and running them; the pipeline is written here, once."""
 
-What comes in: a recipe and a runtime. What goes out: steps, and a way to run them. What never
-happens: Prefect; flows import this and not the other way round.
-"""
-
-from prefine.plan.resolve import resolve, to_yaml
+from prefine.plan.resolve import resolve
 from prefine.plan.run import (
     Watcher,
     check_places,
@@ -29,5 +25,4 @@ __all__ = [
     "run_named",
     "run_plan",
     "served",
-    "to_yaml",
 ]

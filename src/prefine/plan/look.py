@@ -1,29 +1,20 @@
-"""Look at what a run left behind: steps, tables, one pair.
-
-What comes in: a plan whose steps ran. What goes out: rows and summaries for a person. What never
-happens: a change to what is stored.
-"""
+"""Look at the results of a run: steps, tables, one pair."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
 import polars as pl
+import yaml
+from pydantic import ValidationError
 
 from prefine.errors import DataError, RecipeError
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
-from prefine.recipe import (
-    Benchmark,
-    Contamination,
-    Recipe,
-    Runtime,
-    TargetSimilarity,
-    parse_recipe,
-)
-from prefine.schema.json import Json
+from prefine.recipe import Resolved
+from prefine.settings import Runtime
+from prefine.settings.json import Json
 from prefine.step import load_manifest
 from prefine.store import Store
 
@@ -46,8 +37,14 @@ def last_plan(runtime: Runtime, name: str | None = None) -> Plan:
         what = f"run of a recipe `{name}`" if name else "run"
         raise RecipeError(f"there is no {what} below {runtime.root}; is --root right?")
     latest = max(found, key=lambda path: (store.modified(path), path))
-    recipe = parse_recipe(store.read_bytes(latest).decode(), latest)
-    return make_plan(recipe, runtime)
+    try:
+        resolved = Resolved.model_validate(yaml.safe_load(store.read_bytes(latest)))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise RecipeError(
+            f"{latest} below {runtime.root} was not written by this version of prefine, or without "
+            "a plug-in that it names; run the recipe again"
+        ) from error
+    return make_plan(resolved, runtime)
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class StepState:
 
     name: str
     fingerprint: str
-    num_calls: int
+    num_shards: int
     num_done: int
     rows_in: int
     rows_out: int
@@ -85,7 +82,9 @@ def states(plan: Plan, runtime: Runtime) -> Iterator[StepState]:
         )
 
 
-def rows(plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None) -> pl.DataFrame:
+def read_table(
+    plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None
+) -> pl.DataFrame:
     """Return the rows of a table of a run; files are named by their paths.
 
     Raises:
@@ -103,22 +102,14 @@ def rows(plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None)
             frames.append(frame if where is None else frame.filter(where))
     found = pl.concat(frames)
     if "file" in found.columns:
-        names = pl.col("file").replace(file_names(plan.recipe))
+        names = pl.col("file").replace(file_names(plan.resolved))
         found = found.with_columns(names.alias("file"))
     return found
 
 
-def file_names(recipe: Recipe) -> dict[str, str]:
-    """Return the path of each source file by the short hash that tables carry."""
-    targets = (m for m in recipe.measures if isinstance(m, TargetSimilarity))
-    holders = (*recipe.sources, *targets, *benchmarks_of(recipe))
-    return {f.sha256[:12]: f.path for holder in holders for f in holder.resolved}
-
-
-def benchmarks_of(recipe: Recipe) -> tuple[Benchmark, ...]:
-    """Return the benchmarks that a recipe's prompts are compared with."""
-    found = (m.benchmarks for m in recipe.measures if isinstance(m, Contamination))
-    return tuple(chain.from_iterable(found))
+def file_names(resolved: Resolved) -> dict[str, str]:
+    """Return the path of each file by the short hash that tables carry."""
+    return {file.sha256[:12]: file.path for files in resolved.files.values() for file in files}
 
 
 @dataclass(frozen=True)
@@ -147,22 +138,22 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
         DataError: No pair has this id, or several begin with it.
     """
     starts = pl.col("pair_id").str.starts_with(pair)
-    found = rows(plan, runtime, "facts", starts)
+    found = read_table(plan, runtime, "facts", starts)
     if found.height != 1:
         ids = ", ".join(found["pair_id"].head(5))
         many = f"{found.height} pairs begin with {pair}: {ids}"
         raise DataError(many if found.height else f"no pair of this run begins with `{pair}`")
     facts = found.row(0, named=True)
     sides = [facts["chosen_id"], facts["rejected_id"]]
-    responses = rows(plan, runtime, "responses", pl.col("response_id").is_in(sides))
+    responses = read_table(plan, runtime, "responses", pl.col("response_id").is_in(sides))
     turns = dict(zip(responses["response_id"], responses["messages"].to_list(), strict=True))
     of_prompt = pl.col("prompt_id") == facts["prompt_id"]
-    prompt = rows(plan, runtime, "prompts", of_prompt)["messages"].to_list()[0]
+    prompt = read_table(plan, runtime, "prompts", of_prompt)["messages"].to_list()[0]
     of_pair = pl.col("response_a").is_in(sides) & (
         pl.col("response_b").is_null() | pl.col("response_b").is_in(sides)
     )
-    judgements = rows(plan, runtime, "judgements", of_prompt & of_pair)
-    decision = rows(plan, runtime, "decisions", pl.col("pair_id") == facts["pair_id"])
+    judgements = read_table(plan, runtime, "judgements", of_prompt & of_pair)
+    decision = read_table(plan, runtime, "decisions", pl.col("pair_id") == facts["pair_id"])
     return Dossier(
         pair=facts,
         decision=decision.row(0, named=True),
@@ -175,16 +166,20 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
 
 
 def _matches(plan: Plan, runtime: Runtime, facts: Json) -> pl.DataFrame:
-    """Return the benchmark texts that a pair's facts speak of, each once."""
-    columns = ("contamination_example", "contamination_nearest")
-    ids = [name for column in columns if (name := facts.get(column)) is not None]
+    """Return the texts that a pair's facts refer to, benchmarks' for one, each once."""
     schema = {"benchmark": pl.String, "text": pl.String, "file": pl.String, "row": pl.Int64}
     frames = [pl.DataFrame(schema=schema)]
-    for benchmark in benchmarks_of(plan.recipe) if ids else ():
-        known = pl.col("example_id").is_in(ids)
-        found = rows(plan, runtime, f"examples_{benchmark.name}", known)
-        found = found.sort("file", "row").unique("example_id", keep="first", maintain_order=True)
-        frames.append(found.select(pl.lit(benchmark.name).alias("benchmark"), *list(schema)[1:]))
+    for measure in plan.recipe.measures:
+        for table, columns in measure.references().items():
+            ids = [name for column in columns if (name := facts.get(column)) is not None]
+            if not ids:
+                continue
+            texts = read_table(plan, runtime, table, pl.col("example_id").is_in(ids))
+            texts = texts.sort("file", "row").unique(
+                "example_id", keep="first", maintain_order=True
+            )
+            name = pl.lit(table.removeprefix("examples_")).alias("benchmark")
+            frames.append(texts.select(name, *list(schema)[1:]))
     return pl.concat(frames)
 
 

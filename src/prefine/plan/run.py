@@ -1,27 +1,23 @@
-"""Run a plan in this process, or in a few.
-
-What comes in: a plan and a runtime. What goes out: manifests, and the published data set. What
-never happens: a shard that runs before its inputs are done, or twice.
-"""
+"""Run a plan in this process, or in a few."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
-from prefine.plan.resolve import pinned, to_yaml
 from prefine.plan.steps import Plan, make_plan
-from prefine.recipe import Recipe, Runtime
-from prefine.schema.json import Json
-from prefine.serve.processes import started
-from prefine.step import Manifest, Step, load_manifest, run_step
+from prefine.recipe import Resolved, to_yaml
+from prefine.serve.processes import start_processes
+from prefine.settings import Runtime
+from prefine.settings.json import Json
+from prefine.step import Manifest, Progress, Step, load_manifest, run_step
 from prefine.store import Store
 
 RECIPES = "recipes"
 """The folder below the root where the resolved recipe of each run lies."""
 
 
-class Watcher(Protocol):
+class Watcher(Progress, Protocol):
     """Told about the progress of a run."""
 
     def start(self, step: Step, done: int) -> None:
@@ -30,14 +26,6 @@ class Watcher(Protocol):
 
     def advance(self, step: Step, manifest: Manifest) -> None:
         """One call of a step is complete."""
-        ...
-
-    def expect(self, count: int) -> None:
-        """The present call has so many rows to do."""
-        ...
-
-    def rows(self, count: int) -> None:
-        """More rows of the present call are done."""
         ...
 
 
@@ -53,7 +41,7 @@ class Silent:
     def expect(self, count: int) -> None:
         """Say nothing."""
 
-    def rows(self, count: int) -> None:
+    def done(self, count: int) -> None:
         """Say nothing."""
 
 
@@ -82,14 +70,14 @@ class _Pool:
     """Worker processes, started when the first step has use for them."""
 
     def __init__(self, plan: Plan, runtime: Runtime) -> None:
-        self._job = (plan.recipe.model_dump_json(), runtime.model_dump_json())
+        self._job = (plan.resolved.model_dump_json(), runtime.model_dump_json())
         self._workers = runtime.workers
         self._executor: ProcessPoolExecutor | None = None
 
     def run(self, step: Step, shards: Sequence[int | None]) -> Iterator[int | None]:
         """Run calls of a step; yield each shard as it is done."""
         if self._executor is None:
-            self._executor = started(self._workers)
+            self._executor = start_processes(self._workers)
         submit = self._executor.submit
         futures = {submit(run_named, *self._job, step.name, shard): shard for shard in shards}
         for future in as_completed(futures):
@@ -128,13 +116,13 @@ def publish_named(recipe: str, runtime: str, output: str) -> Json:
 
 def _plan_of(recipe: str, runtime: str) -> tuple[Plan, Runtime]:
     settings = Runtime.model_validate_json(runtime)
-    return make_plan(Recipe.model_validate_json(recipe), settings), settings
+    return make_plan(Resolved.model_validate_json(recipe), settings), settings
 
 
 def remember(plan: Plan, runtime: Runtime) -> None:
     """Keep the resolved recipe below the root, so that the run can be explained later."""
     store = Store(runtime.root)
-    store.write_bytes(recipe_path(plan), to_yaml(plan.recipe).encode())
+    store.write_bytes(recipe_path(plan), plan.resolved.to_yaml().encode())
 
 
 def recipe_path(plan: Plan) -> str:
@@ -156,5 +144,5 @@ def check_places(runtime: Runtime, output: str) -> None:
 
 def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
     """Copy the exported data set to the output folder; return its manifest."""
-    recipe = to_yaml(pinned(plan.recipe))
+    recipe = to_yaml(plan.resolved.written())
     return publish(plan.step("export"), Store(runtime.root), Store(output), recipe)

@@ -1,45 +1,34 @@
-"""The pipeline, written once: a resolved recipe becomes steps in order.
+"""The pipeline: steps offered by the rooms, pulled by the tables that the export reads."""
 
-What comes in: a resolved recipe. What goes out: steps with everything their results depend on. What
-never happens: an order of steps that is written a second time elsewhere.
-"""
-
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
-import pyarrow as pa
-
-from prefine import decide, pair
+from prefine.decide import decide_spec
 from prefine.errors import RecipeError
-from prefine.export import shards
-from prefine.ingest import gather, read
-from prefine.measure import embeddings, entropy, facts
-from prefine.plan.builder import Builder
-from prefine.plan.measured import add_embeddings, add_measure, table_of
-from prefine.plan.modelled import add_reward
-from prefine.plan.resolve import embeds, resolve
-from prefine.recipe import (
-    DisplacementPressure,
-    PolicyLikelihood,
-    PromptNeighbours,
-    Recipe,
-    Runtime,
-    TransformersReward,
-    VllmReward,
-    columns_of,
-    scored,
-)
-from prefine.schema import DECISIONS, PAIRS, flat_schema
-from prefine.schema.json import Json
-from prefine.step import Step
+from prefine.export.step import DATASET, export_spec
+from prefine.ingest.examples import examples_spec
+from prefine.ingest.gather import gather_spec
+from prefine.ingest.read import ingest_spec
+from prefine.pair.build import pairs_spec
+from prefine.plan.resolve import resolve
+from prefine.recipe import Recipe, Resolved
+from prefine.settings import Runtime
+from prefine.step import Step, StepSpec
+from prefine.tables.embeddings import embedding_specs
+from prefine.tables.facts import facts_spec
 
 
 @dataclass(frozen=True)
 class Plan:
     """A resolved recipe and its steps, in an order in which they can run."""
 
-    recipe: Recipe
+    resolved: Resolved
     steps: tuple[Step, ...]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as written."""
+        return self.resolved.recipe
 
     def step(self, name: str) -> Step:
         """Return a step by its name.
@@ -59,100 +48,100 @@ class Plan:
         Raises:
             RecipeError: No step does.
         """
-        found = tuple(step for step in self.steps if table in step.writes)
-        if not found:
+        writers = tuple(step for step in self.steps if table in step.writes)
+        if not writers:
             tables = ", ".join(dict.fromkeys(t for step in self.steps for t in step.writes))
             raise RecipeError(f"no table `{table}`; the tables are: {tables}")
-        return found
+        return writers
 
 
-def make_plan(recipe: Recipe, runtime: Runtime) -> Plan:
-    """Resolve a recipe and lay out its steps."""
-    resolved = resolve(recipe, runtime)
-    made = Builder(resolved)
-    _ingest(made)
-    for measure in resolved.measures:
-        if isinstance(measure, TransformersReward | VllmReward):
-            add_reward(made, measure)
-    _pairs(made)
-    if embeds(resolved):
-        add_embeddings(made)
-    late = PolicyLikelihood | DisplacementPressure  # these read what other measures write
-    for measure in sorted(resolved.measures, key=lambda m: isinstance(m, late)):
-        add_measure(made, measure)
-    _forget_unread(made)
-    _facts(made)
-    _decide(made)
-    _diversity(made)
-    _export(made)
-    return Plan(resolved, tuple(made.steps.values()))
+def make_plan(recipe: Recipe | Resolved, runtime: Runtime) -> Plan:
+    """Resolve a recipe, unless it is, and lay out its steps.
 
-
-def _forget_unread(made: Builder) -> None:
-    """Take out the embeddings that no measure reads: those of prompts, or those of responses."""
-    read_from = {upstream.name for step in made.steps.values() for upstream in step.upstream}
-    for table in embeddings.TABLES:
-        if table not in read_from:
-            made.steps.pop(table, None)
-
-
-def _ingest(made: Builder) -> None:
-    names: list[str] = []
-    for source in made.recipe.sources:
-        names.append(f"ingest_{source.name}")
-        made.add(
-            names[-1],
-            partial(read.read_file, source=source, num_shards=made.num_shards),
-            (),
-            read.TABLES,
-            source.identity() | {"shards": made.num_shards},
-            num_parts=len(source.resolved),
+    Raises:
+        RecipeError: A step reads a table that no step makes, or steps read each other's tables.
+    """
+    resolved = recipe if isinstance(recipe, Resolved) else resolve(recipe, runtime)
+    pulled = pull(offered(resolved), DATASET)
+    steps: dict[str, Step] = {}
+    for spec, makers in pulled:
+        steps[spec.name] = spec.step(
+            tuple(steps[maker.name] for maker in makers),
+            shards=resolved.shards,
+            seed=resolved.recipe.seed,
+            inputs=resolved.inputs,
         )
-    made.add("gather", gather.gather, tuple(names), gather.TABLES, {}, gathers=True)
+    return Plan(resolved, tuple(steps.values()))
 
 
-def _pairs(made: Builder) -> None:
-    config, seed = made.recipe.pairs, made.recipe.seed
-    reward = None if config.reward is None else scored(made.recipe.measures)[config.reward]
-    upstream = ("gather",) if reward is None else ("gather", reward.table)
-    run = partial(pair.build, config=config, seed=seed, reward=reward)
-    identity = config.identity() | {"seed": seed}
-    made.add("pairs", run, upstream, {"pairs": PAIRS}, identity, rows_of="judgements")
-
-
-def _facts(made: Builder) -> None:
-    tables = dict(table_of(measure) for measure in made.recipe.measures)
-    columns = flat_schema("pair_id", tuple(columns_of(made.recipe.measures).values()))
-    run = partial(facts.join, tables=tables)
-    writes = {"facts": pa.unify_schemas([PAIRS, columns])}
-    counted = {"rows_of": "pairs", "rows_to": "facts"}
-    made.add("facts", run, ("pairs", *tables), writes, {"tables": tables}, **counted)
-
-
-def _decide(made: Builder) -> None:
-    recipe = made.recipe
-    rules = [rule.identity() for rule in recipe.all_rules]
-    more: Json = {"scope": "corpus", "rows_of": "facts", "rows_to": "decisions"}
-    config = {"rules": rules, "seed": recipe.seed}
-    run = partial(decide.decide, recipe=recipe)
-    upstream = ("facts",)
-    if any(rule.diverse is not None for rule in recipe.rules):
-        upstream = ("facts", "measure_prompt_neighbours")
-    made.add("decide", run, upstream, {"decisions": DECISIONS}, config, **more)
-
-
-def _diversity(made: Builder) -> None:
-    """Add the step that says how diverse the kept prompts are, where neighbours were measured."""
-    recipe = made.recipe
+def offered(resolved: Resolved) -> Iterator[StepSpec]:
+    """Yield every step that a recipe could want; what nobody reads is left out of the plan."""
+    recipe, inputs = resolved.recipe, resolved.inputs
+    view = recipe.view(inputs)
+    for source in recipe.sources:
+        yield ingest_spec(source, inputs, resolved.shards)
+    yield gather_spec()
+    reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
+    yield pairs_spec(recipe.pairs, recipe.seed, reward)
+    yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
-        if isinstance(measure, PromptNeighbours):
-            run = partial(entropy.report, config=measure, seed=recipe.seed)
-            config = {"kth": measure.kth, "seed": recipe.seed}
-            made.add("diversity", run, ("decide", "prompt_vectors"), {}, config, scope="corpus")
+        for examples in measure.examples():
+            yield examples_spec(examples, inputs)
+            yield examples.embedded(recipe.encoder, inputs)
+        yield from measure.helpers(view)
+        yield measure.spec(view)
+        yield from measure.reports(view)
+    tables = {measure.table: measure.key for measure in recipe.measures}
+    yield facts_spec(tables, list(recipe.measured.values()))
+    yield decide_spec(recipe.all_rules, recipe.columns, recipe.seed)
+    yield export_spec(resolved.curation)
 
 
-def _export(made: Builder) -> None:
-    recipe = made.recipe
-    run = partial(shards.export, recipe=recipe)
-    more: Json = {"scope": "corpus", "rows_of": "facts"}
-    made.add("export", run, tuple(made.steps), {}, recipe.identity(), **more)
+Pulled = tuple[StepSpec, tuple[StepSpec, ...]]
+"""A step, and those that make what it reads, in the order in which it names that."""
+
+
+def pull(specs: Iterable[StepSpec], wanted: str) -> list[Pulled]:
+    """Return the steps behind something wanted, each after those that it reads from.
+
+    Args:
+        specs: Steps that may be needed; several may make parts of one table.
+        wanted: What the last step makes.
+
+    Raises:
+        RecipeError: Nobody makes a table that a step reads, or steps read each other's tables.
+    """
+    makers: dict[str, list[StepSpec]] = {}
+    for spec in specs:
+        for name in spec.makes:
+            makers.setdefault(name, []).append(spec)
+    ordered: dict[str, Pulled] = {}
+    for spec in makers[wanted]:
+        _visit(spec, makers, ordered, ())
+    return list(ordered.values())
+
+
+def _visit(
+    spec: StepSpec,
+    makers: Mapping[str, list[StepSpec]],
+    ordered: dict[str, Pulled],
+    path: tuple[str, ...],
+) -> None:
+    """Order the steps that a step reads from, then the step itself."""
+    if spec.name in ordered:
+        return
+    if spec.name in path:
+        circle = " reads from ".join((*path[path.index(spec.name) :], spec.name))
+        raise RecipeError(f"steps read from each other: {circle}")
+    upstream: dict[str, StepSpec] = {}
+    for table in spec.reads:
+        if table not in makers:
+            known = ", ".join(makers)
+            raise RecipeError(
+                f"step {spec.name} reads the table `{table}`, which no step makes; "
+                f"the tables are: {known}"
+            )
+        for maker in makers[table]:
+            _visit(maker, makers, ordered, (*path, spec.name))
+            upstream[maker.name] = maker
+    ordered[spec.name] = spec, tuple(upstream.values())

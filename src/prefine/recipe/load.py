@@ -1,8 +1,4 @@
-"""Read a recipe and report every mistake in it at once, each with its line and YAML path.
-
-What comes in: YAML text. What goes out: a ``Recipe``, or one ``RecipeError`` that lists all
-problems. What never happens: a key that is ignored, or a column that no measure writes.
-"""
+"""Read a recipe and report every mistake in it at once, each with its line and YAML path."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -12,14 +8,12 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from prefine.decide import kinds_with
 from prefine.errors import RecipeError
-from prefine.recipe import base, measures, model, rules, sources
 from prefine.recipe.check import problems_of
-from prefine.recipe.model import Recipe
-from prefine.schema.json import is_array, is_object
-
-Location = tuple[str | int, ...]
-Problem = tuple[Location, str]
+from prefine.recipe.recipe import Recipe
+from prefine.settings import Location, Problem
+from prefine.settings.json import is_array, is_object
 
 _MESSAGES = {
     "missing": "a required key is missing",
@@ -138,6 +132,8 @@ def _sentence(item: Mapping[str, Any]) -> str:
     kind, message = item["type"], str(item["msg"])
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
+        if item["loc"][0] == "rules" and (kinds := kinds_with(key)):
+            return f"`{key}` goes with {' and '.join(f'`{kind}`' for kind in kinds)}"
         close = difflib.get_close_matches(key, sorted(_known_keys() - {key}), n=1)
         return f"unknown key `{key}`" + (f"; did you mean `{close[0]}`?" if close else "")
     if kind in _MESSAGES:
@@ -149,12 +145,10 @@ def _sentence(item: Mapping[str, Any]) -> str:
 
 
 def _known_keys() -> set[str]:
-    keys: set[str] = set()
-    for module in (sources, measures, rules, model):
-        for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, base.Part):
-                keys.update(value.model_fields)
-    return keys
+    """Return every key that some part of a recipe has."""
+    schema = Recipe.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    return {key for part in parts for key in part.get("properties", {})}
 
 
 def _repeated_keys(node: yaml.Node, here: Location) -> Iterator[Problem]:

@@ -9,9 +9,9 @@ from prefine.schema.ids import (
     Message,
     hash_unit,
     pair_id,
-    partition_of,
     prompt_id,
     response_id,
+    shard_of,
     text_of,
 )
 from prefine.schema.tables import (
@@ -44,9 +44,9 @@ __all__ = [
     "flat_schema",
     "hash_unit",
     "pair_id",
-    "partition_of",
     "prompt_id",
     "ratio",
     "response_id",
+    "shard_of",
     "text_of",
 ]

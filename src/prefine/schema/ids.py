@@ -54,7 +54,7 @@ def hash_unit(seed: int, purpose: str, key: str) -> float:
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
 
-def partition_of(prompt: str, num_shards: int) -> int:
+def shard_of(prompt: str, num_shards: int) -> int:
     """Return the shard in which all rows of a prompt lie."""
     return int(prompt[:12], 16) % num_shards
 

@@ -1,10 +1,7 @@
-"""Conversations become token ids, by the model's own template and by nothing else.
+"""Conversations as token ids, rendered by the model's own chat template.
 
-What comes in: messages. What goes out: ids, with prompt and response tokenised apart. What never
-happens: a special token that nobody asked for; templates write their own, so none are added.
-
-Why ids and not text: a server that gets text adds a second BOS on Llama and Gemma; who sends ids
-decides for both sides.
+No special token is added: templates write their own. Ids are sent to servers and not text, for a
+server that gets text adds a second BOS on Llama and Gemma.
 """
 
 from collections.abc import Sequence
@@ -17,10 +14,10 @@ import orjson
 import transformers
 
 from prefine.errors import DataError, RecipeError
-from prefine.recipe import Weights
 from prefine.schema import Message
-from prefine.schema.json import Json
 from prefine.serve.weights import located, unloadable
+from prefine.settings import Model
+from prefine.settings.json import Json
 
 _PROBE: tuple[Message, ...] = (
     {"role": "user", "content": "Hello"},
@@ -37,7 +34,7 @@ class PromptResponse(NamedTuple):
     """Ends with the end-of-sequence id, which counts as the last response token."""
 
 
-def load_tokenizer(weights: Weights) -> Any:
+def load_tokenizer(model: Model) -> Any:
     """Load a tokenizer from a folder or the hub.
 
     Raises:
@@ -46,21 +43,21 @@ def load_tokenizer(weights: Weights) -> Any:
     """
     try:
         loader: Any = transformers.AutoTokenizer
-        return loader.from_pretrained(located(weights), revision=weights.revision)
+        return loader.from_pretrained(located(model), revision=model.revision)
     except (OSError, ValueError) as error:
-        raise unloadable(weights, error) from error
+        raise unloadable(model, error) from error
 
 
 class Chat:
     """A tokenizer with a chat template."""
 
-    def __init__(self, weights: Weights, template: str | None = None) -> None:
-        self.tokenizer = load_tokenizer(weights)
-        self.name = weights.model
+    def __init__(self, model: Model, template: str | None = None) -> None:
+        self.tokenizer = load_tokenizer(model)
+        self.name = model.model
         if template is not None:
             self.tokenizer.chat_template = template
         if not self.tokenizer.chat_template:
-            raise RecipeError(f"{weights.model} has no chat template; give one with `template`")
+            raise RecipeError(f"{model.model} has no chat template; give one with `template`")
 
     def text(self, messages: Sequence[Message], *, ask: bool) -> str:
         """Render messages; ``ask`` adds the generation prompt.
@@ -134,17 +131,17 @@ class Chat:
 
 
 @lru_cache(maxsize=4)
-def chat_for(weights: Weights, template: str | None) -> Chat:
+def chat_for(model: Model, template: str | None) -> Chat:
     """Return a chat, loaded once a process."""
-    return Chat(weights, template)
+    return Chat(model, template)
 
 
-def count_tokens(weights: Weights, texts: Sequence[str]) -> list[int]:
+def count_tokens(model: Model, texts: Sequence[str]) -> list[int]:
     """Return the number of tokens of each text, without special tokens."""
-    tokenizer = _tokenizer(weights)
+    tokenizer = _tokenizer(model)
     return [len(ids) for ids in tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
 
 @lru_cache(maxsize=4)
-def _tokenizer(weights: Weights) -> Any:
-    return load_tokenizer(weights)
+def _tokenizer(model: Model) -> Any:
+    return load_tokenizer(model)

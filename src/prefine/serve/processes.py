@@ -1,8 +1,4 @@
-"""Processes that work for this one, and end when it does.
-
-What comes in: how many, and how each begins. What goes out: an executor. What never happens: a
-process that outlives its parent; a killed parent cannot end its children, so they watch it.
-"""
+"""Worker processes that end when their parent does, also when it is killed."""
 
 import multiprocessing
 import os
@@ -11,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 
-def started(
+def start_processes(
     number: int, begin: Callable[..., None] | None = None, *args: str
 ) -> ProcessPoolExecutor:
     """Return an executor of so many processes, none of them a copy of this one.

@@ -1,8 +1,4 @@
-"""What scores are: conversations in, finite float32 out, told batch by batch.
-
-What comes in: nothing. What goes out: the shapes that models in process and clients of servers
-share. What never happens: an import of a model library, which a client has no use for.
-"""
+"""What reward models return, in process and behind servers alike."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -13,6 +9,9 @@ import numpy.typing as npt
 from prefine.errors import IntegrityError
 
 Rewards = npt.NDArray[np.float32]
+
+Vectors = npt.NDArray[np.float32]
+"""Unit vectors of texts, shape (texts, dimensions)."""
 
 
 Conversation = npt.NDArray[np.int32]
@@ -32,7 +31,7 @@ class RewardModel(Protocol):
         ...
 
 
-def finite(values: Rewards, what: str = "rewards") -> Rewards:
+def require_finite(values: Rewards, what: str = "rewards") -> Rewards:
     """Return what a model computed, all of which must be numbers.
 
     Raises:

@@ -1,9 +1,4 @@
-"""What is read of a policy: sums of hidden states, and how likely it finds responses.
-
-What comes in: prompts and responses as token ids. What goes out: one vector a response, and where
-they are asked for its log-probability and its entropy. What never happens: a reading that depends
-on where it was made; in process and through a server mean the same.
-"""
+"""What is read of a policy: sums of hidden states, and how likely it finds responses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol

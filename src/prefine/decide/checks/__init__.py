@@ -1,0 +1,86 @@
+"""The kinds of check, one module each; to add one, add its module and its line in ``CHECKS``."""
+
+from typing import TYPE_CHECKING, Annotated, Union
+
+from pydantic import BeforeValidator, ValidationError
+from pydantic_core import InitErrorDetails, PydanticKnownError
+
+from prefine.decide.checks.bound import Bound
+from prefine.decide.checks.budget import Budget
+from prefine.decide.checks.cap import Cap
+from prefine.decide.checks.differs import Differs
+from prefine.decide.checks.equals import Equals
+from prefine.decide.checks.flip import Flip
+from prefine.decide.checks.hold import Hold
+from prefine.decide.checks.quantile import Quantile
+from prefine.decide.rule import Rule
+from prefine.settings.json import Json, is_object
+
+CHECKS: tuple[type[Rule], ...] = (
+    Bound,
+    Quantile,
+    Equals,
+    Differs,
+    Flip,
+    Hold,
+    Cap,
+    Budget,
+)
+"""Every kind of check, in the order in which messages list them."""
+
+
+def kinds_with(key: str) -> tuple[str, ...]:
+    """Return the kinds of check that have a setting of this name."""
+    return tuple(check.test for check in CHECKS if key in check.model_fields)
+
+
+def parse_rule(value: object) -> Rule:
+    """Return a rule from the mapping in a recipe: the one kind of check whose keys it has.
+
+    Raises:
+        ValueError: The mapping has the keys of none or of several kinds.
+        ValidationError: The settings of the kind are invalid.
+    """
+    if isinstance(value, Rule):
+        return value
+    if not is_object(value):
+        raise PydanticKnownError("model_type", {"class_name": Rule.__name__})
+    kinds = [kind for kind in CHECKS if any(value.get(key) is not None for key in kind.keys)]
+    if len(kinds) == 1:
+        return kinds[0].model_validate(value)
+    _refuse_unknown(value)
+    names = ", ".join(kind.test for kind in kinds) or "none"
+    raise ValueError(f"a rule has exactly one test; found: {names}")
+
+
+def _refuse_unknown(value: Json) -> None:
+    """Raise for keys of no kind of check; a misspelt key explains a missing test."""
+    errors = [
+        InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=setting)
+        for key, setting in value.items()
+        if not kinds_with(key)
+    ]
+    if errors:
+        raise ValidationError.from_exception_data(Rule.__name__, errors)
+
+
+if TYPE_CHECKING:
+    AnyRule = Rule
+else:
+    # A rule of any kind; in a recipe it is a flat mapping, whose keys tell the kind.
+    AnyRule = Annotated[Union[CHECKS], BeforeValidator(parse_rule)]  # noqa: UP007 - from a tuple
+
+__all__ = [
+    "CHECKS",
+    "AnyRule",
+    "Bound",
+    "Budget",
+    "Cap",
+    "Differs",
+    "Equals",
+    "Flip",
+    "Hold",
+    "Quantile",
+    "kinds_with",
+    "parse_rule",
+]

@@ -1,0 +1,53 @@
+"""Budgets: a maximum number of pairs in all."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field
+
+from prefine.decide.columns import group_problems
+from prefine.decide.explain import number_texts
+from prefine.decide.limits import Limit, beyond
+from prefine.decide.ranking import Ranking
+from prefine.decide.rule import Hit
+from prefine.schema import Column
+from prefine.settings import Problem
+
+
+class Budget(Limit):
+    """Keep at most so many pairs in all."""
+
+    test: ClassVar[str] = "budget"
+    keys: ClassVar[tuple[str, ...]] = ("budget",)
+
+    budget: int = Field(ge=1)
+    """Maximum number of pairs."""
+    balance: tuple[str, ...] = ()
+    """Take pairs one by one from the groups with the fewest taken: text columns or ``prompt_id``.
+    With several columns the groups of a pair count together, each compared with an equal share of
+    its column; ``order_by`` and ``diverse`` decide which pair of a group is the next."""
+
+    @property
+    def ranking(self) -> Ranking:
+        """How the rule ranks pairs."""
+        return super().ranking._replace(balance=self.balance)
+
+    def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
+        """Yield what is wrong with the columns that the rule names."""
+        yield from super().problems(columns)
+        for index, name in enumerate(self.balance):
+            yield from group_problems(name, ("balance", index), columns)
+
+    def columns_read(self) -> tuple[str, ...]:
+        """Return the columns that the rule reads."""
+        return (*self.balance, *super().columns_read())
+
+    def hit(self, value: pl.Expr) -> Hit:
+        """Drop the pairs beyond the first ones."""
+        return beyond(value, self.budget)
+
+    def because(self) -> pl.Expr:
+        """Explain the pair's place among all."""
+        total = f" of a budget of {self.budget}{self.ranking.describe()}"
+        return pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(total))

@@ -1,0 +1,63 @@
+"""Caps: a maximum number of pairs in each group."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from prefine.decide.columns import group_problems
+from prefine.decide.explain import number_texts
+from prefine.decide.limits import Limit, beyond
+from prefine.decide.ranking import Ranking
+from prefine.decide.rule import Hit
+from prefine.schema import Column
+from prefine.settings import Problem
+from prefine.settings.json import is_object
+
+
+class Cap(Limit):
+    """Keep at most so many pairs for each value of a column."""
+
+    test: ClassVar[str] = "cap"
+    keys: ClassVar[tuple[str, ...]] = ("cap",)
+
+    cap: int = Field(ge=1)
+    """Maximum number of pairs in a group."""
+    per: str
+    """The group: ``prompt_id``, ``source``, ``group`` or any text column."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _require_per(cls, value: object) -> object:
+        if is_object(value) and value.get("per") is None:
+            raise ValueError("`cap` needs `per`: the column whose values share the cap")
+        return value
+
+    @property
+    def subject(self) -> str:
+        """The column of the groups."""
+        return self.per
+
+    @property
+    def ranking(self) -> Ranking:
+        """How the rule ranks the pairs of a group."""
+        return super().ranking._replace(per=self.per)
+
+    def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
+        """Yield what is wrong with the columns that the rule names."""
+        yield from super().problems(columns)
+        yield from group_problems(self.per, ("per",), columns)
+
+    def columns_read(self) -> tuple[str, ...]:
+        """Return the columns that the rule reads."""
+        return (self.per, *super().columns_read())
+
+    def hit(self, value: pl.Expr) -> Hit:
+        """Drop the pairs of a group beyond the first ones."""
+        return beyond(value, self.cap)
+
+    def because(self) -> pl.Expr:
+        """Explain the pair's place in its group."""
+        group = f" of its {self.per}, where {self.cap} are kept{self.ranking.describe()}"
+        return pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(group))

@@ -1,0 +1,59 @@
+"""A bound that is a quantile of the remaining pairs, of all or of each group."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from prefine.decide.bounds import Bounded
+from prefine.decide.columns import SEEN, group_problems
+from prefine.decide.conditions import require_order
+from prefine.decide.rule import Hit
+from prefine.schema import Column
+from prefine.settings import Problem
+
+
+class Quantile(Bounded):
+    """Drop pairs outside quantiles of the pairs that are still in; a missing value fails."""
+
+    test: ClassVar[str] = "quantile"
+    keys: ClassVar[tuple[str, ...]] = ("minimum_quantile", "maximum_quantile")
+
+    minimum_quantile: float | None = Field(default=None, gt=0, lt=1)
+    """The minimum is this quantile of the pairs that are still in."""
+    maximum_quantile: float | None = Field(default=None, gt=0, lt=1)
+    """The maximum is this quantile of the pairs that are still in."""
+    per: str | None = None
+    """Take the quantile of each group: ``prompt_id``, ``source``, ``group`` or any text column."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        require_order(self.minimum_quantile, self.maximum_quantile)
+        return self
+
+    def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
+        """Yield what is wrong with the columns that the rule names."""
+        yield from super().problems(columns)
+        if self.per is not None:
+            yield from group_problems(self.per, ("per",), columns)
+
+    def columns_read(self) -> tuple[str, ...]:
+        """Return the columns that the rule reads."""
+        return (*super().columns_read(), *(() if self.per is None else (self.per,)))
+
+    def hit(self, value: pl.Expr) -> Hit:
+        """Fail values outside the quantiles of the pairs that the rule looks at."""
+        low, high = (self._bound(value, q) for q in (self.minimum_quantile, self.maximum_quantile))
+        return self.between(value, low, high)
+
+    def _bound(self, value: pl.Expr, share: float | None) -> pl.Expr:
+        if share is None:
+            return pl.lit(None, pl.Float64)
+        bound = pl.when(SEEN).then(value).quantile(share, "linear")
+        return bound if self.per is None else bound.over(self.per)
+
+    def because(self) -> pl.Expr:
+        """Explain which quantile the value is outside."""
+        group = "" if self.per is None else f" of its {self.per}"
+        return self.because_outside(f" (a quantile{group})")

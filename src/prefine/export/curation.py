@@ -1,0 +1,35 @@
+"""What an export must know of the recipe that it ends."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from prefine.export.settings import Export
+from prefine.schema import Column
+from prefine.settings.json import Json
+
+
+class Curation(NamedTuple):
+    """What was curated, for the card and the manifest."""
+
+    name: str
+    identity: Json
+    """Everything in the recipe that changes bytes, files and models by their hashes."""
+    sources: Sequence[str]
+    columns: Mapping[str, Column]
+    """Every column of a pair, by name and in order."""
+    measured: Sequence[str]
+    """Those that measures write."""
+    models: Sequence[Json]
+    """What identifies the models, with the kind of the measure that asks each."""
+    sections: Callable[[Mapping[str, Json]], list[str]]
+    """Returns what measures have to say on the card, from the notes of the run's steps."""
+    reports: Sequence[str]
+    """What further steps provide that the card speaks of."""
+    export: Export
+
+    @property
+    def facts(self) -> dict[str, Column]:
+        """What is exported beside the texts, by name and in order."""
+        named = self.export.columns
+        assert named is not None, "the columns are filled in before anything is exported"
+        return {name: self.columns[name] for name in named}

@@ -1,0 +1,48 @@
+"""Kept pairs with their texts and facts, in the direction of their verdicts."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from prefine.schema import Column
+from prefine.step import Work
+
+
+def kept_pairs(work: Work, part: int, columns: Mapping[str, Column]) -> pl.DataFrame:
+    """Return the kept pairs of one part in the order of the decisions, with texts and facts.
+
+    Args:
+        work: Reads ``facts``, ``decisions``, ``prompts`` and ``responses``.
+        part: Which part.
+        columns: Facts to carry along; flipped pairs get them in their new direction.
+    """
+    needs = {need for column in columns.values() for need in column.needs()}
+    facts = work.read(
+        "facts", sorted(needs | {"pair_id", "prompt_id", "chosen_id", "rejected_id"}), part=part
+    )
+    kept = kept_ids(work, part)
+    flipped = pl.col("is_flipped")
+    rows = kept.join(facts, on="pair_id", how="left", maintain_order="left").with_columns(
+        *(column.seen(flipped) for column in columns.values()),
+        pl.when(flipped).then("rejected_id").otherwise("chosen_id").alias("chosen_id"),
+        pl.when(flipped).then("chosen_id").otherwise("rejected_id").alias("rejected_id"),
+    )
+    prompts = work.read("prompts", ["prompt_id", "messages"], part=part)
+    responses = work.read("responses", ["response_id", "messages"], part=part)
+    rows = _with_messages(rows, prompts, "prompt_id", "prompt")
+    for side in ("chosen", "rejected"):
+        rows = _with_messages(rows, responses, f"{side}_id", side)
+    return rows
+
+
+def kept_ids(work: Work, part: int) -> pl.DataFrame:
+    """Return the pairs of one part that are exported: id, direction and order."""
+    decisions = work.read("decisions", ["pair_id", "verdict", "order"], part=part)
+    kept = decisions.filter(pl.col("verdict").is_in(["keep", "flip"])).sort("order", "pair_id")
+    return kept.select("pair_id", (pl.col("verdict") == "flip").alias("is_flipped"))
+
+
+def _with_messages(rows: pl.DataFrame, texts: pl.DataFrame, key: str, name: str) -> pl.DataFrame:
+    own = texts.columns[0]
+    renamed = texts.rename({own: key, "messages": name})
+    return rows.join(renamed, on=key, how="left", maintain_order="left", validate="m:1")

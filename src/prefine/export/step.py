@@ -1,0 +1,110 @@
+"""The export step: shards, card, manifest and explanations of one curated data set.
+
+All pairs of a prompt are in one split.
+"""
+
+from collections import Counter
+
+import orjson
+import polars as pl
+
+from prefine.errors import DataError
+from prefine.export.card import write_card
+from prefine.export.curation import Curation
+from prefine.export.manifest import manifest_of, verdicts_of
+from prefine.export.pairs import kept_ids, kept_pairs
+from prefine.export.shards import Shards, Size
+from prefine.schema import hash_unit
+from prefine.settings.json import Json
+from prefine.settings.registry import origin_of
+from prefine.step import Counts, StepSpec, Work
+
+DATASET = "dataset"
+"""What the step provides: the last thing that a plan makes."""
+SPLITS = ("train", "test")
+_VERSION = 2
+_CLUSTERS = "prompt_component"
+_EXPLAINED = ["pair_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
+
+
+def export_spec(curation: Curation) -> StepSpec:
+    """Return the step that writes the data set.
+
+    Args:
+        curation: What the card and the manifest say, and what is exported.
+    """
+    target = curation.export.target
+    version = {"target_version": target.version} if target.version > 1 else {}
+    tables = ("facts", "decisions", "prompts", "responses", *curation.reports)
+    return StepSpec(
+        name="export",
+        version=_VERSION,
+        run=lambda work: _run_export(work, curation),
+        reads=tables,
+        writes={},
+        config=curation.identity | version | origin_of(type(target)),
+        scope="corpus",
+        rows_of="facts",
+        provides=(DATASET,),
+    )
+
+
+def _run_export(work: Work, curation: Curation) -> Counts:
+    """Write the data set.
+
+    Raises:
+        DataError: No pair is left.
+    """
+    verdicts = verdicts_of(work)
+    if sum(verdicts.dropped.values()) == verdicts.num_pairs:
+        why = ", ".join(f"{reason} {count}" for reason, count in verdicts.dropped.items())
+        raise DataError(f"nothing is left to export of {verdicts.num_pairs} pairs; dropped: {why}")
+    target, facts = curation.export.target, curation.facts
+    schema = target.arrow_schema(facts)
+    splits = _splits(work, curation)
+    num_pairs = Counter(splits.values())
+    sizes = {split: num_pairs[split] * target.rows_per_pair for split in SPLITS}
+    per_shard = curation.export.rows_per_shard
+    shards = {s: Shards(work, schema, s, Size(sizes[s], per_shard)) for s in SPLITS}
+    for part in work.parts("facts"):
+        pairs = kept_pairs(work, part, facts)
+        of_pair = pl.Series([splits[name] for name in pairs["pair_id"]], dtype=pl.String)
+        for split in SPLITS:
+            shards[split].add(target.rows(pairs.filter(of_pair == split)))
+        work.progress(pairs.height)
+    info = {split: shards[split].close() for split in SPLITS if sizes[split]}
+    _explanations(work)
+    manifest = manifest_of(work, curation, {split: sizes[split] for split in info}, verdicts)
+    work.draft("README.md").write(write_card(curation, manifest, info).encode())
+    manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
+    work.draft("manifest.json").write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    return Counts(verdicts.num_pairs, sum(num_pairs.values()), verdicts.dropped)
+
+
+def _listed(work: Work, facts: Json) -> Json:
+    return facts | {"path": facts["path"].removeprefix(f"{work.step.folder}/")}
+
+
+def _splits(work: Work, curation: Curation) -> dict[str, str]:
+    """Return the split of each exported pair: all pairs of a prompt share one.
+
+    Where near duplicates are measured, so do all pairs of clusters that an edge links.
+    """
+    group = _CLUSTERS if _CLUSTERS in curation.measured else "prompt_id"
+    splits: dict[str, str] = {}
+    for part in work.parts("facts"):
+        groups = work.read("facts", ["pair_id", group], part=part)
+        kept = kept_ids(work, part).join(groups, on="pair_id", how="left")
+        for name, member in kept.select("pair_id", group).iter_rows():
+            test = hash_unit(work.seed, "split", member) < curation.export.test_ratio
+            splits[name] = "test" if test else "train"
+    return splits
+
+
+def _explanations(work: Work) -> None:
+    """Write a sentence for every pair that was not simply kept."""
+    draft = work.draft("explanations.csv")
+    for part in work.parts("decisions"):
+        decisions = work.read("decisions", _EXPLAINED, part=part)
+        rows = decisions.filter(pl.col("verdict") != "keep").sort("pair_id")
+        draft.write(rows.write_csv(include_header=part == 0).encode())

@@ -1,0 +1,152 @@
+"""Rows on their way from one source file to the tables of the ingest step."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from prefine.ingest.record import Record, RowError
+from prefine.ingest.rows import RawRow, raw_text
+from prefine.schema import (
+    JUDGEMENTS,
+    PROMPTS,
+    QUARANTINE,
+    RESPONSES,
+    prompt_id,
+    response_id,
+    shard_of,
+)
+from prefine.settings import File
+from prefine.settings.json import Json
+from prefine.step import Work
+
+RAW_TABLES = ("raw_prompts", "raw_responses", "raw_judgements")
+"""The tables that carry the partition of each row."""
+
+_PARTITION = pa.field("partition", pa.int32(), False)
+TABLES: Mapping[str, pa.Schema] = {
+    "raw_prompts": PROMPTS.append(_PARTITION),
+    "raw_responses": RESPONSES.append(_PARTITION),
+    "raw_judgements": JUDGEMENTS.append(_PARTITION),
+    "quarantine": QUARANTINE,
+}
+"""What the ingest step writes for one file."""
+
+_BATCH_ROWS = 20_000
+_BATCH_CHARS = 48 * 2**20
+_SHOWN_CHARS = 2_000
+"""How many characters of a raw row quarantine keeps."""
+
+
+def quarantine_row(row: RawRow, error: RowError) -> Json:
+    """Return what quarantine says of a row, beside its source and its file."""
+    text = raw_text(row)[: 4 * _SHOWN_CHARS].decode("utf-8", "replace")[:_SHOWN_CHARS]
+    return {"row": row.number, "reason": error.reason, "detail": error.detail, "text": text}
+
+
+class Batch:
+    """Rows of one file that are not written yet."""
+
+    def __init__(self, source: str, file: File, num_shards: int) -> None:
+        self._facts = {"source": source, "file": file.sha256[:12]}
+        self._fields = file.fields
+        self._num_shards = num_shards
+        self._rows: dict[str, list[Json]] = {name: [] for name in TABLES}
+        self._num_chars = 0
+        self.labels: Counter[str] = Counter()
+        """Labels of the whole file by winner, or by kind."""
+        self.partitions: Counter[int] = Counter()
+        """Judgements of the whole file by partition."""
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to write."""
+        num_rows = len(self._rows["raw_judgements"]) + len(self._rows["quarantine"])
+        return num_rows >= _BATCH_ROWS or self._num_chars >= _BATCH_CHARS
+
+    def reject(self, row: RawRow, error: RowError) -> None:
+        """Put a row into quarantine."""
+        self._rows["quarantine"].append({**self._facts, **quarantine_row(row, error)})
+
+    def add(self, number: int, record: Record) -> None:
+        """Add what one raw row says; ``number`` is its place in the file."""
+        prompt = prompt_id(record.prompt)
+        partition = shard_of(prompt, self._num_shards)
+        self._rows["raw_prompts"].append(
+            {
+                "prompt_id": prompt,
+                "messages": record.prompt,
+                "source": self._facts["source"],
+                "split": record.split or self._fields.get("split"),
+                "language": record.language,
+                "group": record.group or self._fields.get("group"),
+                "meta": _json(record.meta),
+                "partition": partition,
+            }
+        )
+        self._num_chars += sum(len(turn["content"]) for turn in record.prompt)
+        shared: Json = {"prompt_id": prompt, "partition": partition}
+        ids = self._add_responses(record, shared)
+        self._add_labels(number, record, ids, shared)
+
+    def _add_responses(self, record: Record, shared: Json) -> list[str]:
+        ids = [response_id(shared["prompt_id"], c.messages) for c in record.candidates]
+        for name, candidate in zip(ids, record.candidates, strict=True):
+            self._rows["raw_responses"].append(
+                {
+                    **shared,
+                    "response_id": name,
+                    "messages": candidate.messages,
+                    "model": candidate.model,
+                    "meta": _json(candidate.meta),
+                }
+            )
+            self._num_chars += sum(len(turn["content"]) for turn in candidate.messages)
+        return ids
+
+    def _add_labels(self, number: int, record: Record, ids: list[str], shared: Json) -> None:
+        self.partitions[shared["partition"]] += len(record.labels)
+        for index, label in enumerate(record.labels):
+            self.labels[str(label.winner or label.kind)] += 1
+            self._rows["raw_judgements"].append(
+                {
+                    **shared,
+                    **self._facts,
+                    "row": number,
+                    "index": index,
+                    "kind": label.kind,
+                    "response_a": ids[label.a],
+                    "response_b": None if label.b is None else ids[label.b],
+                    "winner": label.winner,
+                    "strength": label.strength,
+                    "strength_unit": label.strength_unit,
+                    "rating": label.rating,
+                    "rank": label.rank,
+                    "aspect": label.aspect,
+                    "annotator": label.annotator or self._fields.get("annotator"),
+                    "label": label.label,
+                    "context_mismatch": record.context_mismatch,
+                }
+            )
+
+    def flush(self, work: Work) -> None:
+        """Write the rows, one row group per partition."""
+        for name, rows in self._rows.items():
+            table = pa.Table.from_pylist(rows, schema=TABLES[name])
+            for part in _by_partition(table) if name in RAW_TABLES else [table]:
+                work.emit(name, part)
+            rows.clear()
+        self._num_chars = 0
+
+
+def _by_partition(table: pa.Table) -> Iterator[pa.Table]:
+    numbers = cast("list[int]", table["partition"].unique().to_pylist())
+    for number in sorted(numbers):
+        yield table.filter(pc.field("partition") == pa.scalar(number))
+
+
+def _json(meta: Json | None) -> str | None:
+    return None if meta is None else orjson.dumps(meta, option=orjson.OPT_SORT_KEYS).decode()

@@ -1,0 +1,102 @@
+"""Layouts: how the rows of a source are recognised and read.
+
+A source whose layout is known *is* an instance of that layout, so the settings of a layout, the
+test for it and the code that reads it stand in one class.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict
+
+from prefine.ingest.record import Record
+from prefine.ingest.source import Source, resolved
+from prefine.settings import FileSet, Inputs
+from prefine.settings.json import Json
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a layout may look at beside the row: the fields of its file, the lookup tables."""
+
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What ``path_fields`` took from the file's path."""
+    tables: Mapping[str, Mapping[Any, Json]] = field(default_factory=dict[str, Any])
+    """By table and key, as ``Layout.index`` returns them."""
+
+
+def _format_required(schema: Json) -> None:
+    """Require ``format`` in the JSON schema: without it, a source is none of a known layout."""
+    schema["required"] = [*schema.get("required", []), "format"]
+
+
+class Layout(Source, ABC):
+    """A source of a known layout.
+
+    A subclass declares ``format: Literal["NAME"] = "NAME"``, and its own options as further fields.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_format_required)
+
+    version: ClassVar[int] = 1
+    """Raised whenever the records that it makes change."""
+    keys: ClassVar[tuple[str, ...]] = ()
+    """Columns that together show the layout; one that has to look closer overrides ``detect``."""
+    because: ClassVar[str] = ""
+    """What these columns are, for the message that a layout was recognised."""
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Return the reason why a row fits, or null: it has all ``keys``, if there are any."""
+        return cls.because if cls.keys and set(cls.keys) <= row.keys() else None
+
+    @abstractmethod
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read one row.
+
+        Raises:
+            RowError: The row cannot be read.
+        """
+
+    @classmethod
+    def required_options(cls) -> tuple[str, ...]:
+        """Return the options without which a source cannot have this layout."""
+        own = {
+            name: cls.model_fields[name] for name in cls.model_fields.keys() - Source.model_fields
+        }
+        return tuple(sorted(name for name, option in own.items() if option.is_required()))
+
+    def lookups(self) -> Mapping[str, FileSet]:
+        """Return the files of the lookup tables that rows refer to, by table."""
+        return {}
+
+    @classmethod
+    def index(
+        cls, table: str, rows: Sequence[tuple[Json, Mapping[str, str]]]
+    ) -> Mapping[Any, Json]:
+        """Index the rows of a lookup table by what rows of the source refer to.
+
+        Args:
+            table: One of ``lookups``.
+            rows: Each with the path fields of its file.
+
+        Raises:
+            RowError: A row has no usable key.
+            DataError: Two different rows have the same key.
+        """
+        assert not rows, f"{cls.__name__} has no lookup table `{table}`"
+        return {}
+
+    def file_sets(self) -> tuple[FileSet, ...]:
+        """Return the files of the source and of its lookup tables."""
+        return (*super().file_sets(), *self.lookups().values())
+
+    def identity(self, inputs: Inputs | None = None) -> Json:
+        """Return the settings and what identifies the files, lookup tables included."""
+        tables = {
+            name: {"resolved": resolved(files.key, inputs)}
+            for name, files in self.lookups().items()
+        }
+        return super().identity(inputs) | ({"tables": tables} if tables else {})

@@ -1,0 +1,158 @@
+"""The layouts that sources may have, one module each, and the settings of a source among them.
+
+To add a layout: a module, and its class in ``LAYOUTS``; from another distribution, an entry point
+``prefine.layouts``.
+"""
+
+from typing import TYPE_CHECKING, Annotated, Union
+
+from pydantic import BeforeValidator, Discriminator, Tag, field_validator
+
+from prefine.errors import RecipeError
+from prefine.ingest.layout import Layout
+from prefine.ingest.layouts.alpaca_eval import AlpacaEval
+from prefine.ingest.layouts.arena_33k import Arena33k
+from prefine.ingest.layouts.arena_55k import Arena55k
+from prefine.ingest.layouts.arena_140k import Arena140k
+from prefine.ingest.layouts.columns import Columns
+from prefine.ingest.layouts.distilabel import Distilabel
+from prefine.ingest.layouts.domains import Domains
+from prefine.ingest.layouts.fastchat import FastChat
+from prefine.ingest.layouts.finegrained import FineGrained
+from prefine.ingest.layouts.h4 import H4
+from prefine.ingest.layouts.helpsteer2 import HelpSteer2
+from prefine.ingest.layouts.helpsteer2_preference import HelpSteer2Preference
+from prefine.ingest.layouts.helpsteer3 import HelpSteer3
+from prefine.ingest.layouts.hh import Hh
+from prefine.ingest.layouts.llmeval2 import LlmEval2
+from prefine.ingest.layouts.nectar import Nectar
+from prefine.ingest.layouts.on_policy import OnPolicy
+from prefine.ingest.layouts.pandalm import PandaLm
+from prefine.ingest.layouts.reward_bench_2 import RewardBench2
+from prefine.ingest.layouts.rm_bench import RmBench
+from prefine.ingest.layouts.rmb_bon import RmbBon
+from prefine.ingest.layouts.rmb_pairwise import RmbPairwise
+from prefine.ingest.layouts.scored_text import ScoredText
+from prefine.ingest.layouts.sharegpt import ShareGpt
+from prefine.ingest.layouts.sharegpt_unpaired import ShareGptUnpaired
+from prefine.ingest.layouts.trl_explicit import TrlExplicit
+from prefine.ingest.layouts.trl_implicit import TrlImplicit
+from prefine.ingest.layouts.trl_unpaired import TrlUnpaired
+from prefine.ingest.layouts.ultrafeedback import UltraFeedback
+from prefine.ingest.source import Source
+from prefine.settings.json import is_object
+from prefine.settings.registry import registered
+
+_BUILT_IN: tuple[type[Layout], ...] = (
+    TrlExplicit,
+    TrlImplicit,
+    TrlUnpaired,
+    H4,
+    Hh,
+    ScoredText,
+    UltraFeedback,
+    HelpSteer2,
+    HelpSteer2Preference,
+    HelpSteer3,
+    Arena33k,
+    Arena55k,
+    Arena140k,
+    Nectar,
+    OnPolicy,
+    Distilabel,
+    AlpacaEval,
+    ShareGpt,
+    ShareGptUnpaired,
+    RewardBench2,
+    RmBench,
+    RmbPairwise,
+    RmbBon,
+    PandaLm,
+    FineGrained,
+    LlmEval2,
+    Domains,
+    FastChat,
+    Columns,
+)
+
+
+def format_of(layout: type[Layout]) -> str:
+    """Return the name of a layout, which a recipe writes as ``format``.
+
+    Raises:
+        RecipeError: The class does not state it.
+    """
+    name = layout.model_fields["format"].default
+    if not isinstance(name, str):
+        raise RecipeError(f"{layout.__module__}.{layout.__name__} does not state its `format`")
+    return name
+
+
+LAYOUTS: tuple[type[Layout], ...] = registered("prefine.layouts", Layout, _BUILT_IN, format_of)
+"""Every layout, those of other distributions last."""
+
+_BY_FORMAT = {format_of(layout): layout for layout in LAYOUTS}
+
+
+def layout_named(name: str) -> type[Layout]:
+    """Return a layout by its name.
+
+    Raises:
+        RecipeError: There is no such layout.
+    """
+    if name not in _BY_FORMAT:
+        raise RecipeError(f"no layout `{name}`; the layouts are: {', '.join(_BY_FORMAT)}")
+    return _BY_FORMAT[name]
+
+
+class Detected(Source):
+    """A source whose layout is recognised, file by file."""
+
+    format: None = None
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        if value is not None:
+            raise ValueError(f"the layouts are: {', '.join(_BY_FORMAT)}")
+        return value
+
+    def as_layout(self, name: str) -> Layout:
+        """Return the source with a layout that was recognised.
+
+        Raises:
+            RecipeError: There is no such layout.
+        """
+        shared = Source.model_fields.keys() - {"format"}
+        return layout_named(name)(**{key: getattr(self, key) for key in shared})
+
+
+def _tag(source: object) -> str:
+    """Return the tag of a source's class; one with an unknown layout is refused by ``Detected``."""
+    name = source.get("format") if is_object(source) else getattr(source, "format", None)
+    return f"layout {name}" if isinstance(name, str) and name in _BY_FORMAT else "no layout"
+
+
+def _own_options(source: object) -> object:
+    """Refuse an option of another layout, and say of which."""
+    if not is_object(source):
+        return source
+    name = source.get("format")
+    known = _BY_FORMAT[name] if isinstance(name, str) and name in _BY_FORMAT else Source
+    for option in source:
+        owners = [f"`format: {n}`" for n, cls in _BY_FORMAT.items() if option in cls.model_fields]
+        if owners and option not in known.model_fields:
+            raise ValueError(f"`{option}` goes with {' or '.join(owners)}, and only there")
+    return source
+
+
+if TYPE_CHECKING:
+    AnySource = Source
+else:
+    _TAGGED = (
+        *(Annotated[layout, Tag(f"layout {name}")] for name, layout in _BY_FORMAT.items()),
+        Annotated[Detected, Tag("no layout")],
+    )
+    _ONE_OF = Union[_TAGGED]  # noqa: UP007 - the members are known at run time only
+    AnySource = Annotated[_ONE_OF, Discriminator(_tag), BeforeValidator(_own_options)]
+"""A source of a recipe: one class per layout, chosen by ``format``."""

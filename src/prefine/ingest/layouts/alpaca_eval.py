@@ -1,0 +1,51 @@
+"""AlpacaEval annotations: two outputs and a preference that may be a probability."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import pair_label, signed_preference
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import number, optional, required
+from prefine.schema import Winner
+from prefine.settings.json import Json
+
+_FIRST, _TIE, _SECOND = 1, 1.5, 2
+
+
+class AlpacaEval(Layout):
+    """``output_1``, ``output_2``, ``preference`` and ``annotator``."""
+
+    keys: ClassVar = ("instruction", "output_1", "output_2", "preference", "annotator")
+    because: ClassVar = "`output_1`, `output_2`, `preference` and `annotator`"
+
+    format: Literal["alpaca_eval"] = "alpaca_eval"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read two outputs and the preference of one judge."""
+        candidates = [
+            Candidate(
+                response_of(row.get(f"output_{i}"), f"output_{i}"), optional(row, f"generator_{i}")
+            )
+            for i in (1, 2)
+        ]
+        label = _preference(row)
+        prompt = prompt_of(required(row, "instruction"), "instruction")
+        return Record(prompt, candidates, [label], group=optional(row, "dataset"))
+
+
+def _preference(row: Json) -> Label:
+    """Read a preference from 1 (first) to 2 (second).
+
+    1.5, and 0 in old files, is a tie; null is a judgement that failed.
+    """
+    preference = number(row.get("preference"), "preference")
+    facts = {"label": str(row.get("preference")), "annotator": optional(row, "annotator")}
+    if preference is None:
+        return pair_label(Winner.INVALID, **facts)
+    if preference == 0:
+        return pair_label(Winner.TIE, **facts)
+    if not _FIRST <= preference <= _SECOND:
+        raise RowError(Reason.UNKNOWN_LABEL, "`preference` is not between 1 and 2")
+    winner, distance = signed_preference(preference - _TIE)
+    return pair_label(winner, strength=2 * distance, strength_unit="probability_gap", **facts)

@@ -1,0 +1,42 @@
+"""One response per domain: there is a preference only once a domain is wanted."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from prefine.ingest.labels import rating_label
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.values import required
+from prefine.settings.json import Json, is_object
+
+
+class Domains(Layout):
+    """``query`` with ``responses`` by domain."""
+
+    format: Literal["domains"] = "domains"
+    domain: str = Field(min_length=1)
+    """Which domain's response is the wanted one."""
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise a query with one response per domain."""
+        if "query" in row and is_object(row.get("responses")):
+            return "`query` with `responses` by domain; a preference exists once a domain is chosen"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Rate the wanted domain's response 1 and all others 0."""
+        responses = required(row, "responses")
+        if not is_object(responses) or self.domain not in responses:
+            raise RowError(Reason.MISSING_VALUE, f"`responses` has no domain {self.domain!r}")
+        candidates = [
+            Candidate(response_of(value, f"responses.{domain}"), meta={"domain": domain})
+            for domain, value in responses.items()
+        ]
+        labels = [
+            rating_label(index, float(domain == self.domain), "domain")
+            for index, domain in enumerate(responses)
+        ]
+        return Record(prompt_of(required(row, "query"), "query"), candidates, labels)

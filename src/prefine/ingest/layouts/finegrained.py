@@ -1,0 +1,35 @@
+"""FineGrained-RLHF: four predictions with all six comparisons."""
+
+from itertools import combinations
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import CHOICES, winner_of
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import nonempty_list, required
+from prefine.schema import Kind
+from prefine.settings.json import Json
+
+
+class FineGrained(Layout):
+    """``prediction 1`` to ``prediction 4`` with six values in ``preference``."""
+
+    keys: ClassVar = ("question", "prediction 1", "prediction 4", "preference")
+    because: ClassVar = "`prediction 1` to `prediction 4` with six preferences"
+
+    format: Literal["finegrained"] = "finegrained"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read the comparisons (1,2) (1,3) (1,4) (2,3) (2,4) (3,4): 0 is a tie, else the winner."""
+        keys = [f"prediction {i}" for i in range(1, 5)]
+        candidates = [Candidate(response_of(row.get(key), key)) for key in keys]
+        pairs = list(combinations(range(4), 2))
+        choices = nonempty_list(row, "preference")
+        if len(choices) != len(pairs):
+            raise RowError(Reason.WRONG_TYPE, "`preference` does not hold six values")
+        labels = [
+            Label(Kind.PAIR, a, b, winner_of(value, CHOICES, "preference"), label=str(value))
+            for (a, b), value in zip(pairs, choices, strict=True)
+        ]
+        return Record(prompt_of(required(row, "question"), "question"), candidates, labels)

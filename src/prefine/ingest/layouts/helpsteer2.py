@@ -1,0 +1,28 @@
+"""NVIDIA's HelpSteer2: one response a row, rated on five attributes."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import rating_label
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import response_of
+from prefine.ingest.record import Candidate, Record
+from prefine.ingest.transcripts import flattened_prompt
+from prefine.ingest.values import required
+from prefine.settings.json import Json
+
+_ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
+
+
+class HelpSteer2(Layout):
+    """``prompt``, ``response`` and the ratings ``helpfulness``, ``correctness``, ..."""
+
+    keys: ClassVar = ("prompt", "response", "helpfulness", "correctness")
+    because: ClassVar = "`prompt`, `response` and the ratings `helpfulness`, `correctness`, ..."
+
+    format: Literal["helpsteer2"] = "helpsteer2"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read one response with its attributes."""
+        candidate = Candidate(response_of(row.get("response"), "response"))
+        labels = [rating_label(0, row[aspect], aspect) for aspect in _ASPECTS if aspect in row]
+        return Record(flattened_prompt(required(row, "prompt")), [candidate], labels)

@@ -1,0 +1,46 @@
+"""NVIDIA's HelpSteer3: two responses with an overall strength and each annotator's own."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import level_label
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import optional, required
+from prefine.settings.json import Json, is_array, is_object
+
+
+class HelpSteer3(Layout):
+    """``context``, ``response1``, ``response2`` and an ``overall_preference`` from -3 to 3."""
+
+    keys: ClassVar = ("context", "response1", "response2", "overall_preference")
+    because: ClassVar = "`context`, `response1`, `response2` and `overall_preference`"
+
+    format: Literal["helpsteer3"] = "helpsteer3"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read the overall strength, and each annotator's own under the aspect ``individual``."""
+        candidates = [Candidate(response_of(row.get(k), k)) for k in ("response1", "response2")]
+        overall = level_label(required(row, "overall_preference"), "overall_preference")
+        labels = [overall, *_votes(row)]
+        return Record(
+            prompt_of(required(row, "context"), "context"),
+            candidates,
+            labels,
+            group=optional(row, "domain"),
+            language=optional(row, "language"),
+        )
+
+
+def _votes(row: Json) -> list[Label]:
+    votes: object = row.get("individual_preference") or []
+    if not is_array(votes):
+        raise RowError(Reason.WRONG_TYPE, "`individual_preference` is not a list")
+    labels: list[Label] = []
+    for index, vote in enumerate(votes):
+        if not is_object(vote):
+            raise RowError(Reason.WRONG_TYPE, f"`individual_preference[{index}]` is not an object")
+        annotator = f"annotator_{index + 1}"
+        score = vote.get("score")
+        labels.append(level_label(score, "score", aspect="individual", annotator=annotator))
+    return labels

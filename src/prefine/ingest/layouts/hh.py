@@ -1,0 +1,28 @@
+"""Anthropic's HH-RLHF: chosen and rejected as whole transcripts."""
+
+from typing import Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.pairs import SIDES, conversation_pair
+from prefine.ingest.record import Record
+from prefine.ingest.transcripts import transcript
+from prefine.ingest.values import required
+from prefine.settings.json import Json
+
+
+class Hh(Layout):
+    """``chosen`` and ``rejected``, transcripts with Human and Assistant marks."""
+
+    format: Literal["hh"] = "hh"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise two transcripts."""
+        sides = [row.get(side) for side in SIDES]
+        if "prompt" not in row and all(isinstance(s, str) and "\n\nAssistant:" in s for s in sides):
+            return "`chosen` and `rejected` are transcripts with Human and Assistant marks"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read two transcripts; their common beginning is the prompt."""
+        return conversation_pair(row, *(transcript(required(row, side), side) for side in SIDES))

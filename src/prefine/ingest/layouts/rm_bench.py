@@ -1,0 +1,33 @@
+"""RM-Bench: chosen and rejected responses, each in several styles."""
+
+from typing import Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.pairs import SIDES, listed_pairs
+from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.values import nonempty_list
+from prefine.settings.json import Json, is_array
+
+
+class RmBench(Layout):
+    """``chosen`` and ``rejected``, lists of texts in the same order of styles."""
+
+    format: Literal["rm_bench"] = "rm_bench"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise a text prompt beside two lists of texts."""
+        if "num_correct" in row or not isinstance(row.get("prompt"), str):
+            return None
+        sides = [row.get(side) for side in SIDES]
+        if all(is_array(side) and side and isinstance(side[0], str) for side in sides):
+            return "`chosen` and `rejected` are lists of texts"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read each chosen response against the rejected one of the same style."""
+        chosen, rejected = (nonempty_list(row, side) for side in SIDES)
+        if len(chosen) != len(rejected):
+            raise RowError(Reason.WRONG_TYPE, "`chosen` and `rejected` differ in length")
+        pairs = [(index, len(chosen) + index) for index in range(len(chosen))]
+        return listed_pairs(row, [*chosen, *rejected], pairs)

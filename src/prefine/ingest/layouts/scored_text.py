@@ -1,0 +1,39 @@
+"""Two transcripts in a list beside their scores."""
+
+from typing import Literal
+
+from prefine.ingest.labels import pair_label, signed_preference
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import common_prompt
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.transcripts import transcript
+from prefine.ingest.values import number, required
+from prefine.settings.json import Json, is_array
+
+
+class ScoredText(Layout):
+    """``text`` with two transcripts and ``score`` with their scores."""
+
+    format: Literal["scored_text"] = "scored_text"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise the two lists."""
+        if is_array(row.get("text")) and is_array(row.get("score")):
+            return "`text` and `score` are lists"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read two transcripts; the higher score wins, equal scores are a tie."""
+        texts, scores = required(row, "text"), required(row, "score")
+        if not is_array(texts) or not is_array(scores) or not len(texts) == len(scores) == 2:  # noqa: PLR2004
+            raise RowError(Reason.WRONG_TYPE, "`text` and `score` are not two values each")
+        sides = [transcript(value, "text") for value in texts]
+        length, mismatch = common_prompt(*sides)
+        values = [number(score, "score") for score in scores]
+        if None in values:
+            raise RowError(Reason.LABEL_MISSING, "a score is missing")
+        winner, strength = signed_preference(float(values[1] or 0) - float(values[0] or 0))
+        label = pair_label(winner, strength=strength, strength_unit="score", label=f"{scores}")
+        candidates = [Candidate(side[length:]) for side in sides]
+        return Record(sides[0][:length], candidates, [label], context_mismatch=mismatch)

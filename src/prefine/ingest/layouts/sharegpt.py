@@ -1,0 +1,25 @@
+"""ShareGPT pairs as LLaMA-Factory uses them."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.pairs import SIDES, pair_record
+from prefine.ingest.record import Record
+from prefine.ingest.values import optional, required
+from prefine.settings.json import Json
+
+
+class ShareGpt(Layout):
+    """``conversations`` beside ``chosen`` and ``rejected``."""
+
+    keys: ClassVar = ("conversations", "chosen", "rejected")
+    because: ClassVar = "`conversations` beside `chosen` and `rejected`"
+
+    format: Literal["sharegpt"] = "sharegpt"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read a conversation with ``from`` and ``value``, sides as messages or as texts."""
+        conversation = required(row, "conversations")
+        prompt = prompt_of(conversation, "conversations", optional(row, "system"))
+        return pair_record(row, prompt, *(response_of(row.get(side), side) for side in SIDES))

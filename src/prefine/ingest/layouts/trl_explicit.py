@@ -1,0 +1,34 @@
+"""TRL's explicit preference layout: prompt, chosen and rejected apart."""
+
+from typing import Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.pairs import SIDES, pair_record
+from prefine.ingest.record import Record
+from prefine.ingest.values import optional, required
+from prefine.settings.json import Json, is_array, is_object
+
+
+class TrlExplicit(Layout):
+    """``prompt``, ``chosen`` and ``rejected``, as texts or as messages."""
+
+    format: Literal["trl_explicit"] = "trl_explicit"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise prompt, chosen and rejected that stand apart."""
+        if not {"prompt", "chosen", "rejected"} <= row.keys() or "all_rm_scores" in row:
+            return None
+        prompt, chosen = row["prompt"], row["chosen"]
+        if is_array(prompt) and (is_array(chosen) or is_object(chosen) or isinstance(chosen, str)):
+            return "`prompt` is a list of messages beside `chosen` and `rejected`"
+        if isinstance(prompt, str) and isinstance(chosen, str):
+            return "`prompt`, `chosen` and `rejected` are texts"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read prompt, chosen and rejected as they are."""
+        prompt = prompt_of(required(row, "prompt"), "prompt", optional(row, "system"))
+        sides = [response_of(row.get(side), side) for side in SIDES]
+        return pair_record(row, prompt, *sides)

@@ -1,0 +1,68 @@
+"""TRL's implicit preference layout: the prompt is what chosen and rejected have in common."""
+
+from itertools import takewhile
+from typing import Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import is_conversation, messages
+from prefine.ingest.pairs import SIDES, conversation_pair, pair_record
+from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.values import required
+from prefine.schema import Message
+from prefine.settings.json import Json
+
+_PROMPTS = frozenset(
+    {
+        *("prompt", "prompts", "instruction", "question", "query", "input", "inputs", "context"),
+        *("conversation", "conversations", "dialog", "dialogue", "history", "messages", "turns"),
+        *("trajectory", "post", "title", "task", "text", "system", "user", "request", "problem"),
+    }
+)
+"""Columns that may hold a prompt: beside one, texts are not taken to contain theirs."""
+
+
+class TrlImplicit(Layout):
+    """``chosen`` and ``rejected`` that contain the prompt, as texts or as messages."""
+
+    format: Literal["trl_implicit"] = "trl_implicit"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise whole conversations, or texts, where no column could hold a prompt."""
+        if row.keys() & {"prompt", "conversations", "instruction"}:
+            return None
+        for stem in ("", "_messages"):
+            if is_conversation(row.get(f"chosen{stem}")):
+                return f"`chosen{stem}` is a whole conversation and there is no prompt"
+        sides = [row.get(side) for side in SIDES]
+        texts = all(isinstance(side, str) and "\n\nAssistant:" not in side for side in sides)
+        if texts and not row.keys() & _PROMPTS:
+            return "`chosen` and `rejected` are texts with the prompt inside"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read both sides; their common beginning is the prompt."""
+        stem = "_messages" if "chosen_messages" in row else ""
+        sides = [required(row, f"{side}{stem}") for side in SIDES]
+        if all(isinstance(side, str) for side in sides):
+            return _text_pair(row, *(str(side) for side in sides))
+        return conversation_pair(
+            row, *(messages(side, name) for side, name in zip(sides, SIDES, strict=True))
+        )
+
+
+def _text_pair(row: Json, chosen: str, rejected: str) -> Record:
+    """Split two texts before the word in which they diverge; TRL would split inside the word.
+
+    A space goes with the response, as TRL has it; any other blank ends the prompt.
+    """
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))
+    prefix = "".join(letter for letter, _ in same)
+    if prefix in {chosen, rejected}:
+        prefix = prefix.rstrip()
+    blanks = [position for position, letter in enumerate(prefix) if letter.isspace()]
+    prefix = prefix[: blanks[-1] + (prefix[blanks[-1]] != " ")] if blanks else ""
+    if chosen == rejected or not prefix.strip():
+        raise RowError(Reason.NO_COMMON_PROMPT, "the two texts share no beginning, or all")
+    sides = [[Message(role="assistant", content=s[len(prefix) :])] for s in (chosen, rejected)]
+    return pair_record(row, [Message(role="user", content=prefix)], *sides)

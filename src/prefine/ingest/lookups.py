@@ -1,0 +1,53 @@
+"""Read the lookup tables that rows of a source refer to, each once per process."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from prefine.errors import DataError
+from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.layout import Layout
+from prefine.ingest.record import RowError
+from prefine.settings import File
+from prefine.settings.json import Json
+from prefine.step import Work
+
+_MAX_ROW_BYTES = 2**30
+
+
+def lookup_tables(work: Work, layout: Layout) -> dict[str, Mapping[Any, Json]]:
+    """Return the lookup tables of a source, by name.
+
+    Raises:
+        DataError: A file has changed, a row of it cannot be read, or two rows contradict.
+    """
+    data = work.runtime.data
+    tables: dict[str, Mapping[Any, Json]] = {}
+    for name, file_set in layout.lookups().items():
+        files = work.files(file_set.key)
+        for file in files:
+            require_unchanged(file, data)
+        tables[name] = _indexed(
+            type(layout), name, tuple(file.model_dump_json() for file in files), data
+        )
+    return tables
+
+
+@lru_cache(maxsize=8)
+def _indexed(
+    layout: type[Layout], name: str, files: tuple[str, ...], data: str
+) -> Mapping[Any, Json]:
+    """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row.
+
+    The files are given as JSON, which a cache can hash.
+    """
+    rows: list[tuple[Json, Mapping[str, str]]] = []
+    for file in map(File.model_validate_json, files):
+        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES):
+            if row.value is None:
+                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
+            rows.append((row.value, file.fields))
+    try:
+        return layout.index(name, rows)
+    except RowError as error:
+        raise DataError(f"the table `{name}` cannot be looked up in: {error}") from error

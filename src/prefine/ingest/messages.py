@@ -1,0 +1,122 @@
+"""Read prompts and responses in the usual spellings: texts, messages, typed text parts."""
+
+from collections.abc import Sequence
+
+from prefine.ingest.record import Reason, RowError
+from prefine.ingest.values import text, type_name
+from prefine.schema import Message
+from prefine.settings.json import is_array, is_object
+
+_ROLES = {
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "model": "assistant",
+    "llm": "assistant",
+    "system": "system",
+    "developer": "system",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+}
+_BEYOND_TEXT = (
+    *("tool_calls", "function_call", "thinking", "reasoning_content", "images", "audio", "video"),
+)
+"""Parts of a message that a text cannot hold: without them, two responses may look the same."""
+
+
+def messages(value: object, what: str) -> list[Message]:
+    """Read a list of turns.
+
+    Accepts ``role``/``content``, ``from``/``value``, contents made of typed text parts. Refuses
+    images, tool calls without content, unknown roles and null contents.
+    """
+    if not is_array(value) or not value:
+        raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not a list of messages")
+    return [_message(item, f"{what}[{index}]") for index, item in enumerate(value)]
+
+
+def _message(value: object, what: str) -> Message:
+    if not is_object(value):
+        raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not a message")
+    raw = value.get("role", value.get("from"))
+    role = _ROLES.get(raw.lower()) if isinstance(raw, str) else None
+    if role is None:
+        raise RowError(Reason.UNKNOWN_ROLE, f"`{what}` has the role {str(raw)[:40]!r}")
+    lost = [key for key in _BEYOND_TEXT if value.get(key)]
+    if lost:
+        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
+    return {"role": role, "content": content(value.get("content", value.get("value")), what)}
+
+
+def content(value: object, what: str) -> str:
+    """Read the content of a turn: a text, or text parts, which are joined."""
+    if is_array(value):
+        return "".join(_text_part(item, what) for item in value)
+    if is_object(value):
+        return _text_part(value, what)
+    return text(value, what, Reason.NOT_TEXT_CONTENT)
+
+
+def _text_part(value: object, what: str) -> str:
+    if isinstance(value, str):
+        return value
+    if not is_object(value) or value.get("type", "text") != "text":
+        kind = value.get("type") if is_object(value) else type_name(value)
+        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has a part that is {kind!s:.40}")
+    raw = value.get("text")
+    return text(value.get("value") if raw is None else raw, what, Reason.NOT_TEXT_CONTENT)
+
+
+def is_conversation(value: object) -> bool:
+    """Tell whether a value looks like a list of at least two messages."""
+    return is_array(value) and len(value) > 1 and is_object(value[0])
+
+
+def prompt_of(value: object, what: str, system: str | None = None) -> list[Message]:
+    """Read a prompt: a text becomes one user turn; a system text goes before it."""
+    turns = messages(value, what) if is_array(value) else None
+    if turns is None:
+        turns = [Message(role="user", content=text(value, what))]
+    if system:
+        turns = [Message(role="system", content=system), *turns]
+    return turns
+
+
+def response_of(value: object, what: str) -> list[Message]:
+    """Read a response: a text, one message, a list of messages, or an object with ``answer``."""
+    if value is None:
+        raise RowError(Reason.RESPONSE_MISSING, f"`{what}` is missing or null")
+    if is_array(value):
+        return messages(value, what)
+    if is_object(value):
+        if "answer" in value:
+            answer = text(value["answer"], f"{what}.answer", Reason.RESPONSE_NOT_TEXT)
+            return [Message(role="assistant", content=answer)]
+        return [_message(value, what)]
+    return [Message(role="assistant", content=text(value, what, Reason.RESPONSE_NOT_TEXT))]
+
+
+def common_prompt(a: Sequence[Message], b: Sequence[Message]) -> tuple[int, bool]:
+    """Find where two conversations diverge.
+
+    Returns:
+        The length of the common prompt, which ends before an assistant turn of both, and whether
+        they diverge before the last turn, so that the two sides do not answer the same context.
+
+    Raises:
+        RowError: They share no turn that could be a prompt.
+    """
+    length = 0
+    limit = min(len(a), len(b)) - 1
+    while length < limit and a[length] == b[length]:
+        length += 1
+    while length and not a[length]["role"] == b[length]["role"] == "assistant":
+        length -= 1
+    if not length:
+        raise RowError(Reason.NO_COMMON_PROMPT, "the two sides share no turn to answer")
+    return length, max(len(a), len(b)) - length > 1

@@ -1,0 +1,77 @@
+"""Records of labelled pairs, and the columns that published pairs carry beside them."""
+
+from prefine.ingest.labels import pair_label
+from prefine.ingest.messages import common_prompt, prompt_of, response_of
+from prefine.ingest.record import Candidate, Label, Record
+from prefine.ingest.values import number, optional, required
+from prefine.schema import Kind, Message, Winner
+from prefine.settings.json import Json, is_object
+
+SIDES = ("chosen", "rejected")
+_MODELS = {
+    "chosen": ("chosen_model", "chonsen_model", "chosen-model", "model_chosen"),
+    "rejected": ("rejected_model", "rejected-model", "model_rejected"),
+}
+"""Columns that name the model of a side; ``chonsen_model`` is how a published set spells it."""
+_RATINGS = {
+    side: (f"{side}_rating", f"rating_{side}", f"score_{side}", f"{side}_score", f"{side}-rating")
+    for side in SIDES
+}
+_GROUPS = ("subset", "category", "source", "domain", "dataset", "scenario")
+
+
+def pair_record(
+    row: Json,
+    prompt: list[Message],
+    chosen: list[Message],
+    rejected: list[Message],
+    *,
+    mismatch: bool = False,
+) -> Record:
+    """Build the record of a labelled pair, with the models and ratings of its sides."""
+    sides = zip(SIDES, (chosen, rejected), strict=True)
+    candidates = [Candidate(turns, _first(row, _MODELS[side])) for side, turns in sides]
+    labels = [pair_label(Winner.A, label="chosen")]
+    for index, side in enumerate(SIDES):
+        raw = _first(row, _RATINGS[side])
+        rating = number(raw, f"rating of {side}")
+        if rating is not None:
+            labels.append(Label(Kind.RATING, index, rating=rating, aspect="overall", label=raw))
+    return Record(
+        prompt,
+        candidates,
+        labels,
+        group=group_of(row),
+        language=optional(row, "language"),
+        context_mismatch=mismatch,
+    )
+
+
+def _first(row: Json, names: tuple[str, ...]) -> str | None:
+    """Return the value of the first of several columns that the row has."""
+    return next((value for name in names if (value := optional(row, name)) is not None), None)
+
+
+def conversation_pair(row: Json, chosen: list[Message], rejected: list[Message]) -> Record:
+    """Build the record of two whole conversations; their common beginning is the prompt."""
+    length, mismatch = common_prompt(chosen, rejected)
+    return pair_record(row, chosen[:length], chosen[length:], rejected[length:], mismatch=mismatch)
+
+
+def listed_pairs(row: Json, responses: list[object], pairs: list[tuple[int, int]]) -> Record:
+    """Build the record of lists of responses, of which the first of each pair is better."""
+    candidates = [Candidate(response_of(value, "chosen")) for value in responses]
+    labels = [Label(Kind.PAIR, a, b, Winner.A, label="chosen") for a, b in pairs]
+    prompt = prompt_of(required(row, "prompt"), "prompt")
+    return Record(prompt, candidates, labels, group=group_of(row))
+
+
+def named_candidate(value: object, what: str) -> Candidate:
+    """Read an object with ``llm_name`` and ``answer``."""
+    model = optional(value, "llm_name") if is_object(value) else None
+    return Candidate(response_of(value, what), model)
+
+
+def group_of(row: Json) -> str | None:
+    """Return the source's own subset of a row, under any of its usual names."""
+    return next((group for key in _GROUPS if (group := optional(row, key))), None)

@@ -1,0 +1,59 @@
+"""The settings that every source has, whatever its layout."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
+from prefine.settings.json import Json
+
+
+class Source(Part):
+    """A set of files of one layout."""
+
+    name: Name
+    """Stands in every table and report; rules may group by it."""
+    files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
+    """Paths or globs relative to the data folder, fsspec URLs, or ``hf://name?split=train``."""
+    format: Any = None
+    """The layout; null recognises it, and refuses when two fit. Each layout narrows the type."""
+    sha256: Annotated[tuple[str, ...], Where] = ()
+    """What the files must hash to, in any order; empty accepts any bytes."""
+    path_fields: Annotated[Pattern | None, Where] = None
+    """A regular expression with named groups, searched in each path: ``annotator``, ``model``,
+    ``model_a``, ``model_b``, ``group`` and ``split`` are used where the row itself says nothing."""
+    text: Literal["plain", "escaped", "html"] = "plain"
+    """``escaped`` undoes HTML entities; ``html`` also turns markup into text."""
+    max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
+    """A longer raw row goes to quarantine without being parsed."""
+
+    @property
+    def key(self) -> str:
+        """The key of the source's files in ``Inputs``."""
+        return f"source {self.name}"
+
+    def file_sets(self) -> tuple[FileSet, ...]:
+        """Return all files that the source names, to be looked up when a recipe is resolved."""
+        return (FileSet(self.key, self.files, self.path_fields, self.sha256),)
+
+    def identity(self, inputs: Inputs | None = None) -> Json:
+        """Return the settings and what identifies the files.
+
+        Args:
+            inputs: What the files stand for; without it they stand for nothing.
+        """
+        # Every source used to have these three options. They stay in the identity, so that results
+        # on disk, the rewards computed on them included, remain valid.
+        former: Json = {"columns": None, "tables": {}, "domain": None}
+        return former | super().identity(inputs) | {"resolved": resolved(self.key, inputs)}
+
+    def pinned(self, inputs: Inputs) -> Self:
+        """Return the same settings with the hashes of the files."""
+        hashes = tuple(file.sha256 for file in inputs.files.get(self.key, ()))
+        return self.model_copy(update={"sha256": hashes})
+
+
+def resolved(key: str, inputs: Inputs | None) -> list[Json]:
+    """Return what identifies the files of a ``FileSet``, by its key."""
+    files = () if inputs is None else inputs.files.get(key, ())
+    return [file.identity() for file in files]

@@ -1,0 +1,1 @@
+"""Language models that compare two responses in words."""

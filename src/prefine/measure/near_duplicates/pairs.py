@@ -1,0 +1,87 @@
+"""Pairs that are copies of each other, whichever way their labels point."""
+
+import polars as pl
+
+from prefine.measure.near_duplicates.tables import (
+    PAIR_CLUSTERS,
+    PROMPT_CLUSTERS,
+    RESPONSE_CLUSTERS,
+)
+from prefine.step import Counts, Work
+from prefine.tables.texts import beside
+
+
+def run_pair_clusters(work: Work) -> Counts:
+    """Cluster the pairs of all shards: same cluster of prompts, same two clusters of responses.
+
+    Where both responses are in one cluster, their words must be equal: there is no telling which
+    side of another pair one of them is.
+    """
+    columns = ["pair_id", "prompt_id", "chosen_id", "rejected_id", "num_votes", "agreement"]
+    pairs = pl.concat(
+        work.read("pairs", columns, part=part).with_columns(pl.lit(part).alias("part"))
+        for part in work.parts("pairs")
+    )
+    prompts = work.read_all(PROMPT_CLUSTERS, ["prompt_id", "prompt_cluster"])
+    responses = work.read_all(RESPONSE_CLUSTERS, ["response_id", "cluster", "text"])
+    rows = counted(directed(pairs.join(prompts, on="prompt_id", how="left"), responses))
+    rows = rows.join(_sources(work, rows), on="pair_cluster", how="left")
+    for part in work.parts("pairs"):
+        work.emit(PAIR_CLUSTERS, rows.filter(pl.col("part") == part).sort("pair_id"), part=part)
+    return Counts(pairs.height, rows.height)
+
+
+def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """Add which pairs are copies (``copy``) and which way each of them points (``up``).
+
+    Args:
+        pairs: With ``prompt_cluster``, ``chosen_id`` and ``rejected_id``.
+        responses: ``response_id``, ``cluster`` and ``text``, a number for the words.
+    """
+    named = beside(pairs, responses, "cluster", "text")
+    same = pl.col("chosen_cluster") == pl.col("rejected_cluster")
+    sides = {
+        side: pl.when(same)
+        .then(pl.col(f"{side}_text").cast(pl.String))
+        .otherwise(f"{side}_cluster")
+        for side in ("chosen", "rejected")
+    }
+    first, second = pl.min_horizontal(*sides.values()), pl.max_horizontal(*sides.values())
+    return named.with_columns(
+        pl.struct("prompt_cluster", same.alias("same"), first.alias("a"), second.alias("b")).alias(
+            "copy"
+        ),
+        (sides["chosen"] < sides["rejected"]).alias("up"),
+    )
+
+
+def counted(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the cluster's name, size and how many of it point the same way.
+
+    Args:
+        rows: What ``directed`` returns; the pair with the most votes, the best agreement, the
+            lowest id names its cluster.
+    """
+    merit = [pl.col("num_votes").fill_null(-1), pl.col("agreement").fill_null(-1.0)]
+    rows = rows.sort(*merit, "pair_id", descending=[True, True, False])
+    name, size = pl.col("pair_id").first().over("copy"), pl.len().over("copy").cast(pl.Int64)
+    along = pl.len().over("copy", "up").cast(pl.Int64)
+    return rows.with_columns(
+        name.alias("pair_cluster"),
+        size.alias("pair_cluster_size"),
+        (pl.col("pair_id") == name).alias("pair_is_representative"),
+        (along - 1).alias("pair_cluster_agreeing"),
+        (size - along).alias("pair_cluster_opposed"),
+    )
+
+
+def _sources(work: Work, rows: pl.DataFrame) -> pl.DataFrame:
+    """Count the sources of each cluster; a source holds a pair when it judges both responses."""
+    judgements = work.read_all("judgements", ["source", "response_a", "response_b"])
+    sides = [judgements.select("source", id=f"response_{side}").drop_nulls() for side in "ab"]
+    seen = pl.concat(sides).unique()
+    both = rows.join(seen, left_on="chosen_id", right_on="id").join(
+        seen, left_on=["rejected_id", "source"], right_on=["id", "source"]
+    )
+    count = pl.col("source").n_unique().cast(pl.Int64).alias("pair_cluster_sources")
+    return both.group_by("pair_cluster").agg(count)

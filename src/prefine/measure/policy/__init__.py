@@ -1,0 +1,1 @@
+"""How likely the policy finds responses."""

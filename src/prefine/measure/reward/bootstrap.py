@@ -1,0 +1,259 @@
+"""The bootstrap reward: what the data's own labels say about a pair they have not seen.
+
+Margins come from heads that were fitted without the pair's prompt. They find labels that contradict
+the rest of the data; they are not a measure of quality.
+
+The model is Bradley-Terry: P(y+ beats y-) = sigma(w . (phi(x, y+) - phi(x, y-))), with phi made of
+the response's unit vector, its product with the prompt's, and the logarithm of its length.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+from pydantic import Field
+
+from prefine.errors import DataError
+from prefine.measure.base import Measure, RecipeView
+from prefine.schema import Column, Flip, hash_unit
+from prefine.settings import Name
+from prefine.settings.json import Json
+from prefine.step import Counts, StepSpec, Work
+from prefine.tables.embeddings import PROMPT_VECTORS, RESPONSE_VECTORS, read_vectors
+
+HEADS = pa.schema(
+    [
+        pa.field("fold", pa.int64(), False),
+        pa.field("head", pa.int64(), False),
+        pa.field("weights", pa.large_list(pa.float64()), False),
+    ]
+)
+"""One row a fitted head: it was fitted on all folds but its own."""
+
+_LEAST_PROMPTS = 20
+"""A resample of so few prompts may hold none of them: with 20, once in 5e8 draws."""
+_POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
+"""Cumulative Poisson(1): how often a prompt stands in a resample."""
+
+Matrix = npt.NDArray[np.float64]
+
+_HEADS_VERSION = 2
+_READ = ("pairs", "responses", PROMPT_VECTORS.table, RESPONSE_VECTORS.table)
+_CARD = """\
+## About the bootstrap reward
+
+The columns of the bootstrap reward come from small models that were fitted on this data's own
+labels and embeddings, each pair being scored only by models that never saw its prompt. They show
+which labels contradict the rest of the data. They are not a measure of quality, and they share
+whatever bias most of the labels share."""
+
+
+class BootstrapReward(Measure):
+    """A cross-fitted ensemble of Bradley-Terry heads on embeddings, fitted on the data's labels."""
+
+    seeded: ClassVar = True
+
+    kind: Literal["reward/bootstrap"]
+    name: Name = "bootstrap"
+    folds: int = Field(default=5, ge=2, le=50)
+    """A prompt's pairs are scored only by heads fitted on the other folds."""
+    heads: int = Field(default=8, ge=2, le=64)
+    """Heads a fold, each fitted on its own resample of the prompts."""
+    prior_scale: float = Field(default=0.8, gt=0)
+    """Standard deviation of the Gaussian prior on the weights; the smaller the stiffer."""
+    max_pairs: int = Field(default=20_000, ge=100)
+    """Most pairs that one head is fitted on."""
+
+    def columns(self) -> tuple[Column, ...]:
+        """Return the columns of this measure."""
+        name = self.name
+        return (
+            Column(
+                f"{name}_margin",
+                pa.float64(),
+                "mean margin of the heads that never saw it",
+                Flip.NEGATE,
+            ),
+            Column(
+                f"{name}_margin_std",
+                pa.float64(),
+                "standard deviation of the margin over those heads",
+            ),
+            Column(
+                f"{name}_probability",
+                pa.float64(),
+                "mean probability that chosen is better, in [0, 1]",
+                Flip.COMPLEMENT,
+            ),
+        )
+
+    @property
+    def _heads(self) -> str:
+        return f"heads_{self.name}"
+
+    def reads(self, recipe: RecipeView) -> tuple[str, ...]:
+        """Return the tables that are read."""
+        return (*_READ, self._heads)
+
+    def helpers(self, recipe: RecipeView) -> Iterator[StepSpec]:
+        """Yield the step that fits the heads."""
+        yield StepSpec(
+            name=self._heads,
+            version=_HEADS_VERSION,
+            run=self.run_heads,
+            reads=_READ,
+            writes={self._heads: HEADS},
+            config=self.identity() | {"seed": recipe.seed},
+            num_parts=1,
+            scope="corpus",
+        )
+
+    def card(self, notes: Mapping[str, Json]) -> str | None:
+        """Return what the margins are, and what they are not."""
+        return _CARD
+
+    def run_heads(self, work: Work) -> Counts:
+        """Fit all heads of all folds.
+
+        Raises:
+            DataError: There are too few labelled pairs to fit on.
+        """
+        from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
+
+        examples = _examples(work, self, work.seed)
+        folds = np.array(
+            [fold_of(prompt, self.folds, work.seed) for prompt in examples.prompts], int
+        )
+        rows: list[dict[str, Any]] = []
+        with threadpool_limits(1):
+            for fold in range(self.folds):
+                seen = np.flatnonzero(folds != fold)
+                num_prompts = len({examples.prompts[i] for i in seen})
+                if num_prompts < _LEAST_PROMPTS:
+                    raise DataError(
+                        f"reward/bootstrap: labelled pairs of {num_prompts} prompts outside fold "
+                        f"{fold}, at least {_LEAST_PROMPTS} prompts are needed; use fewer folds, "
+                        "more data or no bootstrap reward"
+                    )
+                for head in range(self.heads):
+                    times = _resample([examples.prompts[i] for i in seen], work.seed, fold, head)
+                    weights = _head(examples.features[seen], examples.weights[seen] * times, self)
+                    rows.append({"fold": fold, "head": head, "weights": weights})
+        work.emit(self._heads, pa.Table.from_pylist(rows, schema=HEADS), part=0)
+        work.notes["num_pairs_fitted"] = len(examples.prompts)
+        return Counts(len(rows), len(rows))
+
+    def run(self, work: Work) -> Counts:
+        """Score the pairs of a shard with the heads that never saw their prompts."""
+        pairs = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
+        heads = work.read(self._heads, part=0).sort("fold", "head")
+        by_fold = {
+            fold[0]: np.array(group["weights"].to_list()) for fold, group in heads.group_by("fold")
+        }
+        margins = np.empty((pairs.height, self.heads))
+        if pairs.height:
+            differences = _differences(work, pairs, None)
+            folds = np.array([fold_of(name, self.folds, work.seed) for name in pairs["prompt_id"]])
+            for fold, weights in by_fold.items():
+                rows = np.flatnonzero(folds == fold)
+                margins[rows] = np.einsum("nf,hf->nh", differences[rows], weights)
+        name = self.name
+        result = pairs.select(
+            "pair_id",
+            pl.Series(f"{name}_margin", margins.mean(axis=1)),
+            pl.Series(f"{name}_margin_std", margins.std(axis=1)),
+            pl.Series(f"{name}_probability", (1 / (1 + np.exp(-margins))).mean(axis=1)),
+        )
+        work.emit(self.table, result)
+        return Counts(pairs.height, result.height)
+
+
+class Examples(NamedTuple):
+    """Pairs as the heads see them, in the order of their ids."""
+
+    prompts: list[str]
+    features: Matrix
+    """phi(x, y+) - phi(x, y-), shape (pairs, features)."""
+    weights: Matrix
+    """Share of votes for minus share against, in (0, 1], shape (pairs,)."""
+
+
+def fold_of(prompt: str, folds: int, seed: int) -> int:
+    """Return the fold of a prompt; its pairs are scored by the heads of this fold only."""
+    return int(hash_unit(seed, "fold", prompt) * folds)
+
+
+def _resample(prompts: list[str], seed: int, fold: int, head: int) -> Matrix:
+    """Return how often each prompt stands in one head's resample."""
+    purpose = f"resample/{fold}/{head}"
+    draws = [hash_unit(seed, purpose, prompt) for prompt in prompts]
+    return np.searchsorted(_POISSON, draws, side="right").astype(np.float64)
+
+
+def _head(features: Matrix, weights: Matrix, config: BootstrapReward) -> list[float]:
+    """Fit one Bradley-Terry head: logistic regression on differences, without an intercept.
+
+    Every other row is turned round, label included; the likelihood is the same, and the solver
+    gets the two classes that it insists on.
+    """
+    from sklearn.linear_model import (  # pyright: ignore[reportMissingTypeStubs]
+        LogisticRegression,
+    )
+
+    used = weights > 0
+    signs = np.where(np.arange(int(used.sum())) % 2 == 0, 1.0, -1.0)
+    model: Any = LogisticRegression(
+        C=config.prior_scale**2, fit_intercept=False, solver="newton-cholesky", max_iter=100
+    )
+    model.fit(features[used] * signs[:, None], signs > 0, sample_weight=weights[used])
+    return model.coef_[0].tolist()
+
+
+def _examples(work: Work, config: BootstrapReward, seed: int) -> Examples:
+    """Load the pairs that heads are fitted on: labelled, different, at most as many as allowed."""
+    columns = ["pair_id", "prompt_id", "is_tie", "is_identical", "num_empty"]
+    all_pairs = work.read_all("pairs", columns)
+    usable = all_pairs.filter(
+        ~pl.col("is_tie") & ~pl.col("is_identical") & (pl.col("num_empty") == 0)
+    )
+    limit = config.max_pairs * config.folds // (config.folds - 1)
+    if usable.height > limit:
+        draws = pl.Series([hash_unit(seed, "pool", name) for name in usable["pair_id"]])
+        usable = usable.with_columns(draw=draws).sort("draw", "pair_id").head(limit)
+    pool = usable["pair_id"].implode()
+    found: list[tuple[str, str, Matrix, float]] = []
+    for part in work.parts("pairs"):
+        pairs = work.read("pairs", part=part).filter(pl.col("pair_id").is_in(pool))
+        differences = _differences(work, pairs, part)
+        share = (pairs["agreement"] - pairs["disagreement"]).to_list()
+        found += zip(pairs["pair_id"], pairs["prompt_id"], differences, share, strict=True)
+    found.sort(key=lambda example: example[0])
+    if not found:
+        return Examples([], np.empty((0, 1)), np.empty(0))
+    features = np.stack([example[2] for example in found])
+    return Examples([e[1] for e in found], features, np.array([e[3] for e in found]))
+
+
+def _differences(work: Work, pairs: pl.DataFrame, part: int | None) -> Matrix:
+    """Return phi(x, y+) - phi(x, y-) of each pair, shape (pairs, features), float64."""
+    names, responses = read_vectors(work, RESPONSE_VECTORS, part)
+    prompt_names, prompts = read_vectors(work, PROMPT_VECTORS, part)
+    place = {name: index for index, name in enumerate(names)}
+    prompt_place = {name: index for index, name in enumerate(prompt_names)}
+    chars = _log_chars(work, part)
+    sides = [[place[name] for name in pairs[f"{side}_id"]] for side in ("chosen", "rejected")]
+    asked = prompts[[prompt_place[name] for name in pairs["prompt_id"]]].astype(np.float64)
+    apart = responses[sides[0]].astype(np.float64) - responses[sides[1]].astype(np.float64)
+    longer = chars[sides[0]] - chars[sides[1]]
+    scale = np.sqrt(apart.shape[1]) / 2
+    return np.concatenate([apart, scale * asked * apart, longer[:, None]], axis=1)
+
+
+def _log_chars(work: Work, part: int | None) -> Matrix:
+    frame = work.read("responses", ["response_id", "messages"], part=part)
+    lengths = pl.element().struct.field("content").str.len_chars()
+    chars = frame.select(pl.col("messages").list.eval(lengths).list.sum())["messages"]
+    return np.log1p(chars.cast(pl.Float64).to_numpy())

@@ -1,0 +1,22 @@
+"""Raw rewards of a sequence classifier that transformers runs in process."""
+
+from typing import TYPE_CHECKING, Literal
+
+from prefine.measure.reward.scored import ScoredReward
+from prefine.step import Work
+
+if TYPE_CHECKING:
+    from prefine.serve.scores import RewardModel
+
+
+class TransformersReward(ScoredReward):
+    """Raw rewards of a sequence classifier in process: the reference, and small jobs."""
+
+    kind: Literal["reward/transformers"]
+
+    def open(self, work: Work) -> "RewardModel":
+        """Load the model."""
+        from prefine.serve.local.reward import LocalReward
+
+        model = work.model(self.weights)
+        return LocalReward(model, work.runtime, dtype=self.dtype, num_heads=self.num_heads)

@@ -1,0 +1,37 @@
+"""How judgements become pairs."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from prefine.settings import Name, Part
+
+
+def _counts(weight: float) -> float:
+    if weight == 0:
+        raise ValueError("a weight of 0 does nothing; leave the aspect out")
+    return weight
+
+
+Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_counts)]
+"""What an aspect counts in the mean of the ratings."""
+
+
+class Pairs(Part):
+    """How judgements become pairs."""
+
+    use: tuple[Literal["label", "rank", "rating", "reward"], ...] = ("label", "rank", "rating")
+    """Each prompt uses the first kind of judgement in this list that it has."""
+    select: Literal["best_vs_worst", "best_vs_random", "adjacent", "all"] = "best_vs_worst"
+    """Which couples of rated, ranked or rewarded responses become pairs; labels all do."""
+    minimum_gap: float = Field(default=0.0, ge=0)
+    """Least difference of two ratings or rewards; ranks count places."""
+    per_prompt: int | None = Field(default=None, ge=1)
+    """Maximum number of selected couples per prompt: the widest gaps first."""
+    aspect: str | None = None
+    """The aspect whose labels direct the pairs, where a source asks several questions."""
+    aspects: dict[str, Weight] = Field(default_factory=dict)
+    """Weight of each rating aspect, negative where more is worse; empty takes ``overall`` where a
+    prompt has it, and otherwise the plain mean of the aspects that all its responses have."""
+    reward: Name | None = None
+    """The reward measure behind ``use: [reward]``."""

@@ -1,0 +1,54 @@
+"""The recipe: everything that changes a byte of the output, as a user writes it."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from prefine.decide import AnyRule, Rule, Structure
+from prefine.export.settings import Export
+from prefine.ingest.layouts import AnySource
+from prefine.measure import AnyMeasure
+from prefine.measure.base import RecipeView
+from prefine.pair.settings import Pairs
+from prefine.schema import PAIR_COLUMNS, Column
+from prefine.settings import Encoder, Inputs, Name, Part
+
+
+class Recipe(Part):
+    """Everything that changes a byte of the output."""
+
+    name: Name
+    seed: int = Field(default=0, ge=0)
+    """Behind every shuffle, split, fold and tie."""
+    shards: int | None = Field(default=None, ge=1, le=99_999)
+    """How many partitions the tables have; null takes one for each 64 MiB of source files."""
+    sources: tuple[AnySource, ...] = Field(min_length=1)
+    pairs: Pairs = Pairs()
+    encoder: Encoder = Encoder()
+    measures: tuple[AnyMeasure, ...] = ()
+    structure: Structure = Structure()
+    rules: tuple[AnyRule, ...] = ()
+    export: Export = Export()
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The structural rules, then the recipe's own."""
+        return self.structure.rules() + self.rules
+
+    @property
+    def measured(self) -> dict[str, Column]:
+        """Every column that the measures write, by name and in order."""
+        return {column.name: column for m in self.measures for column in m.columns()}
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """Every column that a rule may read, by name and in order."""
+        return {column.name: column for column in PAIR_COLUMNS} | self.measured
+
+    def view(self, inputs: Inputs | None = None) -> RecipeView:
+        """Return what measures may know of the recipe.
+
+        Args:
+            inputs: What its names of files and models stand for, once it is resolved.
+        """
+        return RecipeView(self.measures, self.encoder, self.seed, inputs or Inputs())

@@ -1,0 +1,77 @@
+"""A recipe with what the names in it stand for: a type of its own, which no YAML file can write."""
+
+from collections.abc import Mapping
+
+import yaml
+
+from prefine.export.curation import Curation
+from prefine.recipe.recipe import Recipe
+from prefine.settings import File, Inputs, Model, Part
+from prefine.settings.json import Json
+
+
+class Resolved(Part):
+    """A recipe, its files and their hashes, its models and their digests, its number of shards."""
+
+    recipe: Recipe
+    shards: int
+    files: dict[str, tuple[File, ...]]
+    """By the key of a ``FileSet``."""
+    models: dict[str, Model]
+    """By the key of a ``Weights``."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the names of files and models stand for."""
+        return Inputs(self.files, self.models)
+
+    def to_yaml(self) -> str:
+        """Return everything as YAML, every default written out."""
+        return _yaml(self)
+
+    @property
+    def _complete(self) -> Recipe:
+        """The recipe with its number of shards and the exported columns filled in."""
+        export = self.recipe.export.with_columns(self.recipe.measured)
+        return self.recipe.model_copy(update={"shards": self.shards, "export": export})
+
+    def written(self) -> Recipe:
+        """Return a recipe that can be run again: hashes pin what its names stand for."""
+        return self._complete.pinned(self.inputs)
+
+    @property
+    def curation(self) -> Curation:
+        """What an export must know of the recipe."""
+        recipe, inputs = self._complete, self.inputs
+        view = recipe.view(inputs)
+        models = [
+            {"measure": measure.kind_name(), **weights.identity(inputs)}
+            for measure in recipe.measures
+            for weights in measure.weights_named()
+        ]
+        reports = (spec for measure in recipe.measures for spec in measure.reports(view))
+        return Curation(
+            name=recipe.name,
+            identity=recipe.identity(inputs),
+            sources=[source.name for source in recipe.sources],
+            columns=recipe.columns,
+            measured=list(recipe.measured),
+            models=models,
+            sections=self._sections,
+            reports=[name for spec in reports for name in spec.makes],
+            export=recipe.export,
+        )
+
+    def _sections(self, notes: Mapping[str, Json]) -> list[str]:
+        """Return what measures have to say on the card, each section once."""
+        sections = (measure.card(notes) for measure in self.recipe.measures)
+        return list(dict.fromkeys(text for text in sections if text is not None))
+
+
+def _yaml(part: Part) -> str:
+    return yaml.safe_dump(part.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """Return a recipe as YAML, every default written out."""
+    return _yaml(recipe)

@@ -1,0 +1,1 @@
+"""Vectors near vectors: exact and inverted-file search with FAISS, k-means, measured recall."""

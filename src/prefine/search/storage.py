@@ -1,0 +1,88 @@
+"""The vectors of an index, in memory or in a mapped file, as float32, float16 or 8-bit codes."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from prefine.search.settings import Search
+
+Places = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+
+Storage = Literal["float32", "float16", "sq8"]
+
+_BYTES: dict[str, int] = {"float32": 4, "float16": 2, "sq8": 1}
+_CODED = 65_536
+"""Vectors that are coded or decoded at once."""
+
+
+def bytes_of(count: int, width: int, storage: Storage) -> int:
+    """Return how large the vectors are."""
+    return count * width * _BYTES[storage]
+
+
+def storage_of(count: int, width: int, config: Search) -> Storage:
+    """Choose how vectors are kept, by their size alone: it changes what is found."""
+    if bytes_of(count, width, "float32") <= config.full_bytes:
+        return "float32"
+    return "float16" if bytes_of(count, width, "float16") <= config.half_bytes else "sq8"
+
+
+class StoredVectors:
+    """Vectors by place."""
+
+    def __init__(self, count: int, width: int, storage: Storage, *, on_disk: bool) -> None:
+        """Make room.
+
+        Args:
+            count: How many vectors.
+            width: Their dimensions.
+            storage: The bits of a value; ``sq8`` has FAISS's 8-bit codes, a range a dimension.
+            on_disk: Whether they lie in a temporary file that is mapped.
+        """
+        import faiss
+
+        self._folder = tempfile.TemporaryDirectory(prefix="prefine-index-") if on_disk else None
+        self._codec: Any = faiss.ScalarQuantizer(width, faiss.ScalarQuantizer.QT_8bit)
+        dtype = np.dtype(np.uint8 if storage == "sq8" else storage)
+        shape = (count, width)
+        if self._folder is None or not count:
+            self._values: npt.NDArray[Any] = np.zeros(shape, dtype)
+        else:
+            path = Path(self._folder.name) / "vectors"
+            self._values = np.memmap(path, dtype=dtype, mode="w+", shape=shape)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        del self._values
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    @property
+    def _coded(self) -> bool:
+        return self._values.dtype == np.uint8
+
+    def train(self, sample: Vectors) -> None:
+        """Learn the range of each dimension, where values are coded."""
+        if self._coded:
+            self._codec.train(sample)
+
+    def put(self, places: Places, vectors: Vectors) -> None:
+        """Keep vectors at their places."""
+        for start in range(0, len(places), _CODED):
+            block = np.ascontiguousarray(vectors[start : start + _CODED])
+            found = self._codec.compute_codes(block) if self._coded else block
+            self._values[places[start : start + _CODED]] = found
+
+    def get(self, places: Places) -> Vectors:
+        """Return the vectors at some places, shape (places, dimensions); -1 is the last one."""
+        found = self._values[places]
+        return self._codec.decode(found) if self._coded else found.astype(np.float32, copy=False)

@@ -1,0 +1,70 @@
+"""Static embeddings: a text is the mean of its tokens' vectors. Does not import torch."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from tokenizers import Tokenizer
+
+Vectors = npt.NDArray[np.float32]
+
+_BATCH = 512
+"""Texts tokenised at once."""
+
+
+class Static(NamedTuple):
+    """A distilled encoder."""
+
+    tokenizer: str
+    """JSON of the fast tokenizer."""
+    vectors: npt.NDArray[np.float16]
+    """Shape (tokens, dimensions)."""
+
+
+class StaticEmbedder:
+    """Turns texts into unit vectors by table look-up."""
+
+    def __init__(self, static: Static, max_chars: int) -> None:
+        self._tokenizer = Tokenizer.from_str(static.tokenizer)
+        self._vectors: Vectors = static.vectors.astype(np.float32)
+        self._max_chars = max_chars
+
+    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
+        """Return one unit vector a text, shape (texts, dimensions); zeros for a blank text.
+
+        Args:
+            texts: What is embedded.
+            done: Told how many more texts are.
+        """
+        found = [np.empty((0, self._vectors.shape[1]), np.float32)]
+        for vectors in self._batches(texts):
+            found.append(vectors)
+            done(len(vectors))
+        return np.concatenate(found)
+
+    def cuts(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its vector is that of its beginning alone."""
+        return [len(text) > self._max_chars for text in texts]
+
+    def _batches(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        for start in range(0, len(texts), _BATCH):
+            cut = [text[: self._max_chars] for text in texts[start : start + _BATCH]]
+            encoded = self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)
+            yield self._directions([encoding.ids for encoding in encoded])
+
+    def _directions(self, ids: list[list[int]]) -> Vectors:
+        """Sum the vectors of each text's tokens, and scale to length one.
+
+        A sparse product does it three times faster than gathering the vectors of each text: 0.7 s
+        against 2.2 s for 10,000 texts of 103 tokens.
+        """
+        ends = np.cumsum([0, *map(len, ids)])
+        columns = np.fromiter(chain.from_iterable(ids), np.int64, int(ends[-1]))
+        ones = np.ones(len(columns), np.float32)
+        counts = csr_matrix((ones, columns, ends), shape=(len(ids), len(self._vectors)))
+        totals: Vectors = counts @ self._vectors
+        norms = np.sqrt(np.einsum("nd,nd->n", totals, totals))[:, None]
+        return np.divide(totals, norms, out=np.zeros_like(totals), where=norms > 0)

@@ -1,0 +1,1 @@
+"""Clients of vLLM servers, their versions and replicas, and starting them."""

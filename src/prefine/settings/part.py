@@ -1,0 +1,163 @@
+"""Settings: frozen, strict, and able to say what in them changes the bytes of an output.
+
+A recipe names files and models. What the names stand for (``Inputs``) is found out when the recipe
+is resolved; it takes the place of the names in the identity of a part.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, NamedTuple, Self, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from prefine.settings.json import Json, is_object
+
+Where = Field(json_schema_extra={"where": True})
+"""Mark a field that says where something lies; it is left out of the identity."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+"""A name that may become a column, a folder or a reason: lower case, digits and underscores."""
+
+Location = tuple[str | int, ...]
+"""A path in the YAML of a recipe."""
+
+Problem = tuple[Location, str]
+"""What is wrong in a recipe, and where."""
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression ({error})") from error
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression."""
+
+
+class Part(BaseModel):
+    """A frozen piece of a recipe that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def identity(self, inputs: "Inputs | None" = None) -> Json:
+        """Return what changes the bytes of an output, as plain JSON values.
+
+        Args:
+            inputs: What names of files and models stand for; without it they stand for nothing.
+
+        Returns:
+            Every field that is not marked ``Where``, nested parts reduced in the same way.
+        """
+        return {
+            name: _plain(getattr(self, name), inputs)
+            for name, field in type(self).model_fields.items()
+            if not unlocated(field.json_schema_extra)
+        }
+
+    def pinned(self, inputs: "Inputs") -> Self:
+        """Return the same settings with hashes beside the names of files and models.
+
+        Args:
+            inputs: What the names stand for.
+        """
+        held = {name: getattr(self, name) for name in type(self).model_fields}
+        return self.model_copy(
+            update={name: _pinned(value, inputs) for name, value in held.items()}
+        )
+
+
+def walk(value: object) -> Iterator[Part]:
+    """Yield a part and all parts within it."""
+    if isinstance(value, Part):
+        yield value
+        for name in type(value).model_fields:
+            yield from walk(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in cast("Sequence[object]", value):
+            yield from walk(item)
+    elif is_object(value):
+        yield from walk(tuple(value.values()))
+
+
+def _pinned(value: object, inputs: "Inputs") -> object:
+    if isinstance(value, Part):
+        return value.pinned(inputs)
+    if isinstance(value, tuple):
+        return tuple(_pinned(item, inputs) for item in cast("Sequence[object]", value))
+    if is_object(value):
+        return {key: _pinned(item, inputs) for key, item in value.items()}
+    return value
+
+
+def unlocated(extra: object) -> bool:
+    """Tell whether a field is marked ``Where``, from its extra JSON schema."""
+    return isinstance(extra, dict) and "where" in extra
+
+
+def _plain(value: object, inputs: "Inputs | None") -> object:
+    if isinstance(value, Part):
+        return value.identity(inputs)
+    if isinstance(value, tuple):
+        return [_plain(item, inputs) for item in cast("Sequence[object]", value)]
+    if is_object(value):
+        return {key: _plain(item, inputs) for key, item in value.items()}
+    return value
+
+
+class File(Part):
+    """One file, as found when a recipe is resolved."""
+
+    path: Annotated[str, Where]
+    """Where it lies, relative to the data folder unless absolute or a URL."""
+    sha256: str
+    """Of its bytes as stored; this is what identifies the file."""
+    num_bytes: Annotated[int, Where]
+    fields: dict[str, str] = Field(default_factory=dict)
+    """What ``path_fields`` took from the path."""
+    format: str | None = None
+    """The layout that was recognised, where the source names none."""
+    reason: Annotated[str | None, Where] = None
+    """Why it was recognised."""
+
+
+class FileSet(NamedTuple):
+    """Files that a part of a recipe names."""
+
+    key: str
+    """What the files belong to, ``source hh`` for one: under it they are listed in ``Inputs``."""
+    patterns: tuple[str, ...]
+    """Paths, globs, URLs."""
+    path_fields: str | None = None
+    """A regular expression with named groups, searched in each path."""
+    sha256: tuple[str, ...] = ()
+    """What the files must hash to, in any order; empty accepts any bytes."""
+
+
+class Model(Part):
+    """A model or a tokenizer, as found when a recipe is resolved."""
+
+    model: str
+    """A folder, an installed package that carries a ``model`` folder, or a hub name."""
+    revision: str | None = None
+    """A hub revision; a folder needs none."""
+    digest: str | None = None
+    """SHA-256 over the names and bytes of a folder's files; null for a hub name."""
+
+    def __hash__(self) -> int:
+        return hash((self.model, self.revision, self.digest))
+
+    def identity(self, inputs: "Inputs | None" = None) -> Json:
+        """Return the digest alone where there is one: equal bytes are the same model."""
+        return {"digest": self.digest} if self.digest else super().identity(inputs)
+
+
+class Inputs(NamedTuple):
+    """What the names in a recipe stand for: files with their hashes, models with their digests."""
+
+    files: Mapping[str, tuple[File, ...]] = {}
+    """By the key of a ``FileSet``."""
+    models: Mapping[str, Model] = {}
+    """By the key of a ``Weights``."""

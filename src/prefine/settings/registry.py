@@ -1,0 +1,77 @@
+"""Classes of one kind: those of the package, and those that installed distributions offer.
+
+A distribution offers a class by an entry point (``prefine.measures``, ``prefine.layouts`` or
+``prefine.targets``). Every process looks for them by itself, so workers find what is installed
+where they run.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
+
+from prefine.errors import RecipeError
+from prefine.settings.json import Json
+
+T = TypeVar("T")
+
+_ORIGINS: dict[type, Json] = {}
+
+
+def registered(
+    group: str, base: type[T], built_in: Sequence[type[T]], name_of: Callable[[type[T]], str]
+) -> tuple[type[T], ...]:
+    """Return the classes of a kind.
+
+    Args:
+        group: The entry points' group.
+        base: What every class must be a subclass of.
+        built_in: Those of the package.
+        name_of: Returns what a recipe calls a class.
+
+    Raises:
+        RecipeError: An entry point cannot be loaded, is not such a class, does not state its
+            version, or takes a name that another class has.
+    """
+    found = {name_of(cls): cls for cls in built_in}
+    assert len(found) == len(built_in), f"two classes of {group} have one name"
+    for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
+        where = f"entry point `{point.name}` of {group} ({_distribution(point)})"
+        cls = _loaded(point, base, where)
+        name = name_of(cls)
+        if name in found:
+            raise RecipeError(f"{where}: the name `{name}` is taken; uninstall one of the two")
+        found[name] = cls
+        _ORIGINS[cls] = {"distribution": _distribution(point)}
+    return tuple(found.values())
+
+
+def _distribution(point: EntryPoint) -> str:
+    return "unknown" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+
+
+def _loaded(point: EntryPoint, base: type[T], where: str) -> type[T]:
+    try:
+        cls: Any = point.load()
+    except (ImportError, AttributeError) as error:
+        raise RecipeError(f"{where} cannot be loaded: {error}") from error
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise RecipeError(f"{where} is not a subclass of {base.__module__}.{base.__name__}")
+    if "version" not in vars(cls):
+        raise RecipeError(f"{where}: {cls.__name__} does not state its `version: ClassVar[int]`")
+    return cls
+
+
+def union_of(classes: Sequence[type]) -> Any:
+    """Return the union of classes, for an annotation that is made at run time."""
+    united: Any = classes[0]
+    for cls in classes[1:]:
+        united = united | cls
+    return united
+
+
+def origin_of(cls: type) -> Json:
+    """Return what the bytes of a class from another distribution depend on: that distribution.
+
+    Empty for the classes of the package, whose versions say when their bytes change.
+    """
+    return _ORIGINS.get(cls, {})

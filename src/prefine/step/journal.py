@@ -1,0 +1,100 @@
+"""Journals: costly pieces of a call that is not complete; a killed run goes on behind the last.
+
+The pieces lie in a folder beside the parts of the step, and are removed when the call is complete.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+
+import orjson
+import pyarrow as pa
+
+from prefine.settings.json import Json
+from prefine.step.step import Work
+
+_VALUES, _TABLES = "values-", "tables-"
+_NAMED = pa.schema([("table", pa.string()), ("rows", pa.large_binary())])
+"""How several tables are kept in one piece: each as an Arrow stream of its own."""
+
+
+def _folder(work: Work) -> str:
+    return f"{work.step.folder}/part-{work.shard or 0:05d}.partial"
+
+
+def forget(work: Work) -> None:
+    """Remove all pieces of a call."""
+    work.store.remove_all(_folder(work))
+
+
+class ValueJournal:
+    """JSON values by name, kept as they come in."""
+
+    def __init__(self, work: Work, rows_per_piece: int = 1) -> None:
+        """Read what an earlier attempt kept.
+
+        Args:
+            work: The call.
+            rows_per_piece: How many values are written together.
+        """
+        self.work = work
+        self.values: Json = {}
+        """What is on disk, by name."""
+        self._rows_per_piece = rows_per_piece
+        self._waiting: Json = {}
+        for piece in _pieces(work, _VALUES):
+            self.values.update(orjson.loads(piece))
+
+    def add(self, values: Mapping[str, object]) -> None:
+        """Take values; write them once there are enough."""
+        self._waiting.update(values)
+        self.work.progress(len(values))
+        if len(self._waiting) >= self._rows_per_piece:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was added since the last time."""
+        if self._waiting:
+            name = f"{_folder(self.work)}/{_VALUES}{os.urandom(8).hex()}"
+            self.work.store.write_bytes(name, orjson.dumps(self._waiting))
+            self.values.update(self._waiting)
+            self._waiting = {}
+
+
+class TableJournal:
+    """Tables of numbered chunks, kept as each chunk is done."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+
+    def _path(self, chunk: int) -> str:
+        return f"{_folder(self._work)}/{_TABLES}{chunk:06d}"
+
+    def add(self, chunk: int, tables: Mapping[str, pa.Table]) -> None:
+        """Write the tables of a chunk."""
+        rows = {"table": list(tables), "rows": [_stream(table) for table in tables.values()]}
+        self._work.store.write_bytes(self._path(chunk), _stream(pa.table(rows, schema=_NAMED)))
+
+    def get(self, chunk: int) -> dict[str, pa.Table] | None:
+        """Return the tables of a chunk that an earlier attempt finished."""
+        path = self._path(chunk)
+        if not self._work.store.exists(path):
+            return None
+        found = _table(self._work.store.read_bytes(path)).to_pylist()
+        return {row["table"]: _table(row["rows"]) for row in found}
+
+
+def _pieces(work: Work, prefix: str) -> Iterator[bytes]:
+    for path in work.store.files(_folder(work)):
+        if path.rpartition("/")[2].startswith(prefix):
+            yield work.store.read_bytes(path)
+
+
+def _stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue().to_pybytes()
+
+
+def _table(data: bytes) -> pa.Table:
+    return pa.ipc.open_stream(data).read_all()

@@ -1,0 +1,100 @@
+"""Do one call of a step: the only judge of "done"."""
+
+import logging
+import time
+
+import orjson
+
+from prefine.errors import IntegrityError
+from prefine.settings import Runtime
+from prefine.step.journal import forget
+from prefine.step.manifest import Manifest, load_manifest, require_manifest
+from prefine.step.progress import LoggedProgress, Progress
+from prefine.step.step import Counts, Step, Work
+from prefine.store import Store, drafted
+
+log = logging.getLogger(__name__)
+
+
+def run_step(
+    step: Step,
+    shard: int | None,
+    runtime: Runtime,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Do one call of a step, unless its manifest says that it is done.
+
+    Args:
+        step: What to do.
+        shard: Which part; null for a corpus step.
+        runtime: Where the root is, and how fast to go.
+        progress: Told about rows as they are done; the log is by default.
+
+    Returns:
+        The manifest, new or found.
+
+    Raises:
+        IntegrityError: Rows in are not rows out plus rows dropped by reason.
+    """
+    store = Store(runtime.root)
+    done = load_manifest(store, step, shard)
+    if done is not None:
+        return done
+    log.info("step=%s shard=%s event=start", step.name, shard)
+    started = time.monotonic()
+    work = Work(step, shard, store, runtime, progress or LoggedProgress(step.name, shard))
+    with drafted(work.drafts):
+        counts = step.run(work)
+        _conserve(work, counts)
+        files = work.finish()
+    manifest = Manifest(
+        step=step.name,
+        fingerprint=step.fingerprint,
+        shard=shard,
+        rows_in=counts.rows_in,
+        rows_out=counts.rows_out,
+        dropped={str(reason): n for reason, n in sorted(counts.dropped.items())},
+        files=files,
+        notes=work.notes,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    store.write_bytes(step.manifest_path(shard), _json(manifest))
+    forget(work)
+    log.info(
+        "step=%s shard=%s event=end rows_in=%d rows_out=%d dropped=%d seconds=%.3f",
+        *(step.name, shard, counts.rows_in, counts.rows_out),
+        *(sum(counts.dropped.values()), manifest.seconds),
+    )
+    return manifest
+
+
+def _json(manifest: Manifest) -> bytes:
+    return orjson.dumps(vars(manifest), option=orjson.OPT_INDENT_2)
+
+
+def _conserve(work: Work, counts: Counts) -> None:
+    """Check the conservation law, against what was really read and written."""
+    step, dropped = work.step, sum(counts.dropped.values())
+    where = f"step {step.name}, shard {work.shard}"
+    if counts.rows_in != counts.rows_out + dropped:
+        raise IntegrityError(
+            f"{where}: {counts.rows_in} rows in, but {counts.rows_out} out and {dropped} dropped"
+        )
+    if step.rows_of is not None:
+        parts = work.parts(step.rows_of) if work.shard is None else [work.shard]
+        read = sum(_num_rows(work, step.rows_of, part) for part in parts)
+        if read != counts.rows_in:
+            raise IntegrityError(f"{where}: {step.rows_of} has {read} rows, {counts.rows_in} seen")
+    if step.rows_to is not None and work.rows_emitted(step.rows_to) != counts.rows_out:
+        written = work.rows_emitted(step.rows_to)
+        raise IntegrityError(f"{where}: {written} rows written, {counts.rows_out} reported")
+    if "quarantine" in step.writes and work.rows_emitted("quarantine") != dropped:
+        raise IntegrityError(f"{where}: {dropped} rows dropped, but not all are in quarantine")
+
+
+def _num_rows(work: Work, table: str, part: int) -> int:
+    source = work.source_of(table)
+    shard = None if source.scope == "corpus" else part
+    path = source.part(table, part)
+    manifest = require_manifest(work.store, source, shard)
+    return sum(file["num_rows"] for file in manifest.files if file["path"] == path)

@@ -1,0 +1,1 @@
+"""Tables that several stages read: embeddings, prompts, texts, conversations, examples, facts."""

@@ -1,0 +1,225 @@
+"""Embeddings of prompts and responses: float16 unit vectors by id, one table each.
+
+A text is encoded once however many pairs, or rows of a shard, hold it.
+"""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+from prefine.errors import RecipeError
+from prefine.serve.vllm.served import Served
+from prefine.settings import ENCODER, Encoder, Inputs
+from prefine.settings.json import Json
+from prefine.step import Counts, StepSpec, Work
+from prefine.tables.texts import texts
+
+VECTOR = pa.large_list(pa.float16())
+
+_DISTIL_VERSION = 2
+_EMBED_VERSION = 2
+_FILES = ("tokenizer.json", "vectors.npy")
+_DISTILLED = "distilled_encoder"
+
+Vectors = npt.NDArray[np.float32]
+
+
+class VectorTable(NamedTuple):
+    """A table of vectors, and the texts that it encodes."""
+
+    table: str
+    texts: str
+    """The table of the texts."""
+    key: str
+
+
+PROMPT_VECTORS = VectorTable("prompt_vectors", "prompts", "prompt_id")
+RESPONSE_VECTORS = VectorTable("response_vectors", "responses", "response_id")
+
+
+def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
+    """Yield the steps that make the tables of vectors, and the distilled encoder they need.
+
+    Args:
+        encoder: What embeds.
+        inputs: What the encoder's name stands for.
+    """
+    if encoder.static:
+        yield StepSpec(
+            name="encoder",
+            version=_DISTIL_VERSION,
+            run=lambda work: _run_distillation(work, encoder),
+            reads=(),
+            writes={},
+            config=encoder.distillation(inputs),
+            num_parts=1,
+            scope="corpus",
+            uses="model",
+            provides=(_DISTILLED,),
+        )
+    for made in (PROMPT_VECTORS, RESPONSE_VECTORS):
+        yield _embedding_spec(made, encoder, encoder.identity(inputs))
+
+
+def _embedding_spec(made: VectorTable, encoder: Encoder, config: Json) -> StepSpec:
+    fields = [pa.field(made.key, pa.large_string(), False)]
+    fields += [pa.field("vector", VECTOR), pa.field("is_cut", pa.bool_(), False)]
+    return StepSpec(
+        name=made.table,
+        version=_EMBED_VERSION,
+        run=lambda work: _run_embeddings(work, encoder, made),
+        reads=(made.texts, *encoder_tables(encoder)),
+        writes={made.table: pa.schema(fields)},
+        config=config,
+        uses="cpu" if encoder.static else "model",
+        rows_of=made.texts,
+        rows_to=made.table,
+        server=server_of(encoder),
+    )
+
+
+def encoder_tables(encoder: Encoder) -> tuple[str, ...]:
+    """Return what a step that embeds texts reads beside them."""
+    return (_DISTILLED,) if encoder.static else ()
+
+
+def server_of(encoder: Encoder) -> str | None:
+    """Return the name of the servers that embed, where servers do."""
+    return None if encoder.served_model is None else ENCODER
+
+
+def served_encoder(encoder: Encoder, inputs: Inputs) -> Served | None:
+    """Return what servers of the encoder must serve, where the recipe has it served."""
+    if encoder.served_model is None:
+        return None
+    return Served(
+        name=ENCODER,
+        served_model=encoder.served_model,
+        model=encoder.weights.resolved(inputs),
+        task="embed",
+        dtype="float32",
+        max_tokens=encoder.max_tokens,
+    )
+
+
+def _run_distillation(work: Work, config: Encoder) -> Counts:
+    """Distil the encoder into the root, so that all shards and workers use the same bytes.
+
+    A copy is kept in the cache folder of the runtime, under this step's fingerprint.
+    """
+    cached = Path(work.runtime.cache).expanduser() / work.step.folder
+    if not _whole(cached):
+        _distil_to(cached, work, config)
+    for name in _FILES:
+        work.draft(name).write((cached / name).read_bytes())
+    return Counts(0, 0)
+
+
+def _whole(folder: Path) -> bool:
+    return all((folder / name).exists() for name in _FILES)
+
+
+def _distil_to(folder: Path, work: Work, config: Encoder) -> None:
+    from prefine.serve.local.encoder import distil
+
+    static = distil(work.model(config.weights), config.dimensions)
+    draft = folder.with_name(f"{folder.name}.{id(static):x}.draft")
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise RecipeError(f"cannot write to the cache (`cache` of the runtime): {error}") from error
+    (draft / _FILES[0]).write_text(static.tokenizer, encoding="utf-8")
+    np.save(draft / _FILES[1], static.vectors)
+    try:
+        draft.rename(folder)
+    except OSError:
+        # another run was first, and made the same bytes; or a file was taken from the folder
+        shutil.rmtree(draft if _whole(folder) else folder)
+        if draft.exists():
+            draft.rename(folder)
+
+
+def _run_embeddings(work: Work, config: Encoder, made: VectorTable) -> Counts:
+    """Encode the texts of a shard."""
+    ids, found = texts(work, made.texts, made.key)
+    vectors, is_cut = np.empty((0, 1), np.float16), list[bool]()
+    if found:
+        encoding = embedder(work, config)
+        distinct = sorted(set(found))
+        place = {text: index for index, text in enumerate(distinct)}
+        which = [place[text] for text in found]
+        vectors = encoding.encode(distinct, work.progress).astype(np.float16)[which]
+        cuts = encoding.cuts(distinct)
+        is_cut = [cuts[index] for index in which]
+        work.progress(len(found) - len(distinct))
+    rows = _arrow(made.key, ids, vectors).append_column("is_cut", pa.array(is_cut, pa.bool_()))
+    work.emit(made.table, rows)
+    return Counts(len(ids), len(ids))
+
+
+class Embeds(Protocol):
+    """Anything that turns texts into vectors."""
+
+    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
+        """Return one unit vector a text, shape (texts, dimensions); tell how many are done."""
+        ...
+
+    def cuts(self, texts: Sequence[str]) -> list[bool]:
+        """Tell of each text whether its vector is that of its beginning alone."""
+        ...
+
+
+def embedder(work: Work, config: Encoder) -> Embeds:
+    """Return what embeds texts as the recipe says."""
+    if config.static:
+        from prefine.serve.local.static import Static, StaticEmbedder
+
+        return StaticEmbedder(Static(*_distilled(work)), config.max_chars)
+    served = served_encoder(config, work.step.inputs)
+    if served is not None:
+        from prefine.serve.vllm.embed import EmbedClient
+
+        client = EmbedClient(served, config, work.runtime)
+        work.notes["servers"] = client.check()
+        return client
+    from prefine.serve.local.encoder import LocalEmbedder
+
+    return LocalEmbedder(config, work.model(config.weights), work.runtime)
+
+
+def _distilled(work: Work) -> tuple[str, npt.NDArray[np.float16]]:
+    """Return the tokenizer, as JSON, and the vectors of the distilled encoder."""
+    step = work.source_of(_DISTILLED)
+    tokenizer, vectors = (work.store.read_bytes(f"{step.folder}/{name}") for name in _FILES)
+    return tokenizer.decode(), np.load(io.BytesIO(vectors))
+
+
+def _arrow(key: str, ids: list[str], vectors: npt.NDArray[np.float16]) -> pa.Table:
+    series: Any = pl.Series("vector", vectors.astype(np.float32))
+    columns = [pa.array(ids, type=pa.large_string()), series.to_arrow().cast(VECTOR)]
+    return pa.Table.from_arrays(columns, names=[key, "vector"])
+
+
+def read_vectors(
+    work: Work, made: VectorTable, part: int | None = None
+) -> tuple[list[str], Vectors]:
+    """Return ids and unit vectors of one part, shape (rows, dimensions), float32.
+
+    Storage rounds to float16, so the norms are restored here; a blank text's zeros stay zero.
+    """
+    arrow = work.read_arrow(made.table, part=part)
+    ids = cast("list[str]", arrow[made.key].to_pylist())
+    if not ids:
+        return ids, np.empty((0, 1), np.float32)
+    column: Any = arrow["vector"].combine_chunks()
+    flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
+    vectors = flat.astype(np.float32).reshape(len(ids), -1)
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return ids, np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)

@@ -1,0 +1,1 @@
+"""Texts compared by their words: shingles, MinHash, Jaccard, n-grams, clusters. Knows no step."""

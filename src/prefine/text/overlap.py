@@ -1,0 +1,43 @@
+"""Jaccard overlap of the shingles of two texts, each shingle counted as often as it occurs."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+from prefine.text.words import Places, Shingles
+
+_COMPARED = 50_000
+"""Pairs whose shingles are compared at once."""
+
+
+def overlaps(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
+    """Return the Jaccard overlap of each pair, with recurring shingles counted apart.
+
+    Args:
+        shingles: Of all texts that ``pairs`` speaks of.
+        pairs: Places of texts, shape (pairs, 2).
+
+    Returns:
+        Sum of the smaller counts over sum of the larger ones, in [0, 1], shape (pairs,).
+    """
+    found = [np.empty(0)]
+    for start in range(0, len(pairs), _COMPARED):
+        block = pairs[start : start + _COMPARED]
+        places, rows = np.unique(block, return_inverse=True)
+        found.append(_compared(shingles.of(places), rows.reshape(block.shape)))
+    return np.concatenate(found)
+
+
+def _compared(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
+    names, columns = np.unique(shingles.hashes, return_inverse=True)
+    ones = np.ones(len(columns), np.int32)
+    shape = (len(shingles.starts) - 1, len(names))
+    counts: Any = csr_matrix((ones, columns, shingles.starts), shape=shape)
+    counts.sum_duplicates()
+    sizes = np.diff(shingles.starts)
+    left, right = pairs.T
+    smaller: Any = counts[left].minimum(counts[right])
+    shared = np.asarray(smaller.sum(axis=1), np.float64).ravel()
+    return shared / np.maximum(sizes[left] + sizes[right] - shared, 1)

@@ -1,0 +1,104 @@
+"""Words of texts, and hashed runs (shingles) of words or characters.
+
+No run reaches from one text into the next. A text shorter than a run is one run as a whole, so that
+it equals only the very same.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+Hashes = npt.NDArray[np.uint64]
+Places = npt.NDArray[np.int64]
+
+_UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+_WORD = rf"[{_UNSPACED}]|[\w--[{_UNSPACED}]]+|[^\w\s]"
+_UNSEEN = "[\u200b\u2060\ufeff\u00ad]"
+_PROSE = (
+    r"(\p{L})[.,;:!?…]+(\s|$)",
+    r"[。、，；：！？]+",  # noqa: RUF001 - the marks of prose in scripts without spaces
+    r"(\d)[.?](\s|$)",
+    r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})",  # noqa: RUF001 - these are the dashes of prose
+)
+_MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+
+
+class Shingles(NamedTuple):
+    """Hashed runs of many texts, one behind the other; a run that recurs stands there again."""
+
+    hashes: Hashes
+    """Shape (shingles of all texts,)."""
+    starts: Places
+    """Where each text's begin, and where the last one's end; shape (texts + 1,)."""
+
+    def of(self, places: Places) -> "Shingles":
+        """Return the shingles of some of the texts, in the order of ``places``."""
+        sizes = np.diff(self.starts)[places]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        return Shingles(self.hashes[np.repeat(self.starts[places], sizes) + _inside(sizes)], starts)
+
+
+def words_of(texts: list[str]) -> pl.Series:
+    """Return the words of texts, without case and without the punctuation of prose.
+
+    A symbol is a word too: C# is not C++, and 12 - 4 is not 12 + 4. What is left out is the
+    punctuation behind a letter, one stop or question mark behind a number, a dash between words of
+    several letters, and characters that are not seen. A character of a script without spaces is a
+    word. Composed and decomposed letters are the same (NFC); 5² is not 52, so nothing is folded
+    further.
+
+    Returns:
+        Lists of words, one list a text.
+    """
+    plain = pl.Series("words", texts, pl.String).str.to_lowercase()
+    if not (plain.str.len_bytes() == plain.str.len_chars()).all():
+        plain = plain.str.normalize("NFC").str.replace_all(_UNSEEN, "")
+    for prose in _PROSE:
+        plain = plain.str.replace_all(prose, "${1} ${2}")
+    return plain.str.extract_all(_WORD)
+
+
+def keys_of(words: pl.Series) -> Hashes:
+    """Return a number a text: the same for the same words in the same order."""
+    return words.list.join(" ").hash(seed=0).to_numpy()
+
+
+def word_shingles(words: pl.Series, size: int) -> Shingles:
+    """Return the runs of ``size`` words of each text."""
+    flat = words.list.explode(keep_nulls=False, empty_as_null=False).hash(seed=0).to_numpy()
+    return _shingles(flat, words.list.len().to_numpy().astype(np.int64), keys_of(words), size)
+
+
+def character_shingles(words: pl.Series, size: int) -> Shingles:
+    """Return the runs of ``size`` characters of each text; one space stands between two words."""
+    joined = words.list.join(" ")
+    points = np.frombuffer("".join(joined).encode("utf-32-le"), np.uint32).astype(np.uint64)
+    return _shingles(
+        points, joined.str.len_chars().to_numpy().astype(np.int64), keys_of(words), size
+    )
+
+
+def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
+    sizes = np.maximum(lengths - size + 1, 1)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    hashes = np.empty(starts[-1], np.uint64)
+    short = lengths < size
+    hashes[starts[:-1][short]] = keys[short]
+    begins: Places = np.cumsum(lengths) - lengths
+    long = np.repeat(~short, sizes)
+    places = (np.repeat(begins, sizes) + _inside(sizes))[long]
+    mixed = np.zeros(len(places), np.uint64)
+    for ahead in range(size):
+        mixed = (mixed ^ flat[places + ahead]) * _MULTIPLY
+        mixed ^= mixed >> _SHIFT
+    hashes[long] = mixed
+    return Shingles(hashes, starts)
+
+
+def _inside(sizes: Places) -> Places:
+    """Return 0, 1, ... up to each size, one run behind the other."""
+    begins: Places = np.cumsum(sizes) - sizes
+    return np.arange(int(sizes.sum())) - np.repeat(begins, sizes)

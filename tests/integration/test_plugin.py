@@ -1,0 +1,173 @@
+"""Kinds from another distribution: one file and one entry point each, found in every process."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import polars as pl
+import pytest
+
+from tests.made import Environment, byte_tokenizer, call
+
+RECIPE = """
+name: shouts
+shards: 2
+sources:
+  - {name: recognised, files: [one.jsonl]}
+  - {name: named, files: [two.jsonl], format: shouted, upper: true}
+measures:
+  - {kind: lengths}
+  - {kind: exclamations}
+  - {kind: reward/brevity, name: brevity, weights: {model: tokenizer}}
+rules:
+  - {name: too_loud, column: chosen_exclamations, maximum: 1}
+  - {name: longer, column: brevity_margin, minimum: 1}
+export: {target: thumbs, test_ratio: 0.3}
+"""
+NUM_PAIRS = 24
+
+
+def installed(plugin: Path, folder: Path, version: str) -> Environment:
+    """Install a version of the plug-in apart from the environment; return how to reach it."""
+    copy = folder / f"copy-{version}"
+    shutil.copytree(plugin, copy, ignore=shutil.ignore_patterns("build", "*.egg-info"))
+    project = copy / "pyproject.toml"
+    project.write_text(project.read_text().replace('version = "1.0"', f'version = "{version}"'))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation"]
+    call([*pip, *offline, "--target", str(folder / version), str(copy)], dict(os.environ), folder)
+    return {**os.environ, "PYTHONPATH": str(folder / version)}
+
+
+def rows(count: int, start: int) -> bytes:
+    made = [
+        {"ask": f"Why {n}?", "quiet": f"Because {n}{'!' * (n % 3)}", "loud": f"Who knows, {n}?!"}
+        for n in range(start, start + count)
+    ]
+    return b"".join(orjson.dumps(row) + b"\n" for row in made)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shouts")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "one.jsonl").write_bytes(rows(NUM_PAIRS // 2, 0))
+    (folder / "two.jsonl").write_bytes(rows(NUM_PAIRS // 2, NUM_PAIRS))
+    byte_tokenizer().save_pretrained(folder / "tokenizer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def plugin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return installed(project / "tests/plugin", tmp_path_factory.mktemp("plugin"), "1.0")
+
+
+def run(data: Path, root: Path, env: Environment, *options: str) -> str:
+    where = ["--root", str(root), "--output", str(root / "out")]
+    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", *where, *options]
+    return call(command, env, data)
+
+
+def fingerprints(data: Path, env: Environment) -> dict[str, str]:
+    """Return the fingerprints of a plan that is made in a process of its own."""
+    script = (
+        "import orjson; from prefine.plan import make_plan; from prefine.recipe import load_recipe;"
+        "from prefine.settings import Runtime; plan = make_plan(load_recipe('recipe.yaml'),"
+        "Runtime()); print(orjson.dumps({s.name: s.fingerprint for s in plan.steps}).decode())"
+    )
+    return orjson.loads(call([sys.executable, "-c", script], env, data))
+
+
+def test_all_that_a_plugin_adds_works_in_worker_processes(
+    data: Path, plugin: Environment, tmp_path: Path
+) -> None:
+    told = run(data, tmp_path, plugin, "--set", "workers=2")
+
+    assert "recognised: one.jsonl is shouted, for `ask`, `loud` and `quiet`" in told
+    manifest = orjson.loads((tmp_path / "out/manifest.json").read_bytes())
+    kept = NUM_PAIRS - manifest["dropped"]["too_loud"]
+    assert manifest["dropped"] == {"too_loud": NUM_PAIRS // 3}
+    assert (manifest["target"], manifest["rows_per_pair"]) == ("thumbs", 2)
+    assert sum(manifest["splits"].values()) == 2 * kept
+    table = pl.concat(pl.read_parquet(p) for p in (tmp_path / "out/data").glob("*.parquet"))
+    assert table.columns == ["prompt", "completion", "label"]
+    assert (
+        table.group_by("prompt").agg(pl.col("label").sort()).get_column("label").to_list()
+        == [[False, True]] * kept
+    )
+    losing = table.filter(~pl.col("label")).select(pl.col("completion").list[0].struct["content"])
+    assert sorted(losing.to_series().str.contains("WHO KNOWS")) == [False] * 8 + [True] * 8
+    card = (tmp_path / "out/README.md").read_text()
+    assert "Each response has a row of its own" in card
+    assert f"{kept} preference pairs (train" in card
+    assert f"; {kept} are kept (train" in told
+    call([sys.executable, "-m", "prefine.cli", "verify", "out"], plugin, tmp_path)
+
+
+def test_one_process_and_two_write_the_same_bytes(
+    data: Path, plugin: Environment, tmp_path: Path
+) -> None:
+    def exported(name: str, workers: int) -> dict[str, bytes]:
+        run(data, tmp_path / name, plugin, "--set", f"workers={workers}")
+        folder = tmp_path / name / "out"
+        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.parquet")}
+
+    assert exported("one", 1) == exported("two", 2) != {}
+
+
+def test_another_version_of_a_plugin_measures_anew(
+    project: Path, data: Path, plugin: Environment, tmp_path: Path
+) -> None:
+    newer = installed(project / "tests/plugin", tmp_path, "1.1")
+
+    before, after = fingerprints(data, plugin), fingerprints(data, newer)
+
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == set(before)  # everything stands on rows that the plug-in's layout read
+    assert before == fingerprints(data, plugin)
+
+
+def test_without_the_plugin_its_kinds_are_unknown(data: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", "--output", "out"]
+    done = subprocess.run(command, cwd=data, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 2
+    assert "sources[1]" in done.stderr
+    assert "measures[1]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        ("", "cannot be loaded"),
+        ("Odd = 3", "is not a subclass of prefine.measure.base.Measure"),
+        (
+            "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    '''Odd.'''",
+            "Odd does not state its `version",
+        ),
+        (
+            "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    version = 1",
+            "the name `lengths` is taken",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_one_sentence(
+    data: Path, tmp_path: Path, module: str, message: str
+) -> None:
+    (tmp_path / "odd.py").write_text(module)
+    facts = tmp_path / "odd-2.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 2.0\n")
+    (facts / "entry_points.txt").write_text("[prefine.measures]\nodd = odd:Odd\n")
+    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", "--output", "out"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+    told = call(command, env, data, expected=2)
+
+    assert "entry point `odd` of prefine.measures (odd 2.0)" in told
+    assert message in told
+    assert "Traceback" not in told

@@ -1,0 +1,1 @@
+"""A distribution beside prefine: one measure, one reward backend, one layout, one target."""

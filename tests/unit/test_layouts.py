@@ -1,0 +1,257 @@
+"""Sources: one class per layout, what identifies them, and how an unnamed layout is recognised."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from prefine.errors import DataError, RecipeError
+from prefine.ingest.detect import recognised
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.layouts import LAYOUTS, AnySource, Detected, format_of, layout_named
+from prefine.ingest.layouts.fastchat import FastChat
+from prefine.ingest.layouts.hh import Hh
+from prefine.ingest.read import ingest_spec, layout_of
+from prefine.ingest.record import Record
+from prefine.settings import File, FileSet, Inputs
+from prefine.settings.json import Json
+from tests.unit.test_formats import ROWS
+
+SOURCES: TypeAdapter[Any] = TypeAdapter(AnySource)
+ONE = File(path="a/b.jsonl", sha256="ab" * 32, num_bytes=3, fields={"model": "m"})
+TWO = File(path="c.jsonl", sha256="cd" * 32, num_bytes=4, format="hh", reason="why")
+ONE_IDENTITY = {"sha256": "ab" * 32, "fields": {"model": "m"}, "format": None}
+TWO_IDENTITY = {"sha256": "cd" * 32, "fields": {}, "format": "hh"}
+PLAIN: Json = {
+    "name": "made",
+    "format": None,
+    "columns": None,
+    "tables": {},
+    "domain": None,
+    "text": "plain",
+    "max_row_bytes": 33554432,
+}
+COLUMNS = {
+    "prompt": "p",
+    "responses": ["a", "b"],
+    "labels": [{"column": "l", "values": {"1": "a"}}],
+    "ratings": [{"columns": ["r"]}],
+}
+
+
+def source(**settings: Any) -> Any:
+    return SOURCES.validate_python({"name": "made", "files": ["*.jsonl"], **settings})
+
+
+def mistakes(**settings: Any) -> list[tuple[Any, str]]:
+    with pytest.raises(ValidationError) as caught:
+        source(**settings)
+    return [(error["loc"][-1:], error["msg"]) for error in caught.value.errors()]
+
+
+def test_the_identity_of_a_source_is_as_in_the_results_on_disk() -> None:
+    where = {"sha256": ["x"], "path_fields": "(?P<model>m)"}
+
+    assert source(**where).identity(Inputs({"source made": (TWO,)})) == {
+        **PLAIN,
+        "resolved": [TWO_IDENTITY],
+    }
+    assert source(**where, format="hh").identity(Inputs({"source made": (ONE,)})) == {
+        **PLAIN,
+        "format": "hh",
+        "resolved": [ONE_IDENTITY],
+    }
+
+
+def test_the_identity_of_a_layout_with_options_is_as_in_the_results_on_disk() -> None:
+    inputs = Inputs({"source made": (ONE,)})
+    described = source(format="columns", columns=COLUMNS, text="html", max_row_bytes=2048)
+
+    assert described.identity(inputs) == {
+        **PLAIN,
+        "format": "columns",
+        "text": "html",
+        "max_row_bytes": 2048,
+        "columns": {
+            "prompt": "p",
+            "system": None,
+            "chosen": None,
+            "rejected": None,
+            "responses": ["a", "b"],
+            "models": [],
+            "labels": [
+                {
+                    "column": "l",
+                    "values": {"1": "a"},
+                    "otherwise": None,
+                    "negative": None,
+                    "aspect": None,
+                    "annotator": None,
+                }
+            ],
+            "ratings": [
+                {
+                    "columns": ["r"],
+                    "values": {},
+                    "otherwise": None,
+                    "aspect": None,
+                    "annotator": None,
+                }
+            ],
+            "ranks": [],
+            "ranking": [],
+            "annotator": None,
+            "group": None,
+            "language": None,
+            "split": None,
+        },
+        "resolved": [ONE_IDENTITY],
+    }
+    assert source(format="domains", domain="law").identity(inputs) == {
+        **PLAIN,
+        "format": "domains",
+        "domain": "law",
+        "resolved": [ONE_IDENTITY],
+    }
+
+
+def test_lookup_tables_are_part_of_the_identity_and_of_the_files() -> None:
+    tables = {"questions": {"files": ["q"], "path_fields": "(?P<x>q)"}, "answers": {"files": ["a"]}}
+    judged = source(format="fastchat", tables=tables)
+    inputs = Inputs(
+        {
+            "source made": (ONE,),
+            "source made, table questions": (TWO,),
+            "source made, table answers": (ONE,),
+        }
+    )
+
+    assert judged.identity(inputs) == {
+        **PLAIN,
+        "format": "fastchat",
+        "tables": {
+            "questions": {"resolved": [TWO_IDENTITY]},
+            "answers": {"resolved": [ONE_IDENTITY]},
+        },
+        "resolved": [ONE_IDENTITY],
+    }
+    assert judged.file_sets() == (
+        FileSet("source made", ("*.jsonl",)),
+        FileSet("source made, table questions", ("q",), "(?P<x>q)"),
+        FileSet("source made, table answers", ("a",)),
+    )
+
+
+def test_the_step_of_a_source_depends_on_its_identity_and_the_shards() -> None:
+    inputs = Inputs({"source made": (ONE, TWO)})
+    spec = ingest_spec(source(format="hh"), inputs, 7)
+
+    assert (spec.name, spec.version, spec.num_parts) == ("ingest_made", 2, 2)
+    assert spec.config == source(format="hh").identity(inputs) | {"shards": 7}
+
+
+class Later(Layout):
+    """A layout whose records have changed once."""
+
+    version: ClassVar[int] = 2
+    format: Literal["later"] = "later"
+    strict: bool = False
+    wanted: str
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        return "`later`" if "later" in row else None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        raise NotImplementedError
+
+
+def test_a_later_version_of_a_layout_is_another_step() -> None:
+    inputs = Inputs({"source made": (ONE,)})
+    later = Later(name="made", files=("a",), wanted="x")
+
+    config = ingest_spec(later, inputs, 1).config
+
+    assert config["layout_versions"] == {"later": 2}
+    assert (config["wanted"], config["strict"]) == ("x", False)
+    assert Later.required_options() == ("wanted",)
+
+
+def test_a_source_is_an_instance_of_its_layout() -> None:
+    assert isinstance(source(format="hh"), Hh)
+    assert isinstance(source(), Detected)
+    assert isinstance(source(format=None), Detected)
+    assert SOURCES.validate_python(source(format="hh")) == source(format="hh")
+    assert len({format_of(layout) for layout in LAYOUTS}) == len(LAYOUTS) == 29
+
+
+def test_a_recognised_source_keeps_its_settings() -> None:
+    unnamed = source(text="html", path_fields="(?P<model>m)", max_row_bytes=2048, sha256=["x"])
+
+    assert layout_of(unnamed, TWO) == Hh(**(unnamed.model_dump() | {"format": "hh"}))
+    assert layout_of(source(format="hh"), ONE) == source(format="hh")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"format": "hh"},
+        {"format": "columns", "columns": COLUMNS},
+        {"format": "fastchat", "tables": {"questions": {"files": ["q"]}}},
+    ],
+)
+def test_a_source_survives_json(settings: Any) -> None:
+    again = SOURCES.validate_json(SOURCES.dump_json(source(**settings)))
+
+    assert again == source(**settings)
+
+
+def test_what_is_wrong_in_a_source_is_said_where_it_is() -> None:
+    assert mistakes(format="domains") == [(("domain",), "Field required")]
+    assert mistakes(format="hh", colums=1) == [(("colums",), "Extra inputs are not permitted")]
+    [(place, message)] = mistakes(format="hh2")
+    assert place == ("format",)
+    assert re.search(r"the layouts are: trl_explicit, .*hh, .*columns", message)
+    [(_, message)] = mistakes(domain="law")
+    assert message.endswith("`domain` goes with `format: domains`, and only there")
+
+
+@pytest.mark.parametrize("format_", [["hh"], 3, {}])
+def test_a_format_that_is_no_name_is_refused(format_: Any) -> None:
+    assert mistakes(format=format_)[0][0] == ("format",)
+
+
+def test_an_unknown_layout_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(RecipeError, match="no layout `hh2`; the layouts are: trl_explicit, "):
+        layout_named("hh2")
+
+
+@pytest.mark.parametrize(("layout", "needed"), [("domains", "`domain`"), ("fastchat", "`tables`")])
+def test_a_recognised_layout_that_needs_options_must_be_named(
+    tmp_path: Path, layout: str, needed: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROWS[layout]))
+    message = f"source made: {path} looks like `{layout}`, which needs {needed}; set `format: "
+
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        recognised(source(), str(path))
+
+
+def test_the_layout_of_a_file_is_recognised(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROWS["hh"]))
+
+    assert recognised(source(), str(path)).format == "hh"
+
+
+def test_two_rows_of_a_lookup_table_that_contradict_are_refused() -> None:
+    rows = [({"question_id": 1, "text": text}, dict[str, str]()) for text in ("Why?", "How?")]
+
+    assert FastChat.index("questions", [rows[0], rows[0]]) == {1: rows[0][0]}
+    with pytest.raises(DataError, match="two rows of a lookup table are for 1, and they differ"):
+        FastChat.index("questions", rows)

@@ -1,0 +1,46 @@
+"""Rules in a recipe: what is refused, in which words; and the columns that they may read."""
+
+import pytest
+
+from prefine.errors import RecipeError
+from prefine.recipe import parse_recipe
+from prefine.schema import Flip
+
+
+def test_every_column_of_a_pair_says_how_it_flips() -> None:
+    recipe = parse_recipe(
+        "name: made\nsources: [{name: a, files: [b]}]\nmeasures:\n"
+        "  - {kind: lengths}\n  - {kind: cosine}\n  - {kind: near_duplicates}\n"
+        "  - {kind: prompt_topics}\n  - {kind: prompt_neighbours}\n"
+        "  - {kind: target_similarity, files: [c]}\n"
+        "  - {kind: reward/bootstrap}\n"
+        "  - {kind: ches/transformers, weights: {model: a/b}}\n"
+        "  - {kind: reward/transformers, weights: {model: a/b}}\n"
+    )
+    columns = recipe.columns
+
+    for column in columns.values():
+        assert (column.partner is not None) == (column.flip is Flip.SWAP)
+        if column.partner is not None:
+            assert columns[column.partner].partner == column.name
+    for name in ("reward_margin", "bootstrap_margin", "chars_gap", "rating_gap", "strength"):
+        assert columns[name].flip is Flip.NEGATE
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{budget: 5, diverse: {}}", "add the measure `prompt_neighbours`"),
+        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap` and `budget`"),
+        ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
+        ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),
+        ("{budget: 5, diverse: {by: cluster}}", "input should be 'cover' or 'spread'"),
+    ],
+)
+def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> None:
+    start = "name: made\nsources: [{name: a, files: [b]}]\nmeasures: [{kind: cosine}]\n"
+
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(f"{start}rules: [{rule}]\n")
+
+    assert message in str(caught.value)
