@@ -2,8 +2,8 @@
 
     python data/generate.py
 
-What comes in: a seed and the lists below. What goes out: ``data/sample/`` with the source files and
-``planted.json``, which says what was planted where. What never happens: two runs that differ.
+It writes ``data/sample/``: the source files, and ``planted.json``, which says what was planted where.
+Two runs write the same bytes.
 """
 
 import csv

@@ -115,8 +115,8 @@ def curate(
     plan = make_plan(loaded, settings)
     remember(plan, settings)
     with served(plan, settings) as ready:
-        for name in settings.start:
-            get_run_logger().info("server=%s replicas=%d", name, len(ready.servers.get(name, ())))
+        for name, urls in ready.servers.items():
+            get_run_logger().info("server=%s replicas=%d", name, len(urls))
         manifest = _run(plan, ready, output)
     _artifacts(manifest)
     return manifest["splits"]

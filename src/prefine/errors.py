@@ -6,8 +6,8 @@
     ├── ServiceError    a server or a network failed: try again
     └── IntegrityError  what was stored contradicts itself: a bug, or a damaged root
 
-What comes in: nothing. What goes out: messages that say where, what was found, what was wanted and
-the way out. What never happens: a message that carries prompt text, response text or a secret.
+A message says where, what was found, what was wanted and the way out; it never carries text of a
+prompt or response, or a secret.
 """
 
 
@@ -16,11 +16,11 @@ class PrefineError(Exception):
 
 
 class RecipeError(PrefineError):
-    """Say that the recipe or the runtime settings are wrong; the user mends the YAML."""
+    """Say that the recipe or the runtime settings are wrong: fix the recipe."""
 
 
 class DataError(PrefineError):
-    """Say that an input file or a model cannot be used as it is; the user mends the data."""
+    """Say that an input file or a model cannot be used as it is: fix the data."""
 
 
 class ServiceError(PrefineError):

@@ -1,8 +1,4 @@
-"""Files under one root, local or remote, that are either whole or not there.
-
-What comes in: relative paths, bytes, Arrow tables. What goes out: the same, and SHA-256 of what was
-written. What never happens: a half-written file under its final name.
-"""
+"""Files under one root, local or remote, that are either whole or not there."""
 
 import os
 import re

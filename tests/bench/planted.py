@@ -1,7 +1,7 @@
 """Prompts with copies of many kinds planted, and prompts that only look like copies.
 
-What comes in: how many of each kind. What goes out: rows and the truth about them, in the form of
-the near-duplicate bench: one row a prompt, one group for what is the same.
+Rows and the truth about them come in the form of the near-duplicate bench: one row a prompt, one
+group for what is the same.
 """
 
 import json

@@ -607,7 +607,7 @@ def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
         f"measures: [{{kind: reward/transformers, name: rm, weights: {{model: {folder}}}HEADS}}]\n"
     )
-    with pytest.raises(RecipeError, match="has 2 heads, the recipe names 1;"):
+    with pytest.raises(RecipeError, match="has 2 heads, the recipe wants 1;"):
         table(recipe.replace("HEADS", ""), tmp_path, "facts")
 
     found = table(recipe.replace("HEADS", ", heads: [help, harm]"), tmp_path, "facts").row(

@@ -1,1 +1,1 @@
-"""Read source files: raw rows become prompts, responses and judgements, partitioned by prompt."""
+"""Read source files: raw rows become prompts, responses and judgements."""

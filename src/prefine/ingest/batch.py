@@ -24,13 +24,15 @@ from prefine.settings.json import Json
 from prefine.step import Work
 
 RAW_TABLES = ("raw_prompts", "raw_responses", "raw_judgements")
-"""The tables that carry the partition of each row."""
+"""The tables that carry the shard of each row."""
 
-_PARTITION = pa.field("partition", pa.int32(), False)
+SHARD = "partition"
+"""The column that holds a row's shard; renaming it would make every stored result invalid."""
+_SHARD = pa.field(SHARD, pa.int32(), False)
 TABLES: Mapping[str, pa.Schema] = {
-    "raw_prompts": PROMPTS.append(_PARTITION),
-    "raw_responses": RESPONSES.append(_PARTITION),
-    "raw_judgements": JUDGEMENTS.append(_PARTITION),
+    "raw_prompts": PROMPTS.append(_SHARD),
+    "raw_responses": RESPONSES.append(_SHARD),
+    "raw_judgements": JUDGEMENTS.append(_SHARD),
     "quarantine": QUARANTINE,
 }
 """What the ingest step writes for one file."""
@@ -58,8 +60,8 @@ class Batch:
         self._num_chars = 0
         self.labels: Counter[str] = Counter()
         """Labels of the whole file by winner, or by kind."""
-        self.partitions: Counter[int] = Counter()
-        """Judgements of the whole file by partition."""
+        self.shards: Counter[int] = Counter()
+        """Judgements of the whole file by shard."""
 
     @property
     def full(self) -> bool:
@@ -74,7 +76,7 @@ class Batch:
     def add(self, number: int, record: Record) -> None:
         """Add what one raw row says; ``number`` is its place in the file."""
         prompt = prompt_id(record.prompt)
-        partition = shard_of(prompt, self._num_shards)
+        shard = shard_of(prompt, self._num_shards)
         self._rows["raw_prompts"].append(
             {
                 "prompt_id": prompt,
@@ -84,11 +86,11 @@ class Batch:
                 "language": record.language,
                 "group": record.group or self._fields.get("group"),
                 "meta": _json(record.meta),
-                "partition": partition,
+                SHARD: shard,
             }
         )
         self._num_chars += sum(len(turn["content"]) for turn in record.prompt)
-        shared: Json = {"prompt_id": prompt, "partition": partition}
+        shared: Json = {"prompt_id": prompt, SHARD: shard}
         ids = self._add_responses(record, shared)
         self._add_labels(number, record, ids, shared)
 
@@ -108,7 +110,7 @@ class Batch:
         return ids
 
     def _add_labels(self, number: int, record: Record, ids: list[str], shared: Json) -> None:
-        self.partitions[shared["partition"]] += len(record.labels)
+        self.shards[shared[SHARD]] += len(record.labels)
         for index, label in enumerate(record.labels):
             self.labels[str(label.winner or label.kind)] += 1
             self._rows["raw_judgements"].append(
@@ -133,19 +135,19 @@ class Batch:
             )
 
     def flush(self, work: Work) -> None:
-        """Write the rows, one row group per partition."""
+        """Write the rows, one row group per shard."""
         for name, rows in self._rows.items():
             table = pa.Table.from_pylist(rows, schema=TABLES[name])
-            for part in _by_partition(table) if name in RAW_TABLES else [table]:
+            for part in _by_shard(table) if name in RAW_TABLES else [table]:
                 work.emit(name, part)
             rows.clear()
         self._num_chars = 0
 
 
-def _by_partition(table: pa.Table) -> Iterator[pa.Table]:
-    numbers = cast("list[int]", table["partition"].unique().to_pylist())
+def _by_shard(table: pa.Table) -> Iterator[pa.Table]:
+    numbers = cast("list[int]", table[SHARD].unique().to_pylist())
     for number in sorted(numbers):
-        yield table.filter(pc.field("partition") == pa.scalar(number))
+        yield table.filter(pc.field(SHARD) == pa.scalar(number))
 
 
 def _json(meta: Json | None) -> str | None:

@@ -1,11 +1,11 @@
-"""The gather step: the rows of one partition, from all files of all sources, sorted by id."""
+"""The gather step: the rows of one shard, from all files of all sources, sorted by id."""
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from prefine.errors import IntegrityError
-from prefine.ingest.batch import RAW_TABLES
+from prefine.ingest.batch import RAW_TABLES, SHARD
 from prefine.schema import JUDGEMENTS, PROMPTS, RESPONSES
 from prefine.step import Counts, Step, StepSpec, Work, require_manifest
 
@@ -30,7 +30,7 @@ def gather_spec() -> StepSpec:
 
 
 def run_gather(work: Work) -> Counts:
-    """Collect the rows of partition ``work.shard``; every raw label stays a row of its own.
+    """Collect the rows of shard ``work.shard``; every raw label stays a row of its own.
 
     Raises:
         IntegrityError: There are more or fewer judgements than the ingest steps wrote.
@@ -44,7 +44,7 @@ def run_gather(work: Work) -> Counts:
     judgements = _collect(work, "raw_judgements")
     expected = _expected(work)
     if judgements.height != expected:
-        text = f"partition {work.shard} has {judgements.height} judgements, {expected} were read"
+        text = f"shard {work.shard} has {judgements.height} judgements, {expected} were read"
         raise IntegrityError(text)
     order = ["prompt_id", "kind", "response_a", "response_b", "source", "file", "row", "index"]
     work.emit("judgements", judgements.sort(order, nulls_last=True))
@@ -56,13 +56,13 @@ def _ingest_steps(work: Work) -> list[Step]:
 
 
 def _collect(work: Work, table: str) -> pl.DataFrame:
-    """Read the rows of this partition from the parts of every ingest step."""
+    """Read the rows of this shard from the parts of every ingest step."""
     tables: list[pa.Table] = []
     for step in _ingest_steps(work):
         schema = step.writes[table]
-        names = [name for name in schema.names if name != "partition"]
+        names = [name for name in schema.names if name != SHARD]
         for part in range(step.num_parts):
-            where = pc.field("partition") == work.shard
+            where = pc.field(SHARD) == work.shard
             tables.append(work.store.read_table(step.part(table, part), names, where))
     frame = pl.from_arrow(pa.concat_tables(tables))
     assert isinstance(frame, pl.DataFrame), "a table becomes a frame"
@@ -70,7 +70,7 @@ def _collect(work: Work, table: str) -> pl.DataFrame:
 
 
 def _expected(work: Work) -> int:
-    """Return how many judgements of this partition the ingest steps say they wrote."""
+    """Return how many judgements of this shard the ingest steps say they wrote."""
     return sum(
         require_manifest(work.store, step, shard).notes["partitions"].get(str(work.shard), 0)
         for step in _ingest_steps(work)

@@ -32,7 +32,7 @@ def ingest_spec(source: Source, inputs: Inputs, num_shards: int) -> StepSpec:
     Args:
         source: One of the recipe.
         inputs: What its files are.
-        num_shards: How many partitions the tables have.
+        num_shards: How many shards the tables have.
     """
     files = inputs.files[source.key]
     return StepSpec(
@@ -70,7 +70,7 @@ def run_ingest(work: Work, source: Source, num_shards: int) -> Counts:
     Args:
         work: Where rows are written.
         source: One of the recipe.
-        num_shards: How many partitions the tables have.
+        num_shards: How many shards the tables have.
     """
     assert work.shard is not None, "files are read one by one"
     file = work.files(source.key)[work.shard]
@@ -95,7 +95,7 @@ def run_ingest(work: Work, source: Source, num_shards: int) -> Counts:
         batch.flush(work)
     work.notes["format"] = layout.format
     work.notes["labels"] = dict(sorted(batch.labels.items()))
-    work.notes["partitions"] = {str(part): n for part, n in sorted(batch.partitions.items())}
+    work.notes["partitions"] = {str(part): n for part, n in sorted(batch.shards.items())}
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
 
 

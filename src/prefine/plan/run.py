@@ -21,11 +21,11 @@ class Watcher(Progress, Protocol):
     """Told about the progress of a run."""
 
     def start(self, step: Step, done: int) -> None:
-        """A step begins; ``done`` of its calls are complete already."""
+        """A step begins; ``done`` of its shards are complete already."""
         ...
 
     def advance(self, step: Step, manifest: Manifest) -> None:
-        """One call of a step is complete."""
+        """One shard of a step is complete."""
         ...
 
 
@@ -75,7 +75,7 @@ class _Pool:
         self._executor: ProcessPoolExecutor | None = None
 
     def run(self, step: Step, shards: Sequence[int | None]) -> Iterator[int | None]:
-        """Run calls of a step; yield each shard as it is done."""
+        """Run shards of a step; yield each as it is done."""
         if self._executor is None:
             self._executor = start_processes(self._workers)
         submit = self._executor.submit
@@ -93,7 +93,7 @@ class _Pool:
 
 
 def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> str:
-    """Run one call of a step by its name, as a worker that shares nothing but the root does.
+    """Run one shard of a step by its name, as a worker that shares nothing but the root does.
 
     Args:
         recipe: A resolved recipe as JSON.

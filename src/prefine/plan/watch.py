@@ -58,7 +58,7 @@ class Lines:
             self._console.print(f"{step.name}: done before", highlight=False)
 
     def advance(self, step: Step, manifest: Manifest) -> None:
-        """Count a call; print the step with its last one."""
+        """Count a shard; print the step with its last one."""
         self._calls -= 1
         self._call = Pace()
         self._rows += manifest.rows_in
@@ -69,11 +69,11 @@ class Lines:
             self._console.print(f"{text}, {chosen}" if chosen else text, highlight=False)
 
     def expect(self, count: int) -> None:
-        """Take note of the rows of the present call."""
+        """Take note of the rows of the present shard."""
         self._call.expected += count
 
     def done(self, count: int) -> None:
-        """Tell how far a long call is, now and then."""
+        """Tell how far a long shard is, now and then."""
         self._call.done += count
         if self._call.due():
             self._console.print(f"{self._name}: {_pace_text(self._call)}", highlight=False)
@@ -141,14 +141,14 @@ class Bars:
         self._call, self._pace = None, Pace()
 
     def expect(self, count: int) -> None:
-        """Show a bar for the rows of the present call."""
+        """Show a bar for the rows of the present shard."""
         self._pace.expected += count
         if self._call is None:
             self._call = self._progress.add_task(f"  {self._name}, rows", rate="")
         self._progress.update(self._call, total=self._pace.expected)
 
     def done(self, count: int) -> None:
-        """Show the rows of the present call."""
+        """Show the rows of the present shard."""
         self._pace.done += count
         rate = f"{self._pace.rate():,.0f} rows/s"
         if self._call is not None:

@@ -21,7 +21,7 @@ class Recipe(Part):
     seed: int = Field(default=0, ge=0)
     """Behind every shuffle, split, fold and tie."""
     shards: int | None = Field(default=None, ge=1, le=99_999)
-    """How many partitions the tables have; null takes one for each 64 MiB of source files."""
+    """How many shards the tables have; null takes one for each 64 MiB of source files."""
     sources: tuple[AnySource, ...] = Field(min_length=1)
     pairs: Pairs = Pairs()
     encoder: Encoder = Encoder()

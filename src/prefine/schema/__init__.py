@@ -1,8 +1,4 @@
-"""The shape of every table: Arrow schemas, ids, and the columns that rules may name.
-
-What comes in: nothing. What goes out: schemas, content ids, column descriptions. What never happens
-here: input, output, or a decision.
-"""
+"""Arrow schemas of the tables, content ids, and the columns that rules may name."""
 
 from prefine.schema.columns import Column, Flip, flat_schema, ratio
 from prefine.schema.ids import (

@@ -1,8 +1,4 @@
-"""What a column of a pair means, and what becomes of it when the pair is flipped.
-
-What comes in: names and types. What goes out: descriptions that the recipe checks rules against,
-that decisions use to look at flipped pairs, and that the data set card prints.
-"""
+"""What a column of a pair means, and how its value changes when the pair is flipped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

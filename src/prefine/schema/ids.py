@@ -1,7 +1,6 @@
-"""Content ids: what a prompt, a response and a pair are called, for ever and on every machine.
+"""Content ids of prompts, responses and pairs: 24 hex digits (96 bits) of a SHA-256.
 
-What comes in: messages. What goes out: 24 hex digits (96 bits) of a SHA-256. What never happens: an
-id that depends on a file, a row number or the order of rows.
+They do not depend on a file, a row number or the order of rows.
 """
 
 from collections.abc import Iterable, Sequence

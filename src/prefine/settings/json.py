@@ -1,7 +1,4 @@
-"""What came out of a JSON or YAML parser, with enough typing to walk it safely.
-
-What comes in: parsed values. What goes out: narrowed values. What never happens: a conversion.
-"""
+"""Parsed JSON or YAML values, with enough typing to walk them safely."""
 
 from typing import Any, TypeGuard
 

@@ -39,7 +39,9 @@ class Weights(Part):
 
     def pinned(self, inputs: Inputs) -> Self:
         """Return the same name with the revision or the hash that it stands for."""
-        model = self.resolved(inputs)
+        if self.key not in inputs.models:
+            return self
+        model = inputs.models[self.key]
         return self.model_copy(update={"revision": model.revision, "sha256": model.digest})
 
 

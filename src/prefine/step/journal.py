@@ -1,6 +1,6 @@
-"""Journals: costly pieces of a call that is not complete; a killed run goes on behind the last.
+"""Journals: costly pieces of a shard that is not complete; a killed run goes on behind the last.
 
-The pieces lie in a folder beside the parts of the step, and are removed when the call is complete.
+The pieces lie in a folder beside the parts of the step, and are removed when the shard is complete.
 """
 
 import os
@@ -22,7 +22,7 @@ def _folder(work: Work) -> str:
 
 
 def forget(work: Work) -> None:
-    """Remove all pieces of a call."""
+    """Remove all pieces of a shard."""
     work.store.remove_all(_folder(work))
 
 
@@ -33,7 +33,7 @@ class ValueJournal:
         """Read what an earlier attempt kept.
 
         Args:
-            work: The call.
+            work: The shard.
             rows_per_piece: How many values are written together.
         """
         self.work = work

@@ -1,4 +1,4 @@
-"""Manifests: what one call of a step did. That one exists *is* completion."""
+"""Manifests: what one shard of a step did. That one exists *is* completion."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from prefine.store import Store
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one call of a step did."""
+    """What one shard of a step did."""
 
     step: str
     fingerprint: str
@@ -33,7 +33,7 @@ class Manifest:
 
 
 def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | None:
-    """Return the manifest of one call, or null when it has not completed."""
+    """Return the manifest of one shard, or null when it has not completed."""
     path = step.manifest_path(shard)
     if not store.exists(path):
         return None
@@ -47,7 +47,7 @@ def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | Non
 
 
 def require_manifest(store: Store, step: Step, shard: int | None) -> Manifest:
-    """Return the manifest of one call that must have completed."""
+    """Return the manifest of one shard that must have completed."""
     manifest = load_manifest(store, step, shard)
     if manifest is None:
         raise IntegrityError(f"step {step.name} (shard {shard}) has not run below {store.url}")

@@ -1,4 +1,4 @@
-"""How far a long call is: rows done, rate, time left."""
+"""How far a long shard is: rows done, rate, time left."""
 
 import logging
 import time
@@ -8,11 +8,11 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 30.0
-"""How often a line reports on a long call, where there is no progress bar."""
+"""How often a line reports on a long shard, where there is no progress bar."""
 
 
 class Progress(Protocol):
-    """Told about rows within one call."""
+    """Told about rows within one shard."""
 
     def expect(self, count: int) -> None:
         """So many rows are to be done."""
@@ -25,7 +25,7 @@ class Progress(Protocol):
 
 @dataclass
 class Pace:
-    """How fast the rows of a call are done."""
+    """How fast the rows of a shard are done."""
 
     expected: int = 0
     done: int = 0
@@ -53,7 +53,7 @@ class Pace:
 
 
 class LoggedProgress:
-    """Writes rate and time left of a long call to the log, now and then."""
+    """Writes rate and time left of a long shard to the log, now and then."""
 
     def __init__(self, step: str, shard: int | None) -> None:
         self._call = (step, shard)

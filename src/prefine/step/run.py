@@ -1,4 +1,4 @@
-"""Do one call of a step: the only judge of "done"."""
+"""Do one shard of a step, or the whole of a corpus step: what decides on "done"."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ def run_step(
     runtime: Runtime,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Do one call of a step, unless its manifest says that it is done.
+    """Do one shard of a step, unless its manifest says that it is done.
 
     Args:
         step: What to do.

@@ -43,7 +43,7 @@ class Step:
     num_parts: int
     """How many parts each of its tables has."""
     scope: Literal["shard", "corpus"] = "shard"
-    """``shard``: one call a part. ``corpus``: one call that reads and writes all parts."""
+    """``shard``: one part at a time. ``corpus``: all parts at once."""
     gathers: bool = False
     """Whether a shard reads all parts of its inputs, and not only its own."""
     uses: Literal["cpu", "model"] = "cpu"
@@ -79,7 +79,7 @@ class Step:
 
     @property
     def shards(self) -> Sequence[int | None]:
-        """The calls that make up the step: one a shard, or one for the corpus."""
+        """The shards that make up the step; null stands for the whole of a corpus step."""
         return [None] if self.scope == "corpus" else list(range(self.num_parts))
 
     def ancestors(self) -> dict[str, "Step"]:
@@ -100,7 +100,7 @@ class Step:
         return f"{self.folder}/{below}part-{part:05d}.parquet"
 
     def manifest_path(self, shard: int | None) -> str:
-        """Return the path of the manifest of one call."""
+        """Return the path of the manifest of one shard."""
         name = "corpus" if shard is None else f"part-{shard:05d}"
         return f"{self.folder}/{name}.json"
 
@@ -193,7 +193,7 @@ class Work:
         return draft
 
     def expect(self, count: int) -> None:
-        """Say how many rows this call has to do, so that the time left can be told."""
+        """Say how many rows this shard has, so that the time left is known."""
         if self.watch is not None:
             self.watch.expect(count)
 

@@ -26,7 +26,7 @@ class LocalReward:
         if self._model.config.num_labels != num_heads:
             raise RecipeError(
                 f"{model.model} has {self._model.config.num_labels} heads, the recipe "
-                f"names {num_heads}; `heads` of the measure gives each a name"
+                f"wants {num_heads}; `heads` of the measure gives each a name"
             )
         self._max_tokens = runtime.token_budget
 
