@@ -2,8 +2,8 @@
 
     python data/generate.py
 
-It writes ``data/sample/``: the source files, and ``planted.json``, which says what was planted where.
-Two runs write the same bytes.
+It writes the source files to ``data/sample/``, and what was planted where to ``planted.json``. Two
+runs write the same bytes.
 """
 
 import csv

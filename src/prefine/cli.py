@@ -285,7 +285,7 @@ def explain(
     recipe: RunName = None,
     chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 600,
 ) -> None:
-    """Tell everything known about one pair, and why it stands or fell."""
+    """Show everything known about one pair, and why it was kept or dropped."""
     from prefine.plan.look import dossier, last_plan
 
     runtime = runtime_of(None, root, None)

@@ -189,3 +189,11 @@ def test_no_runtime_value_is_named_in_a_recipe() -> None:
 @pytest.mark.parametrize("part", Part.__subclasses__())
 def test_every_field_of_a_recipe_says_what_it_is(part: type[Part]) -> None:
     assert part.__doc__
+
+
+def test_a_pin_of_a_model_that_nobody_asks_stays() -> None:
+    pinned = Weights(model="a/b", sha256="abc")
+
+    assert pinned.pinned(Inputs()) == pinned
+    models = {pinned.key: Model(model="a/b", digest="abd")}
+    assert pinned.pinned(Inputs(models=models)).sha256 == "abd"

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from prefine.measure.base import ForwardPass
-from prefine.measure.ches.base import Ches
+from prefine.measure.ches.ches import Ches
 from prefine.settings import FloatType
 from prefine.step import Work
 

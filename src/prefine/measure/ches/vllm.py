@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
-from prefine.measure.ches.base import Ches
+from prefine.measure.ches.ches import Ches
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs
 from prefine.step import Work
