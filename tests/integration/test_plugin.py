@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 import pytest
 
-from tests.made import Environment, byte_tokenizer, call
+from tests.made import Environment, byte_tokenizer, call, explicit
 
 RECIPE = """
 name: shouts
@@ -71,14 +71,14 @@ def run(data: Path, root: Path, env: Environment, *options: str) -> str:
     return call(command, env, data)
 
 
-def fingerprints(data: Path, env: Environment) -> dict[str, str]:
+def fingerprints(data: Path, env: Environment, recipe: str = "recipe.yaml") -> dict[str, str]:
     """Return the fingerprints of a plan that is made in a process of its own."""
     script = (
-        "import orjson; from prefine.plan import make_plan; from prefine.recipe import load_recipe;"
-        "from prefine.settings import Runtime; plan = make_plan(load_recipe('recipe.yaml'),"
+        "import orjson, sys; from prefine.plan import make_plan;"
+        "from prefine.recipe import load_recipe; from prefine.settings import Runtime; plan = make_plan(load_recipe(sys.argv[1]),"
         "Runtime()); print(orjson.dumps({s.name: s.fingerprint for s in plan.steps}).decode())"
     )
-    return orjson.loads(call([sys.executable, "-c", script], env, data))
+    return orjson.loads(call([sys.executable, "-c", script, recipe], env, data))
 
 
 def test_all_that_a_plugin_adds_works_in_worker_processes(
@@ -125,9 +125,23 @@ def test_another_version_of_a_plugin_measures_anew(
 
     before, after = fingerprints(data, plugin), fingerprints(data, newer)
 
-    changed = {name for name in before if before[name] != after[name]}
-    assert changed == set(before)  # everything stands on rows that the plug-in's layout read
+    assert before.keys() == after.keys()
+    assert not set(before.items()) & set(after.items())  # all stands on what its layout read
     assert before == fingerprints(data, plugin)
+
+    (data / "plain.jsonl").write_bytes(orjson.dumps(explicit("Why?", "So.", "No!")))
+    plain = RECIPE.replace(
+        "{name: recognised, files: [one.jsonl]}", "{name: a, files: [plain.jsonl]}"
+    )
+    plain = plain.replace(
+        "  - {name: named, files: [two.jsonl], format: shouted, upper: true}\n", ""
+    )
+    (data / "plain.yaml").write_text(plain)
+    one, other = (fingerprints(data, env, "plain.yaml") for env in (plugin, newer))
+    assert {name for name in one if one[name] != other[name]} == {
+        *("measure_exclamations", "reward_brevity", "measure_brevity"),
+        *("facts", "decide", "export"),
+    }
 
 
 def test_without_the_plugin_its_kinds_are_unknown(data: Path, tmp_path: Path) -> None:

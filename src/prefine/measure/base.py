@@ -10,7 +10,6 @@ from prefine.schema import Column, flat_schema
 from prefine.serve.vllm.served import Served
 from prefine.settings import Encoder, FileSet, FloatType, Inputs, Part, Problem, Weights, walk
 from prefine.settings.json import Json
-from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.examples import Examples
 from prefine.tables.rewards import Reward
@@ -171,10 +170,7 @@ class Measure(Part, ABC):
             run=self.prepared(recipe),
             reads=self.reads(recipe),
             writes={self.table: flat_schema(self.key, self.columns()), **self.writes(recipe)},
-            config=self.identity(recipe.inputs)
-            | seed
-            | self.depends_on(recipe)
-            | origin_of(type(self)),
+            config=self.identity(recipe.inputs) | seed | self.depends_on(recipe),
             scope=self.scope,
             uses=self.uses,
             rows_of="prompts" if self.key == "prompt_id" else "pairs",

@@ -1,7 +1,7 @@
 """The pipeline: steps offered by the rooms, pulled by the tables that the export reads."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prefine.decide import decide_spec
 from prefine.errors import RecipeError
@@ -13,6 +13,7 @@ from prefine.pair.build import pairs_spec
 from prefine.plan.resolve import resolve
 from prefine.recipe import Recipe, Resolved
 from prefine.settings import Runtime
+from prefine.settings.registry import origin_of
 from prefine.step import Step, StepSpec
 from prefine.tables.embeddings import embedding_specs
 from prefine.tables.facts import facts_spec
@@ -88,9 +89,8 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         for examples in measure.examples():
             yield examples_spec(examples, inputs)
             yield examples.embedded(recipe.encoder, inputs)
-        yield from measure.helpers(view)
-        yield measure.spec(view)
-        yield from measure.reports(view)
+        for spec in (*measure.helpers(view), measure.spec(view), *measure.reports(view)):
+            yield replace(spec, config=spec.config | origin_of(type(measure)))
     tables = {measure.table: measure.key for measure in recipe.measures}
     yield facts_spec(tables, list(recipe.measured.values()))
     yield decide_spec(recipe.all_rules, recipe.columns, recipe.seed)
