@@ -75,8 +75,9 @@ def fingerprints(data: Path, env: Environment, recipe: str = "recipe.yaml") -> d
     """Return the fingerprints of a plan that is made in a process of its own."""
     script = (
         "import orjson, sys; from prefine.plan import make_plan;"
-        "from prefine.recipe import load_recipe; from prefine.settings import Runtime; plan = make_plan(load_recipe(sys.argv[1]),"
-        "Runtime()); print(orjson.dumps({s.name: s.fingerprint for s in plan.steps}).decode())"
+        "from prefine.recipe import load_recipe; from prefine.settings import Runtime;"
+        "steps = make_plan(load_recipe(sys.argv[1]), Runtime()).steps;"
+        "print(orjson.dumps({step.name: step.fingerprint for step in steps}).decode())"
     )
     return orjson.loads(call([sys.executable, "-c", script, recipe], env, data))
 
