@@ -92,6 +92,7 @@ def test_all_that_a_plugin_adds_works_in_worker_processes(
     kept = NUM_PAIRS - manifest["dropped"]["too_loud"]
     assert manifest["dropped"] == {"too_loud": NUM_PAIRS // 3}
     assert (manifest["target"], manifest["rows_per_pair"]) == ("thumbs", 2)
+    assert manifest["plugins"] == ["prefine-shouts 1.0"]
     assert sum(manifest["splits"].values()) == 2 * kept
     table = pl.concat(pl.read_parquet(p) for p in (tmp_path / "out/data").glob("*.parquet"))
     assert table.columns == ["prompt", "completion", "label"]
@@ -106,6 +107,48 @@ def test_all_that_a_plugin_adds_works_in_worker_processes(
     assert f"{kept} preference pairs (train" in card
     assert f"; {kept} are kept (train" in told
     call([sys.executable, "-m", "prefine.cli", "verify", "out"], plugin, tmp_path)
+
+
+@pytest.mark.parametrize("module", ["exclamations", "brevity", "shouted", "thumbs"])
+def test_a_plugin_can_be_imported_before_prefine(
+    data: Path, plugin: Environment, module: str
+) -> None:
+    script = f"import prefine_shouts.{module}; import prefine.recipe"
+
+    call([sys.executable, "-c", script], plugin, data)
+
+
+def test_a_shard_without_rows_is_measured(data: Path, plugin: Environment, tmp_path: Path) -> None:
+    (data / "many.yaml").write_text(RECIPE.replace("shards: 2", "shards: 40"))
+    where = ["--root", str(tmp_path / "root"), "--output", str(tmp_path / "out")]
+
+    call([sys.executable, "-m", "prefine.cli", "run", "many.yaml", *where], plugin, data)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("rows_per_pair: ClassVar[int] = 2", "rows_per_pair: ClassVar[int] = 1", "promises 1 for"),
+        ("completion=side", "answer=side", "rows of target `thumbs` lack the columns completion"),
+        ('"label": "whether', '"other": "whether', "`thumbs` does not say what label mean"),
+    ],
+)
+def test_a_target_keeps_its_promises_or_nothing_is_published(
+    project: Path, data: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    plugin = tmp_path / "plugin"
+    shutil.copytree(project / "tests/plugin", plugin)
+    thumbs = plugin / "src/prefine_shouts/thumbs.py"
+    assert old in thumbs.read_text()
+    thumbs.write_text(thumbs.read_text().replace(old, new))
+    env = installed(plugin, tmp_path, "2.0")
+    where = ["--root", str(tmp_path / "root"), "--output", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", *where]
+
+    told = call(command, env, data, expected=2)
+
+    assert message in told
+    assert not list(tmp_path.glob("out/*"))
 
 
 def test_one_process_and_two_write_the_same_bytes(
@@ -155,19 +198,25 @@ def test_without_the_plugin_its_kinds_are_unknown(data: Path, tmp_path: Path) ->
     assert "Traceback" not in done.stderr
 
 
+METHODS = "    def columns(self): return ()\n    def run(self, work): raise AssertionError\n"
+ODD = (
+    "from typing import ClassVar, Literal\nfrom prefine.measure.base import Measure\n"
+    "class Odd(Measure):\n    version: ClassVar[int] = 1\n    kind: Literal['odd']\n"
+)
+SECOND = "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    "
+
+
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("", "cannot be loaded"),
+        ("", "cannot be loaded: AttributeError"),
+        ("1 / 0", "cannot be loaded: ZeroDivisionError"),
         ("Odd = 3", "is not a subclass of prefine.measure.base.Measure"),
-        (
-            "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    '''Odd.'''",
-            "Odd does not state its `version",
-        ),
-        (
-            "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    version = 1",
-            "the name `lengths` is taken",
-        ),
+        (SECOND + "pass", "Odd does not state its `version"),
+        (SECOND + "version = 1", "the name `lengths` is taken by prefine"),
+        (ODD, "Odd does not define columns, run"),
+        (ODD.replace("'odd'", "'odd', 'even'") + METHODS, "does not state one name"),
+        (ODD.replace("'odd'", "'../odd'") + METHODS, "the name `../odd` is not lower case"),
     ],
 )
 def test_a_class_that_cannot_be_used_is_one_sentence(

@@ -9,7 +9,16 @@ import pyarrow as pa
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from prefine.decide import CHECKS, DECIDE_VERSION, AnyRule, Rule, Structure, decide_spec, kinds_with
+from prefine.decide import (
+    CHECKS,
+    DECIDE_VERSION,
+    AnyRule,
+    Rule,
+    Structure,
+    decide_spec,
+    kinds_with,
+    parse_rule,
+)
 from prefine.schema import DECISIONS, Column, Flip
 from prefine.settings import Inputs, Part, Runtime
 from prefine.step import Counts, Step, Work, run_step
@@ -407,3 +416,9 @@ def test_the_step_depends_on_rules_and_seed_and_nothing_else() -> None:
         ],
         "seed": 7,
     }
+
+
+def test_keys_of_other_kinds_may_be_there_without_a_value() -> None:
+    given = {"column": "margin", "minimum": 1, "cap": None, "per": None, "balance": []}
+
+    assert parse_rule(given) == parse_rule({"column": "margin", "minimum": 1})

@@ -13,7 +13,7 @@ from prefine.decide import CHECKS
 from prefine.export.targets import TARGETS
 from prefine.ingest.layout import Layout
 from prefine.ingest.layouts import LAYOUTS, format_of
-from prefine.measure import MEASURES
+from prefine.measure.kinds import MEASURES
 
 PROJECT = Path(__file__).parents[2]
 MODULES = sorted([*(PROJECT / "src").rglob("*.py"), *(PROJECT / "flows").rglob("*.py")])

@@ -255,3 +255,10 @@ def test_two_rows_of_a_lookup_table_that_contradict_are_refused() -> None:
     assert FastChat.index("questions", [rows[0], rows[0]]) == {1: rows[0][0]}
     with pytest.raises(DataError, match="two rows of a lookup table are for 1, and they differ"):
         FastChat.index("questions", rows)
+
+
+def test_options_of_other_layouts_may_be_there_without_a_value() -> None:
+    given = {"name": "s", "files": ["f"], "format": "hh"}
+    empty = {"columns": None, "tables": {}, "domain": None}
+
+    assert SOURCES.validate_python(given | empty) == SOURCES.validate_python(given)

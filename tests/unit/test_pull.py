@@ -114,6 +114,15 @@ def test_likelihoods_of_one_policy_are_read_in_the_pass_of_the_first_ches(runtim
     assert [s.name for s in found["measure_apart"].upstream] == ["pairs", "policy_apart"]
 
 
+def test_a_pin_of_a_policy_does_not_part_what_shares_a_pass() -> None:
+    given = f"{{kind: KIND, {POLICY}}}"
+    text = RECIPE.replace("MEASURES", given.replace("KIND", "policy/transformers"))
+    (plain,) = parse_recipe(text).measures
+    (pinned,) = parse_recipe(text.replace("revision: r", "revision: r, sha256: abc")).measures
+
+    assert plain.likelihoods() == pinned.likelihoods()
+
+
 def test_a_layout_that_does_not_exist_is_no_layout() -> None:
     with pytest.raises(RecipeError, match=r"no layout `hhh`; the layouts are: trl_explicit, "):
         layout_named("hhh")

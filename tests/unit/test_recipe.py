@@ -84,7 +84,10 @@ exports: {}
         (("files: [a.jsonl]", "files: []"), "sources[0].files"),
         (("name: long", "name: tie"), "the name `tie` is used twice"),
         (("name: made", "name: Made It"), "r.yaml:2 name"),
-        (("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"), "`lengths` is used twice"),
+        (
+            ("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"),
+            "`lengths` is used twice; a measure of this kind",
+        ),
         (("column: chosen_chars, maximum: 100", "cap: 3"), "`cap` needs `per`"),
         (("column: chosen_chars, maximum: 100", "cap: 3, per: topic"), "no column `topic`"),
         (

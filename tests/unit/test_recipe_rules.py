@@ -31,7 +31,7 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
     ("rule", "message"),
     [
         ("{budget: 5, diverse: {}}", "add the measure `prompt_neighbours`"),
-        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap` and `budget`"),
+        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap`, `budget`"),
         ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
         ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),
         ("{budget: 5, diverse: {by: cluster}}", "input should be 'cover' or 'spread'"),

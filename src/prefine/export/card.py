@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from prefine.errors import IntegrityError
 from prefine.export.curation import Curation
 from prefine.export.target import KEYS
 from prefine.settings.json import Json
@@ -103,6 +104,9 @@ def _columns(curation: Curation) -> str:
     facts = {name: column.about for name, column in curation.columns.items()}
     meanings = {**facts, **KEYS, **target.meanings()}
     schema = target.arrow_schema(curation.facts)
+    if missing := [name for name in schema.names if name not in meanings]:
+        columns = ", ".join(missing)
+        raise IntegrityError(f"target `{target.kind_name()}` does not say what {columns} mean")
     types: dict[str, Any] = dict(zip(schema.names, schema.types, strict=True))
     rows = [(name, str(type_), meanings[name]) for name, type_ in types.items()]
     return markdown_table(("column", "type", "meaning"), rows)

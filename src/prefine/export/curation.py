@@ -21,6 +21,8 @@ class Curation(NamedTuple):
     """Those that measures write."""
     models: Sequence[Json]
     """What identifies the models, with the kind of the measure that asks each."""
+    plugins: Sequence[str]
+    """Distributions, with their versions, whose kinds were used."""
     sections: Callable[[Mapping[str, Json]], list[str]]
     """Returns what measures have to say on the card, from the notes of the run's steps."""
     reports: Sequence[str]

@@ -64,6 +64,7 @@ def manifest_of(
         "target": curation.export.target.kind_name(),
         "rows_per_pair": curation.export.target.rows_per_pair,
         "splits": dict(splits),
+        "plugins": list(curation.plugins),
         "models": list(curation.models),
         "chats": _distinct(steps, "chat"),
         "servers": _distinct(steps, "servers"),

@@ -7,13 +7,15 @@ from collections import Counter
 
 import orjson
 import polars as pl
+import pyarrow as pa
 
-from prefine.errors import DataError
+from prefine.errors import DataError, IntegrityError
 from prefine.export.card import write_card
 from prefine.export.curation import Curation
 from prefine.export.manifest import manifest_of, verdicts_of
 from prefine.export.pairs import kept_ids, kept_pairs
 from prefine.export.shards import Shards, Size
+from prefine.export.target import Target
 from prefine.schema import hash_unit
 from prefine.settings.json import Json
 from prefine.settings.registry import origin_of
@@ -70,7 +72,7 @@ def _run_export(work: Work, curation: Curation) -> Counts:
         pairs = kept_pairs(work, part, facts)
         of_pair = pl.Series([splits[name] for name in pairs["pair_id"]], dtype=pl.String)
         for split in SPLITS:
-            shards[split].add(target.rows(pairs.filter(of_pair == split)))
+            shards[split].add(_rows(target, pairs.filter(of_pair == split), schema))
         work.progress(pairs.height)
     info = {split: shards[split].close() for split in SPLITS if sizes[split]}
     _explanations(work)
@@ -79,6 +81,24 @@ def _run_export(work: Work, curation: Curation) -> Counts:
     manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
     work.draft("manifest.json").write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return Counts(verdicts.num_pairs, sum(num_pairs.values()), verdicts.dropped)
+
+
+def _rows(target: Target, pairs: pl.DataFrame, schema: pa.Schema) -> pl.DataFrame:
+    """Return the target's rows of some pairs.
+
+    Raises:
+        IntegrityError: There are more or fewer than it promises, or they lack a column.
+    """
+    rows = target.rows(pairs)
+    if rows.height != pairs.height * target.rows_per_pair:
+        raise IntegrityError(
+            f"target `{target.kind_name()}` made {rows.height} rows of {pairs.height} pairs, and "
+            f"promises {target.rows_per_pair} for each"
+        )
+    if missing := set(schema.names) - set(rows.columns):
+        columns = ", ".join(sorted(missing))
+        raise IntegrityError(f"rows of target `{target.kind_name()}` lack the columns {columns}")
+    return rows
 
 
 def _listed(work: Work, facts: Json) -> Json:

@@ -58,9 +58,7 @@ def detect(rows: Iterable[Json], name: str) -> Detection:
 def fitting(row: Json) -> list[Detection]:
     """Return every layout that a row fits, with its reason."""
     return [
-        Detection(format_of(layout), reason)
-        for layout in LAYOUTS
-        if (reason := layout.detect(row)) is not None
+        Detection(format_of(layout), reason) for layout in LAYOUTS if (reason := layout.detect(row))
     ]
 
 

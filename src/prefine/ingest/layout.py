@@ -45,12 +45,14 @@ class Layout(Source, ABC):
     keys: ClassVar[tuple[str, ...]] = ()
     """Columns that together show the layout; one that has to look closer overrides ``detect``."""
     because: ClassVar[str] = ""
-    """What these columns are, for the message that a layout was recognised."""
+    """What these columns are, for the message on a recognised layout; empty lists ``keys``."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Return the reason why a row fits, or null: it has all ``keys``, if there are any."""
-        return cls.because if cls.keys and set(cls.keys) <= row.keys() else None
+        if not cls.keys or not set(cls.keys) <= row.keys():
+            return None
+        return cls.because or ", ".join(f"`{key}`" for key in cls.keys)
 
     @abstractmethod
     def parse(self, row: Json, context: Context) -> Record:

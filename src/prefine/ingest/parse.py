@@ -8,9 +8,10 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.markup import from_html
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.rows import RawRow
-from prefine.schema import Message
+from prefine.schema import Message, Winner
 from prefine.settings.json import Json
 
+_ROLES = {"system", "user", "assistant", "tool"}
 _BESIDE_TEXT = ("images", "image", "videos", "audios", "tools")
 
 
@@ -60,4 +61,15 @@ def _checked(record: Record) -> Record:
             raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response ends on another role")
     if not record.labels:
         raise RowError(Reason.LABEL_MISSING, "the row has no label")
+    turns = (record.prompt, *(candidate.messages for candidate in record.candidates))
+    if unknown := {m["role"] for messages in turns for m in messages} - _ROLES:
+        raise RowError(Reason.UNKNOWN_ROLE, f"the layout gives a turn the role {min(unknown)!r}")
+    if any(not _is_known(label.winner) for label in record.labels):
+        raise RowError(
+            Reason.UNKNOWN_LABEL, "the layout gives a label a winner that is no `Winner`"
+        )
     return record
+
+
+def _is_known(winner: object) -> bool:
+    return winner is None or isinstance(winner, Winner)

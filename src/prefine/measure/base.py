@@ -18,7 +18,8 @@ from prefine.tables.rewards import Reward
 class ForwardPass(NamedTuple):
     """One pass of a policy over all responses; what is read of it can be shared."""
 
-    weights: Weights
+    weights: str
+    """The key of the policy's ``Weights``."""
     template: str | None
     dtype: FloatType
     max_tokens: int

@@ -1,5 +1,6 @@
 """What must hold between the parts of a recipe: names, and the columns that rules name."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -10,6 +11,8 @@ from prefine.recipe.recipe import Recipe
 from prefine.schema import PAIR_COLUMNS
 from prefine.serve.local.backends import BACKENDS
 from prefine.settings import Location, Problem
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def problems_of(recipe: Recipe) -> Iterator[Problem]:
@@ -31,13 +34,25 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
         "measures": [name for measure in recipe.measures for name in _names_of(measure)],
     }.items():
         for name in _repeated(names):
-            yield (key,), f"the name `{name}` is used twice; give each its own `name`"
+            yield (key,), f"the name `{name}` is used twice; {_ways_out(recipe, name)}"
+    for index, measure in enumerate(recipe.measures):
+        if not _NAME.fullmatch(measure.label):
+            text = f"`{measure.label}` cannot be the name of a folder; give the measure a `name`"
+            yield ("measures", index), text
     columns = [column.name for measure in recipe.measures for column in measure.columns()]
-    taken = [*columns, *(column.name for column in PAIR_COLUMNS), *KEYS]
-    for name in _repeated(taken):
+    for name in _repeated(columns):
         yield ("measures",), f"two measures write the column `{name}`; rename one with `name`"
+    for name in sorted({*columns} & {*(column.name for column in PAIR_COLUMNS), *KEYS}):
+        yield ("measures",), f"a measure may not write `{name}`, which every pair has"
     for name in sorted(DECIDED & set(columns)):
         yield ("measures",), f"`{name}` is a column of the decisions; rename it with `name`"
+
+
+def _ways_out(recipe: Recipe, name: str) -> str:
+    measures = [measure for measure in recipe.measures if measure.label == name]
+    if measures and "name" not in type(measures[0]).model_fields:
+        return "a measure of this kind can stand in a recipe once"
+    return "give each its own `name`"
 
 
 def _names_of(measure: Measure) -> list[str]:

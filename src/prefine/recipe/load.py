@@ -133,7 +133,7 @@ def _sentence(item: Mapping[str, Any]) -> str:
     if kind == "extra_forbidden":
         key = str(item["loc"][-1])
         if item["loc"][0] == "rules" and (kinds := kinds_with(key)):
-            return f"`{key}` goes with {' and '.join(f'`{kind}`' for kind in kinds)}"
+            return f"`{key}` goes with {', '.join(f'`{kind}`' for kind in kinds)}"
         close = difflib.get_close_matches(key, sorted(_known_keys() - {key}), n=1)
         return f"unknown key `{key}`" + (f"; did you mean `{close[0]}`?" if close else "")
     if kind in _MESSAGES:

@@ -7,8 +7,8 @@ from pydantic import Field
 from prefine.decide import AnyRule, Rule, Structure
 from prefine.export.settings import Export
 from prefine.ingest.layouts import AnySource
-from prefine.measure import AnyMeasure
 from prefine.measure.base import RecipeView
+from prefine.measure.kinds import AnyMeasure
 from prefine.pair.settings import Pairs
 from prefine.schema import PAIR_COLUMNS, Column
 from prefine.settings import Encoder, Inputs, Name, Part

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 import yaml
 
 from prefine.export.curation import Curation
+from prefine.ingest.layouts import layout_named
 from prefine.recipe.recipe import Recipe
 from prefine.settings import File, Inputs, Model, Part
 from prefine.settings.json import Json
+from prefine.settings.registry import ORIGIN, origin_of
 
 
 class Resolved(Part):
@@ -57,10 +59,19 @@ class Resolved(Part):
             columns=recipe.columns,
             measured=list(recipe.measured),
             models=models,
+            plugins=self._plugins(),
             sections=self._sections,
             reports=[name for spec in reports for name in spec.makes],
             export=recipe.export,
         )
+
+    def _plugins(self) -> list[str]:
+        """Return the distributions whose layouts, measures or target are used."""
+        formats = {file.format for files in self.files.values() for file in files} - {None}
+        layouts = [layout_named(str(name)) for name in formats]
+        used = [*layouts, *map(type, (*self.recipe.sources, *self.recipe.measures))]
+        origins = [origin_of(cls) for cls in (*used, type(self.recipe.export.target))]
+        return sorted({origin[ORIGIN] for origin in origins if origin})
 
     def _sections(self, notes: Mapping[str, Json]) -> list[str]:
         """Return what measures have to say on the card, each section once."""

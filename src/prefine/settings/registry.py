@@ -5,6 +5,7 @@ A distribution offers a class by an entry point (``prefine.measures``, ``prefine
 where they run.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from prefine.errors import RecipeError
 from prefine.settings.json import Json
 
 T = TypeVar("T")
+
+ORIGIN = "@distribution"
+"""The key under which a fingerprint holds a distribution; no setting can have this name."""
 
 _ORIGINS: dict[type, Json] = {}
 
@@ -29,19 +33,20 @@ def registered(
         name_of: Returns what a recipe calls a class.
 
     Raises:
-        RecipeError: An entry point cannot be loaded, is not such a class, does not state its
-            version, or takes a name that another class has.
+        RecipeError: An entry point cannot be loaded, is not such a class, is not complete, does not
+            state its version or one name, or takes a name that another class has.
     """
     found = {name_of(cls): cls for cls in built_in}
     assert len(found) == len(built_in), f"two classes of {group} have one name"
     for point in sorted(entry_points(group=group), key=lambda p: (p.name, p.value)):
         where = f"entry point `{point.name}` of {group} ({_distribution(point)})"
         cls = _loaded(point, base, where)
-        name = name_of(cls)
+        name = _name(cls, name_of, where)
         if name in found:
-            raise RecipeError(f"{where}: the name `{name}` is taken; uninstall one of the two")
+            owner = _ORIGINS.get(found[name], {ORIGIN: "prefine"})[ORIGIN]
+            raise RecipeError(f"{where}: the name `{name}` is taken by {owner}; choose another")
         found[name] = cls
-        _ORIGINS[cls] = {"distribution": _distribution(point)}
+        _ORIGINS[cls] = {ORIGIN: _distribution(point)}
     return tuple(found.values())
 
 
@@ -52,13 +57,31 @@ def _distribution(point: EntryPoint) -> str:
 def _loaded(point: EntryPoint, base: type[T], where: str) -> type[T]:
     try:
         cls: Any = point.load()
-    except (ImportError, AttributeError) as error:
-        raise RecipeError(f"{where} cannot be loaded: {error}") from error
+    except Exception as error:  # a plug-in may raise anything while it is imported
+        raise RecipeError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise RecipeError(f"{where} is not a subclass of {base.__module__}.{base.__name__}")
-    if "version" not in vars(cls):
+    if not isinstance(vars(cls).get("version"), int):
         raise RecipeError(f"{where}: {cls.__name__} does not state its `version: ClassVar[int]`")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise RecipeError(f"{where}: {cls.__name__} does not define {', '.join(missing)}")
     return cls
+
+
+def _name(cls: type[T], name_of: Callable[[type[T]], str], where: str) -> str:
+    """Return what a recipe calls a class of a plug-in.
+
+    Raises:
+        RecipeError: It does not state one name, or one that cannot be part of a path.
+    """
+    try:
+        name = name_of(cls)
+    except (KeyError, TypeError, ValueError) as error:
+        text = f"{where}: {cls.__name__} does not state one name, as `kind: Literal[...]`"
+        raise RecipeError(text) from error
+    if not re.fullmatch(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?", name):
+        raise RecipeError(f"{where}: the name `{name}` is not lower case, digits and underscores")
+    return name
 
 
 def union_of(classes: Sequence[type]) -> Any:

@@ -176,8 +176,14 @@ class Work:
         """Append rows to an output table; columns are ordered and cast to its schema."""
         number = self.shard if part is None else part
         assert number is not None, "a corpus step says which part it writes"
+        if table not in self.step.writes:
+            tables = ", ".join(self.step.writes)
+            raise IntegrityError(f"{self.step.name} writes {tables}, not a table `{table}`")
         schema = self.step.writes[table]
         arrow = rows if isinstance(rows, pa.Table) else rows.to_arrow()
+        if missing := set(schema.names) - set(arrow.column_names):
+            columns = ", ".join(sorted(missing))
+            raise IntegrityError(f"{self.step.name}: rows of `{table}` lack the columns {columns}")
         self._table(table, number).write(arrow.select(schema.names).cast(schema))
 
     def _table(self, table: str, part: int) -> ParquetDraft:

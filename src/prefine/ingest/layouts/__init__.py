@@ -139,11 +139,14 @@ def _own_options(source: object) -> object:
         return source
     name = source.get("format")
     known = _BY_FORMAT[name] if isinstance(name, str) and name in _BY_FORMAT else Source
-    for option in source:
+    for option in [key for key, value in source.items() if value]:
         owners = [f"`format: {n}`" for n, cls in _BY_FORMAT.items() if option in cls.model_fields]
         if owners and option not in known.model_fields:
             raise ValueError(f"`{option}` goes with {' or '.join(owners)}, and only there")
-    return source
+    others = {key for cls in _BY_FORMAT.values() for key in cls.model_fields} - {
+        *known.model_fields
+    }
+    return {key: value for key, value in source.items() if key not in others}
 
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ class TransformersChes(Ches):
 
     def offers_pass(self) -> ForwardPass | None:
         """Return the pass of the policy, in which likelihoods can be read too."""
-        return ForwardPass(self.weights, self.template, self.dtype, self.max_tokens)
+        return ForwardPass(self.weights.key, self.template, self.dtype, self.max_tokens)
 
     def open(self, work: Work, *, likelihoods: bool) -> "StateReader":
         """Load the policy."""

@@ -64,7 +64,7 @@ class PolicyLikelihood(Measure):
 
     def likelihoods(self) -> tuple[ForwardPass, str] | None:
         """Return the pass that the likelihoods can be read in, and the table for them."""
-        forward = ForwardPass(self.weights, self.template, self.dtype, self.max_tokens)
+        forward = ForwardPass(self.weights.key, self.template, self.dtype, self.max_tokens)
         return forward, self._table_of_likelihoods
 
     def helpers(self, recipe: RecipeView) -> Iterator[StepSpec]:

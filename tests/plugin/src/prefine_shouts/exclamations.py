@@ -5,8 +5,7 @@ from typing import ClassVar, Literal
 import polars as pl
 import pyarrow as pa
 
-from prefine.measure import Measure
-from prefine.measure.base import RecipeView
+from prefine.measure.base import Measure
 from prefine.schema import Column
 from prefine.schema.columns import sides
 from prefine.step import Counts, Work
@@ -17,6 +16,7 @@ class Exclamations(Measure):
     """Exclamation marks of both responses."""
 
     version: ClassVar[int] = 1
+    tables: ClassVar = ("pairs", "responses")
 
     kind: Literal["exclamations"]
     mark: str = "!"
@@ -25,13 +25,11 @@ class Exclamations(Measure):
     def columns(self) -> tuple[Column, ...]:
         return sides("exclamations", pa.int64(), "number of exclamation marks")
 
-    def reads(self, recipe: RecipeView) -> tuple[str, ...]:
-        return ("pairs", "responses")
-
     def run(self, work: Work) -> Counts:
         pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
         ids, found = texts(work, "responses", "response_id")
         counts = [text.count(self.mark) for text in found]
-        marks = pl.DataFrame({"response_id": ids, "exclamations": counts})
+        schema = {"response_id": pl.String, "exclamations": pl.Int64}  # a shard may be empty
+        marks = pl.DataFrame([ids, counts], schema=schema)
         work.emit(self.table, beside(pairs, marks, "exclamations"))
         return Counts(pairs.height, pairs.height)

@@ -23,12 +23,12 @@ class Thumbs(Target):
         return pa.schema([*texts, pa.field("label", pa.bool_(), False)])
 
     def rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        numbered = pairs.with_row_index("pair")
+        numbered = pairs.with_row_index("_pair")
         sides = [
-            numbered.select("pair", "prompt", completion=side, label=pl.lit(side == "chosen"))
+            numbered.select("_pair", "prompt", completion=side, label=pl.lit(side == "chosen"))
             for side in ("chosen", "rejected")
         ]
-        return pl.concat(sides).sort("pair", "label", descending=[False, True])
+        return pl.concat(sides).sort("_pair", "label", descending=[False, True])
 
     def meanings(self) -> Mapping[str, str]:
         return {
