@@ -131,15 +131,16 @@ class RewardAgreement(Measure):
         )
 
     def prepared(self, recipe: RecipeView) -> Callable[[Work], Counts]:
-        """Return the function of its step, which needs to know where the rewards are."""
-        return partial(self._run_agreement, models=self._compared(recipe))
+        """Return ``run`` with the rewards that are compared: the recipe says where they are."""
+        return partial(self.run, models=self._compared(recipe))
 
-    def run(self, work: Work) -> Counts:
-        """Compare no models: the recipe says where their rewards are (``prepared``)."""
-        return self._run_agreement(work, ())
+    def run(self, work: Work, models: tuple[Reward, ...] = ()) -> Counts:
+        """Compare the models on all pairs of a shard.
 
-    def _run_agreement(self, work: Work, models: tuple[Reward, ...]) -> Counts:
-        """Compare the models on all pairs of a shard."""
+        Args:
+            work: The shard.
+            models: Their rewards, in the order of the settings.
+        """
         pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
         known = work.read(self._calibration, part=0)
         result = pairs.select("pair_id")
