@@ -30,16 +30,25 @@ export: {target: thumbs, test_ratio: 0.3}
 NUM_PAIRS = 24
 
 
-def installed(plugin: Path, folder: Path, version: str) -> Environment:
-    """Install a version of the plug-in apart from the environment; return how to reach it."""
-    copy = folder / f"copy-{version}"
+def installed(plugin: Path, folder: Path) -> Environment:
+    """Install the plug-in apart from the environment, as pip does; return how to reach it."""
+    copy = folder / "copy"
     shutil.copytree(plugin, copy, ignore=shutil.ignore_patterns("build", "*.egg-info"))
-    project = copy / "pyproject.toml"
-    project.write_text(project.read_text().replace('version = "1.0"', f'version = "{version}"'))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-index", "--no-build-isolation"]
-    call([*pip, *offline, "--target", str(folder / version), str(copy)], dict(os.environ), folder)
-    return {**os.environ, "PYTHONPATH": str(folder / version)}
+    call([*pip, *offline, "--target", str(folder / "site"), str(copy)], dict(os.environ), folder)
+    return {**os.environ, "PYTHONPATH": str(folder / "site")}
+
+
+def copied(plugin: Environment, folder: Path, version: str) -> Environment:
+    """Return how to reach a copy of an installed plug-in with another version."""
+    site = folder / "site"
+    shutil.copytree(plugin["PYTHONPATH"], site)
+    (facts,) = site.glob("*.dist-info")
+    metadata = (facts / "METADATA").read_text().replace("Version: 1.0", f"Version: {version}")
+    (facts / "METADATA").write_text(metadata)
+    facts.rename(site / f"prefine_shouts-{version}.dist-info")
+    return {**os.environ, "PYTHONPATH": str(site)}
 
 
 def rows(count: int, start: int) -> bytes:
@@ -62,7 +71,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plugin(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return installed(project / "tests/plugin", tmp_path_factory.mktemp("plugin"), "1.0")
+    return installed(project / "tests/plugin", tmp_path_factory.mktemp("plugin"))
 
 
 def run(data: Path, root: Path, env: Environment, *options: str) -> str:
@@ -82,19 +91,28 @@ def fingerprints(data: Path, env: Environment, recipe: str = "recipe.yaml") -> d
     return orjson.loads(call([sys.executable, "-c", script, recipe], env, data))
 
 
+@pytest.fixture(scope="module")
+def by_workers(
+    data: Path, plugin: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """Return the folder of a run in two worker processes, and what it printed."""
+    folder = tmp_path_factory.mktemp("workers")
+    return folder, run(data, folder, plugin, "--set", "workers=2")
+
+
 def test_all_that_a_plugin_adds_works_in_worker_processes(
-    data: Path, plugin: Environment, tmp_path: Path
+    by_workers: tuple[Path, str], plugin: Environment
 ) -> None:
-    told = run(data, tmp_path, plugin, "--set", "workers=2")
+    folder, told = by_workers
 
     assert "recognised: one.jsonl is shouted, for `ask`, `loud` and `quiet`" in told
-    manifest = orjson.loads((tmp_path / "out/manifest.json").read_bytes())
+    manifest = orjson.loads((folder / "out/manifest.json").read_bytes())
     kept = NUM_PAIRS - manifest["dropped"]["too_loud"]
     assert manifest["dropped"] == {"too_loud": NUM_PAIRS // 3}
     assert (manifest["target"], manifest["rows_per_pair"]) == ("thumbs", 2)
     assert manifest["plugins"] == ["prefine-shouts 1.0"]
     assert sum(manifest["splits"].values()) == 2 * kept
-    table = pl.concat(pl.read_parquet(p) for p in (tmp_path / "out/data").glob("*.parquet"))
+    table = pl.concat(pl.read_parquet(p) for p in (folder / "out/data").glob("*.parquet"))
     assert table.columns == ["prompt", "completion", "label"]
     assert (
         table.group_by("prompt").agg(pl.col("label").sort()).get_column("label").to_list()
@@ -102,11 +120,11 @@ def test_all_that_a_plugin_adds_works_in_worker_processes(
     )
     losing = table.filter(~pl.col("label")).select(pl.col("completion").list[0].struct["content"])
     assert sorted(losing.to_series().str.contains("WHO KNOWS")) == [False] * 8 + [True] * 8
-    card = (tmp_path / "out/README.md").read_text()
+    card = (folder / "out/README.md").read_text()
     assert "Each response has a row of its own" in card
     assert f"{kept} preference pairs (train" in card
     assert f"; {kept} are kept (train" in told
-    call([sys.executable, "-m", "prefine.cli", "verify", "out"], plugin, tmp_path)
+    call([sys.executable, "-m", "prefine.cli", "verify", "out"], plugin, folder)
 
 
 @pytest.mark.parametrize("module", ["exclamations", "brevity", "shouted", "thumbs"])
@@ -134,14 +152,12 @@ def test_a_shard_without_rows_is_measured(data: Path, plugin: Environment, tmp_p
     ],
 )
 def test_a_target_keeps_its_promises_or_nothing_is_published(
-    project: Path, data: Path, tmp_path: Path, old: str, new: str, message: str
+    data: Path, plugin: Environment, tmp_path: Path, old: str, new: str, message: str
 ) -> None:
-    plugin = tmp_path / "plugin"
-    shutil.copytree(project / "tests/plugin", plugin)
-    thumbs = plugin / "src/prefine_shouts/thumbs.py"
+    env = copied(plugin, tmp_path, "2.0")
+    thumbs = Path(env["PYTHONPATH"]) / "prefine_shouts/thumbs.py"
     assert old in thumbs.read_text()
     thumbs.write_text(thumbs.read_text().replace(old, new))
-    env = installed(plugin, tmp_path, "2.0")
     where = ["--root", str(tmp_path / "root"), "--output", str(tmp_path / "out")]
     command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", *where]
 
@@ -152,20 +168,21 @@ def test_a_target_keeps_its_promises_or_nothing_is_published(
 
 
 def test_one_process_and_two_write_the_same_bytes(
-    data: Path, plugin: Environment, tmp_path: Path
+    by_workers: tuple[Path, str], data: Path, plugin: Environment, tmp_path: Path
 ) -> None:
-    def exported(name: str, workers: int) -> dict[str, bytes]:
-        run(data, tmp_path / name, plugin, "--set", f"workers={workers}")
-        folder = tmp_path / name / "out"
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*.parquet")}
+    run(data, tmp_path, plugin)
 
-    assert exported("one", 1) == exported("two", 2) != {}
+    one, two = (
+        {str(p.relative_to(out)): p.read_bytes() for p in (out / "out").rglob("*.parquet")}
+        for out in (tmp_path, by_workers[0])
+    )
+    assert one == two != {}
 
 
 def test_another_version_of_a_plugin_measures_anew(
-    project: Path, data: Path, plugin: Environment, tmp_path: Path
+    data: Path, plugin: Environment, tmp_path: Path
 ) -> None:
-    newer = installed(project / "tests/plugin", tmp_path, "1.1")
+    newer = copied(plugin, tmp_path, "1.1")
 
     before, after = fingerprints(data, plugin), fingerprints(data, newer)
 
@@ -227,7 +244,7 @@ def test_a_class_that_cannot_be_used_is_one_sentence(
     facts.mkdir()
     (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 2.0\n")
     (facts / "entry_points.txt").write_text("[prefine.measures]\nodd = odd:Odd\n")
-    command = [sys.executable, "-m", "prefine.cli", "run", "recipe.yaml", "--output", "out"]
+    command = [sys.executable, "-m", "prefine.cli", "plan", "recipe.yaml"]
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
 
     told = call(command, env, data, expected=2)
