@@ -166,7 +166,7 @@ class Later(Layout):
         return "`later`" if "later" in row else None
 
     def parse(self, row: Json, context: Context) -> Record:
-        raise NotImplementedError
+        raise AssertionError
 
 
 def test_a_later_version_of_a_layout_is_another_step() -> None:
