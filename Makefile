@@ -9,7 +9,7 @@ PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-vllm check fix bench bench-neighbours bench-vllm clean
+.PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm clean
 
 demo: $(VENV)/.installed
 	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
@@ -21,6 +21,9 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.tested
 	$(BIN)/python -m pytest -m "not vllm"
+
+test-fast: $(VENV)/.tested
+	$(BIN)/python -m pytest -n auto -m "not slow and not vllm" tests/unit tests/property
 
 test-vllm: $(VENV)/.tested $(VLLM)/.installed
 	$(BIN)/python -m pytest -m vllm

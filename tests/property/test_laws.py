@@ -355,6 +355,7 @@ def data_of(folder: Path) -> dict[str, bytes]:
 
 @slow
 @given(made, st.integers(1, 3), st.integers(1, 3), st.randoms())
+@pytest.mark.slow
 def test_order_of_rows_and_files_does_not_matter(
     found: list[Any], one: int, two: int, rng: random.Random
 ) -> None:

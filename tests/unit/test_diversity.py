@@ -189,6 +189,7 @@ print(digest.hexdigest(), entropy_of(vectors, 5))
 
 
 @pytest.mark.parametrize("kernels", [None, "Haswell"])
+@pytest.mark.slow
 def test_results_are_the_same_from_any_number_of_threads(
     project: Path, kernels: str | None
 ) -> None:

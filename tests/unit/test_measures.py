@@ -48,6 +48,7 @@ def made_rows(count: int) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 def test_the_bootstrap_margin_finds_flipped_labels(write_lines: Any, tmp_path: Path) -> None:
     rows = made_rows(120)
     for row in rows[:12]:
@@ -65,6 +66,7 @@ def test_the_bootstrap_margin_finds_flipped_labels(write_lines: Any, tmp_path: P
     ).is_empty()
 
 
+@pytest.mark.slow
 def test_a_pair_is_scored_by_heads_that_never_saw_its_prompt(
     write_lines: Any, tmp_path: Path
 ) -> None:

@@ -268,6 +268,7 @@ def test_the_pair_with_the_most_votes_then_agreement_then_id_stands_for_its_clus
     assert found["pair_cluster_opposed"].to_list() == [0, 1, 1, 3, 1]
 
 
+@pytest.mark.slow
 def test_more_shards_than_prompts_and_blank_texts_are_no_trouble(
     write_lines: Any, tmp_path: Path
 ) -> None:

@@ -60,6 +60,7 @@ def test_who_is_alone_has_no_pressure() -> None:
     assert np.isnan(found).all()
 
 
+@pytest.mark.slow
 def test_pressure_is_that_of_the_stored_means(tmp_path: Path, write_lines: Any) -> None:
     llama("policy", tmp_path / "policy")
     rows = [explicit(f"Is it {n}?", f"Yes, it is {n}.", f"No {n * 7}") for n in range(5)]
