@@ -1,5 +1,6 @@
 """The plan pulls steps by the tables that they read; what nobody reads is not made."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ def test_a_circle_names_all_who_stand_in_it() -> None:
 
     with pytest.raises(RecipeError, match="b reads from a reads from c reads from b"):
         order(*specs)
+
+
+def test_two_steps_of_one_name_must_be_the_same_step() -> None:
+    one, other, end = spec("a"), replace(spec("a"), config={"size": 2}), spec("end", "a")
+
+    assert order(one, spec("a"), end) == [("a", []), ("end", ["a"])]
+    with pytest.raises(RecipeError, match="two different steps have the name `a`"):
+        order(one, other, end)
 
 
 RECIPE = """

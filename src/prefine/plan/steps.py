@@ -109,10 +109,15 @@ def pull(specs: Iterable[StepSpec], wanted: str) -> list[Pulled]:
         wanted: What the last step makes.
 
     Raises:
-        RecipeError: Nobody makes a table that a step reads, or steps read each other's tables.
+        RecipeError: Nobody makes a table that a step reads, steps read each other's tables, or two
+            different steps have one name.
     """
     makers: dict[str, list[StepSpec]] = {}
+    named: dict[str, StepSpec] = {}
     for spec in specs:
+        first = named.setdefault(spec.name, spec)
+        if (spec.version, spec.config, spec.makes) != (first.version, first.config, first.makes):
+            raise RecipeError(f"two different steps have the name `{spec.name}`")
         for name in spec.makes:
             makers.setdefault(name, []).append(spec)
     ordered: dict[str, Pulled] = {}
