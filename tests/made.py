@@ -58,7 +58,8 @@ def read_row(row: Any, layout: str | None = None, **options: Any) -> Record | Ro
         assert len(matches) == 1, matches
         layout = matches[0].format
     source = layout_named(layout)(name="made", files=("made.jsonl",), **options)
-    return parse_row(RawRow(1, row, None, b""), source, Context())
+    found = parse_row(RawRow(1, row, None, b""), source, Context())
+    return found[0] if isinstance(found, list) else found
 
 
 def read_record(row: Any, layout: str | None = None, **options: Any) -> Record:

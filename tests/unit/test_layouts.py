@@ -14,7 +14,7 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts import LAYOUTS, AnySource, Detected, format_of, layout_named
 from prefine.ingest.layouts.fastchat import FastChat
 from prefine.ingest.layouts.hh import Hh
-from prefine.ingest.read import ingest_spec, layout_of
+from prefine.ingest.read import READ_VERSION, ingest_spec, layout_of
 from prefine.ingest.record import Record
 from prefine.settings import File, FileSet, Inputs
 from prefine.settings.json import Json
@@ -25,15 +25,6 @@ ONE = File(path="a/b.jsonl", sha256="ab" * 32, num_bytes=3, fields={"model": "m"
 TWO = File(path="c.jsonl", sha256="cd" * 32, num_bytes=4, format="hh", reason="why")
 ONE_IDENTITY = {"sha256": "ab" * 32, "fields": {"model": "m"}, "format": None}
 TWO_IDENTITY = {"sha256": "cd" * 32, "fields": {}, "format": "hh"}
-PLAIN: Json = {
-    "name": "made",
-    "format": None,
-    "columns": None,
-    "tables": {},
-    "domain": None,
-    "text": "plain",
-    "max_row_bytes": 33554432,
-}
 COLUMNS = {
     "prompt": "p",
     "responses": ["a", "b"],
@@ -52,70 +43,23 @@ def mistakes(**settings: Any) -> list[tuple[Any, str]]:
     return [(error["loc"][-1:], error["msg"]) for error in caught.value.errors()]
 
 
-def test_the_identity_of_a_source_is_as_in_the_results_on_disk() -> None:
-    where = {"sha256": ["x"], "path_fields": "(?P<model>m)"}
+def test_the_identity_of_a_source_is_its_settings_and_the_bytes_of_its_files() -> None:
+    where = {"sha256": ["x"], "path_fields": "(?P<model>m)", "max_quarantined": 0.1}
+    identity = source(**where).identity(Inputs({"source made": (TWO,)}))
 
-    assert source(**where).identity(Inputs({"source made": (TWO,)})) == {
-        **PLAIN,
-        "resolved": [TWO_IDENTITY],
-    }
-    assert source(**where, format="hh").identity(Inputs({"source made": (ONE,)})) == {
-        **PLAIN,
-        "format": "hh",
-        "resolved": [ONE_IDENTITY],
-    }
+    assert identity == source().identity(Inputs({"source made": (TWO,)}))
+    assert identity["resolved"] == [TWO_IDENTITY]
+    assert not {"files", *where} & identity.keys()
+    for change in ({"text": "html"}, {"id": "n"}, {"keep": ["n"]}, {"ignore": ["name"]}):
+        assert source(**change).identity() != source().identity()
 
 
-def test_the_identity_of_a_layout_with_options_is_as_in_the_results_on_disk() -> None:
-    inputs = Inputs({"source made": (ONE,)})
-    described = source(format="columns", columns=COLUMNS, text="html", max_row_bytes=2048)
+def test_the_options_of_a_layout_are_part_of_the_identity() -> None:
+    described = source(format="columns", columns=COLUMNS).identity()
+    domain = source(format="domains", domain="law").identity()
 
-    assert described.identity(inputs) == {
-        **PLAIN,
-        "format": "columns",
-        "text": "html",
-        "max_row_bytes": 2048,
-        "columns": {
-            "prompt": "p",
-            "system": None,
-            "chosen": None,
-            "rejected": None,
-            "responses": ["a", "b"],
-            "models": [],
-            "labels": [
-                {
-                    "column": "l",
-                    "values": {"1": "a"},
-                    "otherwise": None,
-                    "negative": None,
-                    "aspect": None,
-                    "annotator": None,
-                }
-            ],
-            "ratings": [
-                {
-                    "columns": ["r"],
-                    "values": {},
-                    "otherwise": None,
-                    "aspect": None,
-                    "annotator": None,
-                }
-            ],
-            "ranks": [],
-            "ranking": [],
-            "annotator": None,
-            "group": None,
-            "language": None,
-            "split": None,
-        },
-        "resolved": [ONE_IDENTITY],
-    }
-    assert source(format="domains", domain="law").identity(inputs) == {
-        **PLAIN,
-        "format": "domains",
-        "domain": "law",
-        "resolved": [ONE_IDENTITY],
-    }
+    assert (described["format"], described["columns"]["prompt"]) == ("columns", "p")
+    assert (domain["format"], domain["domain"]) == ("domains", "law")
 
 
 def test_lookup_tables_are_part_of_the_identity_and_of_the_files() -> None:
@@ -129,14 +73,9 @@ def test_lookup_tables_are_part_of_the_identity_and_of_the_files() -> None:
         }
     )
 
-    assert judged.identity(inputs) == {
-        **PLAIN,
-        "format": "fastchat",
-        "tables": {
-            "questions": {"resolved": [TWO_IDENTITY]},
-            "answers": {"resolved": [ONE_IDENTITY]},
-        },
-        "resolved": [ONE_IDENTITY],
+    assert judged.identity(inputs)["tables"] == {
+        "questions": {"resolved": [TWO_IDENTITY]},
+        "answers": {"resolved": [ONE_IDENTITY]},
     }
     assert judged.file_sets() == (
         FileSet("source made", ("*.jsonl",)),
@@ -147,9 +86,9 @@ def test_lookup_tables_are_part_of_the_identity_and_of_the_files() -> None:
 
 def test_the_step_of_a_source_depends_on_its_identity_and_the_shards() -> None:
     inputs = Inputs({"source made": (ONE, TWO)})
-    spec = ingest_spec(source(format="hh"), inputs, 7)
+    spec = ingest_spec(source(format="hh"), inputs, 7, {})
 
-    assert (spec.name, spec.version, spec.num_parts) == ("ingest_made", 2, 2)
+    assert (spec.name, spec.version, spec.num_parts) == ("ingest_made", READ_VERSION, 2)
     assert spec.config == source(format="hh").identity(inputs) | {"shards": 7}
 
 
@@ -173,7 +112,7 @@ def test_a_later_version_of_a_layout_is_another_step() -> None:
     inputs = Inputs({"source made": (ONE,)})
     later = Later(name="made", files=("a",), wanted="x")
 
-    config = ingest_spec(later, inputs, 1).config
+    config = ingest_spec(later, inputs, 1, {}).config
 
     assert config["layout_versions"] == {"later": 2}
     assert (config["wanted"], config["strict"]) == ("x", False)

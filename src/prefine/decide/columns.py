@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import polars as pl
 
-from prefine.schema import Column
+from prefine.schema import UNKNOWN, Column
 from prefine.settings import Location, Problem
 
 KEYS = ("prompt_id", "pair_id", "chosen_id", "rejected_id")
@@ -57,12 +57,12 @@ def group_problems(name: str, location: Location, columns: Collection[str]) -> I
 
 def numeric_problems(column: Column) -> Iterator[Problem]:
     """Yield why a bound cannot be tested on a column."""
-    if not column.numeric:
+    if not column.numeric and column.type != UNKNOWN:
         yield (), f"`{column.name}` is text; use `equals`, or a numeric column"
 
 
 def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
     """Yield why a column can never equal a value."""
-    if isinstance(value, str) == column.numeric:
+    if column.type != UNKNOWN and isinstance(value, str) == column.numeric:
         kind = "a number or a truth value" if column.numeric else "text"
         yield (), f"`{column.name}` holds {kind}; found `{value}`"

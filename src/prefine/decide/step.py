@@ -14,7 +14,7 @@ from prefine.decide.rule import Rule
 from prefine.schema import DECISIONS, Column
 from prefine.step import Counts, StepSpec, Work
 
-DECIDE_VERSION = 2
+DECIDE_VERSION = 3
 
 _PART = "_part"
 
@@ -71,4 +71,5 @@ def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:
 def _columns_needed(rules: tuple[Rule, ...], columns: Mapping[str, Column]) -> list[str]:
     """Return the columns of facts that deciding reads, with what their flipped values need."""
     named = {name for rule in rules for name in rule.columns_read() if name in columns}
-    return sorted({"source", *KEYS, *(need for name in named for need in columns[name].needs())})
+    needs = {need for name in named for need in columns[name].needs()}
+    return sorted({"source", "own_id", *KEYS, *needs})

@@ -17,6 +17,8 @@ class Curation(NamedTuple):
     sources: Sequence[str]
     columns: Mapping[str, Column]
     """Every column of a pair, by name and in order."""
+    kept: Sequence[str]
+    """Those that come from columns that sources keep."""
     measured: Sequence[str]
     """Those that measures write."""
     models: Sequence[Json]

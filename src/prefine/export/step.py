@@ -4,6 +4,7 @@ All pairs of a prompt are in one split.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 
 import orjson
 import polars as pl
@@ -24,9 +25,9 @@ from prefine.step import Counts, StepSpec, Work
 DATASET = "dataset"
 """What the step provides: the last thing that a plan makes."""
 SPLITS = ("train", "test")
-_VERSION = 2
+_VERSION = 3
 _CLUSTERS = "prompt_component"
-_EXPLAINED = ["pair_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
+_EXPLAINED = ["pair_id", "own_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 
 
 def export_spec(curation: Curation) -> StepSpec:
@@ -75,7 +76,7 @@ def _run_export(work: Work, curation: Curation) -> Counts:
             shards[split].add(_rows(target, pairs.filter(of_pair == split), schema))
         work.progress(pairs.height)
     info = {split: shards[split].close() for split in SPLITS if sizes[split]}
-    _explanations(work)
+    _explanations(work, curation.kept)
     manifest = manifest_of(work, curation, {split: sizes[split] for split in info}, verdicts)
     work.draft("README.md").write(write_card(curation, manifest, info).encode())
     manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
@@ -121,10 +122,13 @@ def _splits(work: Work, curation: Curation) -> dict[str, str]:
     return splits
 
 
-def _explanations(work: Work) -> None:
-    """Write a sentence for every pair that was not simply kept."""
+def _explanations(work: Work, kept: Sequence[str]) -> None:
+    """Write a sentence for every pair that was not simply kept, with the columns that are yours."""
     draft = work.draft("explanations.csv")
     for part in work.parts("decisions"):
         decisions = work.read("decisions", _EXPLAINED, part=part)
         rows = decisions.filter(pl.col("verdict") != "keep").sort("pair_id")
+        if kept:
+            own = work.read("facts", ["pair_id", *kept], part=part)
+            rows = rows.join(own, on="pair_id", how="left", maintain_order="left")
         draft.write(rows.write_csv(include_header=part == 0).encode())

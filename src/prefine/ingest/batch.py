@@ -1,13 +1,14 @@
 """Rows on their way from one source file to the tables of the ingest step."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from prefine.ingest.kept import Own
 from prefine.ingest.record import Record, RowError
 from prefine.ingest.rows import RawRow, raw_text
 from prefine.schema import (
@@ -39,6 +40,7 @@ TABLES: Mapping[str, pa.Schema] = {
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 48 * 2**20
+_SHOWN_KEYS = 30
 _SHOWN_CHARS = 2_000
 """How many characters of a raw row quarantine keeps."""
 
@@ -46,7 +48,8 @@ _SHOWN_CHARS = 2_000
 def quarantine_row(row: RawRow, error: RowError) -> Json:
     """Return what quarantine says of a row, beside its source and its file."""
     text = raw_text(row)[: 4 * _SHOWN_CHARS].decode("utf-8", "replace")[:_SHOWN_CHARS]
-    return {"row": row.number, "reason": error.reason, "detail": error.detail, "text": text}
+    detail = error.detail.encode("utf-8", "replace").decode()
+    return {"row": row.number, "reason": error.reason, "detail": detail, "text": text}
 
 
 class Batch:
@@ -60,6 +63,10 @@ class Batch:
         self._num_chars = 0
         self.labels: Counter[str] = Counter()
         """Labels of the whole file by winner, or by kind."""
+        self.examples: dict[str, Json] = {}
+        """The first rejected row of each reason: its number, the detail, and its keys."""
+        self.counts: Counter[str] = Counter()
+        """What single values of rows that were read cost: ``missing responses``, ``unfit NAME``."""
         self.shards: Counter[int] = Counter()
         """Judgements of the whole file by shard."""
 
@@ -69,12 +76,28 @@ class Batch:
         num_rows = len(self._rows["raw_judgements"]) + len(self._rows["quarantine"])
         return num_rows >= _BATCH_ROWS or self._num_chars >= _BATCH_CHARS
 
-    def reject(self, row: RawRow, error: RowError) -> None:
+    def reject(self, row: RawRow, error: RowError, own: Own) -> None:
         """Put a row into quarantine."""
-        self._rows["quarantine"].append({**self._facts, **quarantine_row(row, error)})
+        facts = {**self._facts, "own_id": own.id, **quarantine_row(row, error)}
+        self._rows["quarantine"].append(facts)
+        if error.reason not in self.examples:
+            keys = [] if row.value is None else [str(key)[:40] for key in row.value][:_SHOWN_KEYS]
+            self.examples[str(error.reason)] = {
+                "row": row.number,
+                "detail": facts["detail"],
+                "keys": [key.encode("utf-8", "replace").decode() for key in keys],
+            }
 
-    def add(self, number: int, record: Record) -> None:
+    def add(self, number: int, records: Sequence[Record], own: Own) -> None:
         """Add what one raw row says; ``number`` is its place in the file."""
+        self.counts.update(f"unfit {name}" for name in own.unfit)
+        index = 0
+        for record in records:
+            self._add(record, {"row": number, "own_id": own.id, "kept": own.kept}, index)
+            self.counts["missing responses"] += record.num_missing
+            index += len(record.labels)
+
+    def _add(self, record: Record, origin: Json, index: int) -> None:
         prompt = prompt_id(record.prompt)
         shard = shard_of(prompt, self._num_shards)
         self._rows["raw_prompts"].append(
@@ -92,7 +115,7 @@ class Batch:
         self._num_chars += sum(len(turn["content"]) for turn in record.prompt)
         shared: Json = {"prompt_id": prompt, SHARD: shard}
         ids = self._add_responses(record, shared)
-        self._add_labels(number, record, ids, shared)
+        self._add_labels(record, ids, shared | origin, index)
 
     def _add_responses(self, record: Record, shared: Json) -> list[str]:
         ids = [response_id(shared["prompt_id"], c.messages) for c in record.candidates]
@@ -109,15 +132,14 @@ class Batch:
             self._num_chars += sum(len(turn["content"]) for turn in candidate.messages)
         return ids
 
-    def _add_labels(self, number: int, record: Record, ids: list[str], shared: Json) -> None:
+    def _add_labels(self, record: Record, ids: list[str], shared: Json, start: int) -> None:
         self.shards[shared[SHARD]] += len(record.labels)
-        for index, label in enumerate(record.labels):
+        for index, label in enumerate(record.labels, start):
             self.labels[str(label.winner or label.kind)] += 1
             self._rows["raw_judgements"].append(
                 {
                     **shared,
                     **self._facts,
-                    "row": number,
                     "index": index,
                     "kind": label.kind,
                     "response_a": ids[label.a],
@@ -127,7 +149,7 @@ class Batch:
                     "strength_unit": label.strength_unit,
                     "rating": label.rating,
                     "rank": label.rank,
-                    "aspect": label.aspect,
+                    "aspect": label.aspect or self._fields.get("aspect"),
                     "annotator": label.annotator or self._fields.get("annotator"),
                     "label": label.label,
                     "context_mismatch": record.context_mismatch,

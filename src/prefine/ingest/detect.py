@@ -11,8 +11,9 @@ from prefine.ingest.files import raw_rows
 from prefine.ingest.layout import Context
 from prefine.ingest.layouts import LAYOUTS, Detected, format_of, layout_named
 from prefine.ingest.parse import parse_row
-from prefine.ingest.record import Label, Record
+from prefine.ingest.record import Label, RowError
 from prefine.ingest.source import Source
+from prefine.ingest.written import structured
 from prefine.schema import text_of
 from prefine.settings.json import Json
 
@@ -57,8 +58,14 @@ def detect(rows: Iterable[Json], name: str) -> Detection:
 
 def fitting(row: Json) -> list[Detection]:
     """Return every layout that a row fits, with its reason."""
+    try:
+        value = structured(row)
+    except RowError:
+        value = row
     return [
-        Detection(format_of(layout), reason) for layout in LAYOUTS if (reason := layout.detect(row))
+        Detection(format_of(layout), reason)
+        for layout in LAYOUTS
+        if (reason := layout.detect(value))
     ]
 
 
@@ -72,8 +79,8 @@ def detect_file(path: str, max_row_bytes: int = _MAX_ROW_BYTES) -> tuple[Detecti
     if not rows:
         raise DataError(f"{path}: none of the first {_NUM_ROWS} rows can be read")
     detection = detect(rows, path)
-    layout = layout_named(detection.format)
-    return detection, next(row for row in rows if layout.detect(row))
+    shown = (row for row in rows if detection.format in {match.format for match in fitting(row)})
+    return detection, next(shown)
 
 
 def recognised(source: Source, path: str) -> Detection:
@@ -114,7 +121,7 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
     layout = Detected(name="first", files=(path,)).as_layout(detection.format)
     first = islice(raw_rows(path, _MAX_ROW_BYTES), _NUM_ROWS)
     parsed = (parse_row(raw, layout, Context()) for raw in first)
-    record = next((item for item in parsed if isinstance(item, Record)), None)
+    record = next((found[0] for found in parsed if not isinstance(found, RowError)), None)
     if record is None:
         raise DataError(
             f"{path}: looks like {detection.format}, for {detection.reason}, but none of the first "

@@ -1,27 +1,35 @@
 """The gather step: the rows of one shard, from all files of all sources, sorted by id."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from prefine.errors import IntegrityError
 from prefine.ingest.batch import RAW_TABLES, SHARD
+from prefine.ingest.losses import require_read
 from prefine.schema import JUDGEMENTS, PROMPTS, RESPONSES
 from prefine.step import Counts, Step, StepSpec, Work, require_manifest
 
-GATHER_VERSION = 2
+GATHER_VERSION = 3
 """Raised whenever the bytes that ``gather`` writes change."""
 TABLES = {"prompts": PROMPTS, "responses": RESPONSES, "judgements": JUDGEMENTS}
 
 _PROMPT_ORDER = ["source", "group", "language", "split", "meta"]
 
 
-def gather_spec() -> StepSpec:
-    """Return the step that gathers what the ingest steps of all sources wrote."""
+def gather_spec(limits: Mapping[str, float]) -> StepSpec:
+    """Return the step that gathers what the ingest steps of all sources wrote.
+
+    Args:
+        limits: Largest share of rows in quarantine, by the source's name.
+    """
     return StepSpec(
         name="gather",
         version=GATHER_VERSION,
-        run=run_gather,
+        run=partial(run_gather, limits=limits),
         reads=RAW_TABLES,
         writes=TABLES,
         config={},
@@ -29,12 +37,21 @@ def gather_spec() -> StepSpec:
     )
 
 
-def run_gather(work: Work) -> Counts:
+def run_gather(work: Work, limits: Mapping[str, float]) -> Counts:
     """Collect the rows of shard ``work.shard``; every raw label stays a row of its own.
 
+    Args:
+        work: Reads what the ingest steps wrote; writes prompts, responses and judgements.
+        limits: Largest share of rows in quarantine, by the source's name.
+
     Raises:
+        DataError: More rows of a source are in quarantine than the recipe allows.
         IntegrityError: There are more or fewer judgements than the ingest steps wrote.
     """
+    for step in _ingest_steps(work):
+        name = step.name.removeprefix("ingest_")
+        manifests = [require_manifest(work.store, step, shard) for shard in step.shards]
+        require_read(name, manifests, work.step.inputs, limits[name])
     prompts = _first(_collect(work, "raw_prompts"), "prompt_id", _PROMPT_ORDER)
     work.emit("prompts", prompts)
     del prompts

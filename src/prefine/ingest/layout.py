@@ -5,7 +5,7 @@ test for it and the code that reads it stand in one class.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -42,6 +42,8 @@ class Layout(Source, ABC):
 
     version: ClassVar[int] = 1
     """Raised whenever the records that it makes change."""
+    reads_beside: ClassVar[tuple[str, ...]] = ()
+    """Prompt-like columns (``system``, ``history``, ``input``, ...) that it reads itself."""
     keys: ClassVar[tuple[str, ...]] = ()
     """Columns that together show the layout; one that has to look closer overrides ``detect``."""
     because: ClassVar[str] = ""
@@ -61,6 +63,18 @@ class Layout(Source, ABC):
         Raises:
             RowError: The row cannot be read.
         """
+
+    def records(self, row: Json, context: Context) -> Iterable[Record]:
+        """Read all records of one row; a layout whose rows hold several overrides it.
+
+        Raises:
+            RowError: The row cannot be read.
+        """
+        return (self.parse(row, context),)
+
+    def prompt_columns(self) -> Collection[str]:
+        """Return the columns that it reads as parts of the prompt."""
+        return self.reads_beside
 
     @classmethod
     def required_options(cls) -> tuple[str, ...]:

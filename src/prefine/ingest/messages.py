@@ -25,6 +25,7 @@ _ROLES = {
 }
 _BEYOND_TEXT = (
     *("tool_calls", "function_call", "thinking", "reasoning_content", "images", "audio", "video"),
+    "name",
 )
 """Parts of a message that a text cannot hold: without them, two responses may look the same."""
 

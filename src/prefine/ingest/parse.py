@@ -4,39 +4,72 @@ import html
 from collections.abc import Sequence
 from dataclasses import replace
 
+from prefine.ingest.beside import require_only_text, with_prompt_parts
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.markup import from_html
-from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow
+from prefine.ingest.written import structured
 from prefine.schema import Message, Winner
 from prefine.settings.json import Json
 
 _ROLES = {"system", "user", "assistant", "tool"}
-_BESIDE_TEXT = ("images", "image", "videos", "audios", "tools")
 
 
-def parse_row(row: RawRow, layout: Layout, context: Context) -> Record | RowError:
+def parse_row(row: RawRow, layout: Layout, context: Context) -> list[Record] | RowError:
     """Return what a raw row says, or why it cannot be read."""
     if row.value is None or row.error is not None:
         assert row.error is not None, "a row without a value says why"
         return row.error
     try:
-        _require_only_text(row.value)
-        record = layout.parse(row.value, context)
-        if layout.text != "plain":
-            record = _unescaped(record, layout.text)
-        return _checked(record)
+        return _records(row.value, layout, context)
     except RowError as error:
         return error
     except RecursionError:
         return RowError(Reason.WRONG_TYPE, "the row is nested too deeply")
 
 
-def _require_only_text(row: Json) -> None:
-    """Refuse a row whose images or tools belong to it: its texts alone are another row."""
-    for key in _BESIDE_TEXT:
-        if row.get(key) not in (None, "", "[]", "null", [], {}):
-            raise RowError(Reason.NOT_TEXT_CONTENT, f"the row has `{key}` beside its texts")
+def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
+    known = {*layout.prompt_columns(), *layout.ignore}
+    value = structured(row)
+    require_only_text(value, known)
+    found: list[Record] = []
+    for record in layout.records(value, context):
+        whole = _without_missing(record)
+        _require_prompt(whole)
+        whole = unrendered(with_prompt_parts(whole, value, known))
+        if layout.text != "plain":
+            whole = _unescaped(whole, layout.text)
+        found.append(_checked(whole))
+    if not found:
+        raise RowError(Reason.LABEL_MISSING, "the row has no label")
+    return found
+
+
+def _without_missing(record: Record) -> Record:
+    """Return a record without missing candidates and the labels about them.
+
+    Raises:
+        RowError: No label is left.
+    """
+    kept = [index for index, one in enumerate(record.candidates) if one.messages]
+    if len(kept) == len(record.candidates):
+        return record
+    places = {index: place for place, index in enumerate(kept)}
+    labels = [
+        replace(label, a=places[label.a], b=None if label.b is None else places[label.b])
+        for label in record.labels
+        if label.a in places and (label.b is None or label.b in places)
+    ]
+    if not labels:
+        raise RowError(Reason.RESPONSE_MISSING, "a response is missing or null, with its labels")
+    return replace(
+        record,
+        candidates=[record.candidates[i] for i in kept],
+        labels=labels,
+        num_missing=len(record.candidates) - len(kept),
+    )
 
 
 def _unescaped(record: Record, mode: str) -> Record:
@@ -50,15 +83,16 @@ def _unescaped(record: Record, mode: str) -> Record:
     return replace(record, prompt=converted(record.prompt), candidates=candidates)
 
 
-def _checked(record: Record) -> Record:
-    """Refuse a record that no trainer could use, whatever its labels say."""
+def _require_prompt(record: Record) -> None:
     if not any(message["content"].strip() for message in record.prompt):
         raise RowError(Reason.PROMPT_EMPTY, "the prompt has no text")
+
+
+def _checked(record: Record) -> Record:
+    """Refuse a record that no trainer could use, whatever its labels say."""
+    _require_prompt(record)
     for candidate in record.candidates:
-        if not candidate.messages or candidate.messages[0]["role"] != "assistant":
-            raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response is not an assistant turn")
-        if candidate.messages[-1]["role"] != "assistant":
-            raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response ends on another role")
+        _require_response(candidate)
     if not record.labels:
         raise RowError(Reason.LABEL_MISSING, "the row has no label")
     turns = (record.prompt, *(candidate.messages for candidate in record.candidates))
@@ -69,6 +103,13 @@ def _checked(record: Record) -> Record:
             Reason.UNKNOWN_LABEL, "the layout gives a label a winner that is no `Winner`"
         )
     return record
+
+
+def _require_response(candidate: Candidate) -> None:
+    if not candidate.messages or candidate.messages[0]["role"] != "assistant":
+        raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response is not an assistant turn")
+    if candidate.messages[-1]["role"] != "assistant":
+        raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response ends on another role")
 
 
 def _is_known(winner: object) -> bool:

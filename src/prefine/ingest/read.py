@@ -2,12 +2,13 @@
 
 import gc
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
 from prefine.ingest.batch import TABLES, Batch
 from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.kept import KeptColumn, own_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts import Detected, format_of
 from prefine.ingest.lookups import lookup_tables
@@ -19,29 +20,34 @@ from prefine.settings.json import Json
 from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 
-READ_VERSION = 2
+READ_VERSION = 3
 """Raised whenever the bytes that ``run_ingest`` writes change, for whatever layout."""
 
 _COLLECTED = 20_000
 """After how many new objects the garbage collector looks, while rows are read."""
 
 
-def ingest_spec(source: Source, inputs: Inputs, num_shards: int) -> StepSpec:
+def ingest_spec(
+    source: Source, inputs: Inputs, num_shards: int, kept: Mapping[str, KeptColumn]
+) -> StepSpec:
     """Return the step that reads the files of a source.
 
     Args:
         source: One of the recipe.
         inputs: What its files are.
         num_shards: How many shards the tables have.
+        kept: The kept columns of all sources.
     """
     files = inputs.files[source.key]
+    own = {name: kept[name] for name in source.keep}
+    types = {"kept": {name: column.identity() for name, column in own.items()}} if own else {}
     return StepSpec(
         name=f"ingest_{source.name}",
         version=READ_VERSION,
-        run=partial(run_ingest, source=source, num_shards=num_shards),
+        run=partial(run_ingest, source=source, num_shards=num_shards, kept=own),
         reads=(),
         writes=TABLES,
-        config=source.identity(inputs) | {"shards": num_shards} | _code(source, files),
+        config=source.identity(inputs) | {"shards": num_shards} | types | _code(source, files),
         num_parts=len(files),
     )
 
@@ -64,13 +70,16 @@ def layout_of(source: Source, file: File) -> Layout:
     return source.as_layout(file.format)
 
 
-def run_ingest(work: Work, source: Source, num_shards: int) -> Counts:
+def run_ingest(
+    work: Work, source: Source, num_shards: int, kept: Mapping[str, KeptColumn]
+) -> Counts:
     """Read one file of a source; its number is the shard.
 
     Args:
         work: Where rows are written.
         source: One of the recipe.
         num_shards: How many shards the tables have.
+        kept: The columns that the source keeps.
     """
     assert work.shard is not None, "files are read one by one"
     file = work.files(source.key)[work.shard]
@@ -83,11 +92,12 @@ def run_ingest(work: Work, source: Source, num_shards: int) -> Counts:
     with _rare_garbage_collection():
         for row in raw_rows(location(file.path, work.runtime.data), source.max_row_bytes):
             parsed = parse_row(row, layout, context)
+            own = own_of(row.value, source, kept)
             if isinstance(parsed, RowError):
-                batch.reject(row, parsed)
+                batch.reject(row, parsed, own)
                 dropped[parsed.reason] += 1
             else:
-                batch.add(row.number, parsed)
+                batch.add(row.number, parsed, own)
                 num_read += 1
             if batch.full:
                 batch.flush(work)
@@ -95,6 +105,8 @@ def run_ingest(work: Work, source: Source, num_shards: int) -> Counts:
         batch.flush(work)
     work.notes["format"] = layout.format
     work.notes["labels"] = dict(sorted(batch.labels.items()))
+    work.notes["values"] = dict(sorted(batch.counts.items()))
+    work.notes["rejected"] = dict(sorted(batch.examples.items()))
     work.notes["partitions"] = {str(part): n for part, n in sorted(batch.shards.items())}
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
 

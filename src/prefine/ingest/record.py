@@ -30,6 +30,12 @@ class Reason(StrEnum):
     LABEL_MISSING = "label_missing"
     LOOKUP_MISSING = "lookup_missing"
     TURNS_DIFFER = "turns_differ"
+    PROMPT_PART_UNREAD = "prompt_part_unread"
+    MESSAGES_AS_TEXT = "messages_as_text"
+    TRANSCRIPT_IN_PROMPT = "transcript_in_prompt"
+    RENDERED_TEMPLATE = "rendered_template"
+    RATING_OUT_OF_RANGE = "rating_out_of_range"
+    INVALID_TEXT = "invalid_text"
 
 
 class RowError(Exception):
@@ -46,6 +52,7 @@ class Candidate:
     """One response to the record's prompt."""
 
     messages: list[Message]
+    """Empty for a missing member of a list: it is dropped with the labels about it."""
     model: str | None = None
     """Who wrote it."""
     meta: Json | None = None
@@ -84,3 +91,5 @@ class Record:
     context_mismatch: bool = False
     """Whether the candidates do not all answer the same context."""
     meta: Json | None = None
+    num_missing: int = 0
+    """How many missing candidates were dropped."""

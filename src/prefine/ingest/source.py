@@ -2,10 +2,29 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from prefine.schema import ValueType
 from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
-from prefine.settings.json import Json
+from prefine.settings.json import Json, is_array, is_object
+
+
+class Kept(Part):
+    """A column of the raw rows that is carried along."""
+
+    column: str
+    """Dotted path in the row."""
+    type: ValueType | None = None
+    """``text``, ``number``, ``integer`` or ``truth``; null infers it from the first rows."""
+
+
+def _named(keep: object) -> object:
+    """Read a list of paths, and paths in place of settings."""
+    if is_array(keep):
+        keep = {str(path): path for path in keep}
+    if not is_object(keep):
+        return keep
+    return {name: {"column": v} if isinstance(v, str) else v for name, v in keep.items()}
 
 
 class Source(Part):
@@ -21,9 +40,19 @@ class Source(Part):
     """What the files must hash to, in any order; empty accepts any bytes."""
     path_fields: Annotated[Pattern | None, Where] = None
     """A regular expression with named groups, searched in each path: ``annotator``, ``model``,
-    ``model_a``, ``model_b``, ``group`` and ``split`` are used where the row itself says nothing."""
+    ``model_a``, ``model_b``, ``aspect``, ``group`` and ``split`` are used where the row itself says
+    nothing."""
     text: Literal["plain", "escaped", "html"] = "plain"
     """``escaped`` undoes HTML entities; ``html`` also turns markup into text."""
+    id: str | None = None
+    """Dotted path of the user's own id of a row; it stands beside ``pair_id`` in every output."""
+    keep: Annotated[dict[str, Kept], BeforeValidator(_named)] = Field(default_factory=dict)
+    """Columns that are carried along to facts, explanations and exports, where rules may name them:
+    a list of dotted paths, or names with their paths."""
+    ignore: tuple[str, ...] = ()
+    """Columns that look like a part of the prompt (``system``, ``context``, ...) and are none."""
+    max_quarantined: Annotated[float, Where] = Field(default=0.5, ge=0, le=1)
+    """Largest share of the rows that may go to quarantine before the run stops."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
 
@@ -42,10 +71,7 @@ class Source(Part):
         Args:
             inputs: What the files stand for; without it they stand for nothing.
         """
-        # Every source used to have these three options. They stay in the identity, so that results
-        # on disk, the rewards computed on them included, remain valid.
-        former: Json = {"columns": None, "tables": {}, "domain": None}
-        return former | super().identity(inputs) | {"resolved": resolved(self.key, inputs)}
+        return super().identity(inputs) | {"resolved": resolved(self.key, inputs)}
 
     def pinned(self, inputs: Inputs) -> Self:
         """Return the same settings with the hashes of the files."""

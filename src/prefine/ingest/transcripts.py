@@ -6,22 +6,55 @@ from prefine.ingest.record import Reason, RowError
 from prefine.ingest.values import text
 from prefine.schema import Message
 
-_MARK = re.compile(r"(?:^|\n\n)(?:## )?(Human|Assistant):[ \n]?")
+_SIGN = r"(?:## )?(?:Human|Assistant):"
+_MARK = re.compile(rf"(?:^|\n\n)(?:## )?(Human|Assistant):(?: |\n(?!\n{_SIGN}))?")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 _FLATTENED = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
+_STARTS = re.compile(r"\s*(?:## ?|### ?)?(?:Human|User|H|Q):", re.IGNORECASE)
+_ENDS = re.compile(
+    r"\n\s*(?:## ?|### ?)?(?:Assistant|AI|Bot|Chatbot|A):\s*\Z",
+    re.IGNORECASE,
+)
+_SPLITTABLE = re.compile(r"(?:\n\n)?(?:## )?Human:")
+_ASKS = re.compile(r"\n\n(?:## )?Assistant:[ \n]?\Z")
 
 
 def transcript(value: object, what: str) -> list[Message]:
-    """Split a transcript at its ``Human:`` and ``Assistant:`` marks."""
+    """Split a transcript at its ``Human:`` and ``Assistant:`` marks.
+
+    One blank or line break after a mark belongs to the mark; all else is kept.
+    """
     whole = text(value, what)
     marks = list(_MARK.finditer(whole))
     if not marks or whole[: marks[0].start()].strip():
         raise RowError(Reason.NOT_A_TRANSCRIPT, f"`{what}` does not start with a Human mark")
     ends = [mark.start() for mark in marks[1:]] + [len(whole)]
     return [
-        Message(role=_ROLES[mark[1]], content=whole[mark.end() : end].rstrip("\n"))
+        Message(role=_ROLES[mark[1]], content=whole[mark.end() : end])
         for mark, end in zip(marks, ends, strict=True)
     ]
+
+
+def transcript_prompt(prompt: str) -> list[Message] | None:
+    """Split a prompt that is a transcript whose last turn is the assistant's to come.
+
+    Returns:
+        The turns up to the assistant's, or null for a prompt that is no transcript.
+
+    Raises:
+        RowError: The prompt looks like a transcript and cannot be split without doubt.
+    """
+    if _SPLITTABLE.match(prompt) and _ASKS.search(prompt):
+        turns = transcript(prompt, "prompt")
+        roles = [turn["role"] for turn in turns]
+        if roles == ["user", "assistant"] * (len(turns) // 2):
+            return turns[:-1]
+    if _STARTS.match(prompt) and _ENDS.search(prompt):
+        raise RowError(
+            Reason.TRANSCRIPT_IN_PROMPT,
+            "`prompt` is a transcript (Human: ... Assistant:) that cannot be split into turns",
+        )
+    return None
 
 
 def flattened_prompt(value: object) -> list[Message]:

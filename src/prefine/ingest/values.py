@@ -1,11 +1,13 @@
 """Narrow the parsed values of a raw row, or raise the ``RowError`` that sends it to quarantine."""
 
 import math
+import re
 from typing import Any
 
 from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _TYPE_NAMES = {"NoneType": "null", "bool": "a truth value", "dict": "an object", "list": "a list"}
 
 
@@ -21,6 +23,8 @@ def text(value: object, what: str, reason: Reason = Reason.WRONG_TYPE) -> str:
     """Return a value that must be a text."""
     if not isinstance(value, str):
         raise RowError(reason, f"`{what}` is {type_name(value)}, not a text")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise RowError(Reason.INVALID_TEXT, f"`{what}` holds half of a surrogate pair")
     return value
 
 

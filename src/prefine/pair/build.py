@@ -3,10 +3,13 @@
 Duplicates of a couple become one pair; a couple without a direction stays, marked, for the rules.
 """
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from prefine.errors import DataError
 from prefine.pair.aggregate import VOTE, aggregate
+from prefine.pair.origin import with_origin
 from prefine.pair.settings import Pairs
 from prefine.pair.votes import (
     from_labels,
@@ -15,41 +18,48 @@ from prefine.pair.votes import (
     from_rewards,
     rating_values,
 )
-from prefine.schema import PAIRS, Kind, Winner, pair_id
+from prefine.schema import Column, Kind, Winner, pair_id, pairs_schema
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.rewards import Reward
 
 _KIND_OF = {"label": Kind.PAIR, "rank": Kind.RANK, "rating": Kind.RATING}
-_VERSION = 2
+_VERSION = 3
 
 
-def pairs_spec(config: Pairs, seed: int, reward: Reward | None) -> StepSpec:
+def pairs_spec(
+    config: Pairs, seed: int, reward: Reward | None, kept: Sequence[Column] = ()
+) -> StepSpec:
     """Return the step that builds the pairs.
 
     Args:
         config: Which judgements are used, and which couples are selected.
         seed: For random choices and ties between equal values.
         reward: The reward behind ``use: [reward]``.
+        kept: The columns of pairs that come from kept columns.
     """
+    own = {"kept": [(column.name, str(column.type)) for column in kept]} if kept else {}
     rewards = () if reward is None else (reward.table,)
     return StepSpec(
         name="pairs",
         version=_VERSION,
-        run=lambda work: run_pairs(work, config, reward),
+        run=lambda work: run_pairs(work, config, reward, kept),
         reads=("judgements", "responses", "prompts", *rewards),
-        writes={"pairs": PAIRS},
-        config=config.identity() | {"seed": seed},
+        writes={"pairs": pairs_schema(kept)},
+        config=config.identity() | {"seed": seed} | own,
         rows_of="judgements",
     )
 
 
-def run_pairs(work: Work, config: Pairs, reward: Reward | None = None) -> Counts:
+def run_pairs(
+    work: Work, config: Pairs, reward: Reward | None = None, kept: Sequence[Column] = ()
+) -> Counts:
     """Build the pairs of one shard.
 
     Args:
         work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``pairs``.
         config: Which judgements are used, and which couples are selected.
         reward: The reward behind ``use: [reward]``.
+        kept: The columns of pairs that come from kept columns.
 
     Returns:
         Judgements in, judgements that are behind a pair, and the others by reason.
@@ -73,6 +83,7 @@ def run_pairs(work: Work, config: Pairs, reward: Reward | None = None) -> Counts
         votes.append(from_rewards(free, config, work.seed))
     pairs = aggregate(pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes))
     pairs = _facts(pairs, work, rating_values(judgements, config.aspects))
+    pairs = with_origin(pairs, judgements, kept)
     work.emit("pairs", pairs.sort("pair_id"))
     dropped = marked.drop_nulls("outcome").group_by("outcome").len()
     counts = dict(zip(dropped["outcome"], dropped["len"], strict=True))

@@ -8,8 +8,12 @@ import re
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.detect import recognised
 from prefine.ingest.files import digest_of_source, location
+from prefine.ingest.kept import kept_columns
+from prefine.ingest.layout import Layout
+from prefine.ingest.read import layout_of
 from prefine.ingest.source import Source
 from prefine.recipe import Recipe, Resolved
+from prefine.recipe.check import require_columns
 from prefine.serve.weights import resolved_model
 from prefine.settings import File, FileSet, Runtime
 from prefine.store import filesystem
@@ -38,12 +42,20 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
     weights = [named for measure in recipe.measures for named in measure.weights_named()]
     if embeds(recipe):
         weights.append(recipe.encoder.weights)
-    return Resolved(
+    sources = [(source, _layouts(source, files[source.key])) for source in recipe.sources]
+    resolved = Resolved(
         recipe=recipe,
         shards=recipe.shards or max(1, -(-size // _SHARD_BYTES)),
         files=files,
         models={named.key: resolved_model(named) for named in weights},
+        kept=kept_columns(sources, runtime.data),
     )
+    require_columns(resolved)
+    return resolved
+
+
+def _layouts(source: Source, files: tuple[File, ...]) -> list[tuple[File, Layout]]:
+    return [(file, layout_of(source, file)) for file in files]
 
 
 def embeds(recipe: Recipe) -> bool:

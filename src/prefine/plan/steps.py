@@ -80,10 +80,10 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
     recipe, inputs = resolved.recipe, resolved.inputs
     view = recipe.view(inputs)
     for source in recipe.sources:
-        yield ingest_spec(source, inputs, resolved.shards)
-    yield gather_spec()
+        yield ingest_spec(source, inputs, resolved.shards, resolved.kept)
+    yield gather_spec({source.name: source.max_quarantined for source in recipe.sources})
     reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
-    yield pairs_spec(recipe.pairs, recipe.seed, reward)
+    yield pairs_spec(recipe.pairs, recipe.seed, reward, resolved.kept_columns)
     yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
         for examples in measure.examples():
@@ -92,8 +92,8 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         for spec in (*measure.helpers(view), measure.spec(view), *measure.reports(view)):
             yield replace(spec, config=spec.config | origin_of(type(measure)))
     tables = {measure.table: measure.key for measure in recipe.measures}
-    yield facts_spec(tables, list(recipe.measured.values()))
-    yield decide_spec(recipe.all_rules, recipe.columns, recipe.seed)
+    yield facts_spec(tables, [*resolved.kept_columns, *recipe.measured.values()])
+    yield decide_spec(recipe.all_rules, resolved.columns, recipe.seed)
     yield export_spec(resolved.curation)
 
 

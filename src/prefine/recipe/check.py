@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from prefine.decide import DECIDED, KEYS, unknown_column
+from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
 from prefine.measure.base import Measure
 from prefine.recipe.recipe import Recipe
-from prefine.schema import PAIR_COLUMNS
+from prefine.recipe.resolved import Resolved
+from prefine.schema import PAIR_COLUMNS, Column
 from prefine.serve.local.backends import BACKENDS
 from prefine.settings import Location, Problem
 
@@ -18,7 +20,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 def problems_of(recipe: Recipe) -> Iterator[Problem]:
     """Yield every contradiction between the parts of a recipe."""
     yield from _names(recipe)
-    yield from _rules(recipe)
+    yield from _kept(recipe)
+    yield from _rules(recipe, recipe.columns)
     yield from _pairs(recipe)
     for index, measure in enumerate(recipe.measures):
         for location, text in measure.problems(recipe.view()):
@@ -48,6 +51,25 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
         yield ("measures",), f"`{name}` is a column of the decisions; rename it with `name`"
 
 
+def _kept(recipe: Recipe) -> Iterator[Problem]:
+    """Yield why columns that sources keep cannot have their names."""
+    taken = {
+        *(column.name for column in PAIR_COLUMNS),
+        *KEYS,
+        *DECIDED,
+        *RESERVED,
+        *recipe.measured,
+    }
+    for index, source in enumerate(recipe.sources):
+        for name in source.keep:
+            if name in taken or not name:
+                text = (
+                    f"a kept column may not have the name `{name}`, which is taken; rename it: "
+                    f"`keep: {{my_{name or 'column'}: {source.keep[name].column}}}`"
+                )
+                yield ("sources", index, "keep"), text
+
+
 def _ways_out(recipe: Recipe, name: str) -> str:
     measures = [measure for measure in recipe.measures if measure.label == name]
     if measures and "name" not in type(measures[0]).model_fields:
@@ -65,11 +87,24 @@ def _repeated(names: Iterable[str]) -> list[str]:
     return [name for name, times in Counter(names).items() if times > 1]
 
 
-def _rules(recipe: Recipe) -> Iterator[Problem]:
+def require_columns(resolved: Resolved) -> None:
+    """Check rules and exports once the types of kept columns are known.
+
+    Raises:
+        RecipeError: A rule tests a kept column by what it does not hold.
+    """
+    recipe = resolved.recipe
+    found = (*_rules(recipe, resolved.columns), *_exported(recipe, resolved.columns))
+    for location, text in found:
+        where = ".".join(str(part) for part in location)
+        raise RecipeError(f"{where}: {text}")
+
+
+def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
     view = recipe.view()
     tables = {table for measure in recipe.measures for table in measure.writes(view)}
     for index, rule in enumerate(recipe.rules):
-        for location, text in (*rule.problems(recipe.columns), *rule.table_problems(tables)):
+        for location, text in (*rule.problems(columns), *rule.table_problems(tables)):
             yield ("rules", index, *location), text
 
 
@@ -91,13 +126,17 @@ def _encoder(recipe: Recipe) -> Iterator[Problem]:
         yield ("encoder", "backend"), text
 
 
-def _export(recipe: Recipe) -> Iterator[Problem]:
+def _exported(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
     for index, name in enumerate(recipe.export.columns or ()):
         path: Location = ("export", "columns", index)
-        if name not in recipe.columns:
-            yield path, unknown_column(name, recipe.columns)
+        if name not in columns:
+            yield path, unknown_column(name, columns)
         elif name in RESERVED:
             yield path, f"trainers read a column `{name}` as something else; leave it out"
+
+
+def _export(recipe: Recipe) -> Iterator[Problem]:
+    yield from _exported(recipe, recipe.columns)
     for measure in recipe.measures:
         for column in measure.columns():
             if column.name in RESERVED:

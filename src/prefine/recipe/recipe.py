@@ -1,6 +1,6 @@
 """The recipe: everything that changes a byte of the output, as a user writes it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import Field
 
@@ -10,7 +10,8 @@ from prefine.ingest.layouts import AnySource
 from prefine.measure.base import RecipeView
 from prefine.measure.kinds import AnyMeasure
 from prefine.pair.settings import Pairs
-from prefine.schema import PAIR_COLUMNS, Column
+from prefine.schema import PAIR_COLUMNS, UNKNOWN, Column
+from prefine.schema.columns import kept_column, sides
 from prefine.settings import Encoder, Inputs, Name, Part
 
 
@@ -42,8 +43,26 @@ class Recipe(Part):
 
     @property
     def columns(self) -> Mapping[str, Column]:
-        """Every column that a rule may read, by name and in order."""
-        return {column.name: column for column in PAIR_COLUMNS} | self.measured
+        """Every column that a rule may read, by name and in order; kept ones have no type yet."""
+        names = dict.fromkeys(name for source in self.sources for name in source.keep)
+        unknown = [
+            column
+            for name in names
+            for column in (
+                kept_column(name, UNKNOWN),
+                *sides(name, UNKNOWN, f"kept column `{name}`"),
+            )
+        ]
+        return self.columns_with(unknown)
+
+    def columns_with(self, kept: Iterable[Column]) -> Mapping[str, Column]:
+        """Return every column that a rule may read, by name and in order.
+
+        Args:
+            kept: Those that sources keep.
+        """
+        own = {column.name: column for column in PAIR_COLUMNS}
+        return own | {column.name: column for column in kept} | self.measured
 
     def view(self, inputs: Inputs | None = None) -> RecipeView:
         """Return what measures may know of the recipe.

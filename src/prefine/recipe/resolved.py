@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 
 import yaml
+from pydantic import Field
 
 from prefine.export.curation import Curation
+from prefine.ingest.kept import KeptColumn
 from prefine.ingest.layouts import layout_named
 from prefine.recipe.recipe import Recipe
+from prefine.schema import VALUE_TYPES, Column
+from prefine.schema.columns import kept_column, sides
 from prefine.settings import File, Inputs, Model, Part
 from prefine.settings.json import Json
 from prefine.settings.registry import ORIGIN, origin_of
@@ -21,6 +25,8 @@ class Resolved(Part):
     """By the key of a ``FileSet``."""
     models: dict[str, Model]
     """By the key of a ``Weights``."""
+    kept: dict[str, KeptColumn] = Field(default_factory=dict)
+    """The columns that sources keep, by name."""
 
     @property
     def inputs(self) -> Inputs:
@@ -32,9 +38,29 @@ class Resolved(Part):
         return _yaml(self)
 
     @property
+    def kept_columns(self) -> tuple[Column, ...]:
+        """The columns of pairs that come from kept columns."""
+        return tuple(
+            column
+            for name, kept in self.kept.items()
+            for column in (
+                sides(name, VALUE_TYPES[kept.type], f"kept column `{name}` of the raw row")
+                if kept.of_response
+                else (kept_column(name, VALUE_TYPES[kept.type]),)
+            )
+        )
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """Every column that a rule may read, by name and in order."""
+        return self.recipe.columns_with(self.kept_columns)
+
+    @property
     def _complete(self) -> Recipe:
         """The recipe with its number of shards and the exported columns filled in."""
-        export = self.recipe.export.with_columns(self.recipe.measured)
+        ids = ("own_id",) if any(source.id for source in self.recipe.sources) else ()
+        kept = [column.name for column in self.kept_columns]
+        export = self.recipe.export.with_columns((*ids, *kept, *self.recipe.measured))
         return self.recipe.model_copy(update={"shards": self.shards, "export": export})
 
     def written(self) -> Recipe:
@@ -56,7 +82,8 @@ class Resolved(Part):
             name=recipe.name,
             identity=recipe.identity(inputs),
             sources=[source.name for source in recipe.sources],
-            columns=recipe.columns,
+            columns=self.columns,
+            kept=[column.name for column in self.kept_columns],
             measured=list(recipe.measured),
             models=models,
             plugins=self._plugins(),

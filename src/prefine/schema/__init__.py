@@ -1,6 +1,6 @@
 """Arrow schemas of the tables, content ids, and the columns that rules may name."""
 
-from prefine.schema.columns import Column, Flip, flat_schema, ratio
+from prefine.schema.columns import UNKNOWN, VALUE_TYPES, Column, Flip, ValueType, flat_schema, ratio
 from prefine.schema.ids import (
     Message,
     hash_unit,
@@ -21,6 +21,7 @@ from prefine.schema.tables import (
     RESPONSES,
     Kind,
     Winner,
+    pairs_schema,
 )
 
 __all__ = [
@@ -32,14 +33,18 @@ __all__ = [
     "PROMPTS",
     "QUARANTINE",
     "RESPONSES",
+    "UNKNOWN",
+    "VALUE_TYPES",
     "Column",
     "Flip",
     "Kind",
     "Message",
+    "ValueType",
     "Winner",
     "flat_schema",
     "hash_unit",
     "pair_id",
+    "pairs_schema",
     "prompt_id",
     "ratio",
     "response_id",

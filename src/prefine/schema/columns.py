@@ -1,12 +1,27 @@
 """What a column of a pair means, and how its value changes when the pair is flipped."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+
+ValueType = Literal["text", "number", "integer", "truth"]
+"""The type of a column that comes from the user."""
+
+VALUE_TYPES: Mapping[ValueType, pa.DataType] = {
+    "text": pa.large_string(),
+    "number": pa.float64(),
+    "integer": pa.int64(),
+    "truth": pa.bool_(),
+}
+
+
+UNKNOWN = pa.null()
+"""The type of a kept column before the files of its source are looked at."""
 
 
 class Flip(StrEnum):
@@ -76,6 +91,11 @@ def sides(stem: str, type_: pa.DataType, about: str) -> tuple[Column, Column]:
         Column(chosen, type_, f"{about} of the chosen response", Flip.SWAP, rejected),
         Column(rejected, type_, f"{about} of the rejected response", Flip.SWAP, chosen),
     )
+
+
+def kept_column(name: str, type_: pa.DataType) -> Column:
+    """Return a column that sources keep, whose rows are about pairs."""
+    return Column(name, type_, f"kept column `{name}` of the raw row behind the pair")
 
 
 def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:

@@ -3,6 +3,7 @@
 All rows of a prompt lie in one shard, whatever the table. Ids are content hashes (``ids.py``).
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import pyarrow as pa
@@ -94,11 +95,14 @@ JUDGEMENTS = _table(
         "aspect": _TEXT,
         "annotator": _TEXT,
         "label": _TEXT,
+        "own_id": _TEXT,
+        "kept": _TEXT,
     },
 )
 """One row a raw label as found. ``strength`` is unsigned, in ``strength_unit``; ``file`` is the
 first 12 digits of the SHA-256 of the source file's bytes, ``row`` counts from 1, ``index`` tells
-the labels of one row apart."""
+the labels of one row apart. ``own_id`` is the user's id of the raw row, ``kept`` a JSON object of
+the columns that the source keeps."""
 
 QUARANTINE = _table(
     {
@@ -109,12 +113,19 @@ QUARANTINE = _table(
         "detail": _TEXT,
     },
     {
+        "own_id": _TEXT,
         "text": _TEXT,
     },
 )
 """One row a raw row that could not be read. ``text`` is the raw row, cut."""
 
 PAIR_COLUMNS: tuple[Column, ...] = (
+    Column(
+        "own_id",
+        _TEXT,
+        "the user's own id of the raw row behind the pair: the first by source, file and row; two "
+        "joined by `+` where each side has a row of its own",
+    ),
     Column("source", _TEXT, "the source whose label made the pair, the first by name if several"),
     Column("num_sources", pa.int64(), "how many sources hold the pair"),
     Column("group", _TEXT, "the source's own subset or category of the prompt"),
@@ -159,18 +170,22 @@ PAIR_COLUMNS: tuple[Column, ...] = (
 )
 """What rules can read about a pair before anything is measured."""
 
-PAIRS = _table(
-    {
-        "pair_id": _TEXT,
-        "prompt_id": _TEXT,
-        "chosen_id": _TEXT,
-        "rejected_id": _TEXT,
-    },
-    {
-        **{column.name: column.type for column in PAIR_COLUMNS},
-    },
-)
-"""One row an unordered couple of responses, directed by its label."""
+
+def pairs_schema(kept: Sequence[Column] = ()) -> pa.Schema:
+    """Return the schema of pairs: one row an unordered couple, directed by its label.
+
+    Args:
+        kept: Further columns, which sources keep.
+    """
+    keys = ("pair_id", "prompt_id", "chosen_id", "rejected_id")
+    return _table(
+        dict.fromkeys(keys, _TEXT),
+        {column.name: column.type for column in (*PAIR_COLUMNS, *kept)},
+    )
+
+
+PAIRS = pairs_schema()
+"""Pairs without kept columns."""
 
 DECISIONS = _table(
     {
@@ -189,6 +204,7 @@ DECISIONS = _table(
         "flipped_by": _TEXT,
         "value_text": _TEXT,
         "threshold_text": _TEXT,
+        "own_id": _TEXT,
     },
 )
 """One row a pair: ``verdict`` is keep, drop, flip or hold; ``rule`` is what decided, null for a

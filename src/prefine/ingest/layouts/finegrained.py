@@ -7,14 +7,16 @@ from prefine.ingest.labels import CHOICES, winner_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
-from prefine.ingest.values import nonempty_list, required
+from prefine.ingest.values import nonempty_list, required, text, type_name
 from prefine.schema import Kind
-from prefine.settings.json import Json
+from prefine.settings.json import Json, is_array
 
 
 class FineGrained(Layout):
     """``prediction 1`` to ``prediction 4`` with six values in ``preference``."""
 
+    version: ClassVar = 2
+    reads_beside: ClassVar = ("passages",)
     keys: ClassVar = ("question", "prediction 1", "prediction 4", "preference")
     because: ClassVar = "`prediction 1` to `prediction 4` with six preferences"
 
@@ -32,4 +34,13 @@ class FineGrained(Layout):
             Label(Kind.PAIR, a, b, winner_of(value, CHOICES, "preference"), label=str(value))
             for (a, b), value in zip(pairs, choices, strict=True)
         ]
-        return Record(prompt_of(required(row, "question"), "question"), candidates, labels)
+        question = text(required(row, "question"), "question")
+        parts = [question, *(_passage(value) for value in row.get("passages") or ())]
+        return Record(prompt_of("\n\n".join(parts), "question"), candidates, labels)
+
+
+def _passage(value: object) -> str:
+    """Read a passage: its title, which stands in its first sentence again, and its sentences."""
+    if not is_array(value):
+        raise RowError(Reason.WRONG_TYPE, f"`passages` holds {type_name(value)}, not a list")
+    return " ".join(text(sentence, "passages") for sentence in value[1:])

@@ -13,6 +13,7 @@ from prefine.settings.json import Json, is_array, is_object
 class HelpSteer3(Layout):
     """``context``, ``response1``, ``response2`` and an ``overall_preference`` from -3 to 3."""
 
+    reads_beside: ClassVar = ("context",)
     keys: ClassVar = ("context", "response1", "response2", "overall_preference")
     because: ClassVar = "`context`, `response1`, `response2` and `overall_preference`"
 

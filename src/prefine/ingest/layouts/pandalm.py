@@ -13,6 +13,7 @@ from prefine.settings.json import Json
 class PandaLm(Layout):
     """``response1``, ``response2`` and ``annotator1``, ``annotator2``, ..."""
 
+    reads_beside: ClassVar = ("input",)
     keys: ClassVar = ("response1", "response2", "annotator1", "cmp_key")
     because: ClassVar = "`response1`, `response2` and `annotator1`, ..."
 

@@ -6,7 +6,7 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.pairs import SIDES, pair_record
 from prefine.ingest.record import Record
-from prefine.ingest.values import optional, required
+from prefine.ingest.values import required
 from prefine.settings.json import Json
 
 
@@ -21,5 +21,5 @@ class ShareGpt(Layout):
     def parse(self, row: Json, context: Context) -> Record:
         """Read a conversation with ``from`` and ``value``, sides as messages or as texts."""
         conversation = required(row, "conversations")
-        prompt = prompt_of(conversation, "conversations", optional(row, "system"))
+        prompt = prompt_of(conversation, "conversations")
         return pair_record(row, prompt, *(response_of(row.get(side), side) for side in SIDES))

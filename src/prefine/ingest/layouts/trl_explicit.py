@@ -6,7 +6,7 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.pairs import SIDES, pair_record
 from prefine.ingest.record import Record
-from prefine.ingest.values import optional, required
+from prefine.ingest.values import required
 from prefine.settings.json import Json, is_array, is_object
 
 
@@ -29,6 +29,6 @@ class TrlExplicit(Layout):
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read prompt, chosen and rejected as they are."""
-        prompt = prompt_of(required(row, "prompt"), "prompt", optional(row, "system"))
+        prompt = prompt_of(required(row, "prompt"), "prompt")
         sides = [response_of(row.get(side), side) for side in SIDES]
         return pair_record(row, prompt, *sides)

@@ -1,6 +1,8 @@
 """The generic layout: a recipe says which columns hold the prompt, the responses and the labels."""
 
-from typing import Any, Literal
+import re
+from collections.abc import Collection, Iterator
+from typing import Any, Literal, cast
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
@@ -9,7 +11,7 @@ from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.paths import value_at
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.values import text
-from prefine.settings.json import Json
+from prefine.settings.json import Json, is_object
 
 
 class Columns(Layout):
@@ -18,6 +20,11 @@ class Columns(Layout):
     format: Literal["columns"] = "columns"
     columns: ColumnMap
     """Which column holds what."""
+
+    def prompt_columns(self) -> Collection[str]:
+        """Return every column that the map names."""
+        paths = set(_texts(self.columns.model_dump()))
+        return paths | {re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths}
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read a row by the source's column map."""
@@ -36,6 +43,17 @@ class Columns(Layout):
             language=_optional_at(row, columns.language),
             split=_optional_at(row, columns.split),
         )
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text within the settings of a map."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in cast("tuple[object, ...]", value):
+            yield from _texts(item)
+    elif is_object(value):
+        yield from _texts(tuple(value.values()))
 
 
 def _optional_at(row: Json, path: str | None) -> str | None:

@@ -1,0 +1,200 @@
+"""The user's own id and the columns that a source keeps: found in a raw row and typed."""
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import NamedTuple
+
+import orjson
+
+from prefine.ingest.files import location, raw_rows
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.parse import parse_row
+from prefine.ingest.paths import value_at
+from prefine.ingest.record import RowError
+from prefine.ingest.source import Source
+from prefine.schema import ValueType
+from prefine.settings import File, Part
+from prefine.settings.json import Json, is_array, is_object
+
+_NUM_ROWS = 1_000
+"""How many rows of a file are looked at for the types of its columns."""
+_MAX_INTEGER = 2**63
+_TRUTHS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+
+
+class KeptColumn(Part):
+    """A column that sources keep, as found when a recipe is resolved."""
+
+    type: ValueType
+    of_response: bool = False
+    """Whether each raw row is about one response, so that a pair has a value for each side."""
+
+
+class Own(NamedTuple):
+    """What a raw row holds of the user's."""
+
+    id: str | None
+    kept: str | None
+    """A JSON object of typed values."""
+    unfit: tuple[str, ...]
+    """Kept columns whose value is not of the column's type: they are null."""
+
+
+def own_of(row: Json | None, source: Source, columns: Mapping[str, KeptColumn]) -> Own:
+    """Return the user's id and the kept columns of a raw row; what is missing is null."""
+    if row is None or not (source.id or source.keep):
+        return Own(None, None, ())
+    own_id = None if source.id is None else as_text(found_at(row, source.id))
+    values: Json = {}
+    unfit: list[str] = []
+    for name, kept in source.keep.items():
+        raw = found_at(row, kept.column)
+        value = typed(raw, columns[name].type)
+        if value is not None:
+            values[name] = value
+        elif raw not in (None, ""):
+            unfit.append(name)
+    text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode() if values else None
+    return Own(own_id, text, tuple(unfit))
+
+
+def found_at(row: Json, path: str) -> object:
+    """Return the value at a path, or null where there is none."""
+    try:
+        return value_at(row, path)
+    except RowError:
+        return None
+
+
+def typed(value: object, type_: ValueType) -> str | float | int | bool | None:
+    """Return a raw value as one of a column's type; null where it is not of that type."""
+    match type_:
+        case "text":
+            return as_text(value)
+        case "truth":
+            return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower())
+        case "integer":
+            number = _number(value)
+            fits = number is not None and number.is_integer() and abs(number) < _MAX_INTEGER
+            exact = value if isinstance(value, int) else int(number or 0)
+            return exact if fits else None
+        case "number":
+            return _number(value)
+
+
+def as_text(value: object) -> str | None:
+    """Return a value as text: numbers and structures as JSON has them; null has none."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:  # an id in a table
+        return str(int(value))
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, orjson.JSONEncodeError):
+        return str(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def kept_columns(
+    sources: Iterable[tuple[Source, Iterable[tuple[File, Layout]]]], data: str
+) -> dict[str, KeptColumn]:
+    """Find out the types of all kept columns by the first rows of the files.
+
+    Sources that keep a column of one name with different types make it a text.
+
+    Args:
+        sources: Each with its files and their layouts.
+        data: What relative paths are relative to.
+    """
+    found: dict[str, list[KeptColumn]] = {}
+    for source, files in sources:
+        if source.keep:
+            for name, column in _of_source(source, list(files), data).items():
+                found.setdefault(name, []).append(column)
+    return {name: _merged(columns) for name, columns in found.items()}
+
+
+def _of_source(
+    source: Source, files: list[tuple[File, Layout]], data: str
+) -> dict[str, KeptColumn]:
+    values: dict[str, list[object]] = {name: [] for name in source.keep}
+    of_response = True
+    for file, layout in files:
+        path = location(file.path, data)
+        for row in islice(raw_rows(path, source.max_row_bytes), _NUM_ROWS):
+            if row.value is None:
+                continue
+            records = parse_row(row, layout, Context(file.fields))
+            if not isinstance(records, RowError):
+                of_response &= all(len(record.candidates) == 1 for record in records)
+            for name, kept in source.keep.items():
+                values[name].append(found_at(row.value, kept.column))
+    tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in files)
+    return {
+        name: KeptColumn(
+            type=kept.type or type_of(values[name], tabular=tabular), of_response=of_response
+        )
+        for name, kept in source.keep.items()
+    }
+
+
+def type_of(values: Iterable[object], *, tabular: bool = False) -> ValueType:
+    """Return the type that values share; ``text`` where they share none.
+
+    Args:
+        values: Nulls and empty texts count for nothing.
+        tabular: Whether all are texts because the file holds nothing else, as in CSV.
+    """
+    kinds: set[ValueType] = {
+        _type_of(value, tabular=tabular) for value in values if value not in (None, "")
+    }
+    return _common(kinds)
+
+
+def _common(types: set[ValueType]) -> ValueType:
+    """Return the type that holds values of all these types."""
+    if types == {"integer", "number"}:
+        return "number"
+    return next(iter(types)) if len(types) == 1 else "text"
+
+
+def _type_of(value: object, *, tabular: bool) -> ValueType:
+    if isinstance(value, bool):
+        return "truth"
+    if isinstance(value, int):
+        return "integer" if abs(value) < _MAX_INTEGER else "text"
+    if isinstance(value, float):
+        return "number"
+    if tabular and isinstance(value, str) and not (is_array(value) or is_object(value)):
+        return _type_of_cell(value)
+    return "text"
+
+
+def _type_of_cell(cell: str) -> ValueType:
+    """Return the type of a cell; a number that its spelling would lose is a text."""
+    if cell.lower() in {"true", "false"}:
+        return "truth"
+    number = _number(cell)
+    if number is None or cell != cell.strip() or "_" in cell:
+        return "text"
+    digits = cell.lstrip("-+")
+    if digits.isdigit():
+        return "integer" if digits == "0" or not digits.startswith("0") else "text"
+    return "number"
+
+
+def _merged(columns: list[KeptColumn]) -> KeptColumn:
+    of_response = all(column.of_response for column in columns)
+    return KeptColumn(type=_common({column.type for column in columns}), of_response=of_response)
