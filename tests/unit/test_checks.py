@@ -310,7 +310,8 @@ def test_structure_drops_or_holds() -> None:
 FACTS = pa.schema(
     {
         **{
-            name: pa.large_string() for name in ("pair_id", "prompt_id", "chosen_id", "rejected_id")
+            name: pa.large_string()
+            for name in ("pair_id", "prompt_id", "chosen_id", "rejected_id", "own_id")
         },
         **{name: column.type for name, column in COLUMNS.items()},
     }
@@ -345,7 +346,7 @@ def fact(number: int, **more: Any) -> dict[str, Any]:
         "chosen_id": "c",
         "rejected_id": "r",
     }
-    return {**base, "source": "web", "chosen_chars": 9, "rejected_chars": 1, **more}
+    return {**base, "own_id": None, "source": "web", "chosen_chars": 9, "rejected_chars": 1, **more}
 
 
 def decisions(folder: Path, rules: tuple[Rule, ...], seed: int = 0) -> pl.DataFrame:

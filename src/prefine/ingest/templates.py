@@ -89,6 +89,13 @@ _INST = re.compile(
     r"\s*(?:<s>)?\s*\[INST\]\s?(?:<<SYS>>\n(?P<system>.*?)\n<</SYS>>\n\n)?(?P<user>.*?)\s?\[/INST\]",
     re.DOTALL,
 )
+_ALPACA = re.compile(
+    r"\s*(?:Below is an instruction that describes a task(?:, paired with an input that provides "
+    r"further context)?\. Write a response that appropriately completes the request\.\s+)?"
+    r"### Instruction:\n(?P<instruction>.*?)(?:\n\n### Input:\n(?P<input>.*?))?"
+    r"\n\n### Response:\s*\Z",
+    re.DOTALL,
+)
 _LEFT_OVER = re.compile(
     r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|begin_of_text|end|endoftext|"
     r"start|message|channel|header_start|header_end|eot|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN|"
@@ -104,7 +111,7 @@ _ENDINGS = re.compile(
     r"<eos>|</s>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*\Z"
 )
 _WORDED = re.compile(
-    r"(?:\A|\n)(?:USER:.*(?:\s|\n)ASSISTANT:|### ?(?:Instruction|Human|User):.*"
+    r"(?:(?:\A|\s)USER:.*\sASSISTANT:|(?:\A|\n)### ?(?:Instruction|Human|User):.*"
     r"\n### ?(?:Response|Assistant):)\s*\Z",
     re.DOTALL,
 )
@@ -140,6 +147,9 @@ def conversation(text: str) -> tuple[list[Message], Family | None]:
             return turns(text, family), family
     if _INST.match(text):
         return _instructions(text), None
+    if (found := _ALPACA.match(text)) and "### " not in found["instruction"]:
+        parts = [part for part in (found["instruction"], found["input"]) if part is not None]
+        return [Message(role="user", content="\n\n".join(parts))], None
     raise refused("the prompt is a rendered chat template; use the messages it was made of")
 
 
@@ -218,7 +228,9 @@ def refused(detail: str) -> RowError:
 
 
 def require_unrendered(texts: Sequence[str]) -> None:
-    """Refuse responses that end with a template's token beside a prompt that is not rendered."""
-    for text in texts:
-        if ends_rendered(text):
-            raise refused("a response ends with the token that ends a turn of a chat template")
+    """Refuse responses that all end with a template's token, beside a prompt without a template.
+
+    A single one is left as it is: models emit such a token now and then.
+    """
+    if len(texts) > 1 and all(map(ends_rendered, texts)):
+        raise refused("every response ends with the token that ends a turn of a chat template")

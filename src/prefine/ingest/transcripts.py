@@ -10,9 +10,9 @@ _SIGN = r"(?:## )?(?:Human|Assistant):"
 _MARK = re.compile(rf"(?:^|\n\n)(?:## )?(Human|Assistant):(?: |\n(?!\n{_SIGN}))?")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 _FLATTENED = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
-_STARTS = re.compile(r"\s*(?:## ?|### ?)?(?:Human|User|H|Q):", re.IGNORECASE)
+_STARTS = re.compile(r"\s*(?:## ?|### ?)?(?:Human|User):", re.IGNORECASE)
 _ENDS = re.compile(
-    r"\n\s*(?:## ?|### ?)?(?:Assistant|AI|Bot|Chatbot|A):\s*\Z",
+    r"\n\s*(?:## ?|### ?)?(?:Assistant|AI|Bot|Chatbot):\s*\Z",
     re.IGNORECASE,
 )
 _SPLITTABLE = re.compile(r"(?:\n\n)?(?:## )?Human:")

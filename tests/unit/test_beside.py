@@ -1,0 +1,124 @@
+"""What belongs to the prompt beside a layout is read, or it refuses the row."""
+
+from typing import Any
+
+import pytest
+
+from prefine.ingest.record import Reason, RowError
+from tests.made import assistant, explicit, read_record, read_row, turn, user
+
+PAIR = {"prompt": "Name a tree.", "chosen": "Oak.", "rejected": "Stone."}
+ALPACA = {
+    "instruction": "Translate.",
+    "output_1": "arbre",
+    "output_2": "tree",
+    "annotator": "a",
+    "preference": 1,
+}
+
+
+@pytest.mark.parametrize("key", ["system", "system_prompt", "System", "system_message"])
+def test_a_system_text_goes_before_the_prompt(key: str) -> None:
+    system = turn("system", "Answer in French.")
+
+    assert read_record({**PAIR, key: "Answer in French."}).prompt == [system, user("Name a tree.")]
+    conversation = {**explicit("Name a tree.", "Un chêne.", "An oak."), key: "Answer in French."}
+    assert read_record(conversation).prompt == [system, user("Name a tree.")]
+
+
+def test_a_system_text_that_the_prompt_has_is_not_repeated() -> None:
+    turns = [turn("system", "Be brief."), user("Tree?")]
+    row = {"prompt": turns, "chosen": "Oak.", "rejected": "Elm.", "system": "Be brief."}
+
+    assert read_record(row).prompt == turns
+    other = read_row({**row, "system": "Be long."})
+    assert isinstance(other, RowError)
+    assert other.reason is Reason.PROMPT_PART_UNREAD
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [["Hi", "Hello!"]],
+        [user("Hi"), assistant("Hello!")],
+        [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Hello!"}],
+        ["Hi", "Hello!"],
+        '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}]',
+    ],
+)
+def test_earlier_turns_go_before_the_prompt(history: Any) -> None:
+    record = read_record({**PAIR, "history": history, "system": "Be kind."})
+
+    expected = [turn("system", "Be kind."), user("Hi"), assistant("Hello!"), user("Name a tree.")]
+    assert record.prompt == expected
+
+
+@pytest.mark.parametrize("history", ["we talked", [["a", "b", "c"]], ["a"], {"turns": "x"}, 7])
+def test_earlier_turns_of_no_known_form_refuse_the_row(history: Any) -> None:
+    found = read_row({**PAIR, "history": history})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.PROMPT_PART_UNREAD
+    assert "history" in found.detail
+
+
+def test_two_tasks_do_not_become_one_prompt() -> None:
+    first, second = (read_record({**ALPACA, "input": text}) for text in ("tree", "stone"))
+
+    assert first.prompt == [user("Translate.\n\ntree")]
+    assert second.prompt == [user("Translate.\n\nstone")]
+    assert read_record({**ALPACA, "input": ""}).prompt == [user("Translate.")]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("input", "an oak"),
+        ("context", "Trees of Europe."),
+        ("passages", [["Oak", "Oaks are trees."]]),
+        ("documents", [{"title": "Oak", "text": "Oaks are trees."}]),
+        ("chat_template_kwargs", {"enable_thinking": True}),
+        ("name", "forest"),
+    ],
+)
+def test_another_part_of_the_prompt_refuses_the_row_and_says_how_to_read_it(
+    key: str, value: Any
+) -> None:
+    found = read_row({**PAIR, key: value})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.PROMPT_PART_UNREAD
+    assert f"`{key}`" in found.detail
+    assert "format: columns" in found.detail
+    assert read_record({**PAIR, key: value}, "trl_explicit", ignore=[key]).prompt == [
+        user("Name a tree.")
+    ]
+
+
+@pytest.mark.parametrize("key", ["images", "image", "videos", "audio", "tools", "functions"])
+def test_what_a_text_cannot_hold_refuses_the_row(key: str) -> None:
+    found = read_row({**PAIR, key: [{"name": "x"}]})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.NOT_TEXT_CONTENT
+    assert f"`{key}`" in found.detail
+
+
+@pytest.mark.parametrize("value", [None, "", " ", [], {}, "[]", [None], float("nan"), [""]])
+def test_an_empty_column_costs_nothing(value: Any) -> None:
+    row = {**PAIR, "context": value, "input": value, "history": value, "tools": value}
+
+    assert read_record(row).prompt == [user("Name a tree.")]
+
+
+def test_a_part_that_stands_in_the_prompt_is_read() -> None:
+    row = {"prompt": "Oaks are trees.\n\nName one.", "chosen": "a", "rejected": "b"}
+
+    assert len(read_record({**row, "context": "Oaks are trees."}).prompt) == 1
+
+
+def test_the_columns_of_a_map_are_read() -> None:
+    columns = {"prompt": "context", "chosen": "good", "rejected": "input"}
+    row = {"context": "Name a tree.", "good": "Oak.", "input": "Stone."}
+
+    assert read_record(row, "columns", columns=columns).prompt == [user("Name a tree.")]
