@@ -2,20 +2,21 @@
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-from prefine.errors import PrefineError, RecipeError
+from prefine.errors import DataError, PrefineError, RecipeError
 from prefine.settings import Model, Runtime
-from prefine.settings.json import is_object
+
+if TYPE_CHECKING:
+    from prefine.plan import Plan
 
 app = typer.Typer(
     name="prefine",
@@ -57,7 +58,7 @@ SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "s
 
 LABEL = (
     *("source", "file", "row", "kind", "response_a", "response_b", "winner", "rating", "rank"),
-    *("strength", "annotator", "label"),
+    *("strength", "aspect", "annotator", "label", "own_id"),
 )
 """What ``explain`` tells of a judgement."""
 
@@ -140,6 +141,7 @@ def run(
 ) -> None:
     """Run a recipe: only what is not done yet, then publish the data set."""
     from prefine.plan import check_places, make_plan, publish_plan, run_plan, served
+    from prefine.plan.tables import print_manifest
     from prefine.plan.watch import watching
     from prefine.recipe import load_recipe
 
@@ -156,63 +158,22 @@ def run(
     if runtime.start:
         err.print(f"starting servers; their logs are in {escape(runtime.logs)}", highlight=False)
     with served(plan, runtime) as settings, watching(err, plan) as watcher:
-        run_plan(plan, settings, watcher)
+        _run_or_tell(lambda: run_plan(plan, settings, watcher), plan, runtime)
     manifest = publish_plan(plan, runtime, output)
-    print_manifest(manifest)
+    print_manifest(out, manifest)
     out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
 
 
-def print_manifest(manifest: dict[str, Any]) -> None:
-    """Print what came in, what each rule did, and what went out."""
-    _table(
-        "What came in",
-        ("source", "layout", "rows", "read", "quarantined"),
-        [
-            (s["name"], ", ".join(s["format"]), s["rows_in"], s["rows_read"], s["quarantined"])
-            for s in manifest["sources"]
-        ],
-    )
-    _table(
-        "What was decided",
-        ("rule", "pairs in", "dropped", "held", "flipped"),
-        [
-            (rule["rule"], rule["in"], rule["dropped"], rule["held"], rule["flipped"])
-            for rule in manifest["rules"]
-        ],
-    )
-    if manifest["benchmarks"]:
-        head = ("benchmark", "texts", "exact", "overlap", "similar")
-        keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")
-        lines = [(n, *(c.get(k) for k in keys)) for n, c in manifest["benchmarks"].items()]
-        _table("Prompts that stand in benchmarks", head, lines)
-    splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
-    rows = "" if manifest["rows_per_pair"] == 1 else " rows"
-    kept = sum(manifest["splits"].values()) // manifest["rows_per_pair"]
-    out.print(
-        f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
-        f"{kept:,} are kept ({splits}{rows}), {manifest['num_flipped']:,} of them flipped."
-    )
+def _run_or_tell(run_all: Callable[[], None], plan: "Plan", runtime: Runtime) -> None:
+    """Run; where the data end the run, print what came in before the error is."""
+    from prefine.plan.look import sources_read
+    from prefine.plan.tables import print_sources
 
-
-def _table(title: str, head: Sequence[str], body: Iterable[Sequence[object]]) -> None:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="")
-    lines = [[_cell(value) for value in line] for line in body]
-    for place, name in enumerate(head):
-        numeric = all(isinstance(line[place], int | float) for line in body) if lines else False
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*line)
-    out.print(table)
-
-
-def _cell(value: object) -> str:
-    if is_object(value):
-        return ", ".join(f"{key} {count:,}" for key, count in value.items()) or "none"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "" if value is None else escape(str(value))
+    try:
+        run_all()
+    except DataError:
+        print_sources(err, sources_read(plan, runtime))
+        raise
 
 
 @app.command(epilog="Example: prefine plan pipelines/quickstart.yaml")
@@ -220,12 +181,14 @@ def plan(recipe: RecipeFile, root: Root = ROOT, data: Data = None) -> None:
     """Print the resolved recipe, and which steps are done and which are not."""
     from prefine.plan import make_plan
     from prefine.plan.look import states
+    from prefine.plan.tables import print_table
     from prefine.recipe import load_recipe
 
     runtime = runtime_of(recipe, root, data)
     made = make_plan(load_recipe(recipe), runtime)
     out.print(made.resolved.to_yaml(), markup=False, highlight=False)
-    _table(
+    print_table(
+        out,
         f"Steps below {root}",
         ("step", "fingerprint", "shards", "done"),
         [(s.name, s.fingerprint[:16], s.num_shards, s.num_done) for s in states(made, runtime)],
@@ -246,11 +209,13 @@ def show(
     import polars as pl
 
     from prefine.plan.look import last_plan, read_table, states
+    from prefine.plan.tables import print_table
 
     runtime = runtime_of(None, root, None)
     made = last_plan(runtime, recipe)
     if table is None:
-        _table(
+        print_table(
+            out,
             f"Run of {made.recipe.name}",
             ("step", "done", "rows in", "rows out", "dropped", "seconds"),
             [
@@ -280,18 +245,23 @@ def show(
 
 @app.command(epilog="Example: prefine explain 02856946")
 def explain(
-    pair: Annotated[str, typer.Argument(help="A pair id, or its beginning.", metavar="PAIR_ID")],
+    pair: Annotated[
+        str, typer.Argument(help="A pair id, its beginning, or your own id.", metavar="PAIR_ID")
+    ],
     root: Root = ROOT,
     recipe: RunName = None,
     chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 600,
 ) -> None:
     """Show everything known about one pair, and why it was kept or dropped."""
     from prefine.plan.look import dossier, last_plan
+    from prefine.plan.tables import print_table
 
     runtime = runtime_of(None, root, None)
     made = last_plan(runtime, recipe)
     found = dossier(made, runtime, pair)
-    out.print(f"pair {found.pair['pair_id']} of {made.recipe.name}", highlight=False)
+    own = found.pair["own_id"]
+    named = found.pair["pair_id"] if own is None else f"{found.pair['pair_id']} (own id {own})"
+    out.print(f"pair {escape(named)} of {made.recipe.name}", highlight=False)
     out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
     for title, turns in (
         ("prompt", found.prompt),
@@ -314,7 +284,7 @@ def explain(
         out.print(", ".join(said), markup=False, highlight=False)
     out.print()
     facts = [(name, value) for name, value in found.pair.items() if value is not None]
-    _table("Facts", ("column", "value"), facts)
+    print_table(out, "Facts", ("column", "value"), facts)
 
 
 def _cut(text: str, chars: int) -> str:

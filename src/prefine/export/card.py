@@ -84,11 +84,17 @@ def _sources(facts: Json) -> str:
             ", ".join(source["format"]),
             f"{source['rows_in']:,}",
             f"{source['rows_read']:,}",
-            ", ".join(f"{reason} {n:,}" for reason, n in source["quarantined"].items()) or "none",
+            _counts(source["quarantined"]),
+            _counts(source["unused_labels"]),
         )
         for source in facts["sources"]
     ]
-    return markdown_table(("source", "layout", "rows", "read", "quarantined"), rows)
+    head = ("source", "layout", "rows", "read", "quarantined", "labels not used")
+    return markdown_table(head, rows)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items()) or "none"
 
 
 def _rules(facts: Json) -> str:

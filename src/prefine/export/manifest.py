@@ -4,7 +4,7 @@ It holds no time and no path of the machine.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from importlib.metadata import version
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def manifest_of(
 ) -> Json:
     """Return what is known about the data set, but for its files."""
     steps = {step.name: _manifests(work, step) for step in work.step.ancestors().values()}
-    read = [_source(name, steps[f"ingest_{name}"]) for name in curation.sources]
+    read = sources_of(steps, curation.sources)
     decided = steps["decide"][0]
     identity = orjson.dumps(curation.identity, option=orjson.OPT_SORT_KEYS)
     return {
@@ -85,14 +85,44 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def _source(name: str, manifests: list[Manifest]) -> Json:
+def sources_of(steps: Mapping[str, Sequence[Manifest]], names: Iterable[str]) -> list[Json]:
+    """Return what became of the rows and labels of each source.
+
+    Args:
+        steps: The manifests of the shards that have run, by step.
+        names: The sources.
+    """
+    return [
+        _source(name, steps.get(f"ingest_{name}", ()), steps.get("pairs", ())) for name in names
+    ]
+
+
+def losses_of(work: Work, curation: Curation) -> str:
+    """Return why rows and labels led to no pair, for a message."""
+    steps = {step.name: _manifests(work, step) for step in work.step.ancestors().values()}
+    quarantined = _sum(m.dropped for name in curation.sources for m in steps[f"ingest_{name}"])
+    parts = {
+        "rows in quarantine": quarantined,
+        "labels without a pair": _sum(m.dropped for m in steps["pairs"]),
+    }
+    listed = [f"{what}: {_listed(counts)}" for what, counts in parts.items() if counts]
+    return "; ".join(listed)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in counts.items())
+
+
+def _source(name: str, manifests: Sequence[Manifest], pairs: Sequence[Manifest]) -> Json:
     return {
         "name": name,
         "format": sorted({m.notes["format"] for m in manifests}),
         "rows_in": sum(m.rows_in for m in manifests),
         "rows_read": sum(m.rows_out for m in manifests),
         "quarantined": _sum(m.dropped for m in manifests),
+        "values": _sum(m.notes["values"] for m in manifests),
         "labels": _sum(m.notes["labels"] for m in manifests),
+        "unused_labels": _sum(m.notes.get("unused", {}).get(name, {}) for m in pairs),
     }
 
 

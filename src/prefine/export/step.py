@@ -13,7 +13,7 @@ import pyarrow as pa
 from prefine.errors import DataError, IntegrityError
 from prefine.export.card import write_card
 from prefine.export.curation import Curation
-from prefine.export.manifest import manifest_of, verdicts_of
+from prefine.export.manifest import losses_of, manifest_of, verdicts_of
 from prefine.export.pairs import kept_ids, kept_pairs
 from prefine.export.shards import Shards, Size
 from prefine.export.target import Target
@@ -60,8 +60,10 @@ def _run_export(work: Work, curation: Curation) -> Counts:
     """
     verdicts = verdicts_of(work)
     if sum(verdicts.dropped.values()) == verdicts.num_pairs:
-        why = ", ".join(f"{reason} {count}" for reason, count in verdicts.dropped.items())
-        raise DataError(f"nothing is left to export of {verdicts.num_pairs} pairs; dropped: {why}")
+        why = ", ".join(f"{reason} {count:,}" for reason, count in verdicts.dropped.items())
+        losses = [f"pairs dropped: {why}" if why else "", losses_of(work, curation)]
+        told = "; ".join(loss for loss in losses if loss)
+        raise DataError(f"nothing is left to export of {verdicts.num_pairs:,} pairs; {told}")
     target, facts = curation.export.target, curation.facts
     schema = target.arrow_schema(facts)
     splits = _splits(work, curation)

@@ -20,6 +20,8 @@ from prefine.settings.json import Json, is_array, is_object
 _NUM_ROWS = 1_000
 """How many rows of a file are looked at for the types of its columns."""
 _MAX_INTEGER = 2**63
+_MISSING = ("", "n/a", "na", "null", "none", "nan")
+"""What stands for a missing value in a column that is no text."""
 _TRUTHS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 
@@ -53,10 +55,14 @@ def own_of(row: Json | None, source: Source, columns: Mapping[str, KeptColumn]) 
         value = typed(raw, columns[name].type)
         if value is not None:
             values[name] = value
-        elif raw not in (None, ""):
+        elif not _is_missing(raw):
             unfit.append(name)
     text = orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode() if values else None
     return Own(own_id, text, tuple(unfit))
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING)
 
 
 def found_at(row: Json, path: str) -> object:
@@ -158,7 +164,7 @@ def type_of(values: Iterable[object], *, tabular: bool = False) -> ValueType:
         tabular: Whether all are texts because the file holds nothing else, as in CSV.
     """
     kinds: set[ValueType] = {
-        _type_of(value, tabular=tabular) for value in values if value not in (None, "")
+        _type_of(value, tabular=tabular) for value in values if not _is_missing(value)
     }
     return _common(kinds)
 

@@ -92,7 +92,7 @@ _INST = re.compile(
 _ALPACA = re.compile(
     r"\s*(?:Below is an instruction that describes a task(?:, paired with an input that provides "
     r"further context)?\. Write a response that appropriately completes the request\.\s+)?"
-    r"### Instruction:\n(?P<instruction>.*?)(?:\n\n### Input:\n(?P<input>.*?))?"
+    r"### Instruction:\n?(?P<instruction>.*?)(?:\n\n### Input:\n?(?P<input>.*?))?"
     r"\n\n### Response:\s*\Z",
     re.DOTALL,
 )

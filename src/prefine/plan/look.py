@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from prefine.errors import DataError, RecipeError
+from prefine.export.manifest import sources_of
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved
@@ -82,6 +83,16 @@ def states(plan: Plan, runtime: Runtime) -> Iterator[StepState]:
         )
 
 
+def sources_read(plan: Plan, runtime: Runtime) -> list[Json]:
+    """Return what became of the rows of each source, as far as their files have been read."""
+    store = Store(runtime.root)
+    manifests = {
+        step.name: [m for s in step.shards if (m := load_manifest(store, step, s)) is not None]
+        for step in plan.steps
+    }
+    return sources_of(manifests, [source.name for source in plan.recipe.sources])
+
+
 def read_table(
     plan: Plan, runtime: Runtime, table: str, where: pl.Expr | None = None
 ) -> pl.DataFrame:
@@ -104,7 +115,18 @@ def read_table(
     if "file" in found.columns:
         names = pl.col("file").replace(file_names(plan.resolved))
         found = found.with_columns(names.alias("file"))
-    return found
+    own = any(source.id for source in plan.recipe.sources)
+    return _with_own_ids(found, plan, runtime) if own else found
+
+
+def _with_own_ids(table: pl.DataFrame, plan: Plan, runtime: Runtime) -> pl.DataFrame:
+    """Put the user's ids beside the pair ids of a table that has only these."""
+    if "pair_id" not in table.columns or "own_id" in table.columns:
+        return table
+    pairs = read_table(plan, runtime, "pairs").select("pair_id", "own_id")
+    joined = table.join(pairs, on="pair_id", how="left", maintain_order="left")
+    first = table.columns.index("pair_id") + 1
+    return joined.select(*table.columns[:first], "own_id", *table.columns[first:])
 
 
 def file_names(resolved: Resolved) -> dict[str, str]:
@@ -132,17 +154,17 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
     Args:
         plan: The run to look at.
         runtime: Names the root.
-        pair: A pair id, or the beginning of one.
+        pair: A pair id, the beginning of one, or the user's own id.
 
     Raises:
-        DataError: No pair has this id, or several begin with it.
+        DataError: No pair has this id, or several have it or begin with it.
     """
-    starts = pl.col("pair_id").str.starts_with(pair)
-    found = read_table(plan, runtime, "facts", starts)
+    is_meant = pl.col("pair_id").str.starts_with(pair) | (pl.col("own_id") == pair)
+    found = read_table(plan, runtime, "facts", is_meant)
     if found.height != 1:
         ids = ", ".join(found["pair_id"].head(5))
-        many = f"{found.height} pairs begin with {pair}: {ids}"
-        raise DataError(many if found.height else f"no pair of this run begins with `{pair}`")
+        many = f"{found.height} pairs have the id {pair} or begin with it: {ids}"
+        raise DataError(many if found.height else f"no pair of this run has the id `{pair}`")
     facts = found.row(0, named=True)
     sides = [facts["chosen_id"], facts["rejected_id"]]
     responses = read_table(plan, runtime, "responses", pl.col("response_id").is_in(sides))

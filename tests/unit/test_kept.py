@@ -1,0 +1,195 @@
+"""The user's ids and columns are carried from the raw row to every output."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prefine.errors import DataError, RecipeError
+from prefine.ingest.kept import type_of, typed
+from prefine.plan import make_plan, publish_plan, run_plan
+from prefine.plan.look import dossier, read_table
+from prefine.recipe import parse_recipe
+from prefine.settings import Runtime
+from tests.made import explicit
+
+Write = Callable[..., Path]
+RECIPE = """
+name: made
+sources:
+- name: made
+  files: [rows.jsonl]
+  id: uid
+  keep: {topic: meta.topic, quality: q, sure: sure, year: year}
+measures: [{kind: lengths}]
+rules: [{name: good, column: quality, minimum: 0.5}]
+"""
+
+
+def rows() -> list[dict[str, Any]]:
+    made = [
+        {"uid": 7, "meta": {"topic": "trees"}, "q": 0.75, "sure": True, "year": 1999},
+        {"uid": 8, "meta": {"topic": "fish"}, "q": 1, "sure": False, "year": 2001},
+        {"uid": "x-9", "meta": {}, "q": 0.25, "sure": None, "year": 2002},
+        {"uid": None, "meta": {"topic": ["a", "b"]}, "q": "n/a", "year": 2003},
+    ]
+    return [explicit(f"Q{n}?", f"yes {n}", f"no {n}", **row) for n, row in enumerate(made)]
+
+
+def ran(folder: Path, recipe: str = RECIPE) -> tuple[Any, Runtime, pl.DataFrame]:
+    runtime = Runtime(root=str(folder / "root"), data=str(folder))
+    plan = make_plan(parse_recipe(recipe), runtime)
+    run_plan(plan, runtime)
+    publish_plan(plan, runtime, str(folder / "out"))
+    return plan, runtime, pl.read_parquet(str(folder / "out/data/*.parquet"))
+
+
+def test_ids_and_kept_columns_are_equal_in_file_and_export(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    write_lines(rows())
+    plan, runtime, exported = ran(tmp_path)
+
+    columns = ["own_id", "topic", "quality", "sure", "year"]
+    assert sorted(exported.select(columns).rows()) == [
+        ("7", "trees", 0.75, True, 1999),
+        ("8", "fish", 1.0, False, 2001),
+    ]
+    facts = read_table(plan, runtime, "facts")
+    assert sorted(facts["own_id"].drop_nulls()) == ["7", "8", "x-9"]
+    assert facts.filter(pl.col("own_id").is_null())["topic"].to_list() == ['["a","b"]']
+    assert "own_id" in read_table(plan, runtime, "measure_lengths").columns
+    assert dossier(plan, runtime, "x-9").decision["own_id"] == "x-9"
+
+
+def test_explanations_name_what_is_the_users(tmp_path: Path, write_lines: Write) -> None:
+    write_lines(rows())
+    ran(tmp_path)
+
+    with (tmp_path / "out/explanations.csv").open() as file:
+        told = [(row["own_id"], row["topic"], row["verdict"]) for row in csv.DictReader(file)]
+
+    assert sorted(told) == [("", '["a","b"]', "drop"), ("x-9", "", "drop")]
+
+
+def test_a_value_of_another_type_is_null_and_counted(tmp_path: Path, write_lines: Write) -> None:
+    found = rows()
+    found[0]["year"] = "long ago"
+    write_lines(found)
+    recipe = RECIPE.replace("year: year", "year: {column: year, type: integer}")
+    _, _, exported = ran(tmp_path, recipe)
+
+    manifest = (tmp_path / "out/manifest.json").read_text()
+    assert sorted(exported["year"].to_list(), key=str) == [2001, None]
+    assert '"unfit year": 1' in manifest
+
+
+def test_a_rule_that_tests_a_text_by_size_is_told_before_the_run(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    write_lines(rows())
+    recipe = RECIPE.replace("column: quality", "column: topic")
+
+    with pytest.raises(RecipeError, match="`topic` is text"):
+        make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))
+
+
+def test_a_kept_column_may_not_take_a_name(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"my_source: meta\.source"):
+        parse_recipe(RECIPE.replace("topic: meta.topic", "source: meta.source"))
+
+
+def test_rows_about_one_response_give_a_value_for_each_side(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    found = [
+        {"prompt": "Q?", "completion": "yes", "label": True, "uid": "a", "speed": 3},
+        {"prompt": "Q?", "completion": "no", "label": False, "uid": "b", "speed": 9},
+    ]
+    write_lines(found)
+    source = "{name: made, files: [rows.jsonl], id: uid, keep: [speed]}"
+    rule = "{name: faster, column: chosen_speed, maximum: 5}"
+    _, _, exported = ran(tmp_path, f"name: made\nsources: [{source}]\nrules: [{rule}]")
+
+    columns = ["own_id", "chosen_speed", "rejected_speed"]
+    assert exported.select(columns).rows() == [("a+b", 3, 9)]
+
+
+def test_cells_of_a_csv_have_types(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text(
+        "prompt,chosen,rejected,code,score,ok\nQ1?,a,b,007,1.5,true\nQ2?,a,b,008,2,false\n"
+    )
+    source = "{name: made, files: [rows.csv], keep: [code, score, ok]}"
+    _, _, exported = ran(tmp_path, f"name: made\nsources: [{source}]")
+
+    assert sorted(exported.select("code", "score", "ok").rows()) == [
+        ("007", 1.5, True),
+        ("008", 2.0, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "type_"),
+    [
+        ([1, 2, None], "integer"),
+        ([1, 2.5], "number"),
+        ([True, False], "truth"),
+        ([True, 1], "text"),
+        (["1", "2"], "text"),
+        ([2**70], "text"),
+        ([], "text"),
+    ],
+)
+def test_the_type_of_a_column_is_what_its_values_share(values: list[Any], type_: str) -> None:
+    assert type_of(values) == type_
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "expected"),
+    [
+        (3, "text", "3"),
+        (3.0, "text", "3"),
+        ({"b": 1, "a": [2]}, "text", '{"a":[2],"b":1}'),
+        ("1e3", "number", 1000.0),
+        (True, "number", None),
+        (float("nan"), "number", None),
+        ("12", "integer", 12),
+        (1.5, "integer", None),
+        ("Yes", "truth", True),
+        ("maybe", "truth", None),
+        (2**63, "integer", None),
+    ],
+)
+def test_a_value_is_typed_or_null(value: Any, type_: Any, expected: Any) -> None:
+    assert typed(value, type_) == expected
+
+
+def test_a_source_in_quarantine_ends_the_run_with_the_reason(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    bad = [{"prompt": f"Q{n}?", "chosen": "a", "rejected": None, "uid": n} for n in range(3)]
+    write_lines([*bad, {"prompt": "Q?", "chosen": "a", "rejected": "b", "uid": 3}])
+    recipe = "name: made\nsources: [{name: made, files: [rows.jsonl], format: trl_explicit}]"
+
+    with pytest.raises(
+        DataError,
+        match=r"3 of 4 rows are in quarantine \(response_missing 3\).*rows\.jsonl:1: "
+        r"response_missing: `rejected` is missing or null; the row has the keys prompt, chosen",
+    ):
+        ran(tmp_path, recipe)
+    assert ran(tmp_path, recipe.replace("}", ", max_quarantined: 0.75}"))[2].height == 1
+
+
+def test_nothing_left_lists_every_reason(tmp_path: Path, write_lines: Write) -> None:
+    write_lines([explicit("Q?", "same", "same"), {"prompt": [], "chosen": "a", "rejected": "b"}])
+    recipe = "name: made\nsources: [{name: made, files: [rows.jsonl], format: trl_explicit}]"
+
+    with pytest.raises(
+        DataError,
+        match=r"nothing is left to export of 1 pairs; pairs dropped: identical 1; "
+        r"rows in quarantine: wrong_type 1",
+    ):
+        ran(tmp_path, recipe)
