@@ -91,7 +91,9 @@ def test_nothing_left_to_export_is_one_sentence_with_the_reasons(
 ) -> None:
     write_lines([explicit("One?", "same", "same"), explicit("Two?", "", "no")])
 
-    with pytest.raises(DataError, match=r"nothing is left .* 2 pairs; pairs dropped: empty 1, identical"):
+    with pytest.raises(
+        DataError, match=r"nothing is left .* 2 pairs; pairs dropped: empty 1, identical"
+    ):
         published(tmp_path)
 
 
