@@ -24,6 +24,7 @@ from prefine.measure.reward.agreement import RewardAgreement
 from prefine.measure.reward.bootstrap import BootstrapReward
 from prefine.measure.reward.transformers import TransformersReward
 from prefine.measure.reward.vllm import VllmReward
+from prefine.measure.table import JoinedTable
 from prefine.measure.target_similarity import TargetSimilarity
 from prefine.settings.registry import registered, union_of
 
@@ -48,6 +49,7 @@ MEASURES: tuple[type[Measure], ...] = registered(
         VllmChes,
         PolicyLikelihood,
         VllmJudge,
+        JoinedTable,
     ),
     lambda measure: measure.kind_name(),
 )

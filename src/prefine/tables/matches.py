@@ -106,6 +106,20 @@ def matched_prompts(
     return _first_rows(_raw_rows(rows, key, judgements), "prompt_id")
 
 
+def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame:
+    """Return ``place`` and ``source`` of each row that has an own id and names no source.
+
+    A row with several sources is ambiguous.
+
+    Args:
+        rows: As ``keyed_rows`` returns them.
+        judgements: Those of a shard, with the columns ``JUDGED``.
+    """
+    bare = rows.filter(pl.col("source").is_null()).select("place", "own_id")
+    known = judgements.select("own_id", "source").unique()
+    return bare.join(known, on="own_id").select("place", "source")
+
+
 def _first_rows(found: pl.DataFrame, key: str) -> pl.DataFrame:
     ordered = found.select("place", key, *_FIRST).sort(key, *_FIRST, "place")
     return ordered.unique(["place", key], keep="first", maintain_order=True)
