@@ -70,14 +70,13 @@ def test_keys_are_read(row: Any, settings: KeyedFiles, expected: Any) -> None:
     [
         ({"id": 1}, keyed("own_id"), "missing_value"),
         ({"own_id": " "}, keyed("own_id"), "missing_value"),
-        ({"own_id": True}, keyed("own_id"), "wrong_type"),
-        ({"own_id": 1.5}, keyed("own_id"), "wrong_type"),
         ({"row": 0}, keyed("row", source="one"), "wrong_type"),
         ({"row": "x"}, keyed("row", source="one"), "wrong_type"),
         ({"row": 1}, keyed("row", source="two"), "missing_value"),
         ({"row": 1, "file": "d.jsonl"}, keyed("row", source="two"), "lookup_missing"),
         ({"row": 1, "source": "three"}, keyed("row"), "lookup_missing"),
         ({"prompt": None}, keyed("text"), "wrong_type"),
+        ({"prompt": "Q", "context": "unread"}, keyed("text"), "prompt_part_unread"),
         (
             {"prompt": "Q", "response": None},
             keyed("text", about="response"),
@@ -116,6 +115,16 @@ def test_texts_have_the_ids_of_the_data_however_they_are_written(prompt: Any) ->
     }
 
 
+def test_what_belongs_to_the_prompt_is_read_as_in_a_source() -> None:
+    name = prompt_id([turn("system", "Be kind."), user("Q?")])
+    beside = {"prompt": "Q?", "system": "Be kind."}
+
+    assert read(beside, keyed("text")) == {"prompt_id": name}
+    assert read(beside, keyed("text", ignore=("system",))) == {"prompt_id": prompt_id([user("Q?")])}
+    rendered = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nQ?<|im_end|>\n"
+    assert read({"prompt": rendered}, keyed("text")) == {"prompt_id": name}
+
+
 def test_a_text_that_only_begins_like_json_is_a_text() -> None:
     assert read({"prompt": "[1, 2"}, keyed("text")) == {"prompt_id": prompt_id([user("[1, 2")])}
     assert read({"prompt": "[1, 2]"}, keyed("text")) == {"prompt_id": prompt_id([user("[1, 2]")])}
@@ -129,6 +138,7 @@ def test_a_text_that_only_begins_like_json_is_a_text() -> None:
         ("own_id", {"source": "one", "key_columns": {"source": "s"}}, "`source` goes with"),
         ("text", {"key_columns": {"response": "r"}}, "this key is read from"),
         ("prompt_id", {"about": "pair"}, "is about a prompt"),
+        ("prompt_id", {"ignore": ("system",)}, "`ignore` goes with"),
     ],
 )
 def test_settings_without_effect_are_refused(key: str, more: Any, message: str) -> None:
@@ -201,6 +211,17 @@ def test_labels_that_contradict_each_other_take_no_side_unless_the_row_says_whic
 
 def test_rated_responses_of_one_id_make_every_pair_of_two_of_them() -> None:
     assert pairs_of("own_id", {"own_id": "w"}, {"own_id": "v"}) == [(0, "p3", None)]
+
+
+def test_the_joint_id_of_two_raw_rows_names_their_pair() -> None:
+    pairs = PAIRS.with_columns(
+        own_id=pl.Series(["x", "z", "w+v", None]), source=pl.lit("one", pl.String)
+    )
+    keys = rows({"own_id": "w+v"}, {"own_id": "w+v", "source": "two"})
+
+    found = matched_pairs(keys, "own_id", pairs, JUDGEMENTS)
+
+    assert found.select("place", "pair_id", "chosen_id").rows() == [(0, "p3", None)]
 
 
 def test_a_raw_row_is_named_by_source_file_and_number() -> None:

@@ -249,6 +249,78 @@ def test_a_column_acts_in_a_rule_flips_with_its_pair_and_is_exported(
     assert parse_recipe(written).measured.keys() == {"m", "p", "a", "b", "q"}
 
 
+WITH_IDS = [{**row, "uid": n} for n, row in enumerate(ROWS, 100)]
+BY_ID = RECIPE.replace("files: [rows.jsonl]", "files: [rows.jsonl], id: uid")
+
+
+def test_a_column_is_joined_by_the_ids_of_the_user(write_lines: Any, tmp_path: Path) -> None:
+    prompt, chosen, rejected = TEXTS[0]
+    outvoted = [{**explicit(prompt, rejected, chosen), "uid": 100 + n} for n in (3, 4)]
+    write_lines([*WITH_IDS, *outvoted])
+    write_lines([{"id": "100", **FLIPPED}, {"id": 102, **FLIPPED}], "scores.jsonl")
+    text = BY_ID + f"    key: own_id\n    key_columns: {{own_id: id}}\n    {FLIPS}\n"
+
+    found = {row[0]: row[1:] for row in table(text, tmp_path, "measure_mine").rows()}
+
+    assert [found[pair] for pair in PAIRS] == [
+        (-2.0, 0.75, 7, 3, 5),
+        (None, None, None, None, None),
+        (2.0, 0.25, 3, 7, 5),
+    ]
+
+
+def test_pairs_of_several_raw_rows_take_the_first_and_are_counted(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([*WITH_IDS, {**ROWS[0], "uid": 103}])
+    write_lines([{"own_id": 103, "q": 2}, {"own_id": 100, "q": 1}], "scores.jsonl")
+    text = BY_ID + "    key: own_id\n    columns: {q: {type: integer}}\n"
+    plan, runtime = run_recipe(text, tmp_path)
+    manifest = publish_plan(plan, runtime, str(tmp_path / "out"))
+
+    assert manifest["notes"]["measure_mine"]["pairs_with_several_rows"] == 1
+    assert read_table(plan, runtime, "measure_mine")["q"].to_list().count(1) == 1
+    assert read_table(plan, runtime, "measure_mine")["q"].drop_nulls().to_list() == [1]
+
+
+def test_an_own_id_of_two_sources_is_ambiguous(write_lines: Any, tmp_path: Path) -> None:
+    write_lines(WITH_IDS)
+    write_lines([{**explicit("Four?", "x", "y"), "uid": 100}], "more.jsonl")
+    write_lines([{"own_id": 100, "quality": 1}], "scores.jsonl")
+    both = "{name: made, files: [rows.jsonl], id: uid}, {name: more, files: [more.jsonl], id: uid}"
+    text = RECIPE.replace("{name: made, files: [rows.jsonl]}", both)
+    lines = f"    key: own_id\n    {QUALITY}\n"
+
+    with pytest.raises(DataError, match="the own id `100` stands in the sources made, more"):
+        table(text + lines, tmp_path, "measure_mine")
+    named = table(f"{text}{lines}    source: more\n", tmp_path, "measure_mine")
+    assert named["quality"].drop_nulls().len() == 1
+
+
+def test_own_ids_of_rated_responses_join_pairs_responses_and_prompts(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(
+        [
+            {"id": n, "p": "One?", "r": text, "score": score}
+            for n, text, score in ((1, "good one", 5), (2, "bad one", 1))
+        ]
+    )
+    columns = "{prompt: p, responses: [r], ratings: [{columns: [score]}]}"
+    source = f"{{name: made, files: [rows.jsonl], id: id, format: columns, columns: {columns}}}"
+    text = RECIPE.replace("{name: made, files: [rows.jsonl]}", source) + "    key: own_id\n"
+    write_lines([{"own_id": 1, "q": 2.0}, {"own_id": 2, "q": 0.5}], "scores.jsonl")
+    values = "    columns: {q: {type: number}}\n"
+
+    found = table(f"{text}    per: response\n{values}", tmp_path, "measure_mine")
+    assert found.select("chosen_q", "rejected_q", "q_margin").rows() == [(2.0, 0.5, 1.5)]
+    write_lines([{"own_id": "1+2", "q": 3.0}], "scores.jsonl")
+    assert table(text + values, tmp_path, "measure_mine")["q"].to_list() == [3.0]
+    write_lines([{"own_id": 2, "q": 0.5}], "scores.jsonl")
+    found = table(f"{text}    per: prompt\n{values}", tmp_path, "measure_mine")
+    assert found["q"].to_list() == [0.5]
+
+
 def test_missing_and_unused_keys_and_wrong_values_are_counted(
     write_lines: Any, tmp_path: Path
 ) -> None:

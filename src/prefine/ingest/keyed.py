@@ -4,19 +4,21 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import orjson
 import pyarrow as pa
 
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.batch import quarantine_row
+from prefine.ingest.beside import require_only_text, with_prompt_parts
 from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.kept import as_text, found_at
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.paths import value_at
-from prefine.ingest.record import Reason, RowError
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow
-from prefine.ingest.values import type_name
+from prefine.ingest.written import structured
 from prefine.schema import QUARANTINE, pair_id, prompt_id, response_id
 from prefine.settings import Inputs
 from prefine.settings.json import Json, is_array, is_object
@@ -28,6 +30,7 @@ KEYED_VERSION = 1
 
 _BATCH_ROWS = 10_000
 _ID_DIGITS = 12
+_INT64 = 2**63
 
 Sources = Mapping[str, Mapping[str, str]]
 """By source, the first digits of the SHA-256 of each of its files, by path and by themselves."""
@@ -133,7 +136,7 @@ class _Batch:
                 self._unseen.discard(name)
             except RowError:
                 found[name] = None
-        return orjson.dumps(found, default=str, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
 
     def flush(self) -> None:
         """Write the rows."""
@@ -156,13 +159,17 @@ class _Batch:
             raise DataError(f"{where}: no row has a column `{path}`; the columns are: {columns}")
 
 
-def _plain(value: Any) -> Any:
-    """Return a value that JSON can hold: NaN is missing, infinity a text that is no number."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else str(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return str(value)
-    return value
+def _plain(value: object) -> object:
+    """Return a value that JSON holds, and tables; NaN is missing, other types are texts."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and -_INT64 <= value < _INT64:
+        return value
+    if isinstance(value, float) and not math.isinf(value):
+        return None if math.isnan(value) else value
+    if isinstance(value, str) or is_object(value) or is_array(value):
+        return as_text(value)
+    return str(value)
 
 
 def key_of(row: RawRow, keyed: KeyedFiles, sources: Sources) -> Json:
@@ -174,38 +181,32 @@ def key_of(row: RawRow, keyed: KeyedFiles, sources: Sources) -> Json:
     if row.value is None or row.error is not None:
         assert row.error is not None, "a row without a value says why"
         raise row.error
-    return _KEYS[keyed.key](row.value, keyed, sources)
+    try:
+        return _KEYS[keyed.key](row.value, keyed, sources)
+    except RecursionError:
+        raise RowError(Reason.WRONG_TYPE, "the row is nested too deeply") from None
 
 
-def own_id_of(value: object, what: str) -> str:
-    """Return an id as text: a text as it is, a whole number without a point.
+def _id_text(value: object, what: str) -> str:
+    """Return an id as the ``id`` of a source is read.
 
     Raises:
-        RowError: It is neither, or blank.
+        RowError: It is missing or blank.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    found = as_text(value)
+    if found is None or not found.strip():
         raise RowError(Reason.MISSING_VALUE, f"`{what}` is missing or blank")
-    if not isinstance(value, str):
-        raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not an id")
-    return value
+    return found
 
 
 def _id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str:
     path = keyed.path(column)
-    return own_id_of(value_at(row, path), path)
+    return _id_text(value_at(row, path), path)
 
 
 def _optional_id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str | None:
-    try:
-        return _id(row, keyed, column)
-    except RowError as error:
-        if error.reason != Reason.MISSING_VALUE:
-            raise
-        return None
+    found = as_text(found_at(row, keyed.path(column)))
+    return found if found and found.strip() else None
 
 
 def _by_id(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
@@ -261,38 +262,29 @@ def _file(row: Json, keyed: KeyedFiles, files: Mapping[str, str]) -> str:
 
 
 def _by_text(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
-    """Return content ids, made as those of the data are."""
-    path = keyed.path("prompt")
-    prompt = prompt_id(prompt_of(_unpacked(value_at(row, path)), path))
-    found: Json = {"prompt_id": prompt}
-    names: dict[KeyColumn, str] = {}
-    for column in keyed.columns_of_key()[1:]:
-        path = keyed.path(column)
-        turns = response_of(_unpacked(value_at(row, path)), path)
-        names[column] = response_id(prompt, turns)
-    if "response" in names:
-        found["response_id"] = names["response"]
-    elif names:
-        found["chosen_id"] = names["chosen"]
-        found["pair_id"] = pair_id(names["chosen"], names["rejected"])
-    return found
+    """Return content ids, made of the texts as those of a source's rows are."""
+    record = _record(row, keyed)
+    prompt = prompt_id(record.prompt)
+    names = [response_id(prompt, candidate.messages) for candidate in record.candidates]
+    match keyed.unit:
+        case "prompt":
+            return {"prompt_id": prompt}
+        case "response":
+            return {"prompt_id": prompt, "response_id": names[0]}
+        case "pair":
+            return {"prompt_id": prompt, "chosen_id": names[0], "pair_id": pair_id(*names)}
 
 
-def _unpacked(value: object) -> object:
-    """Return the messages that a text holds as JSON; anything else as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
-        return value
-    try:
-        parsed = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        return value
-    messages = is_array(parsed) and parsed and all(_is_message(item) for item in parsed)
-    return parsed if messages else value
-
-
-def _is_message(value: object) -> bool:
-    spellings = ({"role", "content"}, {"from", "value"})
-    return is_object(value) and any(spelling <= value.keys() for spelling in spellings)
+def _record(row: Json, keyed: KeyedFiles) -> Record:
+    """Return the prompt and the responses of a row, parts of the prompt beside them included."""
+    paths = [keyed.path(column) for column in keyed.columns_of_key()]
+    known = {*paths, *keyed.value_paths().values(), *keyed.ignore}
+    texts = structured({path: value_at(row, path) for path in paths})
+    require_only_text(row, known)
+    prompt, *responses = paths
+    candidates = [Candidate(response_of(texts[path], path)) for path in responses]
+    record = Record(prompt_of(texts[prompt], prompt), candidates, [])
+    return unrendered(with_prompt_parts(record, structured(row), known))
 
 
 _KEYS: Mapping[str, Callable[[Json, KeyedFiles, Sources], Json]] = {

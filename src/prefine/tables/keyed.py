@@ -92,6 +92,8 @@ class KeyedFiles(Part):
     source: Name | None = None
     """The source that the own ids or row numbers belong to; null reads it from the column
     ``source`` where rows are numbered."""
+    ignore: tuple[str, ...] = ()
+    """With ``key: text``: columns that look like a part of the prompt and are none."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer row goes to quarantine without being parsed."""
 
@@ -145,6 +147,7 @@ class KeyedFiles(Part):
             "optional": {one: self.path(one) for one in self.optional_columns()},
             "values": dict(self.value_paths()),
             "source": self.source,
+            "ignore": list(self.ignore),
             "max_row_bytes": self.max_row_bytes,
             "resolved": self._resolved(inputs),
         }
@@ -166,6 +169,8 @@ class KeyedFiles(Part):
             raise ValueError(f"a row with the key `{self.key}` is about a {units}")
         if self.source and (self.key not in {"own_id", "row"} or "source" in self.key_columns):
             raise ValueError("`source` goes with `key: own_id` or `key: row`, and is given once")
+        if self.ignore and self.key != "text":
+            raise ValueError("`ignore` goes with `key: text`")
         known = {*self.columns_of_key(), *self.optional_columns()}
         if unread := sorted(set(self.key_columns) - known):
             read = ", ".join(f"`{one}`" for one in sorted(known))

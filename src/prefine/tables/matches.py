@@ -6,7 +6,7 @@ from prefine.schema import Winner
 from prefine.step import Work
 from prefine.tables.keyed import Key, KeyedFiles
 
-PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id"]
+PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id", "own_id", "source"]
 """The columns of ``pairs`` that are read here."""
 JUDGED = ["prompt_id", "response_a", "response_b", "winner", "source", "file", "row", "own_id"]
 """The columns of ``judgements`` that are read here."""
@@ -36,7 +36,7 @@ def matched_pairs(
     Args:
         rows: As ``keyed_rows`` returns them.
         key: What the rows are matched by.
-        pairs: With the columns ``PAIR``.
+        pairs: With the columns ``PAIR``; before pairs have an own id, without the last two.
         judgements: Those of the same shard, with the columns ``JUDGED``, where
             ``needs_judgements``.
 
@@ -57,6 +57,8 @@ def matched_pairs(
         )
     else:
         found = _judged_pairs(_raw_rows(rows, key, judgements), pairs)
+        if key == "own_id" and "own_id" in pairs.columns:
+            found = _one_a_pair(pl.concat([found, _joint_ids(rows, pairs, found.columns)]))
     directed = found.join(pairs.select("pair_id", "chosen_id", "rejected_id"), on="pair_id")
     named = pl.col("named")
     belongs = named.is_null() | (named == pl.col("chosen_id")) | (named == pl.col("rejected_id"))
@@ -167,6 +169,22 @@ def _judged_pairs(found: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         .select(columns)
     )
     return _one_a_pair(pl.concat([direct, crossed]))
+
+
+def _joint_ids(rows: pl.DataFrame, pairs: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
+    """Return the pairs whose own id is made of those of two raw rows, one for each side."""
+    joint = pairs.filter(pl.col("own_id").str.contains("+", literal=True))
+    named = rows.select(
+        "place", "own_id", pl.col("chosen_id").alias("named"), pl.col("source").alias("wanted")
+    )
+    found = named.join(joint, on="own_id").filter(
+        pl.col("wanted").is_null() | (pl.col("wanted") == pl.col("source"))
+    )
+    return found.with_columns(
+        pl.lit(None, pl.String).alias("preferred"),
+        pl.lit(None, pl.String).alias("source_file"),
+        pl.lit(None, pl.Int64).alias("source_row"),
+    ).select(columns)
 
 
 def _one_a_pair(found: pl.DataFrame) -> pl.DataFrame:

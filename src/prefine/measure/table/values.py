@@ -10,20 +10,11 @@ import polars as pl
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from prefine.schema import Column, Flip
+from prefine.schema import VALUE_TYPES, Column, Flip, ValueType
 from prefine.schema.columns import sides
 from prefine.settings import Name, Part
 from prefine.tables.keyed import Unit
 
-ValueType = Literal["number", "integer", "truth", "text"]
-"""What a value column holds."""
-
-_ARROW: Mapping[str, pa.DataType] = {
-    "number": pa.float64(),
-    "integer": pa.int64(),
-    "truth": pa.bool_(),
-    "text": pa.large_string(),
-}
 _POLARS: Mapping[str, Any] = {
     "number": pl.Float64,
     "integer": pl.Int64,
@@ -60,7 +51,7 @@ class ValueColumn(Part):
     @property
     def arrow(self) -> pa.DataType:
         """The type of the column in the tables."""
-        return _ARROW[self.type]
+        return VALUE_TYPES[self.type]
 
     @model_validator(mode="after")
     def _flips(self) -> Self:
