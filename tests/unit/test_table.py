@@ -9,10 +9,11 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.plan import publish_plan
+from prefine.plan import make_plan, publish_plan
 from prefine.plan.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.schema import pair_id, prompt_id, response_id
+from prefine.settings import Runtime
 from tests.made import assistant, explicit, run_recipe, table, user
 
 TEXTS = [("One?", "good one", "bad one"), ("Two?", "good two", "bad two"), ("Three?", "x", "y")]
@@ -244,7 +245,8 @@ def test_a_column_acts_in_a_rule_flips_with_its_pair_and_is_exported(
     assert manifest["dropped"] == {"known": 1}
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| m | double | `m` of the table `mine` |" in card
-    assert "## The table `mine`" in card
+    assert "| pairs without a row | 0 |" in card.partition("## The table `mine`")[2]
+    assert "| values of another type | 0 |" in card.partition("## The table `mine`")[2]
     written = (tmp_path / "out" / "recipe.yaml").read_text()
     assert parse_recipe(written).measured.keys() == {"m", "p", "a", "b", "q"}
 
@@ -452,6 +454,82 @@ def test_a_wrong_table_is_refused(lines: tuple[str, ...], message: str) -> None:
         parse_recipe(recipe(*lines))
 
     assert message in str(caught.value)
+
+
+def fingerprint(measure: str, folder: Path) -> str:
+    text = f"{RECIPE.partition('  - kind')[0]}  - {{{measure}}}\n"
+    runtime = Runtime(root=str(folder / "root"), data=str(folder))
+    return make_plan(parse_recipe(text), runtime).steps[-1].fingerprint
+
+
+SETTINGS = "name: mine, key: text, key_columns: {prompt: q}, columns: {v: {type: number}}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("name: mine", "name: other"),
+        ("key: text, key_columns: {prompt: q}", "key: row, source: made"),
+        ("key: text, key_columns: {prompt: q}", "key: row"),
+        ("key: text", "key: text, ignore: [input]"),
+        ("key: text", "key: text, max_row_bytes: 2000"),
+        ("key: text", "key: text, per: response"),
+        ("prompt: q", "prompt: p"),
+        ("prompt: q", "prompt: q, response: r"),
+        ("v:", "w:"),
+        ("type: number", "type: integer"),
+        ("type: number", "type: number, column: n"),
+        ("type: number", "type: number, about: mine"),
+    ],
+)
+def test_every_setting_of_a_table_changes_the_fingerprint(
+    change: tuple[str, str], write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    write_lines([{"q": "One?"}], "scores.jsonl")
+    assert change[0] in SETTINGS
+
+    prints = {
+        fingerprint(f"kind: table, files: [scores.jsonl], {text}", tmp_path)
+        for text in (SETTINGS, SETTINGS.replace(*change))
+    }
+
+    assert len(prints) == 2
+
+
+def test_every_flip_changes_the_fingerprint(write_lines: Any, tmp_path: Path) -> None:
+    write_lines(ROWS)
+    write_lines([{"pair_id": "x"}], "scores.jsonl")
+    table_ = "kind: table, name: mine, files: [scores.jsonl], key: pair_id, columns: {a: {type: "
+    flips = (
+        "number}, b: {type: number}",
+        "number, flip: negate}, b: {type: number}",
+        "number, flip: complement}, b: {type: number}",
+        "number, flip: swap, partner: b}, b: {type: number, flip: swap, partner: a}",
+    )
+
+    assert len({fingerprint(f"{table_}{flip}}}", tmp_path) for flip in flips}) == len(flips)
+
+
+def test_a_row_that_is_too_long_goes_to_quarantine(write_lines: Any, tmp_path: Path) -> None:
+    write_lines(ROWS)
+    rows = [
+        {"pair_id": p, "quality": 1, "more": "x" * n}
+        for p, n in zip(PAIRS, (0, 2000), strict=False)
+    ]
+    write_lines(rows, "scores.jsonl")
+
+    assert joined(tmp_path, "key: pair_id", "max_row_bytes: 1024", QUALITY)[:2] == [(1,), (None,)]
+
+
+def test_a_table_must_have_the_bytes_that_the_recipe_names(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    write_lines([{"pair_id": PAIRS[0], "quality": 1}], "scores.jsonl")
+
+    with pytest.raises(RecipeError, match="table mine: other bytes than `sha256` says"):
+        joined(tmp_path, "key: pair_id", f"sha256: [{'a' * 64}]", QUALITY)
 
 
 def test_a_source_that_does_not_exist_is_named(write_lines: Any, tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def _sources(inputs: Inputs) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for key, files in inputs.files.items():
         owner, _, name = key.partition(" ")
-        if owner == "source":
+        if owner == "source" and "," not in name:  # else a lookup table of a source
             digits = {file.path: file.sha256[:_ID_DIGITS] for file in files}
             found[name] = digits | {one: one for one in digits.values()}
     return found
