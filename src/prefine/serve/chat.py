@@ -151,7 +151,7 @@ class PlainText:
         return PromptResponse([*self._begin, *asked], said if end is None else [*said, end])
 
     def _ids(self, text: str) -> list[int]:
-        return self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
 
 def renderer_for(model: Model, template: str | None) -> Chat | PlainText:

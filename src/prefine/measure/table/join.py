@@ -170,7 +170,10 @@ class Join:
             column = {"response": "chosen_id"}.get(self._keyed.unit, f"{self._keyed.unit}_id")
             found = pairs.select(column)
         elif self._keyed.key == "own_id":
-            found = judgements.filter(pl.col("own_id").is_not_null()).select("own_id")
+            known = judgements.filter(pl.col("own_id").is_not_null())
+            if self._keyed.source is not None:
+                known = known.filter(pl.col("source") == self._keyed.source)
+            found = known.select("own_id")
         else:
             found = judgements.select("source", "file", "row")
         return " ".join(f"`{value}`" for value in found.row(0)) if found.height else None
@@ -198,7 +201,10 @@ class Join:
         mine = _spelt(self._rows.row(0, named=True), self._keyed)
         theirs = f"the data have {self._example}"
         if self._example is None:
-            theirs = "no raw row of the data has an own id (`id` of a source says where it is)"
+            of = f"source {self._keyed.source}" if self._keyed.source else "the data"
+            theirs = f"no raw row of {of} has an own id (`id` of a source says where it is)"
+        elif needs_judgements(key) and self._keyed.unit == "pair":
+            theirs += "; rows about single responses need `per: response`"
         raise DataError(
             f"{where}: none of its {self._rows.height} rows matches a {self._keyed.unit} by "
             f"{key}; the table has {mine}, {theirs}"
