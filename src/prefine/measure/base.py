@@ -12,6 +12,7 @@ from prefine.settings import Encoder, FileSet, FloatType, Inputs, Part, Problem,
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.examples import Examples
+from prefine.tables.keyed import KeyedFiles
 from prefine.tables.rewards import Reward
 
 
@@ -54,7 +55,7 @@ class Measure(Part, ABC):
 
     version: ClassVar[int] = 2
     """Raised whenever the bytes that ``run`` writes change."""
-    key: ClassVar[Literal["pair_id", "prompt_id"]] = "pair_id"
+    id_column: ClassVar[Literal["pair_id", "prompt_id"]] = "pair_id"
     """The id of its rows."""
     scope: ClassVar[Literal["shard", "corpus"]] = "shard"
     """``corpus``: ``run`` reads and writes all shards at once."""
@@ -121,6 +122,10 @@ class Measure(Part, ABC):
         """Return the files of texts that it compares prompts with."""
         return ()
 
+    def keyed(self) -> tuple[KeyedFiles, ...]:
+        """Return the files whose rows it joins with the data by a key."""
+        return ()
+
     def file_sets(self) -> tuple[FileSet, ...]:
         """Return the files that it names."""
         return tuple(examples.file_set for examples in self.examples())
@@ -170,11 +175,11 @@ class Measure(Part, ABC):
             version=self.version,
             run=self.prepared(recipe),
             reads=self.reads(recipe),
-            writes={self.table: flat_schema(self.key, self.columns()), **self.writes(recipe)},
+            writes={self.table: flat_schema(self.id_column, self.columns()), **self.writes(recipe)},
             config=self.identity(recipe.inputs) | seed | self.depends_on(recipe),
             scope=self.scope,
             uses=self.uses,
-            rows_of="prompts" if self.key == "prompt_id" else "pairs",
+            rows_of="prompts" if self.id_column == "prompt_id" else "pairs",
             rows_to=self.table,
             server=served.name if served is not None and self.uses == "model" else None,
         )

@@ -33,7 +33,7 @@ class Contamination(Measure):
     """How much of a benchmark's texts stands in each prompt."""
 
     version: ClassVar[int] = 3
-    key: ClassVar = "prompt_id"
+    id_column: ClassVar = "prompt_id"
 
     kind: Literal["contamination"]
     benchmarks: tuple[Benchmark, ...] = Field(min_length=1)

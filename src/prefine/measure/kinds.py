@@ -12,6 +12,7 @@ from prefine.measure.ches.transformers import TransformersChes
 from prefine.measure.ches.vllm import VllmChes
 from prefine.measure.contamination import Contamination
 from prefine.measure.cosine import Cosine
+from prefine.measure.equal_after_truncation import EqualAfterTruncation
 from prefine.measure.judge.vllm import VllmJudge
 from prefine.measure.label_consistency import LabelConsistency
 from prefine.measure.lengths import Lengths
@@ -24,6 +25,8 @@ from prefine.measure.reward.agreement import RewardAgreement
 from prefine.measure.reward.bootstrap import BootstrapReward
 from prefine.measure.reward.transformers import TransformersReward
 from prefine.measure.reward.vllm import VllmReward
+from prefine.measure.shared_chars import SharedChars
+from prefine.measure.table import JoinedTable
 from prefine.measure.target_similarity import TargetSimilarity
 from prefine.settings.registry import registered, union_of
 
@@ -48,6 +51,9 @@ MEASURES: tuple[type[Measure], ...] = registered(
         VllmChes,
         PolicyLikelihood,
         VllmJudge,
+        JoinedTable,
+        SharedChars,
+        EqualAfterTruncation,
     ),
     lambda measure: measure.kind_name(),
 )

@@ -28,7 +28,7 @@ class PromptTopics(Measure):
     """
 
     tables: ClassVar = ("prompts", PROMPT_VECTORS.table)
-    key: ClassVar = "prompt_id"
+    id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
     seeded: ClassVar = True
 

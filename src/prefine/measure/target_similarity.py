@@ -51,7 +51,7 @@ class TargetSimilarity(Measure):
     """
 
     version: ClassVar = 3
-    key: ClassVar = "prompt_id"
+    id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
 
     kind: Literal["target_similarity"]

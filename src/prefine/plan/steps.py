@@ -8,6 +8,7 @@ from prefine.errors import RecipeError
 from prefine.export.step import DATASET, export_spec
 from prefine.ingest.examples import examples_spec
 from prefine.ingest.gather import gather_spec
+from prefine.ingest.keyed import keyed_spec
 from prefine.ingest.read import ingest_spec
 from prefine.pair.build import pairs_spec
 from prefine.plan.resolve import resolve
@@ -89,9 +90,11 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         for examples in measure.examples():
             yield examples_spec(examples, inputs)
             yield examples.embedded(recipe.encoder, inputs)
+        for keyed in measure.keyed():
+            yield keyed_spec(keyed, inputs)
         for spec in (*measure.helpers(view), measure.spec(view), *measure.reports(view)):
             yield replace(spec, config=spec.config | origin_of(type(measure)))
-    tables = {measure.table: measure.key for measure in recipe.measures}
+    tables = {measure.table: measure.id_column for measure in recipe.measures}
     yield facts_spec(tables, [*resolved.kept_columns, *recipe.measured.values()])
     yield decide_spec(recipe.all_rules, resolved.columns, recipe.seed)
     yield export_spec(resolved.curation)

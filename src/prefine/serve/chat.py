@@ -14,7 +14,7 @@ import orjson
 import transformers
 
 from prefine.errors import DataError, RecipeError
-from prefine.schema import Message
+from prefine.schema import Message, text_of
 from prefine.serve.weights import located, unloadable
 from prefine.settings import Model
 from prefine.settings.json import Json
@@ -128,6 +128,37 @@ class Chat:
             between = longer[len(asked) :]
         said = completion[-1]["content"]
         return PromptResponse(self.ids(asked), [*self.ids(between), *self.ids(said), end])
+
+
+class PlainText:
+    """A tokenizer without a chat template: contents alone, turns joined by a blank line."""
+
+    def __init__(self, model: Model) -> None:
+        self.tokenizer = load_tokenizer(model)
+        first: list[int] = self.tokenizer("a")["input_ids"][:1]
+        self._begin = first if first == [self.tokenizer.bos_token_id] else []
+
+    def facts(self) -> Json:
+        """Return that there is no template."""
+        return {"template_sha256": None, "num_bos": len(self._begin)}
+
+    def prompt_response(
+        self, prompt: Sequence[Message], completion: Sequence[Message]
+    ) -> PromptResponse:
+        """Return prompt and response ids, with the end-of-sequence id where there is one."""
+        end = self.tokenizer.eos_token_id
+        asked, said = (self._ids(text_of(messages)) for messages in (prompt, completion))
+        return PromptResponse([*self._begin, *asked], said if end is None else [*said, end])
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+
+def renderer_for(model: Model, template: str | None) -> Chat | PlainText:
+    """Return a chat, or plain text for a tokenizer that has no template and is given none."""
+    if template is None and not _tokenizer(model).chat_template:
+        return PlainText(model)
+    return chat_for(model, template)
 
 
 @lru_cache(maxsize=4)

@@ -43,7 +43,7 @@ class PromptNeighbours(Measure):
     """The nearest other prompts of each prompt: what ``diverse`` rules and the entropy read."""
 
     tables: ClassVar = ("prompts", PROMPT_VECTORS.table)
-    key: ClassVar = "prompt_id"
+    id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
     seeded: ClassVar = True
 

@@ -1,0 +1,5 @@
+"""Columns of a user's own table, joined by a key."""
+
+from prefine.measure.table.measure import JoinedTable
+
+__all__ = ["JoinedTable"]
