@@ -36,6 +36,12 @@ def parsed_text(value: object) -> Any:
     return found if is_array(found) or is_object(found) else None
 
 
+def as_list(value: object) -> Any:
+    """Return the list that a text holds; any other value, and any other text, as it is."""
+    held = parsed_text(value)
+    return held if is_array(held) else value
+
+
 def _python(value: str) -> object:
     """Rewrite a Python literal as JSON, token by token, and parse that."""
     position, tokens = 0, list[str]()

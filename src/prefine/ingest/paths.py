@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from prefine.ingest.literals import parsed_text
+from prefine.ingest.literals import as_list, parsed_text
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.values import type_name
 from prefine.settings.json import Json, is_array, is_object
@@ -112,9 +112,7 @@ def _walked(value: Any, path: str) -> list[Any]:
         return [_at(value, path)]
     before, after = path.split(LIST, 1)
     optional = OPTIONAL if path.endswith(OPTIONAL) else ""
-    elements = _at(value, before + optional) if before else value
-    if isinstance(elements, str):
-        elements = parsed_text(elements) or elements
+    elements = as_list(_at(value, before + optional) if before else value)
     if elements is None and optional:
         return []
     if not is_array(elements):

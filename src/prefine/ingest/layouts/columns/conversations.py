@@ -7,8 +7,9 @@ from typing import Any
 from prefine.ingest.beside import history_turns
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
 from prefine.ingest.layouts.columns.spelling import is_blank
+from prefine.ingest.literals import as_list
 from prefine.ingest.messages import common_prompt, messages, prompt_of, response_of
-from prefine.ingest.paths import LIST, parsed_text, value_at, values_at
+from prefine.ingest.paths import LIST, value_at, values_at
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.templates import conversation, is_rendered
 from prefine.ingest.transcripts import transcript
@@ -59,7 +60,7 @@ def _response_values(row: Json, columns: ColumnMap) -> list[tuple[str, Any]]:
         return values
     [(path, value)] = values
     several = columns.labels or columns.ranks or columns.ranking
-    held = parsed_text(value) if isinstance(value, str) and several else value
+    held = as_list(value) if several else value
     if not is_array(held) or _is_conversation(held):
         return values
     return [(f"{path}[{position}]", item) for position, item in enumerate(held)]
@@ -78,7 +79,7 @@ def _conversation(value: object, what: str) -> list[Message]:
     """Read a whole conversation: messages, also written as text, or a transcript."""
     if value is None:
         return []
-    held = parsed_text(value) if isinstance(value, str) else value
+    held = as_list(value)
     if is_array(held):
         return messages(held, what)
     if not isinstance(value, str):
@@ -143,7 +144,7 @@ def _part(value: object, path: str) -> str:
 
 def _history(value: Any, what: str) -> list[Message]:
     """Read earlier turns, also written as text; nothing where there are none."""
-    held = (parsed_text(value) or value) if isinstance(value, str) else value
+    held = as_list(value)
     if is_blank(held) or held == []:
         return []
     try:

@@ -8,7 +8,8 @@ from prefine.ingest.layouts.columns.annotators import annotators
 from prefine.ingest.layouts.columns.choices import unlisted
 from prefine.ingest.layouts.columns.columnmap import NumberColumns, RankingColumn
 from prefine.ingest.layouts.columns.spelling import is_blank, listed
-from prefine.ingest.paths import parsed_text, values_at
+from prefine.ingest.literals import as_list
+from prefine.ingest.paths import values_at
 from prefine.ingest.record import Label, Reason, RowError
 from prefine.ingest.values import number, text
 from prefine.schema import Kind, Winner
@@ -23,7 +24,7 @@ def spread(row: Json, paths: tuple[str, ...]) -> list[Any]:
     values = [value for path in paths for value in values_at(row, path)]
     if len(values) != 1:
         return values
-    held = parsed_text(values[0]) if isinstance(values[0], str) else values[0]
+    held = as_list(values[0])
     return held if is_array(held) else values
 
 

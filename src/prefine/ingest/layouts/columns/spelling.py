@@ -51,9 +51,13 @@ def spelled_keys(values: object) -> object:
     if not isinstance(values, Mapping):
         return values
     items: list[tuple[object, object]] = list(values.items())  # pyright: ignore[reportUnknownArgumentType]
-    return {
-        spelled(key) if isinstance(key, bool | int | float) else key: value for key, value in items
-    }
+    found: dict[object, object] = {}
+    for key, value in items:
+        name = spelled(key) if isinstance(key, bool | int | float) else key
+        if name in found:
+            raise ValueError(f"`{name}` is listed twice")
+        found[name] = value
+    return found
 
 
 @lru_cache(maxsize=_NUM_MAPS)
