@@ -246,7 +246,10 @@ def test_several_columns_are_one_prompt_without_the_empty_ones() -> None:
 def test_a_missing_part_of_the_prompt_is_refused_unless_it_may_be_missing() -> None:
     columns = {**PAIR, "prompt": ["q", "input"]}
 
-    assert refused(columns, TEXTS) == (Reason.MISSING_VALUE, "there is no `input`")
+    assert refused(columns, TEXTS) == (
+        Reason.MISSING_VALUE,
+        "there is no `input`; write `input?` if a row may lack it",
+    )
     assert turns(read({**PAIR, "prompt": ["q", "input?"]}, TEXTS)) == [("user", "Name a tree.")]
 
 
@@ -547,9 +550,12 @@ def test_a_null_vote_costs_that_vote_alone() -> None:
     )
 
 
-def test_a_null_response_keeps_its_place() -> None:
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_a_null_response_keeps_its_place(missing: Any) -> None:
     columns = {**BEST, "labels": [{"column": "w", "first": 0}]}
-    record = read_record({**FOUR, "r": ["one", None, "three"], "w": 2}, "columns", columns=columns)
+    record = read_record(
+        {**FOUR, "r": ["one", missing, "three"], "w": 2}, "columns", columns=columns
+    )
 
     assert said(record) == ["one", "three"]
     assert couples(record) == [(0, 1, "b")]
@@ -729,7 +735,9 @@ def test_a_ranking_names_no_response_that_the_row_lacks() -> None:
 
 @pytest.mark.parametrize("name", ["annotator", "group", "language", "split"])
 def test_what_a_row_says_about_itself_may_be_missing(name: str) -> None:
-    for row in (TEXTS, {**TEXTS, "x": None}, {**TEXTS, "x": ""}):
+    for value in (None, "", float("nan")):
+        assert read({**PAIR, name: "x"}, {**TEXTS, "x": value}) == read(PAIR, TEXTS)
+    for row in (TEXTS, {**TEXTS, "x": None}):
         assert read({**PAIR, name: "x"}, row) == read(PAIR, row)
 
 

@@ -11,7 +11,7 @@ from prefine.ingest.layouts.columns.columnmap import ColumnMap
 from prefine.ingest.layouts.columns.conversations import task_of
 from prefine.ingest.layouts.columns.labels import labels_of
 from prefine.ingest.layouts.columns.numbers import spread
-from prefine.ingest.layouts.columns.spelling import spelled
+from prefine.ingest.layouts.columns.spelling import is_null, spelled
 from prefine.ingest.paths import root_keys
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.settings.json import Json
@@ -63,12 +63,12 @@ def _models(
     named = [fields.get("model_a", shared), fields.get("model_b", shared)]
     by_path = named if count == len(named) else [shared] * count
     found = spread(row, tuple(may_be_missing(path) for path in columns.models))
-    if not [model for model in found if model is not None]:
+    if all(is_null(model) for model in found):
         return by_path
     if len(found) != count:
         raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} models")
     return [
-        default if model is None else str(model)
+        default if is_null(model) else spelled(model)
         for model, default in zip(found, by_path, strict=True)
     ]
 
@@ -78,4 +78,4 @@ def _ids(row: Json, columns: ColumnMap, count: int) -> list[str]:
     found = spread(row, columns.ids)
     if columns.ids and len(found) != count:
         raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} ids")
-    return ["" if name is None else spelled(name) for name in found]
+    return ["" if is_null(name) else spelled(name) for name in found]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from prefine.ingest.layouts.columns.columnmap import Judged
+from prefine.ingest.layouts.columns.spelling import is_null, spelled
 from prefine.ingest.paths import LIST, OPTIONAL, value_at, values_at
 from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json
@@ -13,7 +14,7 @@ def optional_at(row: Json, path: str | None) -> str | None:
     if path is None:
         return None
     value = value_at(row, may_be_missing(path))
-    return None if value is None or value == "" else str(value)
+    return None if is_null(value) or value == "" else spelled(value)
 
 
 def may_be_missing(path: str) -> str:
@@ -42,14 +43,14 @@ def annotators(
         return _numbered(entry.annotator or shared, column, count)
     found = values_at(row, may_be_missing(entry.annotator_column))
     if len(found) <= 1:
-        named = None if not found or found[0] is None else str(found[0])
+        named = None if not found or is_null(found[0]) else spelled(found[0])
         return _numbered(named or shared, column, count)
     if len(found) != count:
         detail = f"`{column}` has {count} values, `{entry.annotator_column}` {len(found)}"
         raise RowError(Reason.WRONG_TYPE, detail)
     numbered = _numbered(shared, column, count)
     return [
-        default if name is None else str(name)
+        default if is_null(name) else spelled(name)
         for name, default in zip(found, numbered, strict=True)
     ]
 

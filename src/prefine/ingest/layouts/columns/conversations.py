@@ -6,10 +6,10 @@ from typing import Any
 
 from prefine.ingest.beside import history_turns
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
-from prefine.ingest.layouts.columns.spelling import is_blank
+from prefine.ingest.layouts.columns.spelling import is_blank, is_null
 from prefine.ingest.literals import as_list
 from prefine.ingest.messages import common_prompt, messages, prompt_of, response_of
-from prefine.ingest.paths import LIST, value_at, values_at
+from prefine.ingest.paths import LIST, OPTIONAL, value_at, values_at
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.templates import conversation, is_rendered
 from prefine.ingest.transcripts import transcript
@@ -56,6 +56,7 @@ def _response_values(row: Json, columns: ColumnMap) -> list[tuple[str, Any]]:
     """Return the responses with their names for messages: one per path, or those of a list."""
     paths = columns.responses or (columns.chosen or "", columns.rejected or "")
     values = [(path, value) for path in paths for value in values_at(row, path)]
+    values = [(path, None if is_null(value) else value) for path, value in values]
     if not columns.responses or len(values) != 1:
         return values
     [(path, value)] = values
@@ -63,7 +64,8 @@ def _response_values(row: Json, columns: ColumnMap) -> list[tuple[str, Any]]:
     held = as_list(value) if several else value
     if not is_array(held) or _is_conversation(held):
         return values
-    return [(f"{path}[{position}]", item) for position, item in enumerate(held)]
+    items = [None if is_null(item) else item for item in held]
+    return [(f"{path}[{position}]", item) for position, item in enumerate(items)]
 
 
 def _is_conversation(value: object) -> bool:
@@ -127,12 +129,22 @@ def _stated_prompt(row: Json, columns: ColumnMap) -> list[Message]:
 def _prompt(row: Json, columns: ColumnMap) -> list[Message]:
     if isinstance(columns.prompt, str) and LIST not in columns.prompt:
         value = value_at(row, columns.prompt)
-        if value is None:
+        if is_null(value):
             raise RowError(Reason.PROMPT_EMPTY, f"`{columns.prompt}` is null")
         return prompt_of(value, columns.prompt)
-    parts = [(path, part) for path in columns.prompt_columns for part in values_at(row, path)]
+    parts = [(path, part) for path in columns.prompt_columns for part in _parts(row, path)]
     texts = [_part(value, path) for path, value in parts if not is_blank(value)]
     return [Message(role="user", content="\n\n".join(texts))]
+
+
+def _parts(row: Json, path: str) -> list[Any]:
+    try:
+        return values_at(row, path)
+    except RowError as error:
+        if error.reason is not Reason.MISSING_VALUE:
+            raise
+        detail = f"{error.detail}; write `{path}{OPTIONAL}` if a row may lack it"
+        raise RowError(error.reason, detail) from None
 
 
 def _part(value: object, path: str) -> str:

@@ -1,5 +1,6 @@
 """Match raw values with the spellings that a recipe lists: ``True``, ``1.0`` and `` Tie``."""
 
+import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -21,9 +22,14 @@ def spelled(value: object) -> str:
     return str(value)
 
 
+def is_null(value: object) -> bool:
+    """Tell whether a raw value is null, or NaN, as data frames write a missing text."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
 def is_blank(value: object) -> bool:
     """Tell whether a raw value is null or a text without a letter."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    return is_null(value) or (isinstance(value, str) and not value.strip())
 
 
 def listed(value: object, keys: tuple[str, ...]) -> str | None:
