@@ -9,7 +9,7 @@ import pytest
 from prefine.errors import DataError
 from prefine.ingest.detect import fitting
 from prefine.ingest.layouts.columns.columnmap import RankingColumn
-from prefine.ingest.layouts.columns.labels import ranking
+from prefine.ingest.layouts.columns.numbers import ranking
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind
 from tests.made import assistant, explicit, read_record, read_row, run_recipe, table, turn, user
@@ -61,18 +61,18 @@ def test_ties_are_ties(layout: str, change: dict[str, Any]) -> None:
 def test_equal_places_in_a_written_ranking_are_a_tie() -> None:
     column = RankingColumn(column="world", candidates=("A", "B", "C", "D"))
 
-    labels = ranking({"world": "B>A>C=D"}, column)
+    labels = ranking({"world": "B>A>C=D"}, column, 4, None, None)
 
     assert {"ABCD"[label.a]: label.rank for label in labels} == {"B": 1, "A": 2, "C": 3, "D": 3}
     assert {label.kind for label in labels} == {Kind.RANK}
 
 
-@pytest.mark.parametrize("written", ["B>A>E", "A>A", "", "A>>B"])
+@pytest.mark.parametrize("written", ["B>A>E", "A>A", ">", "A>>B"])
 def test_what_is_no_ranking_is_refused(written: str) -> None:
     column = RankingColumn(column="world", candidates=("A", "B", "C", "D"))
 
     with pytest.raises(RowError, match="not a ranking"):
-        ranking({"world": written}, column)
+        ranking({"world": written}, column, 4, None, None)
 
 
 @pytest.mark.parametrize(("value", "winner"), [(1, "a"), (0, "b")])

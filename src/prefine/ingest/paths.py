@@ -1,38 +1,125 @@
-"""Follow dotted paths into a raw row."""
+"""Follow dotted paths into a raw row.
 
+``a.b`` is the key ``b`` of the object ``a``, ``a.0`` the first item of the list ``a`` and ``a.-1``
+its last one; ``a[].b`` walks the list. A path that ends in ``?`` may be missing. A key of the row
+that itself looks like a path takes precedence.
+"""
+
+import re
+from collections.abc import Sequence
 from typing import Any
 
+from prefine.ingest.literals import as_list, parsed_text
 from prefine.ingest.record import Reason, RowError
+from prefine.ingest.values import type_name
 from prefine.settings.json import Json, is_array, is_object
 
 LIST = "[]"
 """What stands behind the name of a list whose elements a path walks."""
+OPTIONAL = "?"
+"""What stands behind a path that may be missing."""
+
+_INDEX = re.compile(r"-?[0-9]{1,9}")
+_NUM_SHOWN = 10
+"""How many keys of an object an error lists."""
 
 
 def value_at(row: object, path: str) -> Any:
     """Follow a dotted path; a key that itself holds dots takes precedence.
+
+    Returns:
+        The value; null where the path ends in ``?`` and leads to nothing.
 
     Raises:
         RowError: There is nothing at the path.
     """
     if not is_object(row):
         raise RowError(Reason.WRONG_TYPE, f"what should hold `{path}` is not an object")
-    if path in row:
-        return row[path]
-    value: Any = row
-    for key in path.split("."):
-        if not is_object(value) or key not in value:
-            raise RowError(Reason.MISSING_VALUE, f"there is no `{path}`")
-        value = value[key]
-    return value
+    return _at(row, path)
 
 
 def values_at(row: Json, path: str) -> list[Any]:
-    """Follow a path with at most one ``[]``: one value per element of that list."""
+    """Follow a path: one value, or one per element of the list that it walks.
+
+    Lists within lists become one list. A null element counts as a null value.
+    """
+    return [value_at(row, path)] if LIST not in path or path in row else _walked(row, path)
+
+
+def root_keys(path: str) -> set[str]:
+    """Return the keys of a row at which a path may start."""
+    parts = path.removesuffix(OPTIONAL).split(LIST, 1)[0].split(".")
+    return {path, *(".".join(parts[: end + 1]) for end in range(len(parts)))}
+
+
+def _at(value: Any, path: str) -> Any:
+    if is_object(value) and path in value:
+        return value[path]
+    optional = path.endswith(OPTIONAL)
+    try:
+        return _followed(value, path.removesuffix(OPTIONAL))
+    except RowError as error:
+        if optional and error.reason is Reason.MISSING_VALUE:
+            return None
+        raise
+
+
+def _followed(value: Any, path: str) -> Any:
+    rest = path.split(".")
+    while rest:
+        held = parsed_text(value) if isinstance(value, str) else value
+        length = _step(held, rest)
+        if length is None:
+            before = path[: -len(".".join(rest))].rstrip(".")
+            raise _nothing_at(path, before, value if held is None else held)
+        key = ".".join(rest[:length])
+        value = held[int(key)] if is_array(held) else held[key]
+        rest = rest[length:]
+    return value
+
+
+def _step(value: object, rest: Sequence[str]) -> int | None:
+    """Return how many parts of a path name what is next; null where nothing is there."""
+    if is_object(value):
+        return next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in value), None)
+    if is_array(value) and _INDEX.fullmatch(rest[0]):
+        return 1 if -len(value) <= int(rest[0]) < len(value) else None
+    return None
+
+
+def _nothing_at(path: str, before: str, value: object) -> RowError:
+    """Say what is there in place of what a path leads to."""
+    if not before:
+        return RowError(Reason.MISSING_VALUE, f"there is no `{path}`")
+    owner = f"`{before}`"
+    if value is None:
+        return RowError(Reason.MISSING_VALUE, f"there is no `{path}`; {owner} is null")
+    if is_array(value):
+        found = f"is a list of {len(value)}"
+    elif is_object(value):
+        keys = [str(key)[:40] for key in value]
+        more = ", ..." if len(keys) > _NUM_SHOWN else ""
+        found = f"has the keys {', '.join(keys[:_NUM_SHOWN])}{more}" if keys else "has no keys"
+    else:
+        shown = type_name(value).replace("of type str", "a text")
+        detail = f"there is no `{path}`; {owner} is {shown}"
+        return RowError(Reason.WRONG_TYPE, detail)
+    return RowError(Reason.MISSING_VALUE, f"there is no `{path}`; {owner} {found}")
+
+
+def _walked(value: Any, path: str) -> list[Any]:
     if LIST not in path:
-        return [value_at(row, path)]
+        return [_at(value, path)]
     before, after = path.split(LIST, 1)
-    elements = value_at(row, before)
+    optional = OPTIONAL if path.endswith(OPTIONAL) else ""
+    elements = as_list(_at(value, before + optional) if before else value)
+    if elements is None and optional:
+        return []
     if not is_array(elements):
-        raise RowError(Reason.WRONG_TYPE, f"`{before}` is not a list")
-    return [value_at(item, after.lstrip(".")) if after else item for item in elements]
+        raise RowError(Reason.WRONG_TYPE, f"`{before}` is {type_name(elements)}, not a list")
+    after = after.lstrip(".")
+    if after in {"", OPTIONAL}:
+        return elements
+    return [
+        found for item in elements for found in ([None] if item is None else _walked(item, after))
+    ]

@@ -34,7 +34,7 @@ def number(value: object, what: str) -> float | None:
         return None
     try:
         parsed = float("" if isinstance(value, bool) else value)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RowError(Reason.UNKNOWN_LABEL, f"`{what}` is not a number") from None
     return parsed if math.isfinite(parsed) else None
 

@@ -1,10 +1,8 @@
 """Read messages that a row holds as text: JSON, or the Python ``repr`` of a list."""
 
-import ast
 from typing import Any
 
-import orjson
-
+from prefine.ingest.literals import parsed_text
 from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array, is_object
 
@@ -37,18 +35,8 @@ def parsed_list(value: object) -> list[Any] | None:
     """Return the list that a text holds as JSON or in Python's spelling; null if it holds none."""
     if not isinstance(value, str) or len(value) > _MAX_CHARS:
         return None
-    text = value.strip()
-    if not (text.startswith("[") and text.endswith("]")):
-        return None
-    parsed: object = None
-    try:
-        parsed = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        try:
-            parsed = ast.literal_eval(text)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            return None
-    return parsed if is_array(parsed) else None
+    found = parsed_text(value)
+    return found if is_array(found) else None
 
 
 def _messages(value: object) -> list[Any] | None:

@@ -1,75 +1,81 @@
 """The generic layout: a recipe says which columns hold the prompt, the responses and the labels."""
 
-import re
-from collections.abc import Collection, Iterator
-from typing import Any, Literal, cast
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
+from prefine.ingest.layouts.columns.annotators import may_be_missing, optional_at
+from prefine.ingest.layouts.columns.choices import Answers
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
-from prefine.ingest.layouts.columns.labels import labels_of, spread
-from prefine.ingest.messages import prompt_of, response_of
-from prefine.ingest.paths import value_at
+from prefine.ingest.layouts.columns.conversations import task_of
+from prefine.ingest.layouts.columns.labels import labels_of
+from prefine.ingest.layouts.columns.numbers import spread
+from prefine.ingest.layouts.columns.spelling import is_null, spelled
+from prefine.ingest.paths import root_keys
 from prefine.ingest.record import Candidate, Reason, Record, RowError
-from prefine.ingest.values import text
-from prefine.settings.json import Json, is_object
+from prefine.settings.json import Json
 
 
 class Columns(Layout):
     """Any columns, as the option ``columns`` describes them."""
 
+    version: ClassVar = 2
+
     format: Literal["columns"] = "columns"
     columns: ColumnMap
     """Which column holds what."""
 
-    def prompt_columns(self) -> Collection[str]:
-        """Return every column that the map names."""
-        paths = set(_texts(self.columns.model_dump()))
-        return paths | {re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths}
-
     def parse(self, row: Json, context: Context) -> Record:
         """Read a row by the source's column map."""
         columns = self.columns
-        system = value_at(row, columns.system) if columns.system else None
-        if system is not None:
-            system = text(system, columns.system or "")
-        prompt = prompt_of(value_at(row, columns.prompt), columns.prompt, system)
-        candidates = _candidates(row, columns)
-        annotator = _optional_at(row, columns.annotator) or context.fields.get("annotator")
+        task = task_of(row, columns)
+        models = _models(row, columns, len(task.responses), context.fields)
+        candidates = [
+            Candidate(messages, model)
+            for messages, model in zip(task.responses, models, strict=True)
+        ]
+        answers = Answers(candidates, _ids(row, columns, len(candidates)))
         return Record(
-            prompt,
+            task.prompt,
             candidates,
-            labels_of(row, columns, annotator, len(candidates)),
-            group=_optional_at(row, columns.group),
-            language=_optional_at(row, columns.language),
-            split=_optional_at(row, columns.split),
+            labels_of(row, columns, answers, context),
+            group=optional_at(row, columns.group),
+            language=optional_at(row, columns.language),
+            split=optional_at(row, columns.split),
+            context_mismatch=task.mismatch,
         )
 
+    def prompt_columns(self) -> Collection[str]:
+        """Return every key of a row that the map reads, wholly or in part."""
+        return self._keys
 
-def _texts(value: object) -> Iterator[str]:
-    """Yield every text within the settings of a map."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, tuple):
-        for item in cast("tuple[object, ...]", value):
-            yield from _texts(item)
-    elif is_object(value):
-        yield from _texts(tuple(value.values()))
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(key for path in self.columns.paths() for key in root_keys(path))
 
 
-def _optional_at(row: Json, path: str | None) -> str | None:
-    if path is None:
-        return None
-    value = value_at(row, path)
-    return None if value is None else str(value)
-
-
-def _candidates(row: Json, columns: ColumnMap) -> list[Candidate]:
-    paths = columns.responses or (columns.chosen or "", columns.rejected or "")
-    responses = spread(row, paths)
-    models: list[Any] = spread(row, columns.models) if columns.models else [None] * len(responses)
-    if len(models) != len(responses):
-        raise RowError(Reason.WRONG_TYPE, f"{len(responses)} responses but {len(models)} models")
+def _models(
+    row: Json, columns: ColumnMap, count: int, fields: Mapping[str, str]
+) -> list[str | None]:
+    """Return who wrote each response, as the row or the path of its file says."""
+    shared = fields.get("model")
+    named = [fields.get("model_a", shared), fields.get("model_b", shared)]
+    by_path = named if count == len(named) else [shared] * count
+    found = spread(row, tuple(may_be_missing(path) for path in columns.models))
+    if all(is_null(model) for model in found):
+        return by_path
+    if len(found) != count:
+        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} models")
     return [
-        Candidate(response_of(value, paths[0]), None if model is None else str(model))
-        for value, model in zip(responses, models, strict=True)
+        default if is_null(model) else spelled(model)
+        for model, default in zip(found, by_path, strict=True)
     ]
+
+
+def _ids(row: Json, columns: ColumnMap, count: int) -> list[str]:
+    """Return the ids by which labels name the responses; none where the map names no ids."""
+    found = spread(row, columns.ids)
+    if columns.ids and len(found) != count:
+        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} ids")
+    return ["" if is_null(name) else spelled(name) for name in found]

@@ -1,153 +1,105 @@
 """Read the labels of a row by a column map: choices, ratings, ranks and written rankings."""
 
-import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from prefine.ingest.labels import pair_label, rating_label, signed_preference
-from prefine.ingest.layouts.columns.columnmap import (
-    ColumnMap,
-    LabelColumn,
-    NumberColumns,
-    RankingColumn,
-)
-from prefine.ingest.paths import LIST, values_at
+from prefine.ingest.labels import pair_label
+from prefine.ingest.layout import Context
+from prefine.ingest.layouts.columns.annotators import optional_at, stem
+from prefine.ingest.layouts.columns.choices import Answers, choices, unlisted
+from prefine.ingest.layouts.columns.columnmap import ColumnMap, Judged, ShownFirst
+from prefine.ingest.layouts.columns.numbers import ranking, ranks, ratings
+from prefine.ingest.layouts.columns.spelling import is_blank, listed
+from prefine.ingest.paths import value_at
 from prefine.ingest.record import Label, Reason, RowError
-from prefine.ingest.values import number, text
 from prefine.schema import Kind, Winner
-from prefine.settings.json import Json, is_array
+from prefine.settings.json import Json
+
+_SWAPPED = {Winner.A: Winner.B, Winner.B: Winner.A}
 
 
-def labels_of(row: Json, columns: ColumnMap, annotator: str | None, count: int) -> list[Label]:
+def labels_of(row: Json, columns: ColumnMap, answers: Answers, context: Context) -> list[Label]:
     """Return the labels of a row.
 
     Args:
         row: The raw row.
         columns: Which columns hold labels.
-        annotator: Who judged, as far as the row or the file's path says.
-        count: How many candidates the row has.
+        answers: The responses that the labels are about.
+        context: What the file's path says.
+
+    Raises:
+        RowError: A label cannot be read, or none says anything.
     """
-    chosen = pair_label(Winner.A, label="chosen", annotator=annotator)
-    labels = [] if columns.responses else [chosen]
-    for column in columns.labels:
-        alone = sum(other.aspect == column.aspect for other in columns.labels) == 1
-        judge = column.annotator or annotator or (None if alone else _stem(column.column))
-        labels += _choices(row, column, judge, count)
-    for kind, several in ((Kind.RATING, columns.ratings), (Kind.RANK, columns.ranks)):
-        for column in several:
-            labels += _numbers(row, kind, column, annotator, count)
-    for column in columns.ranking:
-        labels += ranking(row, column, annotator)
+    annotator = optional_at(row, columns.annotator) or context.fields.get("annotator")
+    whole = context.fields.get("aspect")
+    labels: list[Label] = []
+    if not columns.responses:
+        labels.append(pair_label(Winner.A, label="chosen", aspect=whole, annotator=annotator))
+    for entry in columns.labels:
+        shared = annotator or _own_name(entry, columns.labels, entry.column)
+        labels += choices(row, entry, answers, shared, entry.aspect or whole)
+    _require_one(labels, columns)
+    for entry in columns.ratings:
+        shared = annotator or _own_name(entry, columns.ratings, entry.columns[0])
+        labels += ratings(row, entry, len(answers), shared, entry.aspect or whole)
+    labels += _lists(row, columns, len(answers), annotator, whole)
+    if columns.shown_first is None:
+        return labels
+    if len(answers) != 2:  # noqa: PLR2004 - a pair
+        detail = f"`{columns.shown_first.column}` is about two responses, and the row has not two"
+        raise RowError(Reason.WRONG_TYPE, detail)
+    return _shown(row, labels, columns.shown_first)
+
+
+def _lists(
+    row: Json, columns: ColumnMap, count: int, annotator: str | None, whole: str | None
+) -> list[Label]:
+    """Read ranks and rankings; two lists of one row never get the same annotator and aspect."""
+    everything = (*columns.ranks, *columns.ranking)
+    labels: list[Label] = []
+    for entry in columns.ranks:
+        shared = _list_name(entry, everything, entry.columns[0], annotator)
+        labels += ranks(row, entry, count, shared, entry.aspect or whole)
+    for entry in columns.ranking:
+        shared = _list_name(entry, everything, entry.column, annotator)
+        labels += ranking(row, entry, count, shared, entry.aspect or whole)
     return labels
 
 
-def spread(row: Json, paths: tuple[str, ...]) -> list[Any]:
-    """Return one value per path, or the items of the one path that holds a list."""
-    values = [value for path in paths for value in values_at(row, path)]
-    if len(values) == 1 and is_array(values[0]):
-        return values[0]
-    return values
+def _own_name(entry: Judged, entries: Sequence[Judged], column: str) -> str | None:
+    """Name an annotator after the column, where another entry judges the same aspect."""
+    alone = sum(other.aspect == entry.aspect for other in entries) == 1
+    return None if alone else stem(column)
 
 
-def _choices(row: Json, column: LabelColumn, annotator: str | None, count: int) -> list[Label]:
-    if count != 2:  # noqa: PLR2004 - a pair
-        detail = f"`{column.column}` names a side, but the row has not two"
-        raise RowError(Reason.WRONG_TYPE, detail)
-    values = values_at(row, column.column)
-    annotators = _numbered(annotator, column.column, len(values))
-    return [
-        _choice(value, column, aspect=column.aspect, annotator=name)
-        for value, name in zip(values, annotators, strict=True)
-    ]
+def _list_name(
+    entry: Judged, entries: Sequence[Judged], column: str, annotator: str | None
+) -> str | None:
+    own = _own_name(entry, entries, column)
+    return f"{annotator}_{own}" if annotator and own else annotator or own
 
 
-def _numbered(annotator: str | None, column: str, count: int) -> list[str | None]:
-    """Name the annotators behind a column: several values are several annotators."""
-    if count == 1:
-        return [annotator]
-    return [f"{annotator or _stem(column)}_{position + 1}" for position in range(count)]
+def _require_one(labels: Sequence[Label], columns: ColumnMap) -> None:
+    """Refuse a row all of whose labels are null, where nothing else is judged."""
+    others = columns.ratings or columns.ranks or columns.ranking
+    if others or any(x.winner is not Winner.INVALID or x.label is not None for x in labels):
+        return
+    names = ", ".join(f"`{entry.column}`" for entry in columns.labels)
+    raise RowError(Reason.LABEL_MISSING, f"{names} has no value")
 
 
-def _stem(column: str) -> str:
-    return column.split(LIST, 1)[0]
+def _shown(row: Json, labels: list[Label], first: ShownFirst) -> list[Label]:
+    """Orient the labels on two responses as these were shown."""
+    value = value_at(row, first.column)
+    key = listed(value, tuple(first.values))
+    if key is None and not is_blank(value):
+        raise unlisted(first.column, value, tuple(first.values))
+    if key is None or first.values[key] == "a":
+        return labels
+    return [_turned(label) if label.kind is Kind.PAIR else label for label in labels]
 
 
-def _choice(value: Any, column: LabelColumn, **facts: Any) -> Label:
-    raw = _spelling(value)
-    facts["label"] = raw
-    if column.negative is not None:
-        strength = number(value, column.column)
-        if strength is None:
-            return pair_label(Winner.INVALID, **facts)
-        sign = 1 if column.negative == "a" else -1
-        winner, strength = signed_preference(sign * strength)
-        return pair_label(winner, strength=strength, strength_unit=column.column, **facts)
-    meaning = column.values.get(raw, column.otherwise)
-    if meaning is None:
-        raise _unlisted(column.column, raw, column.values)
-    return pair_label(Winner(meaning), **facts)
-
-
-def _unlisted(column: str, raw: str, values: Iterable[str]) -> RowError:
-    known = ", ".join(values)
-    return RowError(Reason.UNKNOWN_LABEL, f"`{column}` is {raw[:40]!r}, not one of {known}")
-
-
-def _spelling(value: object) -> str:
-    """Return a raw value as a recipe writes it: ``true``, ``1`` for 1.0."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _numbers(
-    row: Json, kind: Kind, column: NumberColumns, annotator: str | None, count: int
-) -> list[Label]:
-    values = spread(row, column.columns)
-    if len(values) != count:
-        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(values)} numbers")
-    if column.values:
-        values = [_worth(value, column) for value in values]
-    judge = column.annotator or annotator
-    if kind is Kind.RATING:
-        return [rating_label(i, v, column.aspect or "overall", judge) for i, v in enumerate(values)]
-    ranks = [number(value, column.columns[0]) for value in values]
-    return [
-        Label(kind, i, None, Winner.INVALID if r is None else None, rank=r, annotator=judge)
-        for i, r in enumerate(ranks)
-    ]
-
-
-def _worth(value: object, column: NumberColumns) -> float | None:
-    raw = _spelling(value)
-    if raw not in column.values and column.otherwise is None:
-        raise _unlisted(column.columns[0], raw, column.values)
-    return column.values.get(raw)
-
-
-def ranking(row: Json, column: RankingColumn, annotator: str | None = None) -> list[Label]:
-    """Read ``B>A>C=D`` as ranks; letters that are not named get none."""
-    values = values_at(row, column.column)
-    annotators = _numbered(column.annotator or annotator, column.column, len(values))
-    return [
-        label
-        for whole, name in zip(values, annotators, strict=True)
-        for label in _ranks(text(whole, column.column), column, name)
-    ]
-
-
-def _ranks(whole: str, column: RankingColumn, annotator: str | None) -> list[Label]:
-    position, ranks = 1, dict[str, float]()
-    for level in re.split(r"\s*>\s*", whole.strip()):
-        names = re.split(r"\s*=\s*", level)
-        for name in names:
-            if name not in column.candidates or name in ranks:
-                raise RowError(Reason.UNKNOWN_LABEL, f"`{column.column}` is not a ranking")
-            ranks[name] = float(position)
-        position += len(names)
-    return [
-        Label(Kind.RANK, column.candidates.index(name), rank=rank, annotator=annotator, label=whole)
-        for name, rank in ranks.items()
-    ]
+def _turned(label: Label) -> Label:
+    assert label.b is not None, "a choice is between two"
+    winner = None if label.winner is None else _SWAPPED.get(label.winner, label.winner)
+    return replace(label, a=label.b, b=label.a, winner=winner)
