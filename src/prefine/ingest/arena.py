@@ -1,27 +1,38 @@
 """What the published shapes of Chatbot Arena data share: two conversations and a winner."""
 
-from prefine.ingest.labels import pair_label, winner_of
+from prefine.ingest.labels import named_winner, pair_label
 from prefine.ingest.messages import common_prompt, messages
-from prefine.ingest.record import Candidate, Label, Record
-from prefine.ingest.values import optional, required
-from prefine.schema import Message, Winner
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import number, optional, required
+from prefine.schema import Message
 from prefine.settings.json import Json
 
-_WINNERS = {
-    "model_a": Winner.A,
-    "model_b": Winner.B,
-    "tie": Winner.TIE,
-    "tie (bothbad)": Winner.BOTH_BAD,
-    "both_bad": Winner.BOTH_BAD,
-}
 
+def named_winner_record(row: Json, annotator: str | None = None) -> Record:
+    """Read ``conversation_a`` and ``conversation_b`` with a ``winner`` that is named.
 
-def named_winner_record(row: Json) -> Record:
-    """Read ``conversation_a`` and ``conversation_b`` with a ``winner`` that is named."""
-    winner = winner_of(required(row, "winner"), _WINNERS, "winner")
+    Args:
+        row: The raw row. Where its ``turn`` is not the last turn of the conversations, they are
+            cut behind that turn, which is the one that was judged.
+        annotator: Who judged.
+    """
+    winner = named_winner(required(row, "winner"), "winner")
     sides = [messages(required(row, f"conversation_{s}"), f"conversation_{s}") for s in "ab"]
-    label = pair_label(winner, label=str(row["winner"]), annotator=optional(row, "judge"))
-    return arena_record(row, sides, label)
+    turn = number(row.get("turn"), "turn")
+    if turn is not None:
+        sides = [_until_turn(side, turn) for side in sides]
+    return arena_record(
+        row, sides, pair_label(winner, label=str(row["winner"]), annotator=annotator)
+    )
+
+
+def _until_turn(side: list[Message], turn: float) -> list[Message]:
+    """Return a conversation up to the response to one of its user turns, which count from 1."""
+    asked = [index for index, message in enumerate(side) if message["role"] == "user"]
+    if turn not in range(1, len(asked) + 1):
+        detail = f"`turn` is {turn:g}, but a conversation has {len(asked)} user turns"
+        raise RowError(Reason.TURNS_DIFFER, detail)
+    return side[: [*asked, len(side)][int(turn)]]
 
 
 def arena_record(row: Json, sides: list[list[Message]], label: Label) -> Record:

@@ -7,6 +7,7 @@ test for it and the code that reads it stand in one class.
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import ConfigDict
@@ -48,6 +49,8 @@ class Layout(Source, ABC):
     """Columns that together show the layout; one that has to look closer overrides ``detect``."""
     because: ClassVar[str] = ""
     """What these columns are, for the message on a recognised layout; empty lists ``keys``."""
+    merit: ClassVar[Mapping[str, float]] = MappingProxyType({})
+    """Weights of rating aspects that the data's publication states; empty where it states none."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
@@ -66,6 +69,9 @@ class Layout(Source, ABC):
 
     def records(self, row: Json, context: Context) -> Iterable[Record]:
         """Read all records of one row; a layout whose rows hold several overrides it.
+
+        There are none for a row that the records of another row contain; a row without a label is
+        an error.
 
         Raises:
             RowError: The row cannot be read.

@@ -1,8 +1,8 @@
-"""Records of labelled pairs, and the columns that published pairs carry beside them."""
+"""Records of pairs and lists of responses, and the columns that they carry in published sets."""
 
-from prefine.ingest.labels import pair_label
+from prefine.ingest.labels import pair_label, rating_label
 from prefine.ingest.messages import common_prompt, prompt_of, response_of
-from prefine.ingest.record import Candidate, Label, Record
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
 from prefine.ingest.values import number, optional, required
 from prefine.schema import Kind, Message, Winner
 from prefine.settings.json import Json, is_object
@@ -14,7 +14,10 @@ _MODELS = {
 }
 """Columns that name the model of a side; ``chonsen_model`` is how a published set spells it."""
 _RATINGS = {
-    side: (f"{side}_rating", f"rating_{side}", f"score_{side}", f"{side}_score", f"{side}-rating")
+    side: (
+        *(f"{side}_rating", f"rating_{side}", f"score_{side}", f"{side}_score", f"{side}-rating"),
+        f"{side}_avg_rating",
+    )
     for side in SIDES
 }
 _GROUPS = ("subset", "category", "source", "domain", "dataset", "scenario")
@@ -60,16 +63,53 @@ def conversation_pair(row: Json, chosen: list[Message], rejected: list[Message])
 
 def listed_pairs(row: Json, responses: list[object], pairs: list[tuple[int, int]]) -> Record:
     """Build the record of lists of responses, of which the first of each pair is better."""
-    candidates = [Candidate(response_of(value, "chosen")) for value in responses]
+    candidates = [listed_candidate(value, "chosen") for value in responses]
     labels = [Label(Kind.PAIR, a, b, Winner.A, label="chosen") for a, b in pairs]
     prompt = prompt_of(required(row, "prompt"), "prompt")
     return Record(prompt, candidates, labels, group=group_of(row))
 
 
+def listed_candidate(
+    value: object, what: str, model: object = None, meta: Json | None = None
+) -> Candidate:
+    """Read one of a list of responses; null is a missing one, which has no messages."""
+    turns: list[Message] = [] if value is None else response_of(value, what)
+    return Candidate(turns, None if model is None else str(model), meta)
+
+
 def named_candidate(value: object, what: str) -> Candidate:
-    """Read an object with ``llm_name`` and ``answer``."""
+    """Read an object with ``llm_name`` and ``answer``, one of a list."""
     model = optional(value, "llm_name") if is_object(value) else None
-    return Candidate(response_of(value, what), model)
+    return listed_candidate(value, what, model)
+
+
+def sampled_record(
+    row: Json, prompt: list[Message], responses: list[object], scores: list[object]
+) -> Record:
+    """Build the record of all samples of a policy with their rewards.
+
+    Where the row has ``chosen`` and ``rejected``, the published pair is a label beside the rewards.
+    """
+    if len(responses) != len(scores):
+        raise RowError(Reason.WRONG_TYPE, f"{len(responses)} responses but {len(scores)} scores")
+    candidates = [listed_candidate(value, "responses") for value in responses]
+    labels = [rating_label(i, score, "overall") for i, score in enumerate(scores)]
+    if row.get("chosen") is not None and row.get("rejected") is not None:
+        labels.append(_published_pair(row, candidates))
+    return Record(prompt, candidates, labels, group=group_of(row))
+
+
+def _published_pair(row: Json, candidates: list[Candidate]) -> Label:
+    """Label the published pair; a side that is not among the candidates is added to them."""
+    indexes: list[int] = []
+    for last_turn in [response_of(row[side], side)[-1:] for side in SIDES]:
+        responses = [candidate.messages for candidate in candidates]
+        if last_turn not in responses:
+            candidates.append(Candidate(last_turn))
+            responses.append(last_turn)
+        indexes.append(responses.index(last_turn))
+    winner, loser = indexes
+    return Label(Kind.PAIR, winner, loser, Winner.A, label="chosen")
 
 
 def group_of(row: Json) -> str | None:

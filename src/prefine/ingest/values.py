@@ -1,13 +1,29 @@
 """Narrow the parsed values of a raw row, or raise the ``RowError`` that sends it to quarantine."""
 
+import ast
 import math
 import re
 from typing import Any
 
+import orjson
+
 from prefine.ingest.record import Reason, RowError
-from prefine.settings.json import Json, is_array
+from prefine.settings.json import Json, is_array, is_object
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_JOINT = re.compile(r"(?<=\w)[-_](?=\w)")
+_TRUE = frozenset(
+    {
+        *("true", "1", "1.0", "yes", "desirable", "good", "up", "upvote", "thumbs up", "thumb up"),
+        *("positive", "like", "liked", "accepted", "👍"),
+    }
+)
+_FALSE = frozenset(
+    {
+        *("false", "0", "0.0", "no", "undesirable", "bad", "down", "downvote"),
+        *("thumbs down", "thumb down", "negative", "dislike", "disliked", "rejected", "👎"),
+    }
+)
 _TYPE_NAMES = {"NoneType": "null", "bool": "a truth value", "dict": "an object", "list": "a list"}
 
 
@@ -32,11 +48,37 @@ def number(value: object, what: str) -> float | None:
     """Return a number, also one written as text; null and ``N/A`` are no number."""
     if value is None or (isinstance(value, str) and value.strip().lower() in {"", "n/a", "na"}):
         return None
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        raise _no_number(value, what)
     try:
-        parsed = float("" if isinstance(value, bool) else value)  # pyright: ignore[reportArgumentType]
+        parsed = float(value)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError, OverflowError):
-        raise RowError(Reason.UNKNOWN_LABEL, f"`{what}` is not a number") from None
+        raise _no_number(value, what) from None
     return parsed if math.isfinite(parsed) else None
+
+
+def _no_number(value: object, what: str) -> RowError:
+    return RowError(Reason.UNKNOWN_LABEL, f"`{what}` is {value!s:.40}, not a number")
+
+
+def truth(value: object) -> bool | None:
+    """Return the truth value that a raw value spells; null where it spells none.
+
+    Case and surrounding blanks do not matter: ``True``, ``1``, ``1.0``, ``yes``, ``desirable``,
+    ``good`` and ``thumbs_up`` are true, their opposites false.
+    """
+    if isinstance(value, bool):
+        return value
+    word = spelling(value) if isinstance(value, str | int | float) else ""
+    return True if word in _TRUE else False if word in _FALSE else None
+
+
+def spelling(value: object) -> str:
+    """Return a raw word in the spelling that tables of known words have.
+
+    Lower case, without surrounding blanks, words parted by one blank in place of ``_`` or ``-``.
+    """
+    return " ".join(_JOINT.sub(" ", str(value).casefold()).split())
 
 
 def optional(row: Json, key: str) -> str | None:
@@ -50,10 +92,44 @@ def optional(row: Json, key: str) -> str | None:
 
 
 def nonempty_list(row: Json, key: str) -> list[object]:
-    """Return a list that must be there and not be empty."""
-    value = required(row, key)
-    if not is_array(value) or not value:
+    """Return a list that must be there and not be empty; a CSV holds it as text."""
+    value = as_list(required(row, key))
+    if not value:
         raise RowError(Reason.WRONG_TYPE, f"`{key}` is not a list with items")
+    return value
+
+
+def as_list(value: object) -> list[Any] | None:
+    """Return a list, also one written as text in JSON or as Python prints it; otherwise null.
+
+    A text that Python would print in another way is not taken for a list: NumPy prints two texts
+    without a comma between them, which Python reads as one.
+    """
+    if is_array(value):
+        return value
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return None
+    try:
+        parsed: object = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        parsed = _python_list(value.strip())
+    return parsed if is_array(parsed) else None
+
+
+def _python_list(value: str) -> object:
+    try:
+        parsed: object = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return parsed if repr(parsed) == value else None
+
+
+def item_object(value: object, what: str) -> Json:
+    """Return an object of a list; null, a missing member of the list, is an empty object."""
+    if value is None:
+        return {}
+    if not is_object(value):
+        raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not an object")
     return value
 
 

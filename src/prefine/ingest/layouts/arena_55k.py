@@ -1,16 +1,14 @@
 """Chatbot Arena conversations, the release of 55,000: turns as JSON lists, one-hot winners."""
 
-from typing import Any, ClassVar, Literal
-
-import orjson
+from typing import ClassVar, Literal
 
 from prefine.ingest.arena import arena_record
 from prefine.ingest.labels import pair_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.values import number, required, text
+from prefine.ingest.values import nonempty_list, number, text
 from prefine.schema import Message, Winner
-from prefine.settings.json import Json, is_array
+from prefine.settings.json import Json
 
 _WINNERS = {
     "winner_model_a": Winner.A,
@@ -32,22 +30,12 @@ class Arena55k(Layout):
         columns = [column for column in _WINNERS if number(row.get(column), column) == 1]
         if len(columns) != 1:
             raise RowError(Reason.UNKNOWN_LABEL, f"{len(columns)} of the one-hot winners are set")
-        questions = _json_list(row, "prompt")
-        sides = [_turns(questions, _json_list(row, f"response_{s}")) for s in "ab"]
+        questions = nonempty_list(row, "prompt")
+        sides = [_turns(questions, nonempty_list(row, f"response_{s}")) for s in "ab"]
         return arena_record(row, sides, pair_label(_WINNERS[columns[0]], label=columns[0]))
 
 
-def _json_list(row: Json, key: str) -> list[Any]:
-    try:
-        values = orjson.loads(text(required(row, key), key))
-    except orjson.JSONDecodeError:
-        raise RowError(Reason.WRONG_TYPE, f"`{key}` is not a JSON list") from None
-    if not is_array(values):
-        raise RowError(Reason.WRONG_TYPE, f"`{key}` is not a JSON list")
-    return values
-
-
-def _turns(questions: list[Any], answers: list[Any]) -> list[Message]:
+def _turns(questions: list[object], answers: list[object]) -> list[Message]:
     if len(questions) != len(answers):
         detail = f"{len(questions)} questions, {len(answers)} answers"
         raise RowError(Reason.TURNS_DIFFER, detail)

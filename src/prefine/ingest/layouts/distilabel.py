@@ -4,29 +4,30 @@ from typing import ClassVar, Literal
 
 from prefine.ingest.labels import rating_label
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of, response_of
-from prefine.ingest.record import Candidate, Reason, Record, RowError
-from prefine.ingest.values import nonempty_list, optional, required
-from prefine.settings.json import Json, is_array
+from prefine.ingest.messages import prompt_of
+from prefine.ingest.pairs import listed_candidate
+from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.values import as_list, nonempty_list, optional, required
+from prefine.settings.json import Json
 
 
 class Distilabel(Layout):
     """``instruction``, ``generations`` and ``ratings``."""
 
+    version: ClassVar = 2
     keys: ClassVar = ("instruction", "generations", "ratings")
     because: ClassVar = "`instruction`, `generations` and `ratings`"
 
     format: Literal["distilabel"] = "distilabel"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read generations with ratings, some of which may be null."""
+        """Read generations with ratings; some of both may be null."""
         generations, ratings = nonempty_list(row, "generations"), nonempty_list(row, "ratings")
-        models = row.get("generation_models")
-        names = models if is_array(models) else [None] * len(generations)
+        names = as_list(row.get("generation_models")) or [None] * len(generations)
         if not len(generations) == len(ratings) == len(names):
             raise RowError(Reason.WRONG_TYPE, "`generations` and `ratings` differ in length")
         candidates = [
-            Candidate(response_of(value, "generations"), None if name is None else str(name))
+            listed_candidate(value, "generations", name)
             for value, name in zip(generations, names, strict=True)
         ]
         judge = optional(row, "model_name")

@@ -5,8 +5,9 @@ from typing import ClassVar, Literal
 
 from prefine.ingest.labels import CHOICES, winner_of
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of, response_of
-from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.messages import prompt_of
+from prefine.ingest.pairs import listed_candidate
+from prefine.ingest.record import Label, Reason, Record, RowError
 from prefine.ingest.values import nonempty_list, required, text, type_name
 from prefine.schema import Kind
 from prefine.settings.json import Json, is_array
@@ -25,7 +26,7 @@ class FineGrained(Layout):
     def parse(self, row: Json, context: Context) -> Record:
         """Read the comparisons (1,2) (1,3) (1,4) (2,3) (2,4) (3,4): 0 is a tie, else the winner."""
         keys = [f"prediction {i}" for i in range(1, 5)]
-        candidates = [Candidate(response_of(row.get(key), key)) for key in keys]
+        candidates = [listed_candidate(row.get(key), key) for key in keys]
         pairs = list(combinations(range(4), 2))
         choices = nonempty_list(row, "preference")
         if len(choices) != len(pairs):

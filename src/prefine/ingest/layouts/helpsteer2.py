@@ -1,5 +1,7 @@
 """NVIDIA's HelpSteer2: one response a row, rated on five attributes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Literal
 
 from prefine.ingest.labels import rating_label
@@ -18,6 +20,12 @@ class HelpSteer2(Layout):
 
     keys: ClassVar = ("prompt", "response", "helpfulness", "correctness")
     because: ClassVar = "`prompt`, `response` and the ratings `helpfulness`, `correctness`, ..."
+
+    merit: ClassVar[Mapping[str, float]] = MappingProxyType({"helpfulness": 1.0})
+    """Overall helpfulness alone; complexity and verbosity are no merit.
+
+    Source: Wang et al., HelpSteer2, 2024: the preferred response is the one of higher
+    helpfulness."""
 
     format: Literal["helpsteer2"] = "helpsteer2"
 

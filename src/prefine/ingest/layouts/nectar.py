@@ -1,26 +1,27 @@
 """Nectar: up to seven answers to a transcript, ranked."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
+from prefine.ingest.labels import rank_label
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import response_of
-from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.pairs import listed_candidate
+from prefine.ingest.record import Candidate, Label, Record
 from prefine.ingest.transcripts import transcript
-from prefine.ingest.values import nonempty_list, number, optional, required
-from prefine.schema import Kind, Winner
-from prefine.settings.json import Json, is_array, is_object
+from prefine.ingest.values import as_list, item_object, nonempty_list, optional, required
+from prefine.settings.json import Json, is_object
 
 
 class Nectar(Layout):
     """``prompt``, a transcript, and ``answers`` with ``rank``."""
 
+    version: ClassVar = 2
     format: Literal["nectar"] = "nectar"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise answers that carry ranks."""
-        answers = row.get("answers")
-        if "prompt" not in row or not is_array(answers) or not answers:
+        answers = as_list(row.get("answers"))
+        if "prompt" not in row or not answers:
             return None
         return "`answers` with `rank`" if is_object(answers[0]) and "rank" in answers[0] else None
 
@@ -32,15 +33,10 @@ class Nectar(Layout):
         candidates: list[Candidate] = []
         labels: list[Label] = []
         for index, item in enumerate(nonempty_list(row, "answers")):
-            if not is_object(item):
-                raise RowError(Reason.WRONG_TYPE, f"`answers[{index}]` is not an object")
-            answer = response_of(item.get("answer"), f"answers[{index}].answer")
-            candidates.append(Candidate(answer, optional(item, "model")))
-            labels.append(_rank(index, item.get("rank")))
+            what = f"answers[{index}]"
+            answer = item_object(item, what)
+            candidates.append(
+                listed_candidate(answer.get("answer"), f"{what}.answer", optional(answer, "model"))
+            )
+            labels.append(rank_label(index, answer.get("rank")))
         return Record(turns, candidates, labels, group=optional(row, "source"))
-
-
-def _rank(index: int, value: object) -> Label:
-    rank = number(value, "rank")
-    winner = Winner.INVALID if rank is None else None
-    return Label(Kind.RANK, index, winner=winner, rank=rank, label=str(value))

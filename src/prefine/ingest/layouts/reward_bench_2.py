@@ -12,6 +12,7 @@ from prefine.settings.json import Json
 class RewardBench2(Layout):
     """Lists ``chosen`` and ``rejected``, with ``num_correct`` and ``total_completions``."""
 
+    version: ClassVar = 2
     keys: ClassVar = ("prompt", "chosen", "rejected", "num_correct", "total_completions")
     because: ClassVar = "lists `chosen` and `rejected`, with `num_correct` and `total_completions`"
 

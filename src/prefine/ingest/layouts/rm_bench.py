@@ -1,6 +1,6 @@
 """RM-Bench: chosen and rejected responses, each in several styles."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.pairs import SIDES, listed_pairs
@@ -12,6 +12,7 @@ from prefine.settings.json import Json, is_array
 class RmBench(Layout):
     """``chosen`` and ``rejected``, lists of texts in the same order of styles."""
 
+    version: ClassVar = 2
     format: Literal["rm_bench"] = "rm_bench"
 
     @classmethod

@@ -14,6 +14,7 @@ from prefine.settings.json import Json
 class RmbBon(Layout):
     """``conversation_input`` with ``bon_best`` and ``loser_list``."""
 
+    version: ClassVar = 2
     keys: ClassVar = ("conversation_input", "bon_best", "loser_list")
     because: ClassVar = "`bon_best` against `loser_list`"
 

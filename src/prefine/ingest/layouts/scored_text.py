@@ -7,8 +7,8 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import common_prompt
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.transcripts import transcript
-from prefine.ingest.values import number, required
-from prefine.settings.json import Json, is_array
+from prefine.ingest.values import as_list, nonempty_list, number
+from prefine.settings.json import Json
 
 
 class ScoredText(Layout):
@@ -19,14 +19,14 @@ class ScoredText(Layout):
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise the two lists."""
-        if is_array(row.get("text")) and is_array(row.get("score")):
+        if as_list(row.get("text")) and as_list(row.get("score")):
             return "`text` and `score` are lists"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read two transcripts; the higher score wins, equal scores are a tie."""
-        texts, scores = required(row, "text"), required(row, "score")
-        if not is_array(texts) or not is_array(scores) or not len(texts) == len(scores) == 2:  # noqa: PLR2004
+        texts, scores = nonempty_list(row, "text"), nonempty_list(row, "score")
+        if not len(texts) == len(scores) == 2:  # noqa: PLR2004
             raise RowError(Reason.WRONG_TYPE, "`text` and `score` are not two values each")
         sides = [transcript(value, "text") for value in texts]
         length, mismatch = common_prompt(*sides)

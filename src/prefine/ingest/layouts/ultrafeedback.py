@@ -1,26 +1,37 @@
 """UltraFeedback as published: up to four completions, each rated on up to four aspects."""
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Literal
 
 from prefine.ingest.labels import rating_label
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.messages import prompt_of
+from prefine.ingest.pairs import listed_candidate
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
-from prefine.ingest.values import nonempty_list, optional, required
-from prefine.settings.json import Json, is_array, is_object
+from prefine.ingest.values import as_list, item_object, nonempty_list, optional, required
+from prefine.settings.json import Json, is_object
 
 
 class UltraFeedback(Layout):
     """``instruction`` with ``completions`` that carry ``annotations`` by aspect."""
+
+    version: ClassVar = 2
+    merit: ClassVar[Mapping[str, float]] = MappingProxyType(
+        dict.fromkeys(("instruction_following", "honesty", "truthfulness", "helpfulness"), 1.0)
+    )
+    """The plain mean of the four aspects.
+
+    Source: argilla/ultrafeedback-binarized-preferences-cleaned ranks completions by that mean,
+    since ``overall_score`` is wrong for some of them."""
 
     format: Literal["ultrafeedback"] = "ultrafeedback"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise an instruction beside a list of completion objects."""
-        completions = row.get("completions")
-        listed = is_array(completions) and completions and is_object(completions[0])
-        if "instruction" in row and listed:
+        completions = as_list(row.get("completions"))
+        if "instruction" in row and completions and is_object(completions[0]):
             return "`instruction` with `completions` that carry `annotations`"
         return None
 
@@ -34,14 +45,17 @@ class UltraFeedback(Layout):
         labels: list[Label] = []
         systems: set[str | None] = set()
         for index, item in enumerate(nonempty_list(row, "completions")):
-            if not is_object(item):
-                raise RowError(Reason.WRONG_TYPE, f"`completions[{index}]` is not an object")
-            system = optional(item, "custom_system_prompt")
-            systems.add(system)
-            turns = response_of(item.get("response"), f"completions[{index}].response")
+            what = f"completions[{index}]"
+            one = item_object(item, what)
+            system = optional(one, "custom_system_prompt")
+            if one.get("response") is not None:
+                systems.add(system)
             meta = None if system is None else {"system": system}
-            candidates.append(Candidate(turns, optional(item, "model"), meta))
-            labels += _ratings(index, item)
+            model = optional(one, "model")
+            candidates.append(
+                listed_candidate(one.get("response"), f"{what}.response", model, meta)
+            )
+            labels += _ratings(index, one)
         group = optional(row, "source")
         return Record(prompt, candidates, labels, group=group, context_mismatch=len(systems) > 1)
 
