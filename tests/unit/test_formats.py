@@ -11,6 +11,7 @@ from prefine.ingest.layouts import LAYOUTS, format_of
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind, Winner
 from tests.made import assistant, explicit, read_record, read_row, turn, user
+from tests.published import PUBLISHED
 
 ROWS: dict[str, dict[str, Any]] = {
     "trl_explicit": explicit("Name a prime above 10.", "11", "12"),
@@ -242,7 +243,9 @@ def test_a_row_fits_its_own_layout_and_no_other(layout: str) -> None:
 
 
 def test_every_layout_but_the_described_one_has_a_row_here() -> None:
-    assert {format_of(layout) for layout in LAYOUTS} - {"columns"} == set(ROWS)
+    published = {entry.format for entry in PUBLISHED}
+
+    assert {format_of(layout) for layout in LAYOUTS} == {"columns", *ROWS, *published}
 
 
 @pytest.mark.parametrize(
@@ -434,7 +437,7 @@ def test_a_layout_is_recognised_past_rows_that_fit_none() -> None:
         ("distilabel", {"ratings": [5]}, Reason.WRONG_TYPE),
         ("finegrained", {"preference": [0, 1]}, Reason.WRONG_TYPE),
         ("h4", {"prompt": "Something else."}, Reason.PROMPT_DIFFERS),
-        ("trl_unpaired", {"label": "yes"}, Reason.UNKNOWN_LABEL),
+        ("trl_unpaired", {"label": "maybe"}, Reason.UNKNOWN_LABEL),
     ],
 )
 def test_a_row_that_cannot_be_read_says_why(

@@ -384,7 +384,8 @@ def test_texts_beside_a_prompt_of_another_name_are_not_taken_to_hold_it(
     row = {"chosen": "The answer is 4.", "rejected": "The answer is 5."}
 
     assert [found.format for found in fitting(row)] == ["trl_implicit"]
-    assert fitting(row | beside) == []
+    assert [found.format for found in fitting(row | beside)] == ["paired"]
+    assert said(read_record(row | beside)) == ["The answer is 4.", "The answer is 5."]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ class Batch:
         self.examples: dict[str, Json] = {}
         """The first rejected row of each reason: its number, the detail, and its keys."""
         self.counts: Counter[str] = Counter()
-        """What single values of rows that were read cost: ``missing responses``, ``unfit NAME``."""
+        """What single values of rows that were read cost: ``missing responses``, ``unfit NAME``;
+        and ``rows within other rows``, which the records of others contain."""
         self.shards: Counter[int] = Counter()
         """Judgements of the whole file by shard."""
 
@@ -91,6 +92,8 @@ class Batch:
     def add(self, number: int, records: Sequence[Record], own: Own) -> None:
         """Add what one raw row says; ``number`` is its place in the file."""
         self.counts.update(f"unfit {name}" for name in own.unfit)
+        if not records:
+            self.counts["rows within other rows"] += 1
         index = 0
         for record in records:
             self._add(record, {"row": number, "own_id": own.id, "kept": own.kept}, index)

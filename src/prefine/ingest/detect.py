@@ -110,18 +110,21 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
 
     Returns:
         What was recognised, and the row as it is stored: prompt, responses, labels; the raw row
-        where the layout has options that only a recipe gives.
+        where the layout has options that only a recipe gives, or reads it with others.
 
     Raises:
         DataError: No layout fits, two do, or none of the first rows can be read.
     """
     detection, row = detect_file(path)
+    shown = {"row": orjson.dumps(row, default=str).decode()}
     if layout_named(detection.format).required_options():
-        return detection, {"row": orjson.dumps(row, default=str).decode()}
+        return detection, shown
     layout = Detected(name="first", files=(path,)).as_layout(detection.format)
+    if layout.lookups():
+        return detection, shown
     first = islice(raw_rows(path, _MAX_ROW_BYTES), _NUM_ROWS)
     parsed = (parse_row(raw, layout, Context()) for raw in first)
-    record = next((found[0] for found in parsed if not isinstance(found, RowError)), None)
+    record = next((found[0] for found in parsed if not isinstance(found, RowError) and found), None)
     if record is None:
         raise DataError(
             f"{path}: looks like {detection.format}, for {detection.reason}, but none of the first "

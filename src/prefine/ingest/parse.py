@@ -42,8 +42,6 @@ def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
         if layout.text != "plain":
             whole = _unescaped(whole, layout.text)
         found.append(_checked(whole))
-    if not found:
-        raise RowError(Reason.LABEL_MISSING, "the row has no label")
     return found
 
 

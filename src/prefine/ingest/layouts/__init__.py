@@ -13,8 +13,15 @@ from prefine.ingest.layout import Layout
 from prefine.ingest.layouts.alpaca_eval import AlpacaEval
 from prefine.ingest.layouts.arena_33k import Arena33k
 from prefine.ingest.layouts.arena_55k import Arena55k
+from prefine.ingest.layouts.arena_100k import Arena100k
 from prefine.ingest.layouts.arena_140k import Arena140k
+from prefine.ingest.layouts.argilla_orca import ArgillaOrca
+from prefine.ingest.layouts.beavertails import BeaverTails
+from prefine.ingest.layouts.best_and_worst import BestAndWorst
 from prefine.ingest.layouts.columns import Columns
+from prefine.ingest.layouts.community_alignment import CommunityAlignment
+from prefine.ingest.layouts.compared import Compared
+from prefine.ingest.layouts.coval import CoVal
 from prefine.ingest.layouts.distilabel import Distilabel
 from prefine.ingest.layouts.domains import Domains
 from prefine.ingest.layouts.fastchat import FastChat
@@ -25,9 +32,21 @@ from prefine.ingest.layouts.helpsteer2_preference import HelpSteer2Preference
 from prefine.ingest.layouts.helpsteer3 import HelpSteer3
 from prefine.ingest.layouts.hh import Hh
 from prefine.ingest.layouts.llmeval2 import LlmEval2
+from prefine.ingest.layouts.magpie_dpo import MagpieDpo
+from prefine.ingest.layouts.ms_swift import MsSwift
+from prefine.ingest.layouts.multipref import MultiPref
 from prefine.ingest.layouts.nectar import Nectar
+from prefine.ingest.layouts.nemo_rl import NemoRl
+from prefine.ingest.layouts.oasst_messages import OasstMessages
+from prefine.ingest.layouts.oasst_tree import OasstTree
 from prefine.ingest.layouts.on_policy import OnPolicy
+from prefine.ingest.layouts.openai_dpo import OpenAiDpo
+from prefine.ingest.layouts.paired import Paired
 from prefine.ingest.layouts.pandalm import PandaLm
+from prefine.ingest.layouts.pku_saferlhf import PkuSafeRlhf
+from prefine.ingest.layouts.ppe_correctness import PpeCorrectness
+from prefine.ingest.layouts.preference_collection import PreferenceCollection
+from prefine.ingest.layouts.prism import Prism
 from prefine.ingest.layouts.reward_bench_2 import RewardBench2
 from prefine.ingest.layouts.rm_bench import RmBench
 from prefine.ingest.layouts.rmb_bon import RmbBon
@@ -35,10 +54,16 @@ from prefine.ingest.layouts.rmb_pairwise import RmbPairwise
 from prefine.ingest.layouts.scored_text import ScoredText
 from prefine.ingest.layouts.sharegpt import ShareGpt
 from prefine.ingest.layouts.sharegpt_unpaired import ShareGptUnpaired
+from prefine.ingest.layouts.shp import Shp
+from prefine.ingest.layouts.stack_preferences import StackPreferences
+from prefine.ingest.layouts.summarize_axis import SummarizeAxis
+from prefine.ingest.layouts.summarize_comparisons import SummarizeComparisons
 from prefine.ingest.layouts.trl_explicit import TrlExplicit
 from prefine.ingest.layouts.trl_implicit import TrlImplicit
 from prefine.ingest.layouts.trl_unpaired import TrlUnpaired
 from prefine.ingest.layouts.ultrafeedback import UltraFeedback
+from prefine.ingest.layouts.webdev_arena import WebDevArena
+from prefine.ingest.layouts.webgpt import WebGpt
 from prefine.ingest.source import Source
 from prefine.settings.json import is_object
 from prefine.settings.registry import registered
@@ -71,6 +96,31 @@ _BUILT_IN: tuple[type[Layout], ...] = (
     FineGrained,
     LlmEval2,
     Domains,
+    ArgillaOrca,
+    Arena100k,
+    BeaverTails,
+    BestAndWorst,
+    CommunityAlignment,
+    Compared,
+    CoVal,
+    MagpieDpo,
+    MsSwift,
+    MultiPref,
+    NemoRl,
+    OasstMessages,
+    OasstTree,
+    OpenAiDpo,
+    Paired,
+    PkuSafeRlhf,
+    PpeCorrectness,
+    PreferenceCollection,
+    Prism,
+    Shp,
+    StackPreferences,
+    SummarizeAxis,
+    SummarizeComparisons,
+    WebDevArena,
+    WebGpt,
     FastChat,
     Columns,
 )

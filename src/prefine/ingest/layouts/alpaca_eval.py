@@ -1,4 +1,4 @@
-"""AlpacaEval annotations: two outputs and a preference that may be a probability."""
+"""AlpacaEval annotations and AlpacaFarm preferences: two outputs and which one is better."""
 
 from typing import ClassVar, Literal
 
@@ -14,10 +14,10 @@ _FIRST, _TIE, _SECOND = 1, 1.5, 2
 
 
 class AlpacaEval(Layout):
-    """``output_1``, ``output_2``, ``preference`` and ``annotator``."""
+    """``output_1``, ``output_2`` and ``preference``, with or without ``annotator``."""
 
-    keys: ClassVar = ("instruction", "output_1", "output_2", "preference", "annotator")
-    because: ClassVar = "`output_1`, `output_2`, `preference` and `annotator`"
+    keys: ClassVar = ("instruction", "output_1", "output_2", "preference")
+    because: ClassVar = "`output_1`, `output_2` and `preference`"
 
     format: Literal["alpaca_eval"] = "alpaca_eval"
 

@@ -9,26 +9,34 @@ from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.values import required, text
 from prefine.settings.json import Json
 
+_SAMPLES = {"all_rm_scores", "rewards_armorm"}
+
 
 class H4(Layout):
-    """A text ``prompt`` that ``chosen`` and ``rejected`` repeat as their first turns."""
+    """A text ``prompt`` (``instruction``) that ``chosen`` and ``rejected`` begin with."""
 
     format: Literal["h4"] = "h4"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise a text prompt beside whole message lists."""
-        if not {"prompt", "chosen", "rejected"} <= row.keys() or "all_rm_scores" in row:
+        if not {"chosen", "rejected"} <= row.keys() or row.keys() & _SAMPLES:
             return None
-        if isinstance(row["prompt"], str) and is_conversation(row["chosen"]):
-            return "`prompt` is a text and `chosen` is a whole conversation"
+        key = _prompt_key(row)
+        if isinstance(row.get(key), str) and is_conversation(row["chosen"]):
+            return f"`{key}` is a text and `chosen` is a whole conversation"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read whole conversations; the text prompt must be one of their common turns."""
         sides = [messages(required(row, side), side) for side in SIDES]
         record = conversation_pair(row, *sides)
-        prompt = text(required(row, "prompt"), "prompt").strip()
+        key = _prompt_key(row)
+        prompt = text(required(row, key), key).strip()
         if all(turn["content"].strip() != prompt for turn in record.prompt):
-            raise RowError(Reason.PROMPT_DIFFERS, "`prompt` is no turn of `chosen`")
+            raise RowError(Reason.PROMPT_DIFFERS, f"`{key}` is no turn of `chosen`")
         return record
+
+
+def _prompt_key(row: Json) -> str:
+    return "instruction" if "prompt" not in row and "instruction" in row else "prompt"

@@ -1,13 +1,17 @@
 """Conversations with a thumb up or down, as LLaMA-Factory uses them for KTO."""
 
+from itertools import product
 from typing import Literal
 
 from prefine.ingest.labels import thumb_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import messages
 from prefine.ingest.record import Candidate, Record
-from prefine.ingest.values import required
+from prefine.ingest.values import required, truth
 from prefine.settings.json import Json, is_array
+
+_TURNS = ("messages", "conversations")
+_THUMBS = ("label", "kto_tag")
 
 
 class ShareGptUnpaired(Layout):
@@ -18,11 +22,16 @@ class ShareGptUnpaired(Layout):
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise a whole conversation with a truth value."""
-        if is_array(row.get("messages")) and isinstance(row.get("label"), bool):
-            return "`messages` with a `label` that is true or false"
+        for turns, thumb in product(_TURNS, _THUMBS):
+            raw = row.get(thumb)
+            is_truth = isinstance(raw, bool) or (isinstance(raw, str) and truth(raw) is not None)
+            if is_array(row.get(turns)) and is_truth:
+                return f"`{turns}` with a `{thumb}` that is true or false"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read a conversation whose last turn is judged."""
-        turns = messages(required(row, "messages"), "messages")
-        return Record(turns[:-1], [Candidate(turns[-1:])], [thumb_label(row.get("label"))])
+        column = next((name for name in _TURNS if name in row), _TURNS[0])
+        thumb = next((name for name in _THUMBS if name in row), _THUMBS[0])
+        turns = messages(required(row, column), column)
+        return Record(turns[:-1], [Candidate(turns[-1:])], [thumb_label(row.get(thumb), thumb)])

@@ -2,8 +2,9 @@
 
 from typing import Literal
 
+from prefine.ingest.aliases import read_side, require_one_prompt
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.messages import prompt_of
 from prefine.ingest.pairs import SIDES, pair_record
 from prefine.ingest.record import Record
 from prefine.ingest.values import required
@@ -30,5 +31,6 @@ class TrlExplicit(Layout):
     def parse(self, row: Json, context: Context) -> Record:
         """Read prompt, chosen and rejected as they are."""
         prompt = prompt_of(required(row, "prompt"), "prompt")
-        sides = [response_of(row.get(side), side) for side in SIDES]
+        require_one_prompt(row, "prompt", prompt)
+        sides = [read_side(row, side) for side in SIDES]
         return pair_record(row, prompt, *sides)

@@ -21,6 +21,10 @@ _PROMPTS = frozenset(
 """Columns that may hold a prompt: beside one, texts are not taken to contain theirs."""
 
 
+_STEMS = ("", "_messages", "_conversations")
+"""What may follow ``chosen`` and ``rejected`` in the names of columns of whole conversations."""
+
+
 class TrlImplicit(Layout):
     """``chosen`` and ``rejected`` that contain the prompt, as texts or as messages."""
 
@@ -31,7 +35,7 @@ class TrlImplicit(Layout):
         """Recognise whole conversations, or texts, where no column could hold a prompt."""
         if row.keys() & {"prompt", "conversations", "instruction"}:
             return None
-        for stem in ("", "_messages"):
+        for stem in _STEMS:
             if is_conversation(row.get(f"chosen{stem}")):
                 return f"`chosen{stem}` is a whole conversation and there is no prompt"
         sides = [row.get(side) for side in SIDES]
@@ -42,7 +46,7 @@ class TrlImplicit(Layout):
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read both sides; their common beginning is the prompt."""
-        stem = "_messages" if "chosen_messages" in row else ""
+        stem = next((stem for stem in _STEMS[1:] if f"chosen{stem}" in row), "")
         sides = [required(row, f"{side}{stem}") for side in SIDES]
         if all(isinstance(side, str) for side in sides):
             return _text_pair(row, *(str(side) for side in sides))

@@ -1,27 +1,42 @@
 """TRL's unpaired preference layout: single completions with a thumb up or down."""
 
-from typing import ClassVar, Literal
+from typing import Literal
 
+from prefine.ingest.aliases import PROMPTS, prompt_column, read_prompt
 from prefine.ingest.labels import thumb_label
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.messages import response_of
 from prefine.ingest.pairs import group_of
-from prefine.ingest.record import Candidate, Record
-from prefine.ingest.values import optional, required
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.values import optional
 from prefine.settings.json import Json
+
+_NAMES = (("completion", "label"), ("output", "kto_tag"), ("response", "kto_tag"))
+"""Columns with a response and its thumb: TRL's, and LLaMA-Factory's of the Alpaca format."""
 
 
 class TrlUnpaired(Layout):
     """``prompt``, ``completion`` and a ``label`` that is true or false."""
 
-    keys: ClassVar = ("prompt", "completion", "label")
-    because: ClassVar = "`prompt`, `completion` and `label` stand for one response a row"
-
     format: Literal["trl_unpaired"] = "trl_unpaired"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise one response with a thumb, beside a prompt of any known name."""
+        response = next((names for names in _NAMES if set(names) <= row.keys()), None)
+        if response is None or not row.keys() & set(PROMPTS):
+            return None
+        return f"`{response[0]}` and `{response[1]}` stand for one response a row"
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read one response with its thumb."""
-        prompt = prompt_of(required(row, "prompt"), "prompt")
-        turns = response_of(row.get("completion"), "completion")
+        column = prompt_column(row)
+        if column is None:
+            raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
+        prompt = read_prompt(row, column)
+        response, thumb = next((n for n in _NAMES if set(n) <= row.keys()), _NAMES[0])
+        turns = response_of(row.get(response), response)
         candidate = Candidate(turns, optional(row, "model"))
-        return Record(prompt, [candidate], [thumb_label(row.get("label"))], group=group_of(row))
+        return Record(
+            prompt, [candidate], [thumb_label(row.get(thumb), thumb)], group=group_of(row)
+        )

@@ -1,0 +1,133 @@
+"""The names that published sets give to the prompt and to the two sides of a pair."""
+
+import re
+
+from prefine.ingest.messages import is_conversation, prompt_of, response_of
+from prefine.ingest.record import Reason, RowError
+from prefine.ingest.values import required
+from prefine.schema import Message
+from prefine.settings.json import Json, is_array, is_object
+
+_TEXTS = ("instruction", "question", "query", "problem", "user_prompt", "prompt_text", "user_input")
+PROMPTS = (
+    *("prompt", *_TEXTS),
+    *("conversation", "trajectory", "dialogue", "dialog", "messages", "input"),
+)
+"""Columns with a prompt, the first that a row has counts: a text, or a list of messages."""
+
+SIDE_COLUMNS = (
+    *(("chosen", "rejected"), ("chosen", "reject"), ("accepted", "rejected")),
+    *(("preferred", "rejected"), ("preferred", "dispreferred")),
+    *(("preferred", "non_preferred"),),
+    *(("chosen_response", "rejected_response"), ("response_chosen", "response_rejected")),
+    *(("chosen_answer", "rejected_answer"), ("answer_chosen", "answer_rejected")),
+    *(("chosen_completion", "rejected_completion"), ("chosen_output", "rejected_output")),
+    *(("preferred_response", "dispreferred_response"), ("preferred_response", "rejected_response")),
+    *(("response", "rejected_response"), ("response_j", "response_k")),
+    *(("better_response", "worse_response"), ("winning_response", "losing_response")),
+    *(("good_response", "bad_response"), ("better", "worse"), ("good", "bad"), ("win", "lose")),
+)
+"""Columns with the preferred and the other response of a labelled pair."""
+
+COUPLES = (
+    *(("response_a", "response_b"), ("response_A", "response_B"), ("answer_a", "answer_b")),
+    *(("completion_a", "completion_b"), ("output_a", "output_b")),
+    *(("response_1", "response_2"), ("answer_1", "answer_2"), ("output_1", "output_2")),
+    *(("response1", "response2"), ("answer1", "answer2"), ("completion_1", "completion_2")),
+)
+"""Columns with two responses that a further column compares."""
+
+_LISTS = (
+    *("responses", "completions", "candidates", "answers", "generations", "outputs", "options"),
+    *("choices", "response_0", "response_1", "response_a", "answer_a", "output_1", "answer_1"),
+)
+"""Columns with responses that a short text beside them may point at."""
+_POINTER = re.compile(
+    r"\s*((response|answer|output|completion|candidate|option|model)[ _-]?)?(\d+(\.0)?|[A-Za-z])\s*"
+)
+
+
+def prompt_column(row: Json) -> str | None:
+    """Return the column that holds the prompt, by the known names; null where there is none."""
+    first = next((name for name in PROMPTS if row.get(name) is not None), None)
+    return first if _is_prompt(row.get(first or "")) else None
+
+
+def _is_prompt(value: object) -> bool:
+    return (isinstance(value, str) and bool(value.strip())) or _is_messages(value)
+
+
+def _is_messages(value: object) -> bool:
+    return is_array(value) and bool(value) and is_object(value[0])
+
+
+def read_prompt(row: Json, column: str) -> list[Message]:
+    """Read a prompt column: a text, or a list of messages.
+
+    Raises:
+        RowError: It is no prompt, it ends on a response, or another column holds another prompt.
+    """
+    turns = prompt_of(required(row, column), column)
+    require_one_prompt(row, column, turns)
+    if column != "prompt" and turns[-1]["role"] == "assistant":
+        raise RowError(Reason.WRONG_TYPE, f"`{column}` ends on a response and not on a question")
+    return turns
+
+
+def require_one_prompt(row: Json, column: str, turns: list[Message]) -> None:
+    """Refuse a row that has another text beside its prompt which may be the prompt.
+
+    Raises:
+        RowError: A column with a known name holds a text that is no part of the prompt.
+    """
+    whole = "\n\n".join(turn["content"] for turn in turns)
+    for name in _TEXTS:
+        value = row.get(name)
+        if name != column and isinstance(value, str) and value.strip() not in whole:
+            detail = f"`{column}` and `{name}` may both be the prompt, and they differ"
+            raise RowError(
+                Reason.PROMPT_PART_UNREAD,
+                f"{detail}; say which in a map (`format: columns`)",
+            )
+
+
+def side_columns(row: Json) -> list[tuple[str, str]]:
+    """Return every couple of known names under which a row holds two responses."""
+    return [sides for sides in SIDE_COLUMNS if all(_is_response(row.get(name)) for name in sides)]
+
+
+def couple_columns(row: Json) -> list[tuple[str, str]]:
+    """Return every couple of known names under which a row holds responses to be compared."""
+    return [names for names in COUPLES if all(_is_response(row.get(name)) for name in names)]
+
+
+def _is_response(value: object) -> bool:
+    return isinstance(value, str) or is_object(value) or _is_messages(value)
+
+
+def are_conversations(row: Json, sides: tuple[str, str]) -> bool:
+    """Tell whether both sides are conversations that begin with a prompt."""
+    values = [row.get(name) for name in sides]
+    return all(is_conversation(value) and not _is_reply(value) for value in values)
+
+
+def _is_reply(value: object) -> bool:
+    """Tell whether a list of messages begins with the assistant's."""
+    first: object = value[0] if is_array(value) and value else None
+    role = first.get("role", first.get("from")) if is_object(first) else None
+    return role in {"assistant", "gpt", "model", "bot"}
+
+
+def read_side(row: Json, column: str) -> list[Message]:
+    """Read one side of a pair.
+
+    Raises:
+        RowError: It is no response, or points at one of the responses in other columns.
+    """
+    value = row.get(column)
+    if isinstance(value, str) and _POINTER.fullmatch(value):
+        beside = next((name for name in _LISTS if row.get(name)), None)
+        if beside is not None:
+            detail = f"`{column}` is {value[:40]!r} and seems to point at one of `{beside}`"
+            raise RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; use a map (`format: columns`)")
+    return response_of(value, column)

@@ -1,0 +1,66 @@
+"""Two responses and a column that names the winner, or counts them from 1."""
+
+from typing import Literal
+
+from prefine.ingest.aliases import couple_columns, prompt_column, read_prompt
+from prefine.ingest.labels import CHOICES, named_winner, pair_label, winner_of
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import response_of
+from prefine.ingest.pairs import group_of
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import optional, required
+from prefine.settings.json import Json
+
+_COUNTED = ("output_1", "output_2")
+"""Responses whose ``label`` is 1 or 2 in OffsetBias and LLMBar."""
+_MODELS = (("model_a", "model_b"), ("model_1", "model_2"))
+
+
+class Compared(Layout):
+    """Two responses with ``winner`` by name; ``output_1`` and ``output_2`` with ``label``."""
+
+    format: Literal["compared"] = "compared"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise a prompt beside two responses and what compares them."""
+        prompt, couples = prompt_column(row), couple_columns(row)
+        if prompt is None or len(couples) != 1 or "preference" in row:
+            return None
+        [names] = couples
+        column = _column(row, names)
+        return f"`{column}` compares `{names[0]}` and `{names[1]}`" if column else None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read both responses and which one is better."""
+        prompt, couples = prompt_column(row), couple_columns(row)
+        if prompt is None:
+            raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
+        if len(couples) != 1:
+            raise RowError(Reason.RESPONSE_MISSING, f"{len(couples)} couples of known columns")
+        models = next((m for m in _MODELS if m[0] in row), (None, None))
+        candidates = [
+            Candidate(response_of(row[name], name), optional(row, model) if model else None)
+            for name, model in zip(couples[0], models, strict=True)
+        ]
+        return Record(
+            read_prompt(row, prompt),
+            candidates,
+            [_label(row, couples[0])],
+            group=group_of(row),
+            language=optional(row, "language"),
+        )
+
+
+def _column(row: Json, names: tuple[str, str]) -> str | None:
+    if isinstance(row.get("winner"), str):
+        return "winner"
+    return "label" if names == _COUNTED and "label" in row else None
+
+
+def _label(row: Json, names: tuple[str, str]) -> Label:
+    column = "label" if names == _COUNTED and "winner" not in row else "winner"
+    value = required(row, column)
+    if column == "winner":
+        return pair_label(named_winner(value, "winner"), label=str(value))
+    return pair_label(winner_of(value, CHOICES, "label"), label=str(value))

@@ -1,0 +1,26 @@
+"""Magpie's DPO sets: all samples of a policy beside the rewards of ArmoRM."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of
+from prefine.ingest.pairs import sampled_record
+from prefine.ingest.record import Record
+from prefine.ingest.values import nonempty_list, required
+from prefine.settings.json import Json, is_object
+
+
+class MagpieDpo(Layout):
+    """``instruction``, ``responses`` and ``rewards_armorm``, often with the pair made of them."""
+
+    keys: ClassVar = ("instruction", "responses", "rewards_armorm")
+    because: ClassVar = "`instruction`, `responses` and `rewards_armorm`"
+
+    format: Literal["magpie_dpo"] = "magpie_dpo"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read all samples with their rewards, and the published pair where it is given."""
+        rewards = nonempty_list(row, "rewards_armorm")
+        scores = [item.get("score") if is_object(item) else item for item in rewards]
+        prompt = prompt_of(required(row, "instruction"), "instruction")
+        return sampled_record(row, prompt, nonempty_list(row, "responses"), scores)

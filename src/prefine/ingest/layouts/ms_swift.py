@@ -1,0 +1,37 @@
+"""ms-swift's preference data: a conversation, and what is rejected in place of its end."""
+
+from typing import Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import messages, response_of
+from prefine.ingest.pairs import conversation_pair, pair_record
+from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.values import required
+from prefine.settings.json import Json, is_array
+
+
+class MsSwift(Layout):
+    """``messages`` with ``rejected_response`` or with ``rejected_messages``."""
+
+    format: Literal["ms_swift"] = "ms_swift"
+
+    @classmethod
+    def detect(cls, row: Json) -> str | None:
+        """Recognise a conversation beside what is rejected."""
+        if not is_array(row.get("messages")):
+            return None
+        for key in ("rejected_response", "rejected_messages"):
+            if row.get(key) is not None:
+                return f"`messages` with `{key}`"
+        return None
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read the conversation's last response as the chosen one."""
+        turns = messages(required(row, "messages"), "messages")
+        if row.get("rejected_messages") is not None:
+            rejected = messages(row["rejected_messages"], "rejected_messages")
+            return conversation_pair(row, turns, rejected)
+        if turns[-1]["role"] != "assistant":
+            raise RowError(Reason.RESPONSE_MISSING, "`messages` does not end on a response")
+        rejected = response_of(row.get("rejected_response"), "rejected_response")
+        return pair_record(row, turns[:-1], turns[-1:], rejected)

@@ -1,0 +1,85 @@
+"""OpenAssistant's flat messages: one message a row, joined by the id of its parent."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.trees import is_reply, ranked_record
+from prefine.ingest.values import required
+from prefine.settings import FileSet
+from prefine.settings.json import Json
+
+_KEPT = (
+    *("message_id", "parent_id", "role", "text", "rank", "lang", "deleted", "model_name"),
+    *("user_id", "review_result", "synthetic"),
+)
+_CHILDREN = "children of"
+
+
+class OasstMessages(Layout):
+    """``message_id``, ``parent_id``, ``text``, ``role`` and ``rank``."""
+
+    keys: ClassVar = ("message_id", "parent_id", "text", "role", "rank")
+    because: ClassVar = "`message_id` and `parent_id`: one message of a tree a row"
+
+    format: Literal["oasst_messages"] = "oasst_messages"
+
+    def lookups(self) -> Mapping[str, FileSet]:
+        """Return the source's own files: a row is read with its parents and its replies."""
+        return {"messages": self.file_sets()[0]}
+
+    def file_sets(self) -> tuple[FileSet, ...]:
+        """Return the files of the source, which are the lookup table too."""
+        return (FileSet(self.key, self.files, self.path_fields, self.sha256),)
+
+    @classmethod
+    def index(
+        cls, table: str, rows: Sequence[tuple[Json, Mapping[str, str]]]
+    ) -> Mapping[Any, Json]:
+        """Index messages by their id, and the replies to each by the id of their parent."""
+        del table
+        index: dict[Any, Json] = {}
+        for row, _ in rows:
+            slim = {key: row[key] for key in _KEPT if row.get(key) is not None}
+            index[str(row.get("message_id"))] = slim
+            replies = index.setdefault((_CHILDREN, str(row.get("parent_id"))), {"replies": []})
+            replies["replies"].append(slim)
+        return index
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read a prompt with its ranked replies."""
+        records = list(self.records(row, context))
+        if not records:
+            raise RowError(Reason.LABEL_MISSING, "a reply is read with its prompt")
+        return records[0]
+
+    def records(self, row: Json, context: Context) -> Iterable[Record]:
+        """Read a prompt with its ranked replies; a ranked reply is read with its prompt."""
+        messages = context.tables.get("messages", {})
+        path = _path(row, messages)
+        is_prompt = row.get("role") == "prompter"
+        own = path if is_prompt else path[:-1]
+        record = _record(own, messages) if own else None
+        if record is None or (not is_prompt and not is_reply(row)):
+            raise RowError(Reason.LABEL_MISSING, "the prompt has fewer than two ranked replies")
+        return (record,) if is_prompt else ()
+
+
+def _record(path: list[Json], messages: Mapping[Any, Json]) -> Record | None:
+    if any(message.get("deleted") for message in path):
+        return None
+    key = (_CHILDREN, str(path[-1].get("message_id")))
+    return ranked_record(path, messages.get(key, {}).get("replies", []))
+
+
+def _path(row: Json, messages: Mapping[Any, Json]) -> list[Json]:
+    """Return the messages from the root to a row."""
+    path, seen = [row], {required(row, "message_id")}
+    while (parent := path[-1].get("parent_id")) is not None:
+        message = messages.get(str(parent))
+        if message is None or parent in seen:
+            raise RowError(Reason.LOOKUP_MISSING, f"no message {parent!s:.80} above this one")
+        path.append(message)
+        seen.add(parent)
+    return path[::-1]

@@ -1,0 +1,50 @@
+"""PKU-SafeRLHF: two responses, which one is better, and which one is safer."""
+
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import pair_label, winner_of
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.messages import prompt_of, response_of
+from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.values import optional, required
+from prefine.schema import Winner
+from prefine.settings.json import Json
+
+_WINNERS = {0: Winner.A, 1: Winner.B}
+_ASPECTS = {"better": "better_response_id", "safer": "safer_response_id"}
+_FACTS = ("is_response_{}_safe", "response_{}_severity_level", "response_{}_harm_category")
+
+
+class PkuSafeRlhf(Layout):
+    """``response_0`` and ``response_1`` with ``better_response_id`` and ``safer_response_id``."""
+
+    keys: ClassVar = ("prompt", "response_0", "response_1", "better_response_id")
+    because: ClassVar = "`response_0`, `response_1` and `better_response_id`"
+
+    format: Literal["pku_saferlhf"] = "pku_saferlhf"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read both labels, which may disagree: the aspects are ``better`` and ``safer``."""
+        candidates = [
+            Candidate(
+                response_of(row.get(f"response_{i}"), f"response_{i}"),
+                optional(row, f"response_{i}_source"),
+                _facts(row, i),
+            )
+            for i in (0, 1)
+        ]
+        labels = [
+            pair_label(winner_of(row[key], _WINNERS, key), label=str(row[key]), aspect=aspect)
+            for aspect, key in _ASPECTS.items()
+            if row.get(key) is not None
+        ]
+        if not labels:
+            raise RowError(Reason.LABEL_MISSING, "neither response is called better or safer")
+        prompt = prompt_of(required(row, "prompt"), "prompt")
+        return Record(prompt, candidates, labels, group=optional(row, "prompt_source"))
+
+
+def _facts(row: Json, side: int) -> Json:
+    """Return what the row says of the safety of one response."""
+    columns = {name.replace("_{}", ""): name.format(side) for name in _FACTS}
+    return {name: row[column] for name, column in columns.items() if column in row}

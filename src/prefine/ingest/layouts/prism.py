@@ -1,0 +1,68 @@
+"""PRISM's conversations: each turn has responses of several models, rated from 1 to 100."""
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Literal
+
+from prefine.ingest.labels import rating_label
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.pairs import listed_candidate
+from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
+from prefine.ingest.values import item_object, nonempty_list, number, optional, text, truth
+from prefine.schema import Message
+from prefine.settings.json import Json
+
+
+class Prism(Layout):
+    """``conversation_history`` with ``user`` and ``model`` entries by ``turn``."""
+
+    reads_beside: ClassVar = ("conversation_history",)
+    keys: ClassVar = ("conversation_id", "user_id", "conversation_type", "conversation_history")
+    because: ClassVar = "`conversation_history` with rated responses by turn"
+
+    format: Literal["prism"] = "prism"
+
+    def parse(self, row: Json, context: Context) -> Record:
+        """Read the first turn of a conversation."""
+        return next(iter(self.records(row, context)))
+
+    def records(self, row: Json, context: Context) -> Iterable[Record]:
+        """Read each turn as a prompt of its own, which begins with the chosen responses before."""
+        entries = [
+            item_object(item, "conversation_history")
+            for item in nonempty_list(row, "conversation_history")
+        ]
+        found = list(_turns(row, entries))
+        if not found:
+            raise RowError(Reason.LABEL_MISSING, "no turn has a response")
+        return found
+
+
+def _turns(row: Json, entries: list[Json]) -> Iterator[Record]:
+    before: list[Message] = []
+    numbers = [number(entry.get("turn"), "turn") for entry in entries]
+    for turn in sorted({n for n in numbers if n is not None}):
+        here = [entry for entry, n in zip(entries, numbers, strict=True) if n == turn]
+        asked = [entry for entry in here if entry.get("role") == "user"]
+        answers = [entry for entry in here if entry.get("role") != "user"]
+        if len(asked) != 1:
+            raise RowError(Reason.WRONG_TYPE, f"turn {turn:g} has {len(asked)} user messages")
+        content = text(asked[0].get("content"), "conversation_history.content")
+        prompt = [*before, Message(role="user", content=content)]
+        if answers:
+            yield _record(row, prompt, answers)
+        chosen = [entry for entry in answers if truth(entry.get("if_chosen"))]
+        if len(chosen) != 1 or not isinstance(chosen[0].get("content"), str):
+            return  # the context of what follows is not known
+        before = [*prompt, Message(role="assistant", content=chosen[0]["content"])]
+
+
+def _record(row: Json, prompt: list[Message], answers: list[Json]) -> Record:
+    candidates: list[Candidate] = []
+    labels: list[Label] = []
+    for index, answer in enumerate(answers):
+        what = "conversation_history.content"
+        model = optional(answer, "model_name")
+        candidates.append(listed_candidate(answer.get("content"), what, model))
+        score = answer.get("score")
+        labels.append(rating_label(index, score, "overall", optional(row, "user_id")))
+    return Record(prompt, candidates, labels, group=optional(row, "conversation_type"))

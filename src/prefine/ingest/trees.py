@@ -1,0 +1,55 @@
+"""What OpenAssistant's trees and flat messages share: prompts with ranked replies."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefine.ingest.labels import rank_label
+from prefine.ingest.record import Candidate, Record
+from prefine.ingest.values import optional, text
+from prefine.schema import Message
+from prefine.settings.json import Json
+
+_ROLES = {"prompter": "user", "assistant": "assistant"}
+_RANKED = 2
+"""How many ranked replies make a record."""
+
+
+def is_reply(message: Json) -> bool:
+    """Tell whether a message is a response that was not deleted."""
+    return message.get("role") == "assistant" and not message.get("deleted")
+
+
+def turn_of(message: Json) -> Message:
+    """Return a message as a turn."""
+    role = str(message.get("role"))
+    return Message(role=_ROLES.get(role, role), content=text(message.get("text"), "text"))
+
+
+def ranked_record(path: Sequence[Json], replies: Sequence[Json]) -> Record | None:
+    """Build the record of a prompt with its replies; null where fewer than two are ranked.
+
+    Args:
+        path: The messages from the root to the prompt.
+        replies: What follows the prompt; ranks count from 0, the best.
+    """
+    responses = [reply for reply in replies if is_reply(reply)]
+    if sum(reply.get("rank") is not None for reply in responses) < _RANKED:
+        return None
+    last = path[-1]
+    return Record(
+        [turn_of(message) for message in path],
+        [_candidate(reply) for reply in responses],
+        [rank_label(index, reply.get("rank"), 0) for index, reply in enumerate(responses)],
+        language=optional(last, "lang"),
+        meta=_facts(last),
+    )
+
+
+def _candidate(reply: Json) -> Candidate:
+    turns = [] if reply.get("text") is None else [turn_of(reply)]
+    return Candidate(turns, optional(reply, "model_name"), _facts(reply))
+
+
+def _facts(message: Json) -> dict[str, Any]:
+    names = ("message_id", "user_id", "review_result", "synthetic")
+    return {name: message[name] for name in names if message.get(name) is not None}

@@ -1,0 +1,455 @@
+"""The table of published layouts: each is read right, by itself or with the map of the docs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prefine.errors import DataError
+from prefine.ingest.detect import detect, first_record, fitting
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.layouts import layout_named
+from prefine.ingest.parse import parse_row
+from prefine.ingest.record import Label, Reason, Record, RowError
+from prefine.ingest.rows import RawRow
+from prefine.schema import Kind, Message, Winner
+from tests.conftest import PROJECT
+from tests.made import assistant, read_row, table, user
+from tests.published import CA, CHOSEN, MT_BENCH, PUBLISHED, REJECTED, Published, Read, arena
+
+PAGE = (PROJECT / "docs" / "layouts.md").read_text(encoding="utf-8")
+NAMES = [entry.name for entry in PUBLISHED]
+_SIGNS = {Winner.TIE: "=", Winner.BOTH_BAD: "!", Winner.INVALID: "?"}
+
+
+def documented_map(name: str) -> dict[str, Any]:
+    """Return the map that the page shows under the name of a set."""
+    found = re.search(rf"^### {re.escape(name)}\n.*?```yaml\n(.*?)```", PAGE, re.MULTILINE | re.S)
+    assert found, f"docs/layouts.md shows no map for {name}"
+    [source] = yaml.safe_load(found[1])
+    assert source["format"] == "columns"
+    return source["columns"]
+
+
+def written(label: Label) -> str:
+    """Write a label as ``tests.published`` does."""
+    if label.kind is Kind.PAIR:
+        first, second = (label.b, label.a) if label.winner is Winner.B else (label.a, label.b)
+        text = f"{first}{_SIGNS.get(label.winner or Winner.INVALID, '>')}{second}"
+    elif label.kind is Kind.RATING:
+        text = f"{label.a}:{label.rating if label.rating is None else f'{label.rating:g}'}"
+    else:
+        text = f"{label.a}#{label.rank if label.rank is None else f'{label.rank:g}'}"
+    strength = "" if label.strength is None else f"*{label.strength:g}"
+    aspect = "" if label.aspect is None else f"/{label.aspect}"
+    return f"{text}{strength}{aspect}" + ("" if label.annotator is None else f"@{label.annotator}")
+
+
+def turns(messages: list[Message]) -> list[str]:
+    return [f"{turn['role']}: {turn['content']}" for turn in messages]
+
+
+def as_read(record: Record) -> Read:
+    responses = [
+        candidate.messages[0]["content"]
+        if [turn["role"] for turn in candidate.messages] == ["assistant"]
+        else turns(candidate.messages)
+        for candidate in record.candidates
+    ]
+    return Read(turns(record.prompt), responses, [written(label) for label in record.labels])
+
+
+def read(entry: Published) -> list[Record]:
+    """Read the rows of a form as one file."""
+    options = {"columns": documented_map(entry.name)} if entry.format == "columns" else {}
+    layout: Layout = layout_named(entry.format)(name="made", files=("made.jsonl",), **options)
+    rows = [(row, dict[str, str]()) for row in entry.rows]
+    context = Context(tables={name: layout.index(name, rows) for name in layout.lookups()})
+    records: list[Record] = []
+    for number, row in enumerate(entry.rows):
+        found = parse_row(RawRow(number + 1, row, None, b""), layout, context)
+        if isinstance(found, RowError):
+            assert found.reason is Reason.LABEL_MISSING, found
+            continue
+        records += found
+    return records
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
+def test_a_published_row_is_read_right(entry: Published) -> None:
+    records = read(entry)
+
+    assert [as_read(record) for record in records] == entry.expected
+    if entry.mismatch:
+        assert all(record.context_mismatch for record in records)
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
+def test_a_published_row_is_recognised_or_needs_the_map(entry: Published) -> None:
+    expected = [] if entry.format == "columns" else [entry.format]
+
+    for row in entry.rows:
+        assert [found.format for found in fitting(row)] == expected
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
+def test_the_page_says_how_each_set_is_read(entry: Published) -> None:
+    how = "map" if entry.format == "columns" else re.escape(f"`{entry.format}`")
+
+    assert re.search(rf"^\| {re.escape(entry.name)} \|[^|]*\| {how}[ ,|]", PAGE, re.MULTILINE)
+
+
+def test_the_page_lists_nothing_that_is_not_tested() -> None:
+    listed = re.findall(r"^\| ([^|]+?) \| [^|]* \| (?:map|`\w+`)", PAGE, re.MULTILINE)
+
+    assert listed == NAMES
+    assert len(NAMES) == len(set(NAMES)) >= 65
+
+
+BESIDE = {"prompt": "Pick.", "responses": ["Oak", "Stone"]}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {**BESIDE, "chosen": 0, "rejected": 1},
+        {"prompt": "Pick.", "chosen": 4.5, "rejected": 1.0},
+        {"prompt": "Pick.", "chosen_id": "r1", "rejected_id": "r2"},
+        {"question": "Pick.", "chosen": 0, "rejected": 1, "answers": ["Oak", "Stone"]},
+        {"question": "Pick.", "answer_a": "Oak", "answer_b": "Stone"},
+        {"prompt": "Pick.", "response_a": "Oak", "response_b": "Stone"},
+        {"prompt": "Pick.", "response_1": "Oak", "response_2": "Stone", "winner": 1},
+        {"query": "tree", "positive": "An oak.", "negative": "A stone."},
+        {"question": "Pick.", "chosen": "Oak", "accepted": "Elm", "rejected": "Stone"},
+        {"text": "Pick.", "chosen": "Oak", "rejected": "Stone"},
+        {"messages": CHOSEN, "label": 3},
+        {"messages": CHOSEN, "label": 1},
+        {"conversation_a": "Oak", "conversation_b": "Stone", "winner": "model_a"},
+        {"instruction": "Pick.", "output": ["Oak", "Elm", "Stone"]},
+        {"question": "Pick.", "answers": ["Oak", "Stone"]},
+    ],
+    ids=",".join,
+)
+def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="no known layout has these keys"):
+        detect([row], "made.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("row", "detail"),
+    [
+        ({**BESIDE, "chosen": "0", "rejected": "1"}, "`chosen` is '0'"),
+        (
+            {**BESIDE, "chosen": "response_2", "rejected": "response_1"},
+            "point at one of `responses`",
+        ),
+        (
+            {"question": "Pick.", "options": ["Oak", "Stone"], "chosen": "A", "rejected": "B"},
+            "point at one of `options`",
+        ),
+        (
+            {"prompt": "Answer.", "question": "2+2?", "chosen": "4", "rejected": "5"},
+            "`prompt` and `question` may both be the prompt",
+        ),
+        (
+            {"instruction": "Answer.", "question": "2+2?", "chosen": "4", "rejected": "5"},
+            "`instruction` and `question` may both be the prompt",
+        ),
+        (
+            {"messages": CHOSEN, "chosen": assistant("Hi!"), "rejected": assistant("No.")},
+            "`messages` ends on a response",
+        ),
+        (
+            {"prompt": "Pick.", "response_1": "Oak", "response_2": "Stone", "winner": "gpt-4"},
+            "`winner` is gpt-4",
+        ),
+        (arena("gpt-4"), "`winner` is gpt-4"),
+        ({**MT_BENCH, "winner": "model_a", "turn": 3}, "`turn` is 3, but a conversation has 2"),
+        ({**CA, "first_turn_preferred_response": "response_e"}, "`first_turn_preferred_response`"),
+        (
+            {"instruction": "Pick.", "output_1": "Oak", "output_2": "Stone", "label": 3},
+            "`label` is 3, not one of 0, 1, 2",
+        ),
+        (
+            {"instruction": "Pick.", "generations": ["Oak", "Stone"], "ratings": ["9/10", "2/10"]},
+            "`overall` is 9/10, not a number",
+        ),
+        ({"prompt": "Pick.", "completion": "Oak", "label": "4"}, "`label` is 4"),
+    ],
+)
+def test_what_a_row_says_in_no_known_way_is_quarantined_with_the_value(
+    row: dict[str, Any], detail: str
+) -> None:
+    found = read_row(row)
+
+    assert isinstance(found, RowError)
+    assert detail in found.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *((spelt, "0=1") for spelt in ("Tie", " tie ", "TIE")),
+        *(
+            (spelt, "0!1")
+            for spelt in ("TIE (BOTHBAD)", "both bad", "both_bad", "Neither", "bothbad")
+        ),
+        *((spelt, "0>1") for spelt in ("model A", "MODEL_A", "a", "Model-A")),
+        *((spelt, "1>0") for spelt in ("model b", "B", "response_b")),
+    ],
+)
+def test_a_winner_is_known_in_every_spelling(value: str, expected: str) -> None:
+    record = read_row(arena(value))
+
+    assert isinstance(record, Record)
+    assert as_read(record).labels == [expected]
+
+
+@pytest.mark.parametrize(
+    ("value", "rating"),
+    [
+        *((up, 1.0) for up in (True, 1, 1.0, "True", " true ", "1", "1.0", "YES", "desirable")),
+        *((up, 1.0) for up in ("Good", "thumbs_up", "thumbs up")),
+        *((down, 0.0) for down in (False, 0, 0.0, "False", "0", "0.0", "no", "Undesirable")),
+        *((down, 0.0) for down in ("bad", "Thumbs-Down")),
+    ],
+)
+def test_a_thumb_is_known_in_every_spelling(value: object, rating: float) -> None:
+    record = read_row({"prompt": "Say hi.", "completion": "Hi!", "label": value})
+
+    assert isinstance(record, Record)
+    assert [label.rating for label in record.labels] == [rating]
+
+
+@pytest.mark.parametrize("value", [2, -1, "maybe", "", None, [], 0.5])
+def test_what_is_no_thumb_is_refused(value: object) -> None:
+    found = read_row({"prompt": "Say hi.", "completion": "Hi!", "label": value})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.UNKNOWN_LABEL
+
+
+@pytest.mark.parametrize(
+    "generations",
+    ['["Hi!", "No."]', "['Hi!', 'No.']", '["Hi!",\n "No."]'],
+)
+def test_a_list_in_a_cell_of_a_csv_is_a_list(generations: str) -> None:
+    record = read_row({"instruction": "Say hi.", "generations": generations, "ratings": "[5, 1]"})
+
+    assert isinstance(record, Record)
+    assert as_read(record) == Read(
+        ["user: Say hi."], ["Hi!", "No."], ["0:5/overall", "1:1/overall"]
+    )
+
+
+def test_a_list_as_numpy_prints_it_is_not_read_as_one_text() -> None:
+    found = read_row({"instruction": "Say hi.", "generations": "['Hi!' 'No.']", "ratings": "[5]"})
+
+    assert isinstance(found, RowError)
+    assert found.detail == "`generations` is not a list with items"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Say hi.", "all_generated_responses": ["Hi!", None], "all_rm_scores": [2, 1]},
+        {"instruction": "Say hi.", "generations": ["Hi!", None], "ratings": [2, 1]},
+        {
+            "prompt": "\n\nHuman: Say hi.\n\nAssistant:",
+            "answers": [{"answer": "Hi!", "rank": 1}, {"answer": None, "rank": 2}, None],
+        },
+        {"instruction": "Say hi.", "completions": [{"response": "Hi!", "overall_score": 1}, None]},
+        {
+            "context": [user("Say hi.")],
+            "completions": [{"rank": 0, "completion": [assistant("Hi!")]}, None],
+        },
+        {
+            "question": "Say hi.",
+            "answers": [{"text": "Hi!", "pm_score": 1}, {"text": None, "pm_score": 0}],
+        },
+        {
+            "question": "Say hi.",
+            "prediction 1": "Hi!",
+            "prediction 2": "No.",
+            "prediction 3": "Eh.",
+            "prediction 4": None,
+            "preference": [1, 1, 1, 1, 1, 1],
+        },
+        {
+            "prompt": "Say hi.",
+            "chosen": ["Hi!", None],
+            "rejected": ["No.", "Eh."],
+            "num_correct": 2,
+            "total_completions": 4,
+        },
+    ],
+    ids=",".join,
+)
+def test_a_missing_response_of_a_list_costs_that_response(row: dict[str, Any]) -> None:
+    record = read_row(row)
+
+    assert isinstance(record, Record)
+    assert record.candidates[0].messages == [assistant("Hi!")]
+    assert all(candidate.messages for candidate in record.candidates)
+    assert {label.a for label in record.labels} | {label.b or 0 for label in record.labels} == set(
+        range(len(record.candidates))
+    )
+
+
+def test_the_systems_of_missing_completions_are_no_context() -> None:
+    told = {"response": "Hi!", "custom_system_prompt": "Be kind.", "overall_score": 1}
+    row = {"instruction": "Say hi.", "completions": [told, {**told, "response": "No."}, None]}
+
+    record = read_row(row)
+
+    assert isinstance(record, Record)
+    assert not record.context_mismatch
+
+
+def test_a_turn_as_text_and_a_conversation_with_a_system_are_cut_too() -> None:
+    system = {"role": "system", "content": "Be kind."}
+    sides = {f"conversation_{side}": [system, *MT_BENCH[f"conversation_{side}"]] for side in "ab"}
+
+    record = read_row({**MT_BENCH, **sides, "winner": "model_b", "turn": "1"})
+
+    assert isinstance(record, Record)
+    assert as_read(record) == Read(
+        ["system: Be kind.", "user: Say hi."], ["Hi!", "No."], ["1>0@author_1"]
+    )
+
+
+def test_equal_scores_of_webgpt_are_a_tie_and_equal_quotes_one_context() -> None:
+    row = {
+        "question": {"full_text": "Say hi."},
+        "answer_0": "Hi!",
+        "answer_1": "No.",
+        "score_0": 0.0,
+        "score_1": 0.0,
+        "quotes_0": {"extract": ["x"]},
+        "quotes_1": {"extract": ["x"]},
+    }
+
+    record = read_row(row)
+
+    assert isinstance(record, Record)
+    assert as_read(record).labels == ["0=1*0"]
+    assert not record.context_mismatch
+
+
+def test_messages_of_a_tree_are_joined_over_files_and_every_row_is_accounted_for(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
+    lonely = {"message_id": "p9", "parent_id": None, "text": "Alone?", "role": "prompter"}
+    write_lines(entry.rows[:3], "first.jsonl")
+    write_lines([*entry.rows[3:], {**lonely, "rank": None}], "second.jsonl")
+    recipe = "name: made\nsources: [{name: made, files: ['*.jsonl']}]\n"
+
+    pairs = table(recipe, tmp_path, "pairs")
+    responses = table(recipe, tmp_path, "responses")
+    quarantine = table(recipe, tmp_path, "quarantine")
+
+    said = dict(zip(responses["response_id"], responses["messages"].to_list(), strict=True))
+    chosen = [said[name][0]["content"] for name in pairs["chosen_id"]]
+    assert sorted(chosen) == ["Ash.", "Oak."]
+    # of seven messages two are prompts and four their replies; one reply was deleted
+    assert sorted(quarantine["reason"]) == ["label_missing", "label_missing"]
+
+
+def test_a_file_of_single_messages_is_shown_as_it_is(write_lines: Any) -> None:
+    [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
+    path = write_lines(entry.rows)
+
+    found, shown = first_record(str(path))
+
+    assert found.format == "oasst_messages"
+    assert list(shown) == ["row"]
+
+
+def test_attributes_of_annotators_are_kept_by_judgement(write_lines: Any, tmp_path: Path) -> None:
+    other = {**CA, "annotator_id": "u2", "annotator_age": "60+"}
+    write_lines([CA, {**other, "first_turn_preferred_response": "response_c"}])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl], id: conversation_id, "
+        "keep: [annotator_age]}]\n"
+    )
+
+    judgements = table(recipe, tmp_path, "judgements")
+
+    kept = {json.loads(text)["annotator_age"] for text in judgements["kept"]}
+    by_annotator = judgements.select("annotator", "kept").unique()
+    assert kept == {"18-24", "60+"}
+    assert by_annotator.height == 2
+    assert set(judgements["own_id"]) == {"c1"}
+
+
+def test_a_tree_without_a_choice_says_so() -> None:
+    lonely = {"message_id": "p", "text": "Hi?", "role": "prompter", "replies": []}
+
+    found = read_row({"message_tree_id": "p", "prompt": lonely})
+
+    assert isinstance(found, RowError)
+    assert found.detail == "no prompt of the tree has two ranked replies"
+
+
+def test_a_conversation_of_prism_ends_where_no_response_is_chosen() -> None:
+    history = [
+        {"turn": 0, "role": "user", "content": "Hi?"},
+        {"turn": 0, "role": "model", "content": "A", "score": 9, "if_chosen": False},
+        {"turn": 1, "role": "user", "content": "More?"},
+        {"turn": 1, "role": "model", "content": "B", "score": 9, "if_chosen": True},
+    ]
+    row = {
+        "conversation_id": "c",
+        "user_id": "u",
+        "conversation_type": "unguided",
+        "conversation_history": history,
+    }
+    layout = layout_named("prism")(name="made", files=("made.jsonl",))
+
+    found = parse_row(RawRow(1, row, None, b""), layout, Context())
+
+    assert isinstance(found, list)
+    assert [as_read(record).prompt for record in found] == [["user: Hi?"]]
+
+
+def test_both_labels_of_pku_need_an_aspect_and_its_safety_facts_are_kept() -> None:
+    row = {
+        "prompt": "Say hi.",
+        "response_0": "Hi!",
+        "response_1": "No.",
+        "better_response_id": "0",
+        "safer_response_id": "1",
+        "is_response_0_safe": False,
+        "is_response_1_safe": True,
+        "response_0_severity_level": 2,
+    }
+
+    record = read_row(row)
+
+    assert isinstance(record, Record)
+    assert as_read(record).labels == ["0>1/better", "1>0/safer"]
+    assert [candidate.meta for candidate in record.candidates] == [
+        {"is_response_safe": False, "response_severity_level": 2},
+        {"is_response_safe": True},
+    ]
+
+
+def test_sides_of_whole_conversations_with_another_prompt_are_not_cut_twice() -> None:
+    row = {"instruction": "Say hi.", "chosen": CHOSEN, "rejected": REJECTED}
+
+    assert [found.format for found in fitting(row)] == ["h4"]
+
+
+def test_merit_is_what_the_publications_state() -> None:
+    assert dict(layout_named("helpsteer2").merit) == {"helpfulness": 1.0}
+    assert dict(layout_named("ultrafeedback").merit) == {
+        "instruction_following": 1.0,
+        "honesty": 1.0,
+        "truthfulness": 1.0,
+        "helpfulness": 1.0,
+    }
+    assert not layout_named("llmeval2").merit
