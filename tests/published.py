@@ -682,6 +682,31 @@ PUBLISHED = (
         ],
     ),
     Published(
+        "PRISM utterances",
+        "prism_utterances",
+        [
+            {
+                "utterance_id": f"ut{n}",
+                "conversation_id": "c1",
+                "user_id": "u1",
+                "turn": turn,
+                "user_prompt": asked,
+                "model_response": said,
+                "score": score,
+                "if_chosen": chosen,
+                "model_name": "x",
+            }
+            for n, (turn, asked, said, score, chosen) in enumerate(
+                [(0, "Hi?", "A", 90, True), (0, "Hi?", "B", 4, False), (1, "More?", "C", 7, True)]
+            )
+        ],
+        [
+            Read(["user: Hi?"], ["A"], ["0:90/overall@u1"]),
+            Read(["user: Hi?"], ["B"], ["0:4/overall@u1"]),
+            Read(["user: Hi?", "assistant: A", "user: More?"], ["C"], ["0:7/overall@u1"]),
+        ],
+    ),
+    Published(
         "SimPO on-policy sets (llama3-ultrafeedback-armorm)",
         "on_policy",
         [

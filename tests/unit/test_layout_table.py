@@ -144,11 +144,19 @@ def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> 
         ({**BESIDE, "chosen": "0", "rejected": "1"}, "`chosen` is '0'"),
         (
             {**BESIDE, "chosen": "response_2", "rejected": "response_1"},
-            "point at one of `responses`",
+            "point at `responses`",
         ),
         (
             {"question": "Pick.", "options": ["Oak", "Stone"], "chosen": "A", "rejected": "B"},
-            "point at one of `options`",
+            "point at `options`",
+        ),
+        (
+            {"question": "2+2?", "response": "4", "accepted": "True", "rejected": "False"},
+            "`accepted` is 'True' and seems to point at `response`",
+        ),
+        (
+            {"question": "2+2?", "options": "[4, 5]", "good": "0.9", "bad": "0.1"},
+            "`good` is '0.9'",
         ),
         (
             {"prompt": "Answer.", "question": "2+2?", "chosen": "4", "rejected": "5"},
@@ -345,7 +353,7 @@ def test_messages_of_a_tree_are_joined_over_files_and_every_row_is_accounted_for
     [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
     lonely = {"message_id": "p9", "parent_id": None, "text": "Alone?", "role": "prompter"}
     write_lines(entry.rows[:3], "first.jsonl")
-    write_lines([*entry.rows[3:], {**lonely, "rank": None}], "second.jsonl")
+    write_lines([*entry.rows[3:], {**lonely, "rank": None}, "not JSON"], "second.jsonl")
     recipe = "name: made\nsources: [{name: made, files: ['*.jsonl']}]\n"
 
     pairs = table(recipe, tmp_path, "pairs")
@@ -356,7 +364,29 @@ def test_messages_of_a_tree_are_joined_over_files_and_every_row_is_accounted_for
     chosen = [said[name][0]["content"] for name in pairs["chosen_id"]]
     assert sorted(chosen) == ["Ash.", "Oak."]
     # of seven messages two are prompts and four their replies; one reply was deleted
-    assert sorted(quarantine["reason"]) == ["label_missing", "label_missing"]
+    assert sorted(quarantine["reason"]) == ["label_missing", "label_missing", "not_json"]
+
+
+JUNK: tuple[Any, ...] = (
+    *(None, 0, -1, 0.5, True, "", "x", "[1]", '["a"]', [], {}, [None], [1], ["a"], [[]], [{}]),
+    *({"a": 1}, float("nan"), 10**40, "\ud800", [user("x")], [assistant("x")]),
+)
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
+def test_whatever_a_column_holds_the_row_is_read_or_quarantined(entry: Published) -> None:
+    options = {"columns": documented_map(entry.name)} if entry.format == "columns" else {}
+    layout: Layout = layout_named(entry.format)(name="made", files=("made.jsonl",), **options)
+    for key in entry.rows[0]:
+        for value in JUNK:
+            row = {**entry.rows[0], key: value}
+            rows = [(other, dict[str, str]()) for other in (row, *entry.rows[1:])]
+            context = Context(tables={name: layout.index(name, rows) for name in layout.lookups()})
+
+            found = parse_row(RawRow(1, row, None, b""), layout, context)
+
+            assert isinstance(found, RowError) or all(record.labels for record in found)
+            fitting(row)
 
 
 def test_a_file_of_single_messages_is_shown_as_it_is(write_lines: Any) -> None:
@@ -384,6 +414,48 @@ def test_attributes_of_annotators_are_kept_by_judgement(write_lines: Any, tmp_pa
     assert kept == {"18-24", "60+"}
     assert by_annotator.height == 2
     assert set(judgements["own_id"]) == {"c1"}
+
+
+@pytest.mark.parametrize(("turn", "said"), [(1, ["Two."]), (2, ["Two.", "And?", "Three."])])
+def test_a_judgement_of_fastchat_is_about_its_turn(turn: int, said: list[str]) -> None:
+    answers = [
+        ({"question_id": 1, "model_id": m, "choices": [{"turns": ["Two.", "Three."]}]}, {})
+        for m in ("x", "y")
+    ]
+    row = {
+        "question_id": 1,
+        "model_a": "x",
+        "model_b": "y",
+        "judge_id": "j",
+        "winner": "x",
+        "turn": turn,
+    }
+    layout = layout_named("fastchat")(
+        name="made", files=("made.jsonl",), tables={"questions": {"files": ["q.jsonl"]}}
+    )
+    question = {"question_id": 1, "turns": ["1+1?", "And?"]}
+    tables = {
+        "questions": layout.index("questions", [(question, {})]),
+        "answers": layout.index("answers", answers),
+    }
+
+    found = parse_row(RawRow(1, row, None, b""), layout, Context(tables=tables))
+
+    assert isinstance(found, list)
+    [record] = found
+    for candidate in record.candidates:
+        assert [message["content"] for message in candidate.messages] == said
+
+
+def test_lists_as_text_beside_a_prompt_are_not_guessed_at() -> None:
+    row = {"prompt": "Say hi.", "chosen": '["Hi!", "Hi."]', "rejected": '["No.", "No!"]'}
+
+    with pytest.raises(DataError, match=r"two layouts fit, set `format`.*trl_explicit.*rm_bench"):
+        detect([row], "made.csv")
+
+    record = read_row(row, "rm_bench")
+    assert isinstance(record, Record)
+    assert as_read(record).responses == ["Hi!", "Hi.", "No.", "No!"]
 
 
 def test_a_tree_without_a_choice_says_so() -> None:

@@ -124,7 +124,7 @@ def test_a_source_is_an_instance_of_its_layout() -> None:
     assert isinstance(source(), Detected)
     assert isinstance(source(format=None), Detected)
     assert SOURCES.validate_python(source(format="hh")) == source(format="hh")
-    assert len({format_of(layout) for layout in LAYOUTS}) == len(LAYOUTS) == 54
+    assert len({format_of(layout) for layout in LAYOUTS}) == len(LAYOUTS) == 55
 
 
 def test_a_recognised_source_keeps_its_settings() -> None:

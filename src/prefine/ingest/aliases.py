@@ -42,9 +42,13 @@ _LISTS = (
     *("choices", "response_0", "response_1", "response_a", "answer_a", "output_1", "answer_1"),
 )
 """Columns with responses that a short text beside them may point at."""
+_SINGLE = ("response", "completion", "output")
+"""Columns with a response that a truth value beside them may judge."""
 _POINTER = re.compile(
-    r"\s*((response|answer|output|completion|candidate|option|model)[ _-]?)?(\d+(\.0)?|[A-Za-z])\s*"
+    r"\s*((response|answer|output|completion|candidate|option|model)[ _-]?)?"
+    r"([+-]?\d+(\.\d+)?|[A-Za-z])\s*"
 )
+_TRUTH = re.compile(r"\s*(true|false)\s*", re.IGNORECASE)
 
 
 def prompt_column(row: Json) -> str | None:
@@ -115,7 +119,7 @@ def _is_reply(value: object) -> bool:
     """Tell whether a list of messages begins with the assistant's."""
     first: object = value[0] if is_array(value) and value else None
     role = first.get("role", first.get("from")) if is_object(first) else None
-    return role in {"assistant", "gpt", "model", "bot"}
+    return isinstance(role, str) and role.lower() in {"assistant", "gpt", "model", "bot"}
 
 
 def read_side(row: Json, column: str) -> list[Message]:
@@ -125,9 +129,9 @@ def read_side(row: Json, column: str) -> list[Message]:
         RowError: It is no response, or points at one of the responses in other columns.
     """
     value = row.get(column)
-    if isinstance(value, str) and _POINTER.fullmatch(value):
-        beside = next((name for name in _LISTS if row.get(name)), None)
-        if beside is not None:
-            detail = f"`{column}` is {value[:40]!r} and seems to point at one of `{beside}`"
+    for pattern, names in ((_POINTER, _LISTS), (_TRUTH, (*_LISTS, *_SINGLE))):
+        beside = [name for name in names if row.get(name) and name != column]
+        if isinstance(value, str) and beside and pattern.fullmatch(value):
+            detail = f"`{column}` is {value[:40]!r} and seems to point at `{beside[0]}`"
             raise RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; use a map (`format: columns`)")
     return response_of(value, column)

@@ -5,7 +5,7 @@ test for it and the code that reads it stand in one class.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -96,7 +96,7 @@ class Layout(Source, ABC):
 
     @classmethod
     def index(
-        cls, table: str, rows: Sequence[tuple[Json, Mapping[str, str]]]
+        cls, table: str, rows: Iterable[tuple[Json, Mapping[str, str]]]
     ) -> Mapping[Any, Json]:
         """Index the rows of a lookup table by what rows of the source refer to.
 
@@ -108,7 +108,7 @@ class Layout(Source, ABC):
             RowError: A row has no usable key.
             DataError: Two different rows have the same key.
         """
-        assert not rows, f"{cls.__name__} has no lookup table `{table}`"
+        assert not list(rows), f"{cls.__name__} has no lookup table `{table}`"
         return {}
 
     def file_sets(self) -> tuple[FileSet, ...]:

@@ -1,6 +1,6 @@
 """Read the lookup tables that rows of a source refer to, each once per process."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -27,27 +27,35 @@ def lookup_tables(work: Work, layout: Layout) -> dict[str, Mapping[Any, Json]]:
         files = work.files(file_set.key)
         for file in files:
             require_unchanged(file, data)
-        tables[name] = _indexed(
-            type(layout), name, tuple(file.model_dump_json() for file in files), data
-        )
+        listed = tuple(file.model_dump_json() for file in files)
+        own = file_set.key == layout.key
+        tables[name] = _indexed(type(layout), name, listed, data, own=own)
     return tables
 
 
 @lru_cache(maxsize=8)
 def _indexed(
-    layout: type[Layout], name: str, files: tuple[str, ...], data: str
+    layout: type[Layout], name: str, files: tuple[str, ...], data: str, *, own: bool
 ) -> Mapping[Any, Json]:
     """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row.
 
-    The files are given as JSON, which a cache can hash.
+    Where the table is made of the source's ``own`` files, such a row is passed over: it goes to
+    quarantine when the source is read. The files are given as JSON, which a cache can hash.
     """
-    rows: list[tuple[Json, Mapping[str, str]]] = []
-    for file in map(File.model_validate_json, files):
-        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES):
-            if row.value is None:
-                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
-            rows.append((row.value, file.fields))
+    rows = _rows(name, files, data, own=own)
     try:
         return layout.index(name, rows)
     except RowError as error:
         raise DataError(f"the table `{name}` cannot be looked up in: {error}") from error
+
+
+def _rows(
+    name: str, files: tuple[str, ...], data: str, *, own: bool
+) -> Iterator[tuple[Json, Mapping[str, str]]]:
+    """Yield the rows of a table one by one: a layout keeps only what it looks up."""
+    for file in map(File.model_validate_json, files):
+        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES):
+            if row.value is not None:
+                yield row.value, file.fields
+            elif not own:
+                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")

@@ -1,11 +1,10 @@
 """What OpenAssistant's trees and flat messages share: prompts with ranked replies."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from prefine.ingest.labels import rank_label
 from prefine.ingest.record import Candidate, Record
-from prefine.ingest.values import optional, text
+from prefine.ingest.values import facts_of, optional, text
 from prefine.schema import Message
 from prefine.settings.json import Json
 
@@ -41,15 +40,13 @@ def ranked_record(path: Sequence[Json], replies: Sequence[Json]) -> Record | Non
         [_candidate(reply) for reply in responses],
         [rank_label(index, reply.get("rank"), 0) for index, reply in enumerate(responses)],
         language=optional(last, "lang"),
-        meta=_facts(last),
+        meta=facts_of(last, _FACTS),
     )
 
 
 def _candidate(reply: Json) -> Candidate:
     turns = [] if reply.get("text") is None else [turn_of(reply)]
-    return Candidate(turns, optional(reply, "model_name"), _facts(reply))
+    return Candidate(turns, optional(reply, "model_name"), facts_of(reply, _FACTS))
 
 
-def _facts(message: Json) -> dict[str, Any]:
-    names = ("message_id", "user_id", "review_result", "synthetic")
-    return {name: message[name] for name in names if message.get(name) is not None}
+_FACTS = ("message_id", "user_id", "review_result", "synthetic")

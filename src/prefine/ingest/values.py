@@ -3,6 +3,7 @@
 import ast
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -131,6 +132,28 @@ def item_object(value: object, what: str) -> Json:
     if not is_object(value):
         raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not an object")
     return value
+
+
+def facts_of(row: Json, names: Mapping[str, str] | tuple[str, ...]) -> Json | None:
+    """Return some columns of a row to be kept as ``meta``; null where it has none.
+
+    A value that JSON cannot hold costs only itself.
+
+    Args:
+        row: A raw row, or an object in it.
+        names: The columns; or the name under which each is kept, with the column.
+    """
+    columns = {name: name for name in names} if isinstance(names, tuple) else names
+    found = {key: row[column] for key, column in columns.items() if row.get(column) is not None}
+    return {key: value for key, value in found.items() if _is_json(value)} or None
+
+
+def _is_json(value: object) -> bool:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 def type_name(value: object) -> str:

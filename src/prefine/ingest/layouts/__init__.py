@@ -47,6 +47,7 @@ from prefine.ingest.layouts.pku_saferlhf import PkuSafeRlhf
 from prefine.ingest.layouts.ppe_correctness import PpeCorrectness
 from prefine.ingest.layouts.preference_collection import PreferenceCollection
 from prefine.ingest.layouts.prism import Prism
+from prefine.ingest.layouts.prism_utterances import PrismUtterances
 from prefine.ingest.layouts.reward_bench_2 import RewardBench2
 from prefine.ingest.layouts.rm_bench import RmBench
 from prefine.ingest.layouts.rmb_bon import RmbBon
@@ -115,6 +116,7 @@ _BUILT_IN: tuple[type[Layout], ...] = (
     PpeCorrectness,
     PreferenceCollection,
     Prism,
+    PrismUtterances,
     Shp,
     StackPreferences,
     SummarizeAxis,

@@ -6,7 +6,7 @@ from prefine.ingest.arena import arena_record
 from prefine.ingest.labels import pair_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.values import nonempty_list, number, text
+from prefine.ingest.values import nonempty_list, text, truth
 from prefine.schema import Message, Winner
 from prefine.settings.json import Json
 
@@ -27,7 +27,7 @@ class Arena55k(Layout):
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read JSON lists of turns and the one winner column that is set."""
-        columns = [column for column in _WINNERS if number(row.get(column), column) == 1]
+        columns = [column for column in _WINNERS if truth(row.get(column))]
         if len(columns) != 1:
             raise RowError(Reason.UNKNOWN_LABEL, f"{len(columns)} of the one-hot winners are set")
         questions = nonempty_list(row, "prompt")

@@ -1,7 +1,7 @@
 """FastChat's layouts: judgements that refer to questions and answers in other files."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,7 @@ class Table(Part):
 class FastChat(Layout):
     """Reviews with two answers, pairwise judgements by model names, or single grades."""
 
+    version: ClassVar = 2
     format: Literal["fastchat"] = "fastchat"
     tables: dict[str, Table] = Field(min_length=1)
     """``questions`` and ``answers``."""
@@ -44,7 +45,7 @@ class FastChat(Layout):
 
     @classmethod
     def index(
-        cls, table: str, rows: Sequence[tuple[Json, Mapping[str, str]]]
+        cls, table: str, rows: Iterable[tuple[Json, Mapping[str, str]]]
     ) -> Mapping[Any, Json]:
         """Index questions by their id; answers by answer id, and by model and question id."""
         return _questions(rows) if table == "questions" else _answers(rows)
@@ -68,24 +69,25 @@ class FastChat(Layout):
         """Read one judgement and the conversation that it is about."""
         question = _lookup(context, "questions", _key(required(row, "question_id")))
         questions = _questions_of(question)
+        judged = _num_judged(row, len(questions))
         paired = "model_a" in row or "answer1_id" in row or "model_a" in context.fields
         answers = (
             [_answer(row, context, side) for side in _SIDES] if paired else [_single(row, context)]
         )
-        candidates = [_candidate(questions, answer, model) for answer, model in answers]
+        candidates = [_candidate(questions, answer, model, judged) for answer, model in answers]
         labels = [_preference(row)] if paired else _grades(row)
         prompt = [Message(role="user", content=questions[0])]
         return Record(prompt, candidates, labels, group=optional(question, "category"))
 
 
-def _questions(rows: Sequence[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
+def _questions(rows: Iterable[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
     index: dict[Any, Json] = {}
     for row, _ in rows:
         _enter(index, _key(required(row, "question_id")), row)
     return index
 
 
-def _answers(rows: Sequence[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
+def _answers(rows: Iterable[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
     """Index answers; the model is the one that the path names, and otherwise the row's own."""
     index: dict[Any, Json] = {}
     for row, fields in rows:
@@ -144,13 +146,23 @@ def _single(row: Json, context: Context) -> tuple[Json, str | None]:
     return _lookup(context, "answers", (_spelling(model), _key(row["question_id"]))), model
 
 
-def _candidate(questions: list[str], answer: Json, model: str | None) -> Candidate:
+def _num_judged(row: Json, count: int) -> int:
+    """Return how many turns of a conversation a judgement is about: all, or up to its ``turn``."""
+    turn = number(row.get("turn"), "turn")
+    if turn is None:
+        return count
+    if turn not in range(1, count + 1):
+        raise RowError(Reason.TURNS_DIFFER, f"`turn` is {turn:g}, but there are {count} questions")
+    return int(turn)
+
+
+def _candidate(questions: list[str], answer: Json, model: str | None, num_judged: int) -> Candidate:
     replies = _replies(answer)
     if len(replies) != len(questions):
         detail = f"{len(questions)} questions, {len(replies)} answers"
         raise RowError(Reason.TURNS_DIFFER, detail)
     turns = [Message(role="assistant", content=replies[0])]
-    for question, reply in zip(questions[1:], replies[1:], strict=True):
+    for question, reply in zip(questions[1:num_judged], replies[1:num_judged], strict=True):
         turns.append(Message(role="user", content=question))
         turns.append(Message(role="assistant", content=reply))
     return Candidate(turns, model)

@@ -36,7 +36,8 @@ class FineGrained(Layout):
             for (a, b), value in zip(pairs, choices, strict=True)
         ]
         question = text(required(row, "question"), "question")
-        parts = [question, *(_passage(value) for value in row.get("passages") or ())]
+        passages = nonempty_list(row, "passages") if row.get("passages") else []
+        parts = [question, *(_passage(value) for value in passages)]
         return Record(prompt_of("\n\n".join(parts), "question"), candidates, labels)
 
 

@@ -6,8 +6,8 @@ from prefine.ingest.labels import level_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
-from prefine.ingest.values import optional, required
-from prefine.settings.json import Json, is_array, is_object
+from prefine.ingest.values import as_list, optional, required
+from prefine.settings.json import Json, is_object
 
 
 class HelpSteer3(Layout):
@@ -34,8 +34,8 @@ class HelpSteer3(Layout):
 
 
 def _votes(row: Json) -> list[Label]:
-    votes: object = row.get("individual_preference") or []
-    if not is_array(votes):
+    votes = as_list(row.get("individual_preference") or [])
+    if votes is None:
         raise RowError(Reason.WRONG_TYPE, "`individual_preference` is not a list")
     labels: list[Label] = []
     for index, vote in enumerate(votes):

@@ -1,6 +1,6 @@
 """OpenAssistant's flat messages: one message a row, joined by the id of its parent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
@@ -35,7 +35,7 @@ class OasstMessages(Layout):
 
     @classmethod
     def index(
-        cls, table: str, rows: Sequence[tuple[Json, Mapping[str, str]]]
+        cls, table: str, rows: Iterable[tuple[Json, Mapping[str, str]]]
     ) -> Mapping[Any, Json]:
         """Index messages by their id, and the replies to each by the id of their parent."""
         del table
@@ -75,11 +75,12 @@ def _record(path: list[Json], messages: Mapping[Any, Json]) -> Record | None:
 
 def _path(row: Json, messages: Mapping[Any, Json]) -> list[Json]:
     """Return the messages from the root to a row."""
-    path, seen = [row], {required(row, "message_id")}
-    while (parent := path[-1].get("parent_id")) is not None:
-        message = messages.get(str(parent))
+    path, seen = [row], {str(required(row, "message_id"))}
+    while path[-1].get("parent_id") is not None:
+        parent = str(path[-1]["parent_id"])
+        message = messages.get(parent)
         if message is None or parent in seen:
-            raise RowError(Reason.LOOKUP_MISSING, f"no message {parent!s:.80} above this one")
+            raise RowError(Reason.LOOKUP_MISSING, f"no message {parent:.80} above this one")
         path.append(message)
         seen.add(parent)
     return path[::-1]

@@ -6,7 +6,7 @@ from prefine.ingest.labels import pair_label, winner_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.record import Candidate, Reason, Record, RowError
-from prefine.ingest.values import optional, required
+from prefine.ingest.values import facts_of, optional, required
 from prefine.schema import Winner
 from prefine.settings.json import Json
 
@@ -44,7 +44,6 @@ class PkuSafeRlhf(Layout):
         return Record(prompt, candidates, labels, group=optional(row, "prompt_source"))
 
 
-def _facts(row: Json, side: int) -> Json:
+def _facts(row: Json, side: int) -> Json | None:
     """Return what the row says of the safety of one response."""
-    columns = {name.replace("_{}", ""): name.format(side) for name in _FACTS}
-    return {name: row[column] for name, column in columns.items() if column in row}
+    return facts_of(row, {name.replace("_{}", ""): name.format(side) for name in _FACTS})

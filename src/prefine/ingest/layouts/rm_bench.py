@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.pairs import SIDES, listed_pairs
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.values import nonempty_list
-from prefine.settings.json import Json, is_array
+from prefine.ingest.values import as_list, nonempty_list
+from prefine.settings.json import Json
 
 
 class RmBench(Layout):
@@ -20,8 +20,8 @@ class RmBench(Layout):
         """Recognise a text prompt beside two lists of texts."""
         if "num_correct" in row or not isinstance(row.get("prompt"), str):
             return None
-        sides = [row.get(side) for side in SIDES]
-        if all(is_array(side) and side and isinstance(side[0], str) for side in sides):
+        sides = [as_list(row.get(side)) for side in SIDES]
+        if all(side and isinstance(side[0], str) for side in sides):
             return "`chosen` and `rejected` are lists of texts"
         return None
 

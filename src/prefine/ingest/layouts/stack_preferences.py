@@ -7,7 +7,7 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of
 from prefine.ingest.pairs import listed_candidate
 from prefine.ingest.record import Candidate, Label, Record
-from prefine.ingest.values import as_list, item_object, nonempty_list, required
+from prefine.ingest.values import as_list, facts_of, item_object, nonempty_list, required
 from prefine.settings.json import Json, is_object
 
 
@@ -30,9 +30,9 @@ class StackPreferences(Layout):
         labels: list[Label] = []
         for index, item in enumerate(nonempty_list(row, "answers")):
             answer = item_object(item, f"answers[{index}]")
-            facts = {key: answer[key] for key in ("selected", "author_profile") if key in answer}
+            facts = facts_of(answer, ("selected", "author_profile"))
             candidates.append(
-                listed_candidate(answer.get("text"), f"answers[{index}].text", meta=facts or None)
+                listed_candidate(answer.get("text"), f"answers[{index}].text", meta=facts)
             )
             labels.append(rating_label(index, answer.get("pm_score"), "overall"))
         return Record(prompt_of(required(row, "question"), "question"), candidates, labels)

@@ -10,6 +10,9 @@ from prefine.ingest.record import Record
 from prefine.ingest.values import required
 from prefine.settings.json import Json, is_array, is_object
 
+_OTHERS = {"all_rm_scores", "num_correct"}
+"""Columns that make the same three another layout."""
+
 
 class TrlExplicit(Layout):
     """``prompt``, ``chosen`` and ``rejected``, as texts or as messages."""
@@ -19,7 +22,7 @@ class TrlExplicit(Layout):
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Recognise prompt, chosen and rejected that stand apart."""
-        if not {"prompt", "chosen", "rejected"} <= row.keys() or "all_rm_scores" in row:
+        if not {"prompt", "chosen", "rejected"} <= row.keys() or row.keys() & _OTHERS:
             return None
         prompt, chosen = row["prompt"], row["chosen"]
         if is_array(prompt) and (is_array(chosen) or is_object(chosen) or isinstance(chosen, str)):

@@ -6,7 +6,7 @@ from prefine.ingest.labels import pair_label, signed_preference
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.record import Candidate, Label, Record
-from prefine.ingest.values import number, optional, required
+from prefine.ingest.values import facts_of, number, optional, required
 from prefine.schema import Winner
 from prefine.settings.json import Json, is_object
 
@@ -32,7 +32,7 @@ class WebGpt(Layout):
         candidates = [
             Candidate(
                 response_of(row.get(f"answer_{i}"), f"answer_{i}"),
-                meta={"quotes": quotes[i]} if quotes[i] else None,
+                meta=facts_of(row, {"quotes": f"quotes_{i}"}),
             )
             for i in (0, 1)
         ]
