@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 from prefine.errors import DataError
 from prefine.ingest.detect import detect, first_record, fitting
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.layouts import layout_named
+from prefine.ingest.layouts import AnySource, layout_named
 from prefine.ingest.parse import parse_row
 from prefine.ingest.record import Label, Reason, Record, RowError
 from prefine.ingest.rows import RawRow
@@ -21,8 +22,18 @@ from tests.made import assistant, read_row, table, user
 from tests.published import CA, CHOSEN, MT_BENCH, PUBLISHED, REJECTED, Published, Read, arena
 
 PAGE = (PROJECT / "docs" / "layouts.md").read_text(encoding="utf-8")
+SOURCES: TypeAdapter[Any] = TypeAdapter(AnySource)
 NAMES = [entry.name for entry in PUBLISHED]
 _SIGNS = {Winner.TIE: "=", Winner.BOTH_BAD: "!", Winner.INVALID: "?"}
+
+
+def test_every_source_of_the_page_is_a_source() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+
+    sources = [SOURCES.validate_python(source) for one in blocks for source in yaml.safe_load(one)]
+    assert [source.name for source in sources] == [
+        *("community_alignment", "argilla", "judgebench", "autoj"),
+    ]
 
 
 def documented_map(name: str) -> dict[str, Any]:
@@ -179,7 +190,15 @@ def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> 
         ({**CA, "first_turn_preferred_response": "response_e"}, "`first_turn_preferred_response`"),
         (
             {"instruction": "Pick.", "output_1": "Oak", "output_2": "Stone", "label": 3},
-            "`label` is 3, not one of 0, 1, 2",
+            "`label` is 3, not one of 1, 2",
+        ),
+        (
+            {"instruction": "Pick.", "output_1": "Oak", "output_2": "Stone", "label": 0},
+            "`label` is 0, not one of 1, 2",
+        ),
+        (
+            {"instruction": "Pick.", "output_1": "Oak", "output_2": "Stone", "preference": 0},
+            "`preference` is not between 1 and 2",
         ),
         (
             {"instruction": "Pick.", "generations": ["Oak", "Stone"], "ratings": ["9/10", "2/10"]},

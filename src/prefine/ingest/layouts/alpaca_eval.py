@@ -37,13 +37,13 @@ class AlpacaEval(Layout):
 def _preference(row: Json) -> Label:
     """Read a preference from 1 (first) to 2 (second).
 
-    1.5, and 0 in old files, is a tie; null is a judgement that failed.
+    1.5 is a tie, and so is 0 in old files with an annotator; null is a judgement that failed.
     """
     preference = number(row.get("preference"), "preference")
     facts = {"label": str(row.get("preference")), "annotator": optional(row, "annotator")}
     if preference is None:
         return pair_label(Winner.INVALID, **facts)
-    if preference == 0:
+    if preference == 0 and "annotator" in row:
         return pair_label(Winner.TIE, **facts)
     if not _FIRST <= preference <= _SECOND:
         raise RowError(Reason.UNKNOWN_LABEL, "`preference` is not between 1 and 2")

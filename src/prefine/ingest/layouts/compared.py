@@ -3,16 +3,19 @@
 from typing import Literal
 
 from prefine.ingest.aliases import couple_columns, prompt_column, read_prompt
-from prefine.ingest.labels import CHOICES, named_winner, pair_label, winner_of
+from prefine.ingest.labels import named_winner, pair_label, winner_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import response_of
 from prefine.ingest.pairs import group_of
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
 from prefine.ingest.values import optional, required
+from prefine.schema import Winner
 from prefine.settings.json import Json
 
 _COUNTED = ("output_1", "output_2")
 """Responses whose ``label`` is 1 or 2 in OffsetBias and LLMBar."""
+_NUMBERS = {1: Winner.A, 2: Winner.B}
+"""Not 0: where labels count from 0, the same numbers mean other sides."""
 _MODELS = (("model_a", "model_b"), ("model_1", "model_2"))
 
 
@@ -63,4 +66,4 @@ def _label(row: Json, names: tuple[str, str]) -> Label:
     value = required(row, column)
     if column == "winner":
         return pair_label(named_winner(value, "winner"), label=str(value))
-    return pair_label(winner_of(value, CHOICES, "label"), label=str(value))
+    return pair_label(winner_of(value, _NUMBERS, "label"), label=str(value))

@@ -50,10 +50,10 @@ def _turns(row: Json, entries: list[Json]) -> Iterator[Record]:
         prompt = [*before, Message(role="user", content=content)]
         if answers:
             yield _record(row, prompt, answers)
-        chosen = [entry for entry in answers if truth(entry.get("if_chosen"))]
-        if len(chosen) != 1 or not isinstance(chosen[0].get("content"), str):
+        chosen = [entry.get("content") for entry in answers if truth(entry.get("if_chosen"))]
+        if not chosen or not isinstance(chosen[0], str) or chosen.count(chosen[0]) < len(chosen):
             return  # the context of what follows is not known
-        before = [*prompt, Message(role="assistant", content=chosen[0]["content"])]
+        before = [*prompt, Message(role="assistant", content=chosen[0])]
 
 
 def _record(row: Json, prompt: list[Message], answers: list[Json]) -> Record:
