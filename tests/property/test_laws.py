@@ -33,6 +33,7 @@ from prefine.recipe import Recipe, Resolved, parse_recipe
 from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
 from prefine.settings import File, Runtime
 from tests.made import explicit
+from tests.published import PUBLISHED
 from tests.rules import make_rule
 from tests.unit.test_formats import ROWS
 
@@ -78,6 +79,7 @@ def test_a_prompt_survives_the_way_through_arrow(prompt: list[Message]) -> None:
 
 
 LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    **{entry.format: (entry.rows[0], {}) for entry in PUBLISHED},
     **{layout: (row, {}) for layout, row in ROWS.items()},
     "fastchat": (
         ROWS["fastchat"],
@@ -103,6 +105,10 @@ LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
 }
 TABLES_OF = {
+    name: layout_named(entry.format).index(name, [(row, {}) for row in entry.rows])
+    for entry in PUBLISHED
+    for name in layout_named(entry.format).model_construct(name="made", files=("f",)).lookups()
+} | {
     "questions": {1: {"question_id": 1, "text": "Why?"}},
     "answers": {"a": {"text": "So."}, "b": {"text": "No."}},
 }
