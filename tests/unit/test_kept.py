@@ -193,3 +193,16 @@ def test_nothing_left_lists_every_reason(tmp_path: Path, write_lines: Write) -> 
         r"rows in quarantine: wrong_type 1",
     ):
         ran(tmp_path, recipe)
+
+
+def test_labels_that_may_count_from_0_are_not_guessed(tmp_path: Path, write_lines: Write) -> None:
+    row = {"instruction": "Tree?", "output_1": "oak", "output_2": "stone"}
+    write_lines([{**row, "label": n % 2, "instruction": f"Tree {n}?"} for n in range(4)])
+    recipe = "name: made\nsources: [{name: made, files: [rows.jsonl]}]"
+
+    with pytest.raises(DataError, match=r"rows\.jsonl: the labels seem to be 0 and 1"):
+        ran(tmp_path, recipe)
+
+    write_lines([{**row, "label": 1 + n % 2, "instruction": f"Tree {n}?"} for n in range(4)])
+    chosen = ran(tmp_path, recipe)[2]["chosen"].to_list()
+    assert sorted(turns[0]["content"] for turns in chosen) == ["oak", "oak", "stone", "stone"]

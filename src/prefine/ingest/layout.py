@@ -78,6 +78,16 @@ class Layout(Source, ABC):
         """
         return (self.parse(row, context),)
 
+    def contradiction(self, labels: Mapping[str, int], rejected: Mapping[str, int]) -> str | None:
+        """Return why the rows of a file, taken together, contradict this layout; else null.
+
+        Args:
+            labels: How many labels were read, by winner or kind.
+            rejected: How many rows were rejected, by reason.
+        """
+        del labels, rejected
+        return None
+
     def prompt_columns(self) -> Collection[str]:
         """Return the columns that it reads as parts of the prompt."""
         return self.reads_beside

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from prefine.errors import DataError
 from prefine.ingest.batch import TABLES, Batch
 from prefine.ingest.files import location, raw_rows, require_unchanged
 from prefine.ingest.kept import KeptColumn, own_of
@@ -103,6 +104,8 @@ def run_ingest(
                 batch.flush(work)
                 work.progress(0)
         batch.flush(work)
+    if (problem := layout.contradiction(batch.labels, dropped)) is not None:
+        raise DataError(f"{file.path}: {problem}")
     work.notes["format"] = layout.format
     work.notes["labels"] = dict(sorted(batch.labels.items()))
     work.notes["values"] = dict(sorted(batch.counts.items()))

@@ -1,5 +1,6 @@
 """Two responses and a column that names the winner, or counts them from 1."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from prefine.ingest.aliases import couple_columns, prompt_column, read_prompt
@@ -33,6 +34,16 @@ class Compared(Layout):
         [names] = couples
         column = _column(row, names)
         return f"`{column}` compares `{names[0]}` and `{names[1]}`" if column else None
+
+    def contradiction(self, labels: Mapping[str, int], rejected: Mapping[str, int]) -> str | None:
+        """Refuse a file whose labels are 0 and 1: its 1 may mean the second response."""
+        if rejected.get(Reason.UNKNOWN_LABEL) and labels.get(Winner.A) and not labels.get(Winner.B):
+            return (
+                "the labels seem to be 0 and 1, not 1 and 2, and nothing says which response 1 "
+                "means; say so with a map (`format: columns`, `labels: [{column: label, values: "
+                "{...}}]`)"
+            )
+        return None
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read both responses and which one is better."""
