@@ -84,7 +84,7 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         yield ingest_spec(source, inputs, resolved.shards, resolved.kept)
     yield gather_spec({source.name: source.max_quarantined for source in recipe.sources})
     reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
-    yield pairs_spec(recipe.pairs, recipe.seed, reward, resolved.kept_columns)
+    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=resolved.kept_columns)
     yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
         for examples in measure.examples():
