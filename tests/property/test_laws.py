@@ -438,6 +438,7 @@ seed: 1
 shards: 2
 sources:
   - {name: made, files: [rows.jsonl], format: columns, max_row_bytes: 2000,
+     priority: 1, weight: 2,
      columns: {prompt: p, chosen: c, rejected: r, group: g}}
 pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {help: 1.0}}
 encoder: {dimensions: 64}

@@ -10,7 +10,7 @@ from prefine.errors import DataError
 from prefine.pair.aggregate import aggregate
 from prefine.pair.outcomes import outcomes
 from prefine.pair.ratings import rating_facts
-from prefine.pair.settings import Pairs
+from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings
 from prefine.plan import make_plan
 from prefine.recipe import parse_recipe
@@ -327,3 +327,68 @@ def test_a_duplicate_is_the_same_judgement_of_another_row(
     votes = from_labels(judgements(label("a"), label("a", **second)))
 
     assert aggregate(votes)["num_duplicates"].to_list() == [expected]
+
+
+def sides(winner: str, source: str, count: int = 1) -> list[dict[str, Any]]:
+    return [label(winner, source=source, row=row) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights", "expected"),
+    [
+        ([*sides("a", "s"), *sides("b", "t", 3)], {}, ("b", 3, 1, False)),
+        ([*sides("a", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, ("a", 1, 3, False)),
+        ([*sides("tie", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, (None, 0, 3, True)),
+        ([*sides("invalid", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, ("b", 3, 0, False)),
+        ([*sides("a", "s"), *sides("b", "t")], {"t": (-1, 9)}, ("a", 1, 1, False)),
+        ([*sides("a", "s"), *sides("b", "t", 3)], {"s": (0, 3.5)}, ("a", 1, 3, False)),
+        (
+            [*sides("a", "s", 3), *sides("b", "t")],
+            {"s": (0, 0.1), "t": (0, 0.3)},
+            (None, 3, 1, True),
+        ),
+    ],
+)
+def test_priorities_and_weights_of_sources_direct_a_pair(
+    rows: list[dict[str, Any]], weights: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    votes = from_labels(judgements(*rows))
+    stated = {name: SourceWeight(*weight) for name, weight in weights.items()}
+
+    pair = aggregate(votes, stated).row(0, named=True)
+
+    chosen, votes_for, votes_against, is_tie = expected
+    assert chosen in {None, pair["chosen_id"]}
+    assert {pair["chosen_id"], pair["rejected_id"]} == {"a", "b"}
+    if chosen is None and pair["chosen_id"] == "b":
+        votes_for, votes_against = votes_against, votes_for
+    assert (pair["votes_for"], pair["votes_against"]) == (votes_for, votes_against)
+    assert pair["is_tie"] is is_tie
+
+
+def test_the_counts_of_a_pair_are_plain_and_its_margin_has_its_direction() -> None:
+    rows = [*sides("a", "s"), *sides("b", "t", 3)]
+    votes = from_labels(judgements(*({**row, "strength": 2.0} for row in rows)))
+
+    pair = aggregate(votes, {"s": SourceWeight(priority=1)}).row(0, named=True)
+
+    assert (pair["num_votes"], pair["agreement"], pair["disagreement"]) == (4, 0.25, 0.75)
+    assert pair["strength"] == -1.0
+    assert pair["is_contradiction"]
+
+
+def test_weights_act_in_the_pairs_step_only(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([{"prompt": "Q?", "chosen": "x", "rejected": "y"}])
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+
+    def prints(settings: str) -> dict[str, str]:
+        recipe = f"name: m\nsources: [{{name: m, files: [rows.jsonl]{settings}}}]\n"
+        return {
+            step.name: step.fingerprint for step in make_plan(parse_recipe(recipe), runtime).steps
+        }
+
+    plain = prints("")
+    for settings in (", priority: 1", ", weight: 2"):
+        found = prints(settings)
+        assert found["ingest_m"] == plain["ingest_m"]
+        assert found["pairs"] != plain["pairs"]

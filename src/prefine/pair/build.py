@@ -4,7 +4,7 @@ Duplicates of a couple become one pair; a couple without a direction stays, mark
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -12,14 +12,14 @@ from prefine.pair.aggregate import VOTE, aggregate
 from prefine.pair.facts import with_facts
 from prefine.pair.origin import with_origin
 from prefine.pair.outcomes import counts_by_aspect, outcomes
-from prefine.pair.ratings import Merits, rated
-from prefine.pair.settings import Pairs
+from prefine.pair.ratings import rated
+from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings, from_rewards
 from prefine.schema import Column, Kind, pairs_schema
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.rewards import Reward
 
-_NO_MERITS: Merits = {}
+_NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _VERSION = 4
 
 
@@ -29,7 +29,7 @@ def pairs_spec(
     reward: Reward | None,
     *,
     kept: Sequence[Column] = (),
-    merits: Merits = _NO_MERITS,
+    weights: Mapping[str, SourceWeight] = _NO_WEIGHTS,
 ) -> StepSpec:
     """Return the step that builds the pairs.
 
@@ -38,21 +38,19 @@ def pairs_spec(
         seed: For random choices and ties between equal values.
         reward: The reward behind ``use: [reward]``.
         kept: The columns of pairs that come from kept columns.
-        merits: By source: the published weights of its rating aspects.
+        weights: What the labels and ratings of each source count.
     """
     own = {"kept": [(column.name, str(column.type)) for column in kept]} if kept else {}
     rewards = () if reward is None else (reward.table,)
-    published = {source: dict(weights) for source, weights in merits.items() if weights}
+    stated = {name: weight for name, weight in weights.items() if weight != SourceWeight()}
+    hashed = {"weights": {name: one._asdict() for name, one in stated.items()}} if stated else {}
     return StepSpec(
         name="pairs",
         version=_VERSION,
-        run=lambda work: run_pairs(work, config, reward, kept=kept, merits=published),
+        run=lambda work: run_pairs(work, config, reward, kept=kept, weights=stated),
         reads=("judgements", "responses", "prompts", *rewards),
         writes={"pairs": pairs_schema(kept)},
-        config=config.identity()
-        | {"seed": seed}
-        | own
-        | ({"merits": published} if published else {}),
+        config=config.identity() | {"seed": seed} | own | hashed,
         rows_of="judgements",
     )
 
@@ -63,7 +61,7 @@ def run_pairs(
     reward: Reward | None = None,
     *,
     kept: Sequence[Column] = (),
-    merits: Merits = _NO_MERITS,
+    weights: Mapping[str, SourceWeight] = _NO_WEIGHTS,
 ) -> Counts:
     """Build the pairs of one shard.
 
@@ -72,7 +70,7 @@ def run_pairs(
         config: Which judgements are used, and which couples are selected.
         reward: The reward behind ``use: [reward]``.
         kept: The columns of pairs that come from kept columns.
-        merits: By source: the published weights of its rating aspects.
+        weights: What the labels and ratings of each source count.
 
     Returns:
         Judgements in, judgements that are behind a pair, and the others by reason.
@@ -80,6 +78,7 @@ def run_pairs(
     Raises:
         DataError: A source judges several aspects and the recipe does not say which one counts.
     """
+    merits = {name: one.merit for name, one in weights.items() if one.merit}
     judgements = work.read("judgements").with_row_index("number")
     rewards = _rewards(work, reward) if reward is not None else None
     marked = outcomes(judgements, config, rewards)
@@ -93,7 +92,8 @@ def run_pairs(
         mismatches = judgements.group_by("prompt_id").agg(pl.col("context_mismatch").any())
         free = rewards.join(used, on="prompt_id", how="anti").join(mismatches, on="prompt_id")
         votes.append(from_rewards(free, config, work.seed))
-    pairs = aggregate(pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes))
+    voted = pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes)
+    pairs = aggregate(voted, weights)
     ratings = rated(judgements.filter(counts_by_aspect(config)))
     pairs = with_facts(pairs, work, ratings, config, merits)
     pairs = with_origin(pairs, judgements, kept)

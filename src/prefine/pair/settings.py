@@ -1,6 +1,7 @@
 """How judgements become pairs."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -15,6 +16,17 @@ def _counts(weight: float) -> float:
 
 Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_counts)]
 """What an aspect counts in the mean of the ratings."""
+
+
+class SourceWeight(NamedTuple):
+    """What the labels and ratings of a source count."""
+
+    priority: int = 0
+    """Where labels of several sources disagree, only those of the highest priority direct."""
+    weight: float = 1.0
+    """Among the labels of one priority."""
+    merit: Mapping[str, float] = {}
+    """The published weights of its rating aspects."""
 
 
 class Pairs(Part):

@@ -11,6 +11,7 @@ from prefine.ingest.gather import gather_spec
 from prefine.ingest.keyed import keyed_spec
 from prefine.ingest.read import ingest_spec
 from prefine.pair.build import pairs_spec
+from prefine.pair.settings import SourceWeight
 from prefine.plan.resolve import resolve
 from prefine.recipe import Recipe, Resolved
 from prefine.settings import Runtime
@@ -84,7 +85,9 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         yield ingest_spec(source, inputs, resolved.shards, resolved.kept)
     yield gather_spec({source.name: source.max_quarantined for source in recipe.sources})
     reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
-    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=resolved.kept_columns)
+    weights = {one.name: SourceWeight(one.priority, one.weight) for one in recipe.sources}
+    kept = resolved.kept_columns
+    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=kept, weights=weights)
     yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
         for examples in measure.examples():
