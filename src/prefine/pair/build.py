@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import polars as pl
+import pyarrow as pa
 
 from prefine.pair.aggregate import VOTE, aggregate
 from prefine.pair.facts import with_facts
@@ -21,6 +22,7 @@ from prefine.tables.rewards import Reward
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _VERSION = 4
+PAIRS_TABLE = "pairs"
 
 
 def pairs_spec(
@@ -30,6 +32,7 @@ def pairs_spec(
     *,
     kept: Sequence[Column] = (),
     weights: Mapping[str, SourceWeight] = _NO_WEIGHTS,
+    table: str = PAIRS_TABLE,
 ) -> StepSpec:
     """Return the step that builds the pairs.
 
@@ -39,20 +42,31 @@ def pairs_spec(
         reward: The reward behind ``use: [reward]``.
         kept: The columns of pairs that come from kept columns.
         weights: What the labels and ratings of each source count.
+        table: What is written: ``pairs``, or the pairs that human verdicts are joined with.
     """
     own = {"kept": [(column.name, str(column.type)) for column in kept]} if kept else {}
     rewards = () if reward is None else (reward.table,)
     stated = {name: weight for name, weight in weights.items() if weight != SourceWeight()}
     hashed = {"weights": {name: one._asdict() for name, one in stated.items()}} if stated else {}
+    written = {} if table == PAIRS_TABLE else {"table": table}
     return StepSpec(
         name="pairs",
         version=_VERSION,
-        run=lambda work: run_pairs(work, config, reward, kept=kept, weights=stated),
+        run=lambda work: run_pairs(work, config, reward, kept=kept, weights=stated, table=table),
         reads=("judgements", "responses", "prompts", *rewards),
-        writes={"pairs": pairs_schema(kept)},
-        config=config.identity() | {"seed": seed} | own | hashed,
+        writes={table: pairs_schema(kept) if table == PAIRS_TABLE else labelled_schema(kept)},
+        config=config.identity() | {"seed": seed} | own | hashed | written,
         rows_of="judgements",
     )
+
+
+def labelled_schema(kept: Sequence[Column]) -> pa.Schema:
+    """Return the schema of pairs that human verdicts are joined with.
+
+    Args:
+        kept: The columns of pairs that come from kept columns.
+    """
+    return pairs_schema(kept).append(pa.field("balance", pa.float64()))
 
 
 def run_pairs(
@@ -62,15 +76,17 @@ def run_pairs(
     *,
     kept: Sequence[Column] = (),
     weights: Mapping[str, SourceWeight] = _NO_WEIGHTS,
+    table: str = PAIRS_TABLE,
 ) -> Counts:
     """Build the pairs of one shard.
 
     Args:
-        work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``pairs``.
+        work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``table``.
         config: Which judgements are used, and which couples are selected.
         reward: The reward behind ``use: [reward]``.
         kept: The columns of pairs that come from kept columns.
         weights: What the labels and ratings of each source count.
+        table: The table that is written.
 
     Returns:
         Judgements in, judgements that are behind a pair, and the others by reason.
@@ -97,7 +113,7 @@ def run_pairs(
     ratings = rated(judgements.filter(counts_by_aspect(config)))
     pairs = with_facts(pairs, work, ratings, config, merits)
     pairs = with_origin(pairs, judgements, kept)
-    work.emit("pairs", pairs.sort("pair_id"))
+    work.emit(table, pairs.sort("pair_id"))
     return _counts(work, marked, pl.concat(one.fates for one in chosen))
 
 

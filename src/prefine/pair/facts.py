@@ -11,6 +11,8 @@ from prefine.schema import pair_id
 from prefine.step import Work
 
 _SIDES = ("chosen", "rejected")
+_HUMAN = ("human_verdict", "human_by", "human_at")
+"""Null until verdicts are joined."""
 
 
 def with_facts(
@@ -33,7 +35,9 @@ def with_facts(
     prompts = work.read("prompts", ["prompt_id", "messages", "group", "language"])
     for facts in (prompts.drop("messages"), prompt_turns(prompts)):
         pairs = pairs.join(facts, on="prompt_id", how="left", maintain_order="left")
-    return with_turns(pairs)
+    return with_turns(pairs).with_columns(
+        *(pl.lit(None, pl.String).alias(name) for name in _HUMAN), num_verdicts=pl.lit(0, pl.Int64)
+    )
 
 
 def _with_texts(

@@ -10,8 +10,9 @@ from prefine.ingest.examples import examples_spec
 from prefine.ingest.gather import gather_spec
 from prefine.ingest.keyed import keyed_spec
 from prefine.ingest.read import ingest_spec
-from prefine.pair.build import pairs_spec
+from prefine.pair.build import PAIRS_TABLE, pairs_spec
 from prefine.pair.settings import SourceWeight
+from prefine.pair.verdicts import LABELLED, verdicts_spec
 from prefine.plan.resolve import resolve
 from prefine.recipe import Recipe, Resolved
 from prefine.settings import Runtime
@@ -87,7 +88,11 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
     reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
     weights = {one.name: SourceWeight(one.priority, one.weight) for one in recipe.sources}
     kept = resolved.kept_columns
-    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=kept, weights=weights)
+    made = LABELLED if recipe.verdicts else PAIRS_TABLE
+    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=kept, weights=weights, table=made)
+    if recipe.verdicts:
+        yield from (keyed_spec(verdicts, inputs) for verdicts in recipe.verdicts)
+        yield verdicts_spec(recipe.verdicts, kept, inputs)
     yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
         for examples in measure.examples():

@@ -119,6 +119,9 @@ QUARANTINE = _table(
 )
 """One row a raw row that could not be read. ``text`` is the raw row, cut."""
 
+HUMAN_VERDICT = "human_verdict"
+"""The column of pairs that says what humans decided."""
+
 PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
@@ -130,7 +133,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column("num_sources", pa.int64(), "how many sources hold the pair"),
     Column("group", _TEXT, "the source's own subset or category of the prompt"),
     Column("language", _TEXT, "the language that the source declares for the prompt"),
-    Column("label_source", _TEXT, "what made the pair: label, rank, rating or reward"),
+    Column("label_source", _TEXT, "what directs the pair: label, rank, rating, reward or verdict"),
     Column("num_votes", pa.int64(), "labels that name a side or call it a tie"),
     Column("votes_for", pa.int64(), "labels for this direction", Flip.SWAP, "votes_against"),
     Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for"),
@@ -193,6 +196,15 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column("num_system_turns", pa.int64(), "system turns of the prompt"),
     Column("num_empty_turns", pa.int64(), "blank turns of the prompt"),
     Column("num_prompt_turns", pa.int64(), "turns of the prompt"),
+    Column(
+        HUMAN_VERDICT,
+        _TEXT,
+        "what humans decided: right or wrong, about the direction by the labels; tie, both_bad or "
+        "drop; null where no verdict outranks the labels",
+    ),
+    Column("human_by", _TEXT, "who decided; several names are joined by `+`"),
+    Column("human_at", _TEXT, "when the latest of them did, as written"),
+    Column("num_verdicts", pa.int64(), "human verdicts on the pair"),
 )
 """What rules can read about a pair before anything is measured."""
 
