@@ -14,7 +14,7 @@ from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import load_manifest
 from prefine.store import Store
-from tests.made import table
+from tests.made import assistant, table
 
 SOURCE = "name: m\nsources: [{name: m, files: [rows.jsonl], id: key}]\n"
 
@@ -119,6 +119,25 @@ def test_a_turned_pair_has_the_columns_of_the_flipped_pair(
         ("verdict", "wrong", "eve", "2024-05-01"),
         ("label", None, None, None),
     ]
+
+
+def test_a_wrong_pair_is_exported_as_a_rule_would_flip_it(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([row("k"), row("k2")])
+    write_csv(tmp_path, [said("k", "wrong")])
+    lengths = "measures: [{kind: lengths}]\n"
+    turn = "rules: [{name: turn, column: own_id, flip_when: {equals: k}}]\n"
+    found: list[pl.DataFrame] = []
+    for number, text in enumerate((recipe(lengths), SOURCE + lengths + turn)):
+        plan, runtime = run(text, tmp_path)
+        publish_plan(plan, runtime, str(tmp_path / f"out{number}"))
+        found.append(pl.read_parquet(tmp_path / f"out{number}" / "data" / "*.parquet"))
+
+    judged, flipped = (
+        one.drop("is_flipped", "label_source", "human_verdict", "num_verdicts", strict=False)
+        for one in found
+    )
+    assert judged.equals(flipped)
+    assert judged.filter(pl.col("own_id") == "k")["chosen"].to_list() == [[assistant("bad")]]
 
 
 @pytest.mark.parametrize(
