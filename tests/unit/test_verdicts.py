@@ -290,6 +290,14 @@ def test_a_file_of_which_nothing_can_be_used_is_refused(
         table(recipe(), tmp_path, "pairs")
 
 
+def test_own_ids_need_a_source_that_has_them(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([row("k")])
+    write_csv(tmp_path, [said("k", "wrong")])
+
+    with pytest.raises(DataError, match="no raw row of the data has an own id"):
+        table(recipe().replace(", id: key", ""), tmp_path, "pairs")
+
+
 def test_an_own_id_of_two_sources_is_refused(write_lines: Any, tmp_path: Path) -> None:
     write_lines([row("k")])
     write_lines([row("k", prompt="P?")], "more.jsonl")

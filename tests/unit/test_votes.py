@@ -155,6 +155,16 @@ def test_what_decides_among_aspects(
     assert directions(found.votes) == [("a", "b", direction)]
 
 
+def test_an_overall_rating_without_a_value_leaves_nothing_to_its_aspects() -> None:
+    rows = [rating("a", 2, aspect="x"), rating("b", 1, aspect="x"), rating("b", 2, aspect="y")]
+    void = {**rating("a", 0), "rating": None, "winner": "invalid"}
+
+    found = from_ratings(judgements(*rows, void), Pairs(), 0)
+
+    assert found.votes.height == 0
+    assert fates(found) == {0: "other_aspect", 1: "other_aspect", 2: "other_aspect"}
+
+
 def test_ratings_of_aspects_that_do_not_count_are_counted() -> None:
     found = from_ratings(aspects(overall=(2, 1), help=(1, 2)), Pairs(), 0)
 

@@ -13,7 +13,6 @@ from prefine.pair.aggregate import VOTE, aggregate
 from prefine.pair.facts import with_facts
 from prefine.pair.origin import with_origin
 from prefine.pair.outcomes import counts_by_aspect, outcomes
-from prefine.pair.ratings import rated
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings, from_rewards
 from prefine.schema import Column, Kind, pairs_schema
@@ -21,6 +20,9 @@ from prefine.step import Counts, StepSpec, Work
 from prefine.tables.rewards import Reward
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
+_RATES = (pl.col("kind") == Kind.RATING) & (
+    pl.col("outcome").is_null() | (pl.col("outcome") == "no_value")
+)
 _VERSION = 4
 PAIRS_TABLE = "pairs"
 
@@ -101,7 +103,7 @@ def run_pairs(
     used = marked.filter(pl.col("outcome").is_null()).drop("outcome")
     chosen = [
         from_rankings(used.filter(pl.col("kind") == Kind.RANK), config, work.seed),
-        from_ratings(used.filter(pl.col("kind") == Kind.RATING), config, work.seed, merits),
+        from_ratings(marked.filter(_RATES), config, work.seed, merits),
     ]
     votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR)), *(one.votes for one in chosen)]
     if rewards is not None:
@@ -110,7 +112,7 @@ def run_pairs(
         votes.append(from_rewards(free, config, work.seed))
     voted = pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes)
     pairs = aggregate(voted, weights)
-    ratings = rated(judgements.filter(counts_by_aspect(config)))
+    ratings = judgements.filter((pl.col("kind") == Kind.RATING) & counts_by_aspect(config))
     pairs = with_facts(pairs, work, ratings, config, merits)
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))

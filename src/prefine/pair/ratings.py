@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import polars as pl
 
 from prefine.errors import DataError
-from prefine.schema import Kind, ratio
+from prefine.schema import ratio
 
 OVERALL = "overall"
 """The aspect of a rating as a whole; a rating without an aspect counts as one."""
@@ -18,11 +18,6 @@ _RATED = "response_a"
 _ASPECT = pl.col("aspect").cast(pl.String).fill_null(OVERALL)
 
 
-def rated(judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return the ratings among judgements that have a value."""
-    return judgements.filter((pl.col("kind") == Kind.RATING) & pl.col("rating").is_not_null())
-
-
 def weighted(ratings: pl.DataFrame, aspects: Mapping[str, float], merits: Merits) -> pl.DataFrame:
     """Add ``weight``: what a rating counts; null where its aspect does not count.
 
@@ -30,7 +25,7 @@ def weighted(ratings: pl.DataFrame, aspects: Mapping[str, float], merits: Merits
     a source has it; then the aspects that the publisher of the data states; then a single aspect.
 
     Args:
-        ratings: Rated judgements.
+        ratings: Judgements that rate a response, or fail to: an aspect without a value is one, too.
         aspects: The recipe's weights.
         merits: The published weights of each source.
     """
@@ -88,7 +83,7 @@ def comparable(ratings: pl.DataFrame) -> pl.DataFrame:
     their own, of the columns that cover it. A rating without annotator is by one anonymous rater.
 
     Args:
-        ratings: Ratings that have a weight.
+        ratings: Ratings that have a value and a weight.
     """
     rater = (*_KEYS, "annotator")
     num_responses = pl.col(_RATED).n_unique()
@@ -146,7 +141,7 @@ def rating_facts(
 
     Args:
         pairs: ``low``, ``high``, ``chosen_id`` and ``rejected_id``.
-        ratings: Rated judgements.
+        ratings: Judgements of kind rating.
         aspects: The recipe's weights.
         merits: The published weights of each source.
 
@@ -154,7 +149,7 @@ def rating_facts(
         ``chosen_rating``, ``rejected_rating``, ``rating_gap``, ``aspect_gap`` and
         ``aspects_disagree``.
     """
-    decisive = weighted(ratings, aspects, merits).filter(pl.col("weight").is_not_null())
+    decisive = weighted(ratings, aspects, merits)
     overall = ratings.filter(_ASPECT == OVERALL).with_columns(weight=pl.lit(1.0))
     parts = ratings.filter(_ASPECT != OVERALL).with_columns(weight=pl.lit(1.0))
     gap = (pl.col("chosen_rating") - pl.col("rejected_rating")).alias("rating_gap")
@@ -172,7 +167,8 @@ def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     The first source by name that has raters of both sides counts, and otherwise the first that
     rates one side. Several lists of a source that rate both sides are averaged.
     """
-    values = list_values(comparable(ratings))
+    counted = ratings.filter(pl.col("weight").is_not_null(), pl.col("rating").is_not_null())
+    values = list_values(comparable(counted))
     couples = pairs.select("low", "high", "chosen_id", "rejected_id")
     keys = ["low", "high", "source", "list"]
     chosen, rejected = (

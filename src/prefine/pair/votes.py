@@ -80,7 +80,7 @@ def from_ratings(
     """Turn the ratings of each prompt into votes; each source has scales of its own.
 
     Args:
-        ratings: Rated judgements.
+        ratings: Judgements of kind rating, those without a value among them.
         config: The weights of aspects, and how couples are selected.
         seed: Decides between equals.
         merits: The published weights of each source.
@@ -91,6 +91,7 @@ def from_ratings(
     weighed = weighted(ratings, config.aspects, merits)
     if not config.aspects:
         require_weights(weighed, merits)
+    weighed = weighed.filter(pl.col("rating").is_not_null())
     has_weight = pl.col("weight").is_not_null()
     listed = comparable(weighed.filter(has_weight))
     in_list = pl.col("list").is_not_null()

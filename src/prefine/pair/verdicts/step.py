@@ -20,6 +20,7 @@ from prefine.tables.matches import (
     matched_pairs,
     needs_judgements,
     own_id_sources,
+    require_one_source,
 )
 
 LABELLED = "labelled_pairs"
@@ -156,14 +157,14 @@ class Matches:
             DataError: There is such a file.
         """
         where = self._settings.file_set.key
-        self._require_one_source(where)
+        require_one_source(where, self._rows, self._sources)
         flags = self._rows.with_columns(pl.Series("matched", self._matched), values=self._values)
         for name, path in sorted(self._paths.items(), key=lambda item: item[1]):
             rows = flags.filter(pl.col("file") == name)
             if rows.height and not rows["matched"].any():
                 raise DataError(
                     f"{where}, {path}: none of its {rows.height} rows matches a pair by "
-                    f"{self._settings.key}; the data have {self._example}"
+                    f"{self._settings.key}; {self._known()}"
                 )
             if rows.height and rows["unusable"].is_not_null().all():
                 reasons = ", ".join(sorted(set(rows["unusable"].drop_nulls())))
@@ -173,19 +174,11 @@ class Matches:
                     f"{rows['row'][0]} has {rows['values'][0][:80]}. A verdict is one of {words}"
                 )
 
-    def _require_one_source(self, where: str) -> None:
-        both = pl.concat(self._sources).unique() if self._sources else None
-        if both is None:
-            return
-        twice = both.filter(pl.len().over("place") > 1).sort("place", "source")
-        if twice.height:
-            place = twice["place"][0]
-            sources = ", ".join(twice.filter(pl.col("place") == place)["source"])
-            raise DataError(
-                f"{where}: the own id `{self._rows['own_id'][place]}` stands in the sources "
-                f"{sources}; say which one is meant with `source`, or with a column "
-                "`key_columns: {source: ...}`"
-            )
+    def _known(self) -> str:
+        """Return what the data have, for the message that nothing matches."""
+        if self._example is not None:
+            return f"the data have {self._example}"
+        return "no raw row of the data has an own id (`id` of a source says where it is)"
 
     def notes(self) -> Json:
         """Return what became of the rows."""
