@@ -165,6 +165,17 @@ def test_an_overall_rating_without_a_value_leaves_nothing_to_its_aspects() -> No
     assert fates(found) == {0: "other_aspect", 1: "other_aspect", 2: "other_aspect"}
 
 
+def test_the_published_merit_of_a_layout_decides(write_lines: Any, tmp_path: Path) -> None:
+    good = {"response": "good", "helpfulness": 4, "correctness": 1, "verbosity": 0}
+    long = {"response": "long", "helpfulness": 2, "correctness": 4, "verbosity": 4}
+    write_lines([{"prompt": "Hi?", **one} for one in (good, long)])
+
+    pairs = table("name: m\nsources: [{name: m, files: [rows.jsonl]}]\n", tmp_path, "pairs")
+
+    facts = ("chosen_rating", "rejected_rating", "rating_gap", "aspect_gap")
+    assert pairs.select(facts).rows() == [(4.0, 2.0, 2.0, -5 / 3)]
+
+
 def test_ratings_of_aspects_that_do_not_count_are_counted() -> None:
     found = from_ratings(aspects(overall=(2, 1), help=(1, 2)), Pairs(), 0)
 
