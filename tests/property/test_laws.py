@@ -438,7 +438,9 @@ seed: 1
 shards: 2
 sources:
   - {name: made, files: [rows.jsonl], format: columns, max_row_bytes: 2000,
+     priority: 1, weight: 2,
      columns: {prompt: p, chosen: c, rejected: r, group: g}}
+verdicts: [{files: [rows.jsonl], key: own_id, weight: 2}]
 pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {help: 1.0}}
 encoder: {dimensions: 64}
 measures:
@@ -494,6 +496,7 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
         ("recipe", "sources", 0, "max_quarantined"),  # stops a run, and changes nothing else
         ("files", "source made", 0, "num_bytes"),
         ("files", "measure target", 0, "num_bytes"),
+        ("files", "verdicts review", 0, "num_bytes"),
     ]
 
 

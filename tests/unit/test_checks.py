@@ -293,18 +293,21 @@ def test_a_reason_is_the_name_or_made_of_column_and_test() -> None:
 
 def test_structure_drops_or_holds() -> None:
     assert Structure().rules() == make_rules(
-        {"name": "identical", "column": "is_identical", "equals": False},
+        {"name": "identical", "column": "is_identical", "equals": False, "verdicts": True},
         {"name": "empty", "column": "num_empty", "maximum": 0},
         {"name": "unlabelled", "column": "num_votes", "minimum": 1},
         {"name": "tie", "column": "is_tie", "equals": False},
     )
     held = Structure(identical="hold", empty="hold", unlabelled="hold", tie="hold")
+    identical = {"name": "identical", "column": "is_identical", "hold_when": {"equals": True}}
     assert held.rules() == make_rules(
-        {"name": "identical", "column": "is_identical", "hold_when": {"equals": True}},
+        {**identical, "verdicts": True},
         {"name": "empty", "column": "num_empty", "hold_when": {"minimum": 1}},
         {"name": "unlabelled", "column": "num_votes", "hold_when": {"maximum": 0}},
         {"name": "tie", "column": "is_tie", "hold_when": {"equals": True}},
     )
+    with_verdicts = [rule.reason for rule in Structure().rules(verdicts=True)]
+    assert with_verdicts == ["identical", "verdict", "empty", "unlabelled", "tie"]
 
 
 FACTS = pa.schema(
@@ -413,6 +416,7 @@ def test_the_step_depends_on_rules_and_seed_and_nothing_else() -> None:
                 "maximum": 2.0,
                 "unless": {"column": "source", "equals": "human", "minimum": None, "maximum": None},
                 "missing": "drop",
+                "verdicts": False,
             }
         ],
         "seed": 7,

@@ -89,7 +89,9 @@ def test_the_step_of_a_source_depends_on_its_identity_and_the_shards() -> None:
     spec = ingest_spec(source(format="hh"), inputs, 7, {})
 
     assert (spec.name, spec.version, spec.num_parts) == ("ingest_made", READ_VERSION, 2)
-    assert spec.config == source(format="hh").identity(inputs) | {"shards": 7}
+    identity = source(format="hh").identity(inputs)
+    assert spec.config | {"priority": 0, "weight": 1.0} == identity | {"shards": 7}
+    assert not spec.config.keys() & {"priority", "weight"}
 
 
 class Later(Layout):

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prefine.errors import RecipeError
-from prefine.pair.build import outcomes
+from prefine.errors import DataError, RecipeError
+from prefine.pair.outcomes import outcomes
 from prefine.pair.select import Couple, fate, select
 from prefine.pair.settings import Pairs
 from prefine.recipe import parse_recipe
@@ -191,10 +191,10 @@ def test_ratings_are_averaged_over_annotators_before_aspects(
     start = "name: made\nsources: [{name: made, files: [rows.jsonl], format: columns, "
     recipe = f"{start}columns: {columns}}}]\n"
 
-    plain = table(recipe, tmp_path, "pairs")
+    with pytest.raises(DataError, match=r"source made rates several aspects \(help, truth\)"):
+        table(recipe, tmp_path, "pairs")
     weighed = table(f"{recipe}pairs: {{aspects: {{help: 1, truth: 3}}}}\n", tmp_path, "pairs")
 
-    assert plain.height == 0
     assert weighed.select("chosen_rating", "rejected_rating").rows() == [(2.75, 1.75)]
 
 

@@ -317,10 +317,13 @@ def test_scores_of_two_scales_are_not_mixed(write_lines: Any, tmp_path: Path) ->
     }
     row = {"prompt": "Hi?", "a": "A", "b": "B", "stars_a": 5, "stars_b": 4}
     write_lines([{**row, "points_a": None, "points_b": 9}])
-    pairs = table(f"{RECIPE}{columns}}}\n", tmp_path, "pairs")
-    responses = table(f"{RECIPE}{columns}}}\n", tmp_path, "responses")
+    recipe = f"{RECIPE}{columns}}}\npairs: {{aspects: {{stars: 1, points: 1}}}}\n"
+    pairs = table(recipe, tmp_path, "pairs")
+    responses = table(recipe, tmp_path, "responses")
     chosen = responses.filter(pl.col("response_id") == pairs["chosen_id"][0])
 
+    with pytest.raises(DataError, match=r"rates several aspects \(points, stars\)"):
+        table(f"{RECIPE}{columns}}}\n", tmp_path, "pairs")
     assert chosen["messages"].to_list() == [[assistant("A")]]
     assert pairs["rating_gap"].to_list() == [1.0]
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 import polars as pl
 
-from prefine.schema import UNKNOWN, Column
+from prefine.schema import HUMAN_VERDICT, UNKNOWN, Column
 from prefine.settings import Location, Problem
 
 KEYS = ("prompt_id", "pair_id", "chosen_id", "rejected_id")
@@ -27,6 +27,9 @@ SEEN = pl.col("_seen")
 """While rules are applied: the present rule looks at the pair, which is in and not exempt."""
 PLACE = "_place"
 """While rules are applied: the place of a pair, from 1, in the order of a cap or a budget."""
+
+DIRECTED = pl.col(HUMAN_VERDICT).is_in(["right", "wrong"]).fill_null(value=False)
+"""A human said which side is better, and no rule that does not name verdicts acts on the pair."""
 
 
 def current_value(column: Column) -> pl.Expr:

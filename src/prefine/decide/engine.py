@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from prefine.decide.columns import FLIPPED, IN, PLACE, SEEN, current_value
+from prefine.decide.columns import DIRECTED, FLIPPED, IN, PLACE, SEEN, current_value
 from prefine.decide.neighbours import Nearby
 from prefine.decide.ranking import rank_pairs
 from prefine.decide.rule import Hit, Rule
 from prefine.errors import DataError
-from prefine.schema import Column, hash_unit
+from prefine.schema import HUMAN_VERDICT, Column, hash_unit
 from prefine.settings.json import Json
 
 _LABEL_COLUMNS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength"})
@@ -35,7 +35,8 @@ def apply_rules(
     """Apply rules to facts.
 
     Args:
-        facts: One row per pair: ``pair_id`` and every column that a rule reads.
+        facts: One row per pair: ``pair_id`` and every column that a rule reads; where there are
+            human verdicts, ``human_verdict``.
         rules: In the order in which they act.
         columns: What the columns mean.
         seed: Orders pairs where nothing else does.
@@ -64,6 +65,8 @@ def apply_rules(
 
 def _undecided(facts: pl.DataFrame, seed: int) -> pl.DataFrame:
     order = [hash_unit(seed, "order", pair) for pair in facts["pair_id"]]
+    if HUMAN_VERDICT not in facts.columns:
+        facts = facts.with_columns(pl.lit(None, pl.String).alias(HUMAN_VERDICT))
     texts = ("verdict", "rule", "column", "flipped_by", *_TEXTS)
     return facts.with_columns(
         pl.Series("order", order, pl.Float64),
@@ -75,11 +78,12 @@ def _undecided(facts: pl.DataFrame, seed: int) -> pl.DataFrame:
 
 
 def _is_exempt(rule: Rule, columns: Mapping[str, Column]) -> pl.Expr:
+    protected = pl.lit(value=False) if rule.verdicts else DIRECTED
     if rule.unless is None:
-        return pl.lit(value=False)
+        return protected
     value = current_value(columns[rule.unless.column])
     holds = rule.unless.match(value).holds
-    return (holds & value.is_not_null()).fill_null(value=False)
+    return protected | (holds & value.is_not_null()).fill_null(value=False)
 
 
 def _counts(frame: pl.DataFrame, rule: Rule) -> Json:

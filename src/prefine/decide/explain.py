@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from prefine.decide.columns import DIRECTED
 from prefine.decide.conditions import Condition, Value
 from prefine.decide.rule import Rule
+from prefine.schema import HUMAN_VERDICT
 
 _VERDICTS = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
 _TRUTH = {1.0: "true", 0.0: "false"}
@@ -29,7 +31,8 @@ def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
         rules: The rules that were applied.
     """
     passed = f"kept: it passed all {len(rules)} rules" if rules else "kept: there are no rules"
-    sentence = pl.lit(passed)
+    human = pl.concat_str(pl.lit("kept: a human said "), pl.col(HUMAN_VERDICT))
+    sentence = pl.when(DIRECTED).then(human).otherwise(pl.lit(passed))
     for rule in rules:
         verdict = pl.col("verdict").replace_strict(_VERDICTS, default="kept")
         by = pl.concat_str(verdict, pl.lit(f" by {rule.reason}: "), rule.because())

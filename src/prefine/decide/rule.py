@@ -49,6 +49,9 @@ class Rule(Part, ABC):
     or budget. A missing value exempts nothing."""
     missing: Literal["drop", "hold"] = "drop"
     """The verdict on a pair without a value: a null never passes."""
+    verdicts: bool = False
+    """Whether the rule also acts on pairs that a human called right or wrong; else these pass it,
+    and are not counted in its quantile, cap or budget."""
 
     @model_validator(mode="after")
     def _require_test(self) -> Self:

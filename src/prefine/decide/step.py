@@ -11,10 +11,10 @@ from prefine.decide.explain import explained
 from prefine.decide.limits import NEIGHBOURS
 from prefine.decide.neighbours import nearby
 from prefine.decide.rule import Rule
-from prefine.schema import DECISIONS, Column
+from prefine.schema import DECISIONS, HUMAN_VERDICT, Column
 from prefine.step import Counts, StepSpec, Work
 
-DECIDE_VERSION = 3
+DECIDE_VERSION = 4
 
 _PART = "_part"
 
@@ -72,4 +72,4 @@ def _columns_needed(rules: tuple[Rule, ...], columns: Mapping[str, Column]) -> l
     """Return the columns of facts that deciding reads, with what their flipped values need."""
     named = {name for rule in rules for name in rule.columns_read() if name in columns}
     needs = {need for name in named for need in columns[name].needs()}
-    return sorted({"source", "own_id", *KEYS, *needs})
+    return sorted({"source", "own_id", *KEYS, *needs, *({HUMAN_VERDICT} & columns.keys())})

@@ -1,11 +1,39 @@
 """The policies on pairs that cannot teach a preference, as rules before all others."""
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import polars as pl
 
 from prefine.decide.checks import Bound, Equals, Hold
 from prefine.decide.conditions import Condition
-from prefine.decide.rule import Rule
-from prefine.settings import Part
+from prefine.decide.rule import ColumnRule, Hit, Rule
+from prefine.schema import HUMAN_VERDICT, Column
+from prefine.settings import Part, Problem
+
+
+class Refused(ColumnRule):
+    """Remove pairs that a human refused."""
+
+    test: ClassVar[str] = "verdict"
+    keys: ClassVar[tuple[str, ...]] = ("refused",)
+
+    refused: Literal["drop", "hold"]
+    """What becomes of them."""
+
+    def column_problems(self, column: Column) -> Iterator[Problem]:
+        """Yield nothing: the column is always the same."""
+        del column
+        yield from ()
+
+    def hit(self, value: pl.Expr) -> Hit:
+        """Act on what a human refused; a pair without a verdict passes."""
+        acts = value.is_in(["both_bad", "drop"]).fill_null(value=False)
+        return Hit(acts, value, pl.lit(None, pl.String), pl.lit(self.refused))
+
+    def because(self) -> pl.Expr:
+        """Explain what the human said."""
+        return pl.concat_str(pl.lit("a human said "), pl.col("value_text"))
 
 
 class Structure(Part):
@@ -19,21 +47,29 @@ class Structure(Part):
     """No label names a side or calls it a tie: the judge failed."""
     tie: Literal["drop", "hold"] = "drop"
     """The votes favour neither side."""
+    verdict: Literal["drop", "hold"] = "drop"
+    """A human said that the pair is to be dropped, or that both sides are bad."""
 
-    def rules(self) -> tuple[Rule, ...]:
-        """Return these policies as ordinary rules that bear their field's name."""
+    def rules(self, *, verdicts: bool = False) -> tuple[Rule, ...]:
+        """Return these policies as ordinary rules that bear their field's name.
+
+        Args:
+            verdicts: Whether the recipe has human verdicts.
+        """
         policies: tuple[tuple[Bound | Equals, Condition], ...] = (
             (
-                Equals(name="identical", column="is_identical", equals=False),
+                Equals(name="identical", column="is_identical", equals=False, verdicts=True),
                 Condition(equals=True),
             ),
             (Bound(name="empty", column="num_empty", maximum=0), Condition(minimum=1)),
             (Bound(name="unlabelled", column="num_votes", minimum=1), Condition(maximum=0)),
             (Equals(name="tie", column="is_tie", equals=False), Condition(equals=True)),
         )
-        return tuple(
-            Hold(name=drop.name, column=drop.column, hold_when=condition)
+        identical, *others = (
+            Hold(name=drop.name, column=drop.column, hold_when=condition, verdicts=drop.verdicts)
             if getattr(self, drop.reason) == "hold"
             else drop
             for drop, condition in policies
         )
+        refused = (Refused(name="verdict", column=HUMAN_VERDICT, refused=self.verdict),)
+        return (identical, *(refused if verdicts else ()), *others)

@@ -48,7 +48,7 @@ def ingest_spec(
         run=partial(run_ingest, source=source, num_shards=num_shards, kept=own),
         reads=(),
         writes=TABLES,
-        config=source.identity(inputs) | {"shards": num_shards} | types | _code(source, files),
+        config=source.reading(inputs) | {"shards": num_shards} | types | _code(source, files),
         num_parts=len(files),
     )
 

@@ -8,6 +8,9 @@ from prefine.schema import ValueType
 from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
 from prefine.settings.json import Json, is_array, is_object
 
+_DIRECTING = ("priority", "weight")
+"""Settings that act where pairs are directed, and not where files are read."""
+
 
 class Kept(Part):
     """A column of the raw rows that is carried along."""
@@ -53,6 +56,10 @@ class Source(Part):
     """Columns that look like a part of the prompt (``system``, ``context``, ...) and are none."""
     max_quarantined: Annotated[float, Where] = Field(default=0.5, ge=0, le=1)
     """Largest share of the rows that may go to quarantine before the run stops."""
+    priority: int = Field(default=0, ge=-1_000, le=1_000)
+    """Of the labels on a pair, only those of the sources of the highest priority direct it."""
+    weight: float = Field(default=1.0, gt=0, le=1_000_000)
+    """What a label counts in the majority of the labels that direct a pair."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
 
@@ -72,6 +79,11 @@ class Source(Part):
             inputs: What the files stand for; without it they stand for nothing.
         """
         return super().identity(inputs) | {"resolved": resolved(self.key, inputs)}
+
+    def reading(self, inputs: Inputs) -> Json:
+        """Return the settings that reading the files depends on, and what identifies these."""
+        identity = self.identity(inputs)
+        return {key: value for key, value in identity.items() if key not in _DIRECTING}
 
     def pinned(self, inputs: Inputs) -> Self:
         """Return the same settings with the hashes of the files."""

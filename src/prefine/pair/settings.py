@@ -1,6 +1,7 @@
 """How judgements become pairs."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
@@ -17,11 +18,24 @@ Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_counts)]
 """What an aspect counts in the mean of the ratings."""
 
 
+class SourceWeight(NamedTuple):
+    """What the labels and ratings of a source count."""
+
+    priority: int = 0
+    """Where labels of several sources disagree, only those of the highest priority direct."""
+    weight: float = 1.0
+    """Among the labels of one priority."""
+    merit: Mapping[str, float] = {}
+    """The published weights of its rating aspects."""
+
+
 class Pairs(Part):
     """How judgements become pairs."""
 
     use: tuple[Literal["label", "rank", "rating", "reward"], ...] = ("label", "rank", "rating")
-    """Each prompt uses the first kind of judgement in this list that it has."""
+    """Each prompt of a source uses the first kind of judgement in this list that it has. A reward
+    belongs to no source: it is used for prompts that have no judgement of a kind before it, and no
+    judgement of such a prompt is."""
     select: Literal["best_vs_worst", "best_vs_random", "adjacent", "all"] = "best_vs_worst"
     """Which couples of rated, ranked or rewarded responses become pairs; labels all do."""
     minimum_gap: float = Field(default=0.0, ge=0)
@@ -29,9 +43,15 @@ class Pairs(Part):
     per_prompt: int | None = Field(default=None, ge=1)
     """Maximum number of selected couples per prompt: the widest gaps first."""
     aspect: str | None = None
-    """The aspect whose labels direct the pairs, where a source asks several questions."""
+    """The aspect whose labels, ranks and ratings direct the pairs, where a prompt of a source is
+    judged on several. Where it has none of this aspect, those without aspect count, and those of
+    the aspect ``overall``. Ratings that have one of ``aspects`` are left to these."""
     aspects: dict[str, Weight] = Field(default_factory=dict)
-    """Weight of each rating aspect, negative where more is worse; empty takes ``overall`` where a
-    prompt has it, and otherwise the plain mean of the aspects that all its responses have."""
+    """Weight of each rating aspect, negative where more is worse. Empty takes ``overall`` where a
+    prompt of a source has it, then the weights that the layout publishes, then a single aspect;
+    several aspects are refused. Only ratings by the same raters are compared."""
+    identical: Literal["normalized", "exact"] = "normalized"
+    """When the two sides of a pair are ``is_identical``: ``normalized`` also where each message is
+    equal after trimming, Unicode normalisation (NFC) and with all line ends alike."""
     reward: Name | None = None
     """The reward measure behind ``use: [reward]``."""

@@ -1,17 +1,29 @@
 """Judgements and rewards become votes on couples; lists, raters and scales are never merged."""
 
+from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import polars as pl
 
 from prefine.pair.aggregate import VOTE
+from prefine.pair.ratings import Merits, comparable, list_values, require_weights, weighted
 from prefine.pair.select import Couple, fate, select
 from prefine.pair.settings import Pairs
-from prefine.schema import Kind, Winner, hash_unit, ratio
+from prefine.schema import Winner, hash_unit
 
-_OVERALL = "overall"
-_ORIGIN = ("prompt_id", "source", "annotator", "context_mismatch")
+_NO_MERITS: Merits = {}
+_FROM_LIST = ("prompt_id", "source", "annotator", "context_mismatch", "row")
 """What each vote of a list of values has from its list."""
+_ORIGIN = (*_FROM_LIST, "aspect", "index")
+_NO_PLACE = {
+    "aspect": pl.lit(None, pl.String),
+    "index": pl.lit(None, pl.Int32),
+    "row": pl.lit(None, pl.String),
+}
+"""For lists that stand in no single row."""
+_ROW = pl.concat_str("file", "row", separator=":")
+_SAID = ("response_a", "winner", "strength", "aspect", "index", "label")
+"""What two labels must share to be the same judgement, beside source, annotator and kind."""
 _FATE = {"number": pl.UInt32, "fate": pl.String}
 
 
@@ -33,6 +45,7 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         default=None,
         return_dtype=pl.Int8,
     )
+    said = [pl.col(name).cast(pl.String).fill_null("") for name in _SAID]
     return labels.select(
         "prompt_id",
         low.alias("low"),
@@ -43,36 +56,58 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         "annotator",
         "source",
         a_is_low.alias("shown_low_first"),
-        pl.concat_str("response_a", pl.col("label").fill_null(""), separator="/").alias("said"),
         "context_mismatch",
         pl.lit("label").alias("label_source"),
+        pl.concat_str(said, separator="/").alias("said"),
+        _ROW.alias("row"),
     )
 
 
 def from_rankings(ranks: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
     """Turn each ranked list into votes; rank 1 is the best, and two lists are never merged."""
-    keys = ["prompt_id", "source", "file", "row", "annotator"]
-    listed = ranks.with_columns(pl.struct(keys).rank("dense").alias("list"))
-    values = listed.group_by("list", *keys, "response_a").agg(-pl.col("rank").mean().alias("value"))
-    return _choose(listed, values.join(_mismatches(listed), on="list"), "rank", config, seed)
+    keys = ["prompt_id", "source", "file", "row", "aspect", "annotator"]
+    listed = ranks.with_columns(pl.struct(keys).rank("dense").alias("list"), _ROW.alias("row"))
+    origin = listed.group_by("list", *(key for key in keys if key != "file")).agg(
+        pl.col("context_mismatch").any(), pl.col("index").min()
+    )
+    values = listed.group_by("list", "response_a").agg(-pl.col("rank").mean().alias("value"))
+    return _choose(listed, values.join(origin, on="list"), "rank", config, seed)
 
 
-def _mismatches(listed: pl.DataFrame) -> pl.DataFrame:
-    return listed.group_by("list").agg(pl.col("context_mismatch").any())
+def from_ratings(
+    ratings: pl.DataFrame, config: Pairs, seed: int, merits: Merits = _NO_MERITS
+) -> Chosen:
+    """Turn the ratings of each prompt into votes; each source has scales of its own.
 
+    Args:
+        ratings: Judgements of kind rating, those without a value among them.
+        config: The weights of aspects, and how couples are selected.
+        seed: Decides between equals.
+        merits: The published weights of each source.
 
-def from_ratings(ratings: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
-    """Turn the ratings of each prompt into votes; each source has scales of its own."""
-    keys = ["prompt_id", "source"]
-    listed = ratings.with_columns(pl.struct(keys).rank("dense").alias("list"))
+    Raises:
+        DataError: A source rates several aspects, and nothing says what they count.
+    """
+    weighed = weighted(ratings, config.aspects, merits)
+    if not config.aspects:
+        require_weights(weighed, merits)
+    weighed = weighed.filter(pl.col("rating").is_not_null())
+    has_weight = pl.col("weight").is_not_null()
+    listed = comparable(weighed.filter(has_weight))
+    in_list = pl.col("list").is_not_null()
+    judged = listed.filter(in_list)
     names = pl.col("annotator").drop_nulls().unique().sort()
-    origin = listed.group_by(keys).agg(
-        pl.col("list").first(),
+    origin = judged.group_by("list").agg(
         pl.when(names.len() > 0).then(names.str.join("+")).first().alias("annotator"),
         pl.col("context_mismatch").any(),
     )
-    values = rating_values(ratings, config.aspects).rename({"response_id": "response_a"})
-    return _choose(listed, values.join(origin, on=keys), "rating", config, seed)
+    values = list_values(judged).join(origin, on="list").with_columns(**_NO_PLACE)
+    chosen = _choose(judged, values, "rating", config, seed)
+    unused = (
+        _with_fate(weighed.filter(~has_weight), "other_aspect"),
+        _with_fate(listed.filter(~in_list), "no_common_rater"),
+    )
+    return Chosen(chosen.votes, pl.concat((chosen.fates, *unused)))
 
 
 def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
@@ -87,40 +122,9 @@ def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFram
     values = rewards.with_columns(
         pl.col("prompt_id").rank("dense").alias("list"),
         pl.lit(config.reward, pl.String).alias("annotator"),
+        **_NO_PLACE,
     )
     return _choose(values.clear().with_columns(number=pl.lit(0)), values, "reward", config, seed)[0]
-
-
-def rating_values(judgements: pl.DataFrame, aspects: dict[str, float]) -> pl.DataFrame:
-    """Return one value a rated response and source: the weighted mean of its aspects.
-
-    Each aspect is first averaged over annotators. Without weights, ``overall`` alone counts where
-    a prompt has it; otherwise the aspects that all rated responses of the prompt have, so that no
-    response gains by a missing one. An aspect of negative weight counts against a response; the
-    sum is divided by the weights' absolute sum.
-    """
-    rated = judgements.filter((pl.col("kind") == Kind.RATING) & pl.col("rating").is_not_null())
-    keys = ["prompt_id", "source"]
-    means = rated.group_by(*keys, pl.col("response_a").alias("response_id"), "aspect").agg(
-        pl.col("rating").sort().mean()
-    )
-    if aspects:
-        known = pl.col("aspect").is_in(list(aspects))
-        weight = pl.col("aspect").replace_strict(aspects, default=0.0, return_dtype=pl.Float64)
-        means = means.filter(known).with_columns(weight.alias("weight"))
-    else:
-        overall = pl.col("aspect") == _OVERALL
-        means = means.filter(overall | ~overall.any().over(keys))
-        means = means.with_columns(weight=pl.lit(1.0))
-    everyone = pl.col("response_id").n_unique().over(keys)
-    means = means.filter(pl.col("response_id").n_unique().over(*keys, "aspect") == everyone)
-    return (
-        means.sort(*keys, "response_id", "aspect")
-        .group_by(*keys, "response_id", maintain_order=True)
-        .agg((pl.col("rating") * pl.col("weight")).sum(), pl.col("weight").abs().sum())
-        .with_columns(ratio(pl.col("rating"), pl.col("weight")).alias("value"))
-        .drop("rating", "weight")
-    )
 
 
 def _choose(
@@ -134,8 +138,7 @@ def _choose(
         scored = list(zip(row["response_a"], row["value"], strict=True))
         prompt = cast("str", row["prompt_id"])
         couples = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key))
-        origin = {key: row[key] for key in _ORIGIN}
-        votes += [origin | _vote(couple, label_source) for couple in couples]
+        votes += [_vote(row, couple, label_source) for couple in couples]
         taken = {name for couple in couples for name in (couple.winner, couple.loser)}
         why = fate(scored)
         fates += [(row["list"], name, None if name in taken else why) for name, _ in scored]
@@ -155,15 +158,20 @@ def _fates(judged: pl.DataFrame, fates: list[tuple[int, str, str | None]]) -> pl
     return joined.select("number", pl.when(fate_ != "").then(fate_).alias("fate"))
 
 
-def _vote(couple: Couple, label_source: str) -> dict[str, object]:
+def _with_fate(judged: pl.DataFrame, fate_: str) -> pl.DataFrame:
+    return judged.select(pl.col("number").cast(pl.UInt32), fate=pl.lit(fate_))
+
+
+def _vote(row: Mapping[str, object], couple: Couple, label_source: str) -> dict[str, object]:
     low_wins = couple.winner < couple.loser
     return {
+        **{key: row[key] for key in _FROM_LIST},
         "low": min(couple.winner, couple.loser),
         "high": max(couple.winner, couple.loser),
         "direction": 1 if low_wins else -1,
         "winner": Winner.A,
         "strength": couple.gap,
         "shown_low_first": None,
-        "said": f"{label_source}/{couple.winner}/{couple.gap!r}",
+        "said": f"{row['aspect']}/{row['index']}/{couple.winner}/{couple.gap!r}",
         "label_source": label_source,
     }

@@ -39,6 +39,8 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
     for measure in recipe.measures:
         for wanted in measure.file_sets():
             files[wanted.key] = _files(wanted, runtime.data)
+    for verdicts in recipe.verdicts:
+        files[verdicts.file_set.key] = _files(verdicts.file_set, runtime.data)
     weights = [named for measure in recipe.measures for named in measure.weights_named()]
     if embeds(recipe):
         weights.append(recipe.encoder.weights)

@@ -1,6 +1,6 @@
 """The pipeline: steps offered by the rooms, pulled by the tables that the export reads."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from prefine.decide import decide_spec
@@ -9,11 +9,14 @@ from prefine.export.step import DATASET, export_spec
 from prefine.ingest.examples import examples_spec
 from prefine.ingest.gather import gather_spec
 from prefine.ingest.keyed import keyed_spec
-from prefine.ingest.read import ingest_spec
-from prefine.pair.build import pairs_spec
+from prefine.ingest.read import ingest_spec, layout_of
+from prefine.ingest.source import Source
+from prefine.pair.build import PAIRS_TABLE, pairs_spec
+from prefine.pair.settings import SourceWeight
+from prefine.pair.verdicts import LABELLED, verdicts_spec
 from prefine.plan.resolve import resolve
 from prefine.recipe import Recipe, Resolved
-from prefine.settings import Runtime
+from prefine.settings import File, Runtime
 from prefine.settings.registry import origin_of
 from prefine.step import Step, StepSpec
 from prefine.tables.embeddings import embedding_specs
@@ -84,7 +87,13 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         yield ingest_spec(source, inputs, resolved.shards, resolved.kept)
     yield gather_spec({source.name: source.max_quarantined for source in recipe.sources})
     reward = None if recipe.pairs.reward is None else view.rewards[recipe.pairs.reward]
-    yield pairs_spec(recipe.pairs, recipe.seed, reward, resolved.kept_columns)
+    weights = {one.name: _weight(one, inputs.files[one.key]) for one in recipe.sources}
+    kept = resolved.kept_columns
+    made = LABELLED if recipe.verdicts else PAIRS_TABLE
+    yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=kept, weights=weights, table=made)
+    if recipe.verdicts:
+        yield from (keyed_spec(verdicts, inputs) for verdicts in recipe.verdicts)
+        yield verdicts_spec(recipe.verdicts, kept, inputs)
     yield from embedding_specs(recipe.encoder, inputs)
     for measure in recipe.measures:
         for examples in measure.examples():
@@ -98,6 +107,13 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
     yield facts_spec(tables, [*resolved.kept_columns, *recipe.measured.values()])
     yield decide_spec(recipe.all_rules, resolved.columns, recipe.seed)
     yield export_spec(resolved.curation)
+
+
+def _weight(source: Source, files: Sequence[File]) -> SourceWeight:
+    """Return what the labels of a source count, and its ratings, as far as its layouts state it."""
+    merits = [layout_of(source, file).merit for file in files]
+    merit = {aspect: weight for one in merits for aspect, weight in one.items()}
+    return SourceWeight(source.priority, source.weight, merit)
 
 
 Pulled = tuple[StepSpec, tuple[StepSpec, ...]]

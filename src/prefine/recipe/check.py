@@ -34,6 +34,7 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
     for key, names in {
         "sources": [source.name for source in recipe.sources],
         "rules": [rule.reason for rule in recipe.all_rules],
+        "verdicts": [verdicts.name for verdicts in recipe.verdicts],
         "measures": [name for measure in recipe.measures for name in _names_of(measure)],
     }.items():
         for name in _repeated(names):

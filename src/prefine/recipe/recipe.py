@@ -10,6 +10,7 @@ from prefine.ingest.layouts import AnySource
 from prefine.measure.base import RecipeView
 from prefine.measure.kinds import AnyMeasure
 from prefine.pair.settings import Pairs
+from prefine.pair.verdicts import Verdicts
 from prefine.schema import PAIR_COLUMNS, UNKNOWN, Column
 from prefine.schema.columns import kept_column, sides
 from prefine.settings import Encoder, Inputs, Name, Part
@@ -25,6 +26,8 @@ class Recipe(Part):
     """How many shards the tables have; null takes one for each 64 MiB of source files."""
     sources: tuple[AnySource, ...] = Field(min_length=1)
     pairs: Pairs = Pairs()
+    verdicts: tuple[Verdicts, ...] = ()
+    """Files of human verdicts on pairs."""
     encoder: Encoder = Encoder()
     measures: tuple[AnyMeasure, ...] = ()
     structure: Structure = Structure()
@@ -34,7 +37,7 @@ class Recipe(Part):
     @property
     def all_rules(self) -> tuple[Rule, ...]:
         """The structural rules, then the recipe's own."""
-        return self.structure.rules() + self.rules
+        return self.structure.rules(verdicts=bool(self.verdicts)) + self.rules
 
     @property
     def measured(self) -> dict[str, Column]:

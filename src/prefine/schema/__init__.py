@@ -12,6 +12,7 @@ from prefine.schema.ids import (
 )
 from prefine.schema.tables import (
     DECISIONS,
+    HUMAN_VERDICT,
     JUDGEMENTS,
     MESSAGES,
     PAIR_COLUMNS,
@@ -26,6 +27,7 @@ from prefine.schema.tables import (
 
 __all__ = [
     "DECISIONS",
+    "HUMAN_VERDICT",
     "JUDGEMENTS",
     "MESSAGES",
     "PAIRS",

@@ -119,6 +119,9 @@ QUARANTINE = _table(
 )
 """One row a raw row that could not be read. ``text`` is the raw row, cut."""
 
+HUMAN_VERDICT = "human_verdict"
+"""The column of pairs that says what humans decided."""
+
 PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
@@ -130,7 +133,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column("num_sources", pa.int64(), "how many sources hold the pair"),
     Column("group", _TEXT, "the source's own subset or category of the prompt"),
     Column("language", _TEXT, "the language that the source declares for the prompt"),
-    Column("label_source", _TEXT, "what made the pair: label, rank, rating or reward"),
+    Column("label_source", _TEXT, "what directs the pair: label, rank, rating, reward or verdict"),
     Column("num_votes", pa.int64(), "labels that name a side or call it a tie"),
     Column("votes_for", pa.int64(), "labels for this direction", Flip.SWAP, "votes_against"),
     Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for"),
@@ -160,13 +163,48 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     ),
     *sides("rating", pa.float64(), "mean rating"),
     Column("rating_gap", pa.float64(), "rating of chosen minus rating of rejected", Flip.NEGATE),
+    Column(
+        "aspect_gap",
+        pa.float64(),
+        "mean rating of all aspects but `overall`, of chosen minus that of rejected",
+        Flip.NEGATE,
+    ),
+    Column(
+        "aspects_disagree",
+        pa.bool_(),
+        "the overall rating and the mean of the aspects favour different sides; null without both",
+    ),
     Column("is_tie", pa.bool_(), "neither direction has more votes"),
     Column("is_contradiction", pa.bool_(), "there are votes for both directions"),
-    Column("is_identical", pa.bool_(), "chosen and rejected are the same text"),
+    Column(
+        "is_identical",
+        pa.bool_(),
+        "chosen and rejected are the same text, as `pairs.identical` says",
+    ),
     Column("num_empty", pa.int64(), "how many of the two responses are blank: 0, 1 or 2"),
-    Column("num_duplicates", pa.int64(), "labels that repeat an earlier one word for word"),
+    Column("num_duplicates", pa.int64(), "labels that repeat the same judgement of another row"),
     Column("both_orders", pa.bool_(), "the couple was shown in both orders"),
     Column("context_mismatch", pa.bool_(), "the two sides' transcripts part before the last turn"),
+    Column(
+        "turns_alternate",
+        pa.bool_(),
+        "after at most one system turn, both conversations alternate between user and assistant, "
+        "the user first; tool turns and the assistant turn after them belong to the turn before",
+    ),
+    Column("starts_with_user", pa.bool_(), "the first turn that is no system turn is the user's"),
+    Column("system_first", pa.bool_(), "no system turn anywhere but as the very first turn"),
+    Column("num_system_turns", pa.int64(), "system turns of the prompt"),
+    Column("num_empty_turns", pa.int64(), "blank turns of the prompt"),
+    Column("num_prompt_turns", pa.int64(), "turns of the prompt"),
+    Column(
+        HUMAN_VERDICT,
+        _TEXT,
+        "what humans decided: right or wrong, about the direction by the labels; tie, both_bad or "
+        "drop; null where no verdict outranks the labels",
+    ),
+    Column("human_by", _TEXT, "who decided; several names are joined by `+`"),
+    Column("human_at", _TEXT, "when the latest of them did, as written"),
+    Column("num_verdicts", pa.int64(), "human verdicts on the pair"),
 )
 """What rules can read about a pair before anything is measured."""
 

@@ -1,7 +1,10 @@
 """Find the pairs, responses and prompts that the rows of keyed files are about."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
+from prefine.errors import DataError
 from prefine.schema import Winner
 from prefine.step import Work
 from prefine.tables.keyed import Key, KeyedFiles
@@ -120,6 +123,30 @@ def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame
     bare = rows.filter(pl.col("source").is_null()).select("place", "own_id")
     known = judgements.select("own_id", "source").unique()
     return bare.join(known, on="own_id").select("place", "source")
+
+
+def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.DataFrame]) -> None:
+    """Refuse an own id that stands in several sources.
+
+    Args:
+        where: What the files are called in messages.
+        rows: As ``keyed_rows`` returns them.
+        sources: What ``own_id_sources`` returned for each shard.
+
+    Raises:
+        DataError: There is one.
+    """
+    if not sources:
+        return
+    both = pl.concat(sources).unique().sort("place", "source")
+    twice = both.filter(pl.len().over("place") > 1)
+    if twice.height:
+        place = twice["place"][0]
+        named = ", ".join(twice.filter(pl.col("place") == place)["source"])
+        raise DataError(
+            f"{where}: the own id `{rows['own_id'][place]}` stands in the sources {named}; say "
+            "which one is meant with `source`, or with a column `key_columns: {source: ...}`"
+        )
 
 
 def _first_rows(found: pl.DataFrame, key: str) -> pl.DataFrame:

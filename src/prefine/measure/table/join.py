@@ -19,6 +19,7 @@ from prefine.tables.matches import (
     matched_responses,
     needs_judgements,
     own_id_sources,
+    require_one_source,
 )
 from prefine.tables.texts import beside
 
@@ -185,17 +186,7 @@ class Join:
             DataError: It is such a table.
         """
         where, key = self._keyed.file_set.key, self._keyed.key
-        if self._sources:
-            both = pl.concat(self._sources).unique().sort("place", "source")
-            twice = both.filter(pl.len().over("place") > 1)
-            if twice.height:
-                place = twice["place"][0]
-                sources = ", ".join(twice.filter(pl.col("place") == place)["source"])
-                own_id = self._rows["own_id"][place]
-                raise DataError(
-                    f"{where}: the own id `{own_id}` stands in the sources {sources}; say which "
-                    "one is meant with `source`, or with a column `key_columns: {source: ...}`"
-                )
+        require_one_source(where, self._rows, self._sources)
         if self._used.any() or not self.num_pairs:
             return
         mine = _spelt(self._rows.row(0, named=True), self._keyed)

@@ -1,0 +1,78 @@
+"""What is known of a pair before anything is measured: its texts, its prompt, its ratings."""
+
+from typing import Literal
+
+import polars as pl
+
+from prefine.pair.ratings import Merits, rating_facts
+from prefine.pair.settings import Pairs
+from prefine.pair.turns import prompt_turns, roles_of, with_turns
+from prefine.schema import pair_id
+from prefine.step import Work
+
+_SIDES = ("chosen", "rejected")
+_HUMAN = ("human_verdict", "human_by", "human_at")
+"""Null until verdicts are joined."""
+
+
+def with_facts(
+    pairs: pl.DataFrame, work: Work, ratings: pl.DataFrame, config: Pairs, merits: Merits
+) -> pl.DataFrame:
+    """Add ids, ratings, what the texts of both sides are, and the prompt's own facts.
+
+    Args:
+        pairs: Directed couples.
+        work: Reads ``responses`` and ``prompts``.
+        ratings: Rated judgements.
+        config: The weights of aspects, and when two sides are identical.
+        merits: The published weights of each source.
+    """
+    names = [pair_id(a, b) for a, b in zip(pairs["low"], pairs["high"], strict=True)]
+    pairs = pairs.with_columns(pl.Series("pair_id", names, dtype=pl.String))
+    pairs = _with_texts(pairs, work, config.identical)
+    rated = rating_facts(pairs, ratings, config.aspects, merits)
+    pairs = pairs.join(rated, on=["low", "high"], how="left")
+    prompts = work.read("prompts", ["prompt_id", "messages", "group", "language"])
+    for facts in (prompts.drop("messages"), prompt_turns(prompts)):
+        pairs = pairs.join(facts, on="prompt_id", how="left", maintain_order="left")
+    return with_turns(pairs).with_columns(
+        *(pl.lit(None, pl.String).alias(name) for name in _HUMAN), num_verdicts=pl.lit(0, pl.Int64)
+    )
+
+
+def _with_texts(
+    pairs: pl.DataFrame, work: Work, identical: Literal["normalized", "exact"]
+) -> pl.DataFrame:
+    """Add what the messages of both sides are: blank, identical, and their roles."""
+    responses = work.read("responses", ["response_id", "messages"])
+    texts = pl.col("messages").list.eval(pl.element().struct.field("content").str.strip_chars())
+    facts = responses.select(
+        "response_id",
+        (texts.list.join("") == "").cast(pl.Int64).alias("blank"),
+        roles_of(pl.col("messages")).alias("roles"),
+        normalized(pl.col("messages")).alias("normal"),
+    )
+    for side in _SIDES:
+        of_side = facts.rename({name: f"{side}_{name}" for name in ("blank", "roles", "normal")})
+        pairs = pairs.join(
+            of_side.rename({"response_id": f"{side}_id"}),
+            on=f"{side}_id",
+            how="left",
+            maintain_order="left",
+        )
+    same = pl.col("low") == pl.col("high")
+    if identical == "normalized":
+        same |= pl.col("chosen_normal") == pl.col("rejected_normal")
+    return pairs.with_columns(
+        same.alias("is_identical"),
+        (pl.col("is_contradiction") & ~same).alias("is_contradiction"),
+        (pl.col("chosen_blank") + pl.col("rejected_blank")).alias("num_empty"),
+    ).drop(f"{side}_{name}" for side in _SIDES for name in ("blank", "normal"))
+
+
+def normalized(messages: pl.Expr) -> pl.Expr:
+    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike."""
+    turn = pl.element().struct
+    text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")
+    whole = pl.concat_str(turn.field("role"), text.str.strip_chars(), separator="\n")
+    return messages.list.eval(whole)

@@ -1,0 +1,415 @@
+"""Which judgements become votes: raters, aspects, lists and kinds are not mixed."""
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prefine.errors import DataError
+from prefine.pair.aggregate import aggregate
+from prefine.pair.outcomes import outcomes
+from prefine.pair.ratings import rating_facts
+from prefine.pair.settings import Pairs, SourceWeight
+from prefine.pair.votes import from_labels, from_rankings, from_ratings
+from prefine.plan import make_plan
+from prefine.recipe import parse_recipe
+from prefine.schema import JUDGEMENTS
+from prefine.settings import Runtime
+from prefine.step import load_manifest, run_step
+from prefine.store import Store
+from tests.made import table
+
+
+def judgements(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Return judgements of one prompt; each row says what differs from an empty rating."""
+    base = {
+        **dict.fromkeys(JUDGEMENTS.names),
+        "prompt_id": "p",
+        "kind": "rating",
+        "source": "s",
+        "file": "f",
+        "row": 1,
+        "index": 0,
+        "context_mismatch": False,
+    }
+    schema = pl.from_arrow(JUDGEMENTS.empty_table())
+    assert isinstance(schema, pl.DataFrame)
+    frame = pl.DataFrame([{**base, **row} for row in rows], schema=schema.schema)
+    return frame.with_row_index("number")
+
+
+def rating(response: str, value: float, who: str | None = None, **more: Any) -> dict[str, Any]:
+    facts = {"response_a": response, "rating": value, "annotator": who, "aspect": "overall"}
+    return {**facts, **more}
+
+
+def rank(response: str, value: float, **more: Any) -> dict[str, Any]:
+    return {"kind": "rank", "response_a": response, "rank": value, **more}
+
+
+def label(winner: str, **more: Any) -> dict[str, Any]:
+    sides = {"response_a": "a", "response_b": "b"}
+    return {"kind": "pair", **sides, "winner": winner, "label": winner, **more}
+
+
+def directions(votes: pl.DataFrame) -> list[tuple[str, str, int]]:
+    return sorted(votes.select("low", "high", "direction").rows())
+
+
+def fates(found: Any) -> dict[int, str | None]:
+    return dict(found.fates.sort("number").rows())
+
+
+def test_raters_who_rated_one_side_only_are_left_out() -> None:
+    found = from_ratings(
+        judgements(
+            rating("good", 3, "strict"), rating("bad", 2, "strict"), rating("bad", 5, "mild")
+        ),
+        Pairs(),
+        0,
+    )
+
+    assert directions(found.votes) == [("bad", "good", -1)]
+    assert found.votes["strength"].to_list() == [1.0]
+    assert found.votes["annotator"].to_list() == ["strict"]
+    assert fates(found) == {0: None, 1: None, 2: "no_common_rater"}
+
+
+def test_raters_of_all_responses_are_averaged() -> None:
+    rows = [rating("a", 1, "x"), rating("b", 4, "x"), rating("a", 3, "y"), rating("b", 2, "y")]
+
+    found = from_ratings(judgements(*rows), Pairs(), 0)
+
+    assert directions(found.votes) == [("a", "b", -1)]
+    assert found.votes["strength"].to_list() == [1.0]
+    assert found.votes["annotator"].to_list() == ["x+y"]
+
+
+def test_where_nobody_rated_all_each_rater_has_a_list_of_their_own() -> None:
+    """Y's 9 for b and X's 2 for a are on two scales; a and c were never rated by one rater."""
+    rows = [
+        *(rating("a", 2, "x"), rating("b", 1, "x")),
+        *(rating("b", 9, "y"), rating("c", 8, "y")),
+        rating("c", 1, "z"),
+    ]
+
+    found = from_ratings(judgements(*rows), Pairs(select="all"), 0)
+
+    assert directions(found.votes) == [("a", "b", 1), ("b", "c", 1)]
+    assert found.votes.sort("low")["annotator"].to_list() == ["x", "y"]
+    assert fates(found) == {0: None, 1: None, 2: None, 3: None, 4: "no_common_rater"}
+
+
+def test_ratings_without_annotator_are_by_one_anonymous_rater() -> None:
+    rows = [rating("a", 2), rating("b", 1), rating("b", 5, "x")]
+
+    found = from_ratings(judgements(*rows), Pairs(), 0)
+
+    assert directions(found.votes) == [("a", "b", 1)]
+
+
+def test_the_ratings_of_a_pair_are_by_the_same_raters() -> None:
+    pairs = pl.DataFrame({"low": "a", "high": "b", "chosen_id": "a", "rejected_id": "b"})
+    some = judgements(rating("a", 2, "x"), rating("b", 1, "x"), rating("b", 9, "y"))
+    apart = judgements(rating("a", 2, "x"), rating("c", 3, "x"), rating("b", 9, "y"))
+    names = ("chosen_rating", "rejected_rating", "rating_gap")
+
+    assert rating_facts(pairs, some, {}, {}).select(names).rows() == [(2.0, 1.0, 1.0)]
+    assert rating_facts(pairs, apart, {}, {}).select(names).rows() == [(2.0, None, None)]
+
+
+def aspects(**values: tuple[float, float]) -> pl.DataFrame:
+    """Return the ratings of the responses a and b by aspect."""
+    return judgements(
+        *(
+            rating(response, value, aspect=aspect)
+            for aspect, two in values.items()
+            for response, value in zip("ab", two, strict=True)
+        )
+    )
+
+
+def test_several_aspects_without_weights_are_refused() -> None:
+    found = aspects(helpfulness=(4, 2), verbosity=(0, 4))
+
+    with pytest.raises(DataError, match=r"source s rates several aspects \(helpfulness, verbosity"):
+        from_ratings(found, Pairs(), 0)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "settings", "merits", "direction"),
+    [
+        ({"overall": (1, 2), "help": (9, 1)}, {}, {}, -1),
+        ({"verbosity": (0, 4)}, {}, {}, -1),
+        ({"helpfulness": (4, 2), "verbosity": (0, 9)}, {}, {"s": {"helpfulness": 1}}, 1),
+        ({"help": (4, 2), "length": (0, 9)}, {"aspects": {"help": 1, "length": 1}}, {}, -1),
+        ({"help": (4, 2), "length": (0, 9)}, {"aspects": {"length": -1}}, {}, 1),
+    ],
+)
+def test_what_decides_among_aspects(
+    ratings: Any, settings: Any, merits: Any, direction: int
+) -> None:
+    found = from_ratings(aspects(**ratings), Pairs(**settings), 0, merits)
+
+    assert directions(found.votes) == [("a", "b", direction)]
+
+
+def test_an_overall_rating_without_a_value_leaves_nothing_to_its_aspects() -> None:
+    rows = [rating("a", 2, aspect="x"), rating("b", 1, aspect="x"), rating("b", 2, aspect="y")]
+    void = {**rating("a", 0), "rating": None, "winner": "invalid"}
+
+    found = from_ratings(judgements(*rows, void), Pairs(), 0)
+
+    assert found.votes.height == 0
+    assert fates(found) == {0: "other_aspect", 1: "other_aspect", 2: "other_aspect"}
+
+
+def test_the_published_merit_of_a_layout_decides(write_lines: Any, tmp_path: Path) -> None:
+    good = {"response": "good", "helpfulness": 4, "correctness": 1, "verbosity": 0}
+    long = {"response": "long", "helpfulness": 2, "correctness": 4, "verbosity": 4}
+    write_lines([{"prompt": "Hi?", **one} for one in (good, long)])
+
+    pairs = table("name: m\nsources: [{name: m, files: [rows.jsonl]}]\n", tmp_path, "pairs")
+
+    facts = ("chosen_rating", "rejected_rating", "rating_gap", "aspect_gap")
+    assert pairs.select(facts).rows() == [(4.0, 2.0, 2.0, -5 / 3)]
+
+
+def test_ratings_of_aspects_that_do_not_count_are_counted() -> None:
+    found = from_ratings(aspects(overall=(2, 1), help=(1, 2)), Pairs(), 0)
+
+    assert fates(found) == {0: None, 1: None, 2: "other_aspect", 3: "other_aspect"}
+
+
+@pytest.mark.parametrize(
+    ("ratings", "gap", "disagree"),
+    [
+        ({"overall": (2, 1), "help": (1, 4), "truth": (3, 2)}, -1.0, True),
+        ({"overall": (2, 1), "help": (4, 1)}, 3.0, False),
+        ({"overall": (2, 1), "help": (1, 1)}, 0.0, False),
+        ({"overall": (2, 1)}, None, None),
+        ({"help": (4, 1)}, 3.0, None),
+    ],
+)
+def test_an_overall_rating_is_compared_with_its_aspects(
+    ratings: Any, gap: float | None, disagree: bool | None
+) -> None:
+    pairs = pl.DataFrame({"low": "a", "high": "b", "chosen_id": "a", "rejected_id": "b"})
+
+    found = rating_facts(pairs, aspects(**ratings), {}, {})
+
+    assert found.select("aspect_gap", "aspects_disagree").rows() == [(gap, disagree)]
+
+
+def test_ranks_of_two_aspects_are_two_lists() -> None:
+    rows = [
+        *(rank("a", 1, aspect="coherence", index=0), rank("b", 2, aspect="coherence", index=1)),
+        *(rank("a", 2, aspect="diversity", index=2), rank("b", 1, aspect="diversity", index=3)),
+    ]
+
+    found = outcomes(judgements(*rows), Pairs(aspect="coherence"))
+    used = found.filter(pl.col("outcome").is_null())
+
+    assert found["outcome"].to_list() == [None, None, "other_aspect", "other_aspect"]
+    assert directions(from_rankings(used, Pairs(), 0).votes) == [("a", "b", 1)]
+    with pytest.raises(DataError, match="source s ranks responses by coherence, diversity"):
+        outcomes(judgements(*rows), Pairs())
+
+
+def test_two_rankings_of_one_row_vote_apart() -> None:
+    rows = [
+        *(rank("a", 1, annotator="r1"), rank("b", 2, annotator="r1")),
+        *(rank("a", 3, annotator="r2", index=2), rank("b", 1, annotator="r2", index=3)),
+    ]
+
+    votes = from_rankings(judgements(*rows), Pairs(), 0).votes
+    pairs = aggregate(votes)
+
+    assert directions(votes) == [("a", "b", -1), ("a", "b", 1)]
+    assert pairs.select("is_tie", "is_contradiction", "num_duplicates").rows() == [(True, True, 0)]
+
+
+@pytest.mark.parametrize(
+    ("found", "aspect", "expected"),
+    [
+        ([None], "safer", [None]),
+        (["overall"], "safer", [None]),
+        (["better", "safer"], "safer", ["other_aspect", None]),
+        ([None, "better"], "safer", [None, "other_aspect"]),
+        ([None, "safer"], "safer", ["other_aspect", None]),
+        ([None, "better"], None, [None, "other_aspect"]),
+        (["better", "better"], None, [None, None]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["pair", "rank"])
+def test_the_aspect_applies_to_labels_and_ranks(
+    found: list[str | None], aspect: str | None, expected: list[str | None], kind: str
+) -> None:
+    rows = [label("a", aspect=one, kind=kind) for one in found]
+
+    assert outcomes(judgements(*rows), Pairs(aspect=aspect))["outcome"].to_list() == expected
+
+
+def test_the_aspect_applies_to_ratings_that_have_no_weights() -> None:
+    rows = aspects(helpfulness=(4, 2), verbosity=(0, 4))
+    config = Pairs(aspect="helpfulness", aspects={"verbosity": -1})
+
+    assert outcomes(rows, Pairs(aspect="helpfulness"))["outcome"].to_list() == [
+        *(None, None),
+        *("other_aspect", "other_aspect"),
+    ]
+    assert outcomes(rows, config)["outcome"].to_list() == [None] * 4
+
+
+def test_only_labels_of_the_aspect_are_behind_the_ratings_of_a_pair(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    columns = {
+        "prompt": "q",
+        "responses": ["x", "y"],
+        "ratings": [
+            {"columns": ["h1", "h2"], "aspect": "help"},
+            {"columns": ["l1", "l2"], "aspect": "length"},
+        ],
+    }
+    write_lines([{"q": "Hi?", "x": "one", "y": "two", "h1": 4, "h2": 1, "l1": 0, "l2": 9}])
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl], format: columns, "
+        f"columns: {columns}}}]\npairs: {{aspect: help}}\n"
+    )
+
+    pairs = table(recipe, tmp_path, "pairs")
+
+    assert pairs.select("rating_gap", "aspect_gap").rows() == [(3.0, 3.0)]
+
+
+def test_each_source_of_a_prompt_uses_the_first_kind_that_it_has() -> None:
+    rows = [
+        label("a", source="labels"),
+        *(rating("c", 1, source="both"), rating("d", 2, source="both")),
+        *(rank("c", 1, source="both"), rank("d", 2, source="both")),
+        *(rating("e", 1, source="stars"), rating("f", 2, source="stars")),
+        *(rank("g", 1, source="void", winner="invalid"), rating("h", 1, source="void")),
+    ]
+
+    found = outcomes(judgements(*rows), Pairs())
+
+    assert found.filter(pl.col("outcome").is_not_null()).select("number", "outcome").rows() == [
+        (1, "other_kind"),
+        (2, "other_kind"),
+        (7, "other_kind"),
+    ]
+
+
+def test_what_is_not_used_is_counted_by_source(write_lines: Any, tmp_path: Path) -> None:
+    write_lines(
+        [
+            {"instruction": "Hi?", "generations": ["x", "y", "z"], "ratings": [5, 4, 3]},
+            {"instruction": "Yo?", "generations": ["x", "y"], "ratings": [5, None]},
+        ],
+        "a.jsonl",
+    )
+    write_lines([{"instruction": "Hi?", "generations": ["v", "w"], "ratings": [5, 5]}], "b.jsonl")
+    recipe = "name: m\nsources: [{name: a, files: [a.jsonl]}, {name: b, files: [b.jsonl]}]\n"
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+    plan = make_plan(parse_recipe(recipe), runtime)
+    for step in plan.steps[: plan.steps.index(plan.step("pairs")) + 1]:
+        for shard in step.shards:
+            run_step(step, shard, runtime)
+
+    manifest = load_manifest(Store(runtime.root), plan.step("pairs"), 0)
+
+    assert manifest is not None
+    assert manifest.notes["unused"] == {
+        "a": {"no_partner": 1, "no_value": 1, "not_selected": 1},
+        "b": {"tie": 2},
+    }
+    assert manifest.dropped == {"no_partner": 1, "no_value": 1, "not_selected": 1, "tie": 2}
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ({"row": 2}, 1),
+        ({"file": "g"}, 1),
+        ({"index": 1}, 0),
+        ({"row": 2, "index": 1}, 0),
+        ({"row": 2, "annotator": "x"}, 0),
+        ({"row": 2, "aspect": "safety"}, 0),
+        ({"row": 2, "source": "t"}, 0),
+        ({"row": 2, "label": "A"}, 0),
+        ({"row": 2, "response_a": "b", "response_b": "a"}, 0),
+    ],
+)
+def test_a_duplicate_is_the_same_judgement_of_another_row(
+    second: dict[str, Any], expected: int
+) -> None:
+    votes = from_labels(judgements(label("a"), label("a", **second)))
+
+    assert aggregate(votes)["num_duplicates"].to_list() == [expected]
+
+
+def sides(winner: str, source: str, count: int = 1) -> list[dict[str, Any]]:
+    return [label(winner, source=source, row=row) for row in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "weights", "expected"),
+    [
+        ([*sides("a", "s"), *sides("b", "t", 3)], {}, ("b", 3, 1, False)),
+        ([*sides("a", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, ("a", 1, 3, False)),
+        ([*sides("tie", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, (None, 0, 3, True)),
+        ([*sides("invalid", "s"), *sides("b", "t", 3)], {"s": (1, 1)}, ("b", 3, 0, False)),
+        ([*sides("a", "s"), *sides("b", "t")], {"t": (-1, 9)}, ("a", 1, 1, False)),
+        ([*sides("a", "s"), *sides("b", "t", 3)], {"s": (0, 3.5)}, ("a", 1, 3, False)),
+        (
+            [*sides("a", "s", 3), *sides("b", "t")],
+            {"s": (0, 0.1), "t": (0, 0.3)},
+            (None, 3, 1, True),
+        ),
+    ],
+)
+def test_priorities_and_weights_of_sources_direct_a_pair(
+    rows: list[dict[str, Any]], weights: dict[str, Any], expected: tuple[Any, ...]
+) -> None:
+    votes = from_labels(judgements(*rows))
+    stated = {name: SourceWeight(*weight) for name, weight in weights.items()}
+
+    pair = aggregate(votes, stated).row(0, named=True)
+
+    chosen, votes_for, votes_against, is_tie = expected
+    assert chosen in {None, pair["chosen_id"]}
+    assert {pair["chosen_id"], pair["rejected_id"]} == {"a", "b"}
+    if chosen is None and pair["chosen_id"] == "b":
+        votes_for, votes_against = votes_against, votes_for
+    assert (pair["votes_for"], pair["votes_against"]) == (votes_for, votes_against)
+    assert pair["is_tie"] is is_tie
+
+
+def test_the_counts_of_a_pair_are_plain_and_its_margin_has_its_direction() -> None:
+    rows = [*sides("a", "s"), *sides("b", "t", 3)]
+    votes = from_labels(judgements(*({**row, "strength": 2.0} for row in rows)))
+
+    pair = aggregate(votes, {"s": SourceWeight(priority=1)}).row(0, named=True)
+
+    assert (pair["num_votes"], pair["agreement"], pair["disagreement"]) == (4, 0.25, 0.75)
+    assert pair["strength"] == -1.0
+    assert pair["is_contradiction"]
+
+
+def test_weights_act_in_the_pairs_step_only(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([{"prompt": "Q?", "chosen": "x", "rejected": "y"}])
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+
+    def prints(settings: str) -> dict[str, str]:
+        recipe = f"name: m\nsources: [{{name: m, files: [rows.jsonl]{settings}}}]\n"
+        return {
+            step.name: step.fingerprint for step in make_plan(parse_recipe(recipe), runtime).steps
+        }
+
+    plain = prints("")
+    for settings in (", priority: 1", ", weight: 2"):
+        found = prints(settings)
+        assert found["ingest_m"] == plain["ingest_m"]
+        assert found["pairs"] != plain["pairs"]
