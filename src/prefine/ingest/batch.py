@@ -97,7 +97,9 @@ class Batch:
         index = 0
         for record in records:
             self._add(record, {"row": number, "own_id": own.id, "kept": own.kept}, index)
-            self.counts["missing responses"] += record.num_missing
+            self.counts.update(
+                {"missing responses": record.num_missing} if record.num_missing else {}
+            )
             index += len(record.labels)
 
     def _add(self, record: Record, origin: Json, index: int) -> None:

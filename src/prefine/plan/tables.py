@@ -1,6 +1,6 @@
 """What a run tells on a console, as tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +12,7 @@ from prefine.settings.json import Json, is_object
 def print_manifest(console: Console, manifest: Json) -> None:
     """Print what came in, what each rule did, and what went out."""
     print_sources(console, manifest["sources"])
+    print_joined(console, manifest["notes"])
     print_table(
         console,
         "What was decided",
@@ -57,6 +58,33 @@ def print_sources(console: Console, sources: Sequence[Json]) -> None:
         for what, count in source["values"].items():
             if count:
                 console.print(f"{source['name']}: {what}: {count:,}", markup=False, highlight=False)
+
+
+def print_joined(console: Console, notes: Mapping[str, Json]) -> None:
+    """Print how the user's tables and verdicts were matched; nothing where there are none."""
+    lines = [
+        *(_table_line(name, found) for name, found in notes.items() if "rows_unused" in found),
+        *(
+            _verdicts_line(name, found)
+            for name, found in notes.get("verdicts", {}).get("verdicts", {}).items()
+        ),
+    ]
+    if lines:
+        head = ("yours", "rows", "without a match", "not usable", "pairs with a row")
+        print_table(console, "What was joined", head, lines)
+
+
+def _table_line(name: str, found: Json) -> tuple[object, ...]:
+    unit = found["unit"]
+    matched = found[f"{unit}s"] - found[f"{unit}s_without_row"]
+    lost = {**found["quarantined"], **{f"type of {k}": n for k, n in found["wrong_type"].items()}}
+    with_row = f"{matched:,} of {found[f'{unit}s']:,}" + ("" if unit == "pair" else f" {unit}s")
+    return (name.removeprefix("measure_"), found["rows"], found["rows_unused"], lost, with_row)
+
+
+def _verdicts_line(name: str, found: Json) -> tuple[object, ...]:
+    lost = {**found["quarantined"], **found["unusable"]}
+    return (name, found["rows"], found["unmatched"], lost, f"{found['pairs']:,}")
 
 
 def print_table(
