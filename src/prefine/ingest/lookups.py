@@ -6,6 +6,7 @@ from typing import Any
 
 from prefine.errors import DataError
 from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layout import Layout
 from prefine.ingest.record import RowError
 from prefine.settings import File
@@ -27,15 +28,16 @@ def lookup_tables(work: Work, layout: Layout) -> dict[str, Mapping[Any, Json]]:
         files = work.files(file_set.key)
         for file in files:
             require_unchanged(file, data)
-        tables[name] = _indexed(
-            type(layout), name, tuple(file.model_dump_json() for file in files), data
-        )
+        held = tuple(file.model_dump_json() for file in files)
+        # `rows` and `delimiter` are about the files of the source, which may have another form
+        options = FileOptions(encoding=layout.encoding)
+        tables[name] = _indexed(type(layout), name, held, data, options)
     return tables
 
 
 @lru_cache(maxsize=8)
 def _indexed(
-    layout: type[Layout], name: str, files: tuple[str, ...], data: str
+    layout: type[Layout], name: str, files: tuple[str, ...], data: str, options: FileOptions
 ) -> Mapping[Any, Json]:
     """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row.
 
@@ -43,9 +45,10 @@ def _indexed(
     """
     rows: list[tuple[Json, Mapping[str, str]]] = []
     for file in map(File.model_validate_json, files):
-        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES):
+        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES, options=options):
             if row.value is None:
-                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
+                place = f"{file.path}:{row.number}"
+                raise DataError(f"{place}: cannot be read as a row of `{name}` ({row.error})")
             rows.append((row.value, file.fields))
     try:
         return layout.index(name, rows)

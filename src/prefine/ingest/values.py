@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from prefine.ingest.record import Reason, RowError
+from prefine.ingest.rows import Unreadable
 from prefine.settings.json import Json, is_array
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -21,6 +22,8 @@ def required(row: Json, key: str) -> Any:
 
 def text(value: object, what: str, reason: Reason = Reason.WRONG_TYPE) -> str:
     """Return a value that must be a text."""
+    if isinstance(value, Unreadable):
+        raise value.error(what)
     if not isinstance(value, str):
         raise RowError(reason, f"`{what}` is {type_name(value)}, not a text")
     if not value.isascii() and _SURROGATE.search(value):
@@ -42,6 +45,8 @@ def number(value: object, what: str) -> float | None:
 def optional(row: Json, key: str) -> str | None:
     """Return a text that may be missing; numbers become text, lists their items."""
     value = row.get(key)
+    if isinstance(value, Unreadable):
+        raise value.error(key)
     if value is None or value == "":
         return None
     if is_array(value):
