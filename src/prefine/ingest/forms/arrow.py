@@ -11,10 +11,11 @@ import pyarrow as pa
 from prefine.ingest.record import Reason
 from prefine.ingest.rows import Unreadable, readable_text
 
+_TYPES: Any = pa.types
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def json_values(array: pa.Array) -> list[Any]:
+def json_values(array: Any) -> list[Any]:
     """Return the values of an array as JSON holds them; one that cannot be held is unreadable."""
     if _is_plain(array.type):
         try:
@@ -27,11 +28,11 @@ def json_values(array: pa.Array) -> list[Any]:
     return [_one(scalar) for scalar in array]
 
 
-def _is_plain(kind: pa.DataType) -> bool:
+def _is_plain(kind: Any) -> bool:
     """Tell whether Python holds every value of a type as JSON does."""
-    types = pa.types
+    types = _TYPES
     if types.is_struct(kind):
-        return all(_is_plain(field.type) for field in kind)
+        return all(_is_plain(kind.field(index).type) for index in range(kind.num_fields))
     if types.is_list(kind) or types.is_large_list(kind):
         return _is_plain(kind.value_type)
     simple = (types.is_string, types.is_large_string, types.is_boolean, types.is_integer)
@@ -47,7 +48,7 @@ def _one(scalar: Any) -> Any:
     return Unreadable(Reason.WRONG_TYPE, f"is of type {scalar.type}, which is not read")
 
 
-def _texts(array: pa.Array) -> list[Any]:
+def _texts(array: Any) -> list[Any]:
     """Return binary values as texts where they are UTF-8."""
     values = cast("list[bytes | None]", array.cast(pa.large_binary()).to_pylist())
     return [
@@ -56,10 +57,11 @@ def _texts(array: pa.Array) -> list[Any]:
     ]
 
 
-def _times(array: pa.Array) -> list[Any]:
+def _times(array: Any) -> list[Any]:
     """Return dates and times in ISO 8601; a zone need not be known, for Arrow counts in UTC."""
-    kind, zone = array.type, ""
-    if isinstance(kind, pa.TimestampType) and kind.tz is not None:
+    kind: Any = array.type
+    zone = ""
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
         array, zone = array.view(pa.int64()).view(pa.timestamp(kind.unit)), "Z"
     written = cast("list[str | None]", array.cast(pa.string()).to_pylist())
     return [None if text is None else _time(text, zone) for text in written]
@@ -72,7 +74,7 @@ def _time(text: str, zone: str) -> str | Unreadable:
     return f"{day}T{rest}{zone}" if rest else text
 
 
-def _durations(array: pa.Array) -> list[Any]:
+def _durations(array: Any) -> list[Any]:
     """Return durations in ISO 8601, as seconds."""
     counts = cast("list[int | None]", array.view(pa.int64()).to_pylist())
     per_second = _PER_SECOND[array.type.unit]
@@ -81,7 +83,7 @@ def _durations(array: pa.Array) -> list[Any]:
     ]  # fmt: skip
 
 
-def _decimals(array: pa.Array) -> list[Any]:
+def _decimals(array: Any) -> list[Any]:
     values = cast("list[Decimal | None]", array.to_pylist())
     return [
         None if value is None else int(value) if array.type.scale <= 0 else float(value)
@@ -121,7 +123,7 @@ def _structs(array: Any) -> list[Any]:
     ]
 
 
-def _maps(array: pa.Array) -> list[Any]:
+def _maps(array: Any) -> list[Any]:
     """Return maps as objects; one whose keys are no texts, or stand twice, as a list of entries."""
     return [None if entries is None else _map(entries) for entries in map(_one, array)]
 
@@ -144,7 +146,7 @@ def _extensions(array: Any) -> list[Any]:
     return json_values(stored)
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def _is_text(kind: Any) -> bool:
     types = pa.types
     return any(
         is_kind(kind)
@@ -156,22 +158,22 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _is_time(kind: pa.DataType) -> bool:
+def _is_time(kind: Any) -> bool:
     return pa.types.is_timestamp(kind) or pa.types.is_date(kind) or pa.types.is_time(kind)
 
 
 _CONVERTERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]], ...] = (
     (_is_text, _texts),
     (_is_time, _times),
-    (pa.types.is_duration, _durations),
-    (pa.types.is_decimal, _decimals),
-    (pa.types.is_float16, lambda array: array.cast(pa.float32()).to_pylist()),
-    (pa.types.is_dictionary, _from_dictionary),
-    (pa.types.is_map, _maps),
-    (pa.types.is_struct, _structs),
-    (pa.types.is_list, _lists),
-    (pa.types.is_large_list, _lists),
-    (pa.types.is_fixed_size_list, _fixed_lists),
+    (_TYPES.is_duration, _durations),
+    (_TYPES.is_decimal, _decimals),
+    (_TYPES.is_float16, lambda array: array.cast(pa.float32()).to_pylist()),
+    (_TYPES.is_dictionary, _from_dictionary),
+    (_TYPES.is_map, _maps),
+    (_TYPES.is_struct, _structs),
+    (_TYPES.is_list, _lists),
+    (_TYPES.is_large_list, _lists),
+    (_TYPES.is_fixed_size_list, _fixed_lists),
     (lambda kind: isinstance(kind, pa.BaseExtensionType), _extensions),
 )
 """By type of array, in the order in which they are looked at."""

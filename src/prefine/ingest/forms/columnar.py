@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,11 +50,11 @@ def arrow_rows(
     stream.seek(0)
     try:
         if head == b"ARROW1":
-            file = pa.ipc.open_file(stream)
+            file = pa.ipc.open_file(cast("Any", stream))
             batches = (file.get_batch(index) for index in range(file.num_record_batches))
             names = _wanted(file.schema, path, columns)
         else:
-            batches = pa.ipc.open_stream(stream)
+            batches = pa.ipc.open_stream(cast("Any", stream))
             names = _wanted(batches.schema, path, columns)
         chosen = (batch if names is None else batch.select(names) for batch in batches)
         yield from _rows(chosen)
@@ -107,6 +107,6 @@ def batch_values(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
     names = batch.schema.names
     if not names:
         yield from ({} for _ in range(batch.num_rows))
-    columns = [json_values(column) for column in batch.columns]
+    columns = [json_values(column) for column in cast("list[Any]", batch.columns)]
     for cells in zip(*columns, strict=True):
         yield dict(zip(names, cells, strict=True))

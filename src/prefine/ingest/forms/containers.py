@@ -94,7 +94,7 @@ def _are_columns(columns: Sequence[list[Any]]) -> bool:
     """
     if any(map(_is_message, (item for column in columns for item in column[:1]))):
         return False
-    kinds = [{type(item) for item in column} for column in columns]
+    kinds: list[set[object]] = [set(map(type, column)) for column in columns]
     scored = sum(kind <= {int, float, type(None)} for kind in kinds) == 1 and {str} in kinds
     return bool(columns[0]) and not (len(columns) == 2 and scored)  # noqa: PLR2004
 
