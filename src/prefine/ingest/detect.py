@@ -97,10 +97,10 @@ def _readable(rows: Iterator[RawRow], path: str) -> list[RawRow]:
     Raises:
         DataError: There is none among the rows that are looked at.
     """
-    first: RawRow | None = None
+    first, num_rows = None, 0
     readable = list[RawRow]()
     for row in islice(rows, _MOST_ROWS):
-        first = first or row
+        first, num_rows = first or row, num_rows + 1
         readable += [row] if row.value else []
         if len(readable) == _NUM_ROWS:
             break
@@ -109,7 +109,7 @@ def _readable(rows: Iterator[RawRow], path: str) -> list[RawRow]:
     if not readable:
         why = "it has no keys" if first.error is None else str(first.error)
         raise DataError(
-            f"{path}: none of the first {_MOST_ROWS} rows can be read; row {first.number}: {why}"
+            f"{path}: none of the first {num_rows} rows can be read; row {first.number}: {why}"
         )
     return readable
 

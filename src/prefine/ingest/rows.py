@@ -173,7 +173,8 @@ def readable_text(text: str) -> str | Unreadable:
         text.encode()
     except UnicodeEncodeError as error:
         escaped = "\udc80" <= text[error.start] <= "\udcff"
-        return Unreadable(Reason.INVALID_UTF8, _NOT_UTF8 if escaped else _HALF)
+        reason = Reason.INVALID_UTF8 if escaped else Reason.INVALID_TEXT
+        return Unreadable(reason, _NOT_UTF8 if escaped else _HALF)
     return text
 
 
