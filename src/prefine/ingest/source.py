@@ -1,5 +1,6 @@
 """The settings that every source has, whatever its layout."""
 
+from io import BytesIO, TextIOWrapper
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -30,7 +31,7 @@ def _named(keep: object) -> object:
 
 def _known_encoding(name: str) -> str:
     try:
-        b"".decode(name)
+        TextIOWrapper(BytesIO(), name)
     except LookupError as error:
         raise ValueError(f"not the name of a text encoding ({error})") from error
     return name

@@ -104,12 +104,17 @@ def _is_lines(shown: bytes, limit: int) -> bool:
     if not lines:
         return False
     if len(lines) == 1:
-        return len(shown) > limit and not _ROWS_BEHIND_KEY.match(shown)
+        return len(shown) > limit and not (_ROWS_BEHIND_KEY.match(shown) or _begins_with_row(shown))
     if _is_row(lines[0]):
         return True
     if _OBJECTS.match(shown):
         return False
     return any(line.startswith(b"{") and _is_row(line) for line in lines[1:])
+
+
+def _begins_with_row(shown: bytes) -> bool:
+    """Tell whether a first line that is too long for a row begins with a whole one."""
+    return _is_row(next(scanned(io.BytesIO(shown), ""), b""))
 
 
 def _is_row(line: bytes) -> bool:

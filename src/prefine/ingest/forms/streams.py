@@ -74,7 +74,7 @@ def decompressed(stream: IO[bytes], path: str, depth: int = 0) -> IO[bytes]:
     """
     head, stream = beginning(stream, 8)
     if head.startswith(b"\x1f\x8b"):
-        inner = cast("IO[bytes]", gzip.GzipFile(fileobj=stream))
+        inner = cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
     elif head.startswith(b"\xfd7zXZ\x00"):
         inner = cast("IO[bytes]", lzma.LZMAFile(stream))  # noqa: SIM115
     elif head.startswith(b"BZh") and head[4:8] == b"1AY&":
