@@ -118,7 +118,8 @@ def _readable(path: str) -> Generator[None]:
     except (ConnectionError, TimeoutError) as error:
         raise ServiceError(f"{path}: the connection was lost ({error})") from error
     except (EOFError, lzma.LZMAError, zlib.error, BadZipFile, OSError) as error:
-        raise DataError(f"{path}: cut off or damaged ({error}); fetch the file again") from error
+        why = " ".join(str(error).split())
+        raise DataError(f"{path}: cut off or damaged ({why}); fetch the file again") from error
 
 
 def digest_of_source(path: str) -> tuple[str, int]:

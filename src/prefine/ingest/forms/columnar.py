@@ -37,8 +37,8 @@ def parquet_rows(
         file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
         names = _wanted(file.schema_arrow, path, columns)
         yield from _rows(_parquet_batches(file, names))
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _unreadable(path, "Parquet", error) from error
 
 
 def arrow_rows(
@@ -57,9 +57,20 @@ def arrow_rows(
             batches = pa.ipc.open_stream(cast("Any", stream))
             names = _wanted(batches.schema, path, columns)
         chosen = (batch if names is None else batch.select(names) for batch in batches)
-        yield from _rows(chosen)
-    except pa.ArrowException as error:
-        raise DataError(f"{path}: not a readable Arrow file ({error})") from error
+        yield from _rows(map(_validated, chosen))
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise _unreadable(path, "Arrow", error) from error
+
+
+def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Check a batch whose bytes were taken as they stand in the file: a wrong offset may crash."""
+    batch.validate(full=True)
+    return batch
+
+
+def _unreadable(path: str, kind: str, error: Exception) -> DataError:
+    why = " ".join(str(error).split())
+    return DataError(f"{path}: not a readable {kind} file ({why})")
 
 
 def _wanted(schema: pa.Schema, path: str, columns: Sequence[str] | None) -> list[str] | None:

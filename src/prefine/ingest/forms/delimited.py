@@ -16,6 +16,8 @@ from prefine.ingest.rows import BEGINNING, RawRow, readable_text, too_large
 _DELIMITERS = ",\t;|"
 _NUM_ROWS = 20
 """How many rows show the delimiter."""
+_MOST = 0.5
+"""The share of rows with as many cells as there are column names that shows a table."""
 _MARK = "\ufeff"
 _STATED = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 """How a first line for spreadsheets states the delimiter."""
@@ -93,15 +95,25 @@ def delimiter_of(lines: Sequence[str], path: str) -> str:
     """
     usual = "\t" if ".tsv" in PurePosixPath(path.lower()).suffixes else ","
     order = usual + _DELIMITERS.replace(usual, "")
-    best, most = usual, (0.0, 0)
-    for delimiter in order:
-        widths = _widths(lines, delimiter)
-        if not widths or widths[0] == 1:
-            continue
-        alike = (sum(width == widths[0] for width in widths) / len(widths), widths[0])
-        if alike > most:
-            best, most = delimiter, alike
-    return best
+    alike = {delimiter: _alike(lines, delimiter) for delimiter in order}
+    best = max(order, key=lambda delimiter: alike[delimiter])
+    return best if alike[best] > (0.0, 0) else usual
+
+
+def is_table(lines: Sequence[str]) -> bool:
+    """Tell whether the first lines of a file are column names and cells, by some delimiter."""
+    return any(_alike(lines, delimiter) >= (_MOST, 2) for delimiter in _DELIMITERS)
+
+
+def _alike(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
+    """Return the share of rows with as many cells as there are names, and how many these are."""
+    names, *rows = [*_widths(lines, delimiter), 0]
+    rows = rows[:-1]
+    return (
+        (sum(width == names for width in rows) / max(1, len(rows)), names)
+        if names > 1
+        else (0.0, 0)
+    )
 
 
 def _widths(lines: Sequence[str], delimiter: str) -> list[int]:

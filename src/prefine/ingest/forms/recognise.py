@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 from prefine.errors import DataError
-from prefine.ingest.forms.delimited import delimiter_of
+from prefine.ingest.forms.delimited import is_table
 from prefine.ingest.rows import BYTE_ORDER_MARK, parse_objects
 
 Form = Literal["json", "delimited", "parquet", "arrow", "xlsx"]
@@ -88,7 +88,7 @@ def text_form(head: bytes, path: str) -> Form:
     suffixes = {suffix.lower() for suffix in PurePosixPath(path).suffixes[-2:]}
     if suffixes & _TABLE_NAMES and not _looks_like_json(shown):
         return "delimited"
-    form = _form_of_lines(shown, path) or ("json" if suffixes & _JSON_NAMES else None)
+    form = _form_of_lines(shown) or ("json" if suffixes & _JSON_NAMES else None)
     if form is None:
         raise DataError(
             f"{path}: its form is not recognised: it begins with neither a JSON value nor column "
@@ -97,13 +97,14 @@ def text_form(head: bytes, path: str) -> Form:
     return form
 
 
-def _form_of_lines(shown: bytes, path: str) -> Form | None:
+def _form_of_lines(shown: bytes) -> Form | None:
     if _looks_like_json(shown):
         return "json"
     lines = [line for line in shown.split(b"\n", _NUM_LINES)[:_NUM_LINES] if line.strip()]
     if any(line.startswith(b"{") and _is_object(line) for line in lines[1:]):
         return "json"
-    return "delimited" if _is_table(lines, path) else None
+    texts = [line.decode("utf-8", "replace") for line in lines]
+    return "delimited" if is_table(texts) else None
 
 
 def _looks_like_json(shown: bytes) -> bool:
@@ -116,10 +117,3 @@ def _looks_like_json(shown: bytes) -> bool:
 
 def _is_object(line: bytes) -> bool:
     return any(row.value is not None for row in parse_objects(line.strip(), 1))
-
-
-def _is_table(lines: list[bytes], path: str) -> bool:
-    """Tell whether the first lines are several cells under several column names."""
-    texts = [line.decode("utf-8", "replace") for line in lines]
-    delimiter = delimiter_of(texts, path)
-    return len(texts) > 1 and all(delimiter in text for text in texts[:2])

@@ -98,7 +98,7 @@ def _unzipped(stream: IO[bytes], path: str) -> IO[bytes]:
     held = stream if stream.seekable() else io.BytesIO(stream.read())
     try:
         archive = zipfile.ZipFile(held)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(f"{path}: not a readable ZIP archive or XLSX file ({error})") from error
     members = [info for info in archive.infolist() if not info.is_dir()]
     if any(info.filename == _XLSX for info in members):
