@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from prefine.errors import DataError
 from prefine.ingest.forms.arrow import json_values
 from prefine.ingest.forms.delimited import column_names
+from prefine.ingest.forms.refusal import not_readable
 from prefine.ingest.rows import RawRow, as_row
 
 _MAX_BATCH_ROWS = 1024
@@ -38,7 +39,7 @@ def parquet_rows(
         names = _wanted(file.schema_arrow, path, columns)
         yield from _rows(_parquet_batches(file, names))
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _unreadable(path, "Parquet", error) from error
+        raise not_readable(path, "Parquet file", error) from error
 
 
 def arrow_rows(
@@ -59,18 +60,13 @@ def arrow_rows(
         chosen = (batch if names is None else batch.select(names) for batch in batches)
         yield from _rows(map(_validated, chosen))
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise _unreadable(path, "Arrow", error) from error
+        raise not_readable(path, "Arrow file", error) from error
 
 
 def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Check a batch whose bytes were taken as they stand in the file: a wrong offset may crash."""
     batch.validate(full=True)
     return batch
-
-
-def _unreadable(path: str, kind: str, error: Exception) -> DataError:
-    why = " ".join(str(error).split())
-    return DataError(f"{path}: not a readable {kind} file ({why})")
 
 
 def _wanted(schema: pa.Schema, path: str, columns: Sequence[str] | None) -> list[str] | None:

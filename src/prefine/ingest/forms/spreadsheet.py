@@ -8,6 +8,7 @@ from zipfile import BadZipFile
 
 from prefine.errors import DataError
 from prefine.ingest.forms.delimited import column_names
+from prefine.ingest.forms.refusal import not_readable
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.rows import RawRow, as_row, json_bytes
 
@@ -32,7 +33,7 @@ def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
         for index, cells in enumerate(rows):
             yield from _row(header, [_json_value(cell) for cell in cells], index + 1)
     except (BadZipFile, KeyError, IndexError, ValueError, TypeError, SyntaxError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error})") from error
+        raise not_readable(path, "XLSX file", error) from error
 
 
 def _row(header: list[str], cells: list[Any], number: int) -> Iterator[RawRow]:

@@ -12,6 +12,7 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from prefine.errors import DataError
+from prefine.ingest.forms.refusal import not_readable
 
 _CHUNK = 2**20
 _XLSX = "xl/workbook.xml"
@@ -99,7 +100,7 @@ def _unzipped(stream: IO[bytes], path: str) -> IO[bytes]:
     try:
         archive = zipfile.ZipFile(held)
     except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise DataError(f"{path}: not a readable ZIP archive or XLSX file ({error})") from error
+        raise not_readable(path, "ZIP archive or XLSX file", error) from error
     members = [info for info in archive.infolist() if not info.is_dir()]
     if any(info.filename == _XLSX for info in members):
         held.seek(0)
