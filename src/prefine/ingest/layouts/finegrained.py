@@ -35,7 +35,7 @@ class FineGrained(Layout):
             for (a, b), value in zip(pairs, choices, strict=True)
         ]
         question = text(required(row, "question"), "question")
-        passages = row.get("passages") or []
+        passages: object = row.get("passages") or []
         if not is_array(passages):
             raise RowError(Reason.WRONG_TYPE, f"`passages` is {type_name(passages)}, not a list")
         parts = [question, *map(_passage, passages)]
