@@ -58,7 +58,6 @@ FORMS = {
     "joined without a line break": LINES[0] + "\n" + LINES[1] + LINES[2],
     "joined arrays": json.dumps(ROWS[:2]) + "\n" + json.dumps(ROWS[2:]),
     "rows under a key": json.dumps({"version": 1, "data": ROWS}),
-    "rows under a key of any name": json.dumps({"my_rows": ROWS}, indent=1),
     "rows under two keys": json.dumps({"data": {"train": ROWS}}),
     "columns": json.dumps(COLUMNS),
     "columns under a key": json.dumps({"data": COLUMNS}, indent=1),
@@ -78,9 +77,6 @@ FORMS = {
 def test_json_is_read_whatever_its_form_and_its_name(
     form: str, suffix: str, tmp_path: Path
 ) -> None:
-    if form == "rows under a key of any name" and suffix in {".jsonl", ".ndjson"}:
-        pytest.skip("on one line of a file of lines, a key of another name may be part of a row")
-
     assert values(FORMS[form], tmp_path, f"rows{suffix}") == ROWS
 
 
@@ -137,6 +133,14 @@ def test_the_only_row_of_a_file_is_no_container_of_rows(
     row = LAYOUT_ROWS[layout]
 
     assert values(json.dumps(row, indent=indent), tmp_path) == [row]
+
+
+def test_rows_are_found_under_a_key_of_any_name_but_for_a_line_of_lines(tmp_path: Path) -> None:
+    value = {"my_rows": ROWS}
+
+    assert values(json.dumps(value, indent=1), tmp_path) == ROWS
+    assert values(json.dumps(value), tmp_path, "rows.json") == ROWS
+    assert values(json.dumps(value), tmp_path, "rows.jsonl") == [value]
 
 
 def test_columns_of_conversations_are_columns_and_one_conversation_is_a_row(tmp_path: Path) -> None:
@@ -477,3 +481,19 @@ def test_binary_forms_are_recognised_whatever_their_names(tmp_path: Path) -> Non
 def write_ipc(opened: Any, table: pa.Table, sink: io.BytesIO) -> None:
     with opened(sink, table.schema) as writer:
         writer.write_table(table)
+
+
+@pytest.mark.parametrize("first", ["{", "[1]", "[]", '{"cut": "', "{'a': 1}", '"text"', "null"])
+@pytest.mark.parametrize("rest", [["{"], ["[1]", "{"], LINES, ["x", *LINES, "{"]])
+@pytest.mark.parametrize("times", [1, 3000])
+def test_every_broken_line_is_a_row(
+    first: str, rest: list[str], times: int, tmp_path: Path
+) -> None:
+    lines = [first, *rest] * times
+
+    assert len(values("\n".join(lines) + "\n\n  ", tmp_path)) == len(lines)
+
+
+@pytest.mark.parametrize("line", ["{", '{"cut": "', "{'a': 1}"])
+def test_one_broken_line_is_one_broken_row(line: str, tmp_path: Path) -> None:
+    assert values(f"{line}\n\n  ", tmp_path) == ["not_json"]

@@ -30,6 +30,7 @@ from prefine.ingest.rows import (
 from prefine.settings.json import is_array, is_object
 
 _LINE_NAMES = {".jsonl", ".ndjson"}
+_HEAD_BYTES = 2**16
 _NUM_LINES = 20
 """How many lines show whether a file whose first line is broken is one of JSON lines."""
 _ARRAY = re.compile(rb"\[\s*?\n([ \t]*)\{\s*?\n\1[ \t]+")
@@ -56,16 +57,16 @@ def json_rows(
     head = _first_lines(stream, limit)
     rest = rewound(stream, head)
     shown = head.removeprefix(BYTE_ORDER_MARK).lstrip()
-    if shown.startswith(b"["):
-        return _array(rest, path, limit, shown)
     if _is_lines(shown, limit):
         return line_rows(rest, limit)
+    if shown.startswith(b"["):
+        return _array(rest, path, limit, shown)
     return _objects(rest, path, limit, shown)
 
 
 def _first_lines(stream: IO[bytes], limit: int) -> bytes:
     """Read the beginning of a stream: some of what comes after its first line, as a rule."""
-    head = stream.read(2**16)
+    head = stream.read(_HEAD_BYTES)
     while b"\n" not in head.strip() and len(head) <= limit:
         data = stream.read(len(head) or 1)
         if not data:
@@ -99,17 +100,31 @@ def line_rows(stream: IO[bytes], limit: int) -> Iterator[RawRow]:
 
 
 def _is_lines(shown: bytes, limit: int) -> bool:
-    """Tell whether the beginning of a file is one object a line, and more than one line."""
+    """Tell whether the beginning of a file is one value a line, and more than one line."""
     lines = [line for line in shown.split(b"\n", _NUM_LINES + 1) if line.strip()]
-    if not lines:
-        return False
-    if len(lines) == 1:
+    if len(lines) < 2:  # noqa: PLR2004
         return len(shown) > limit and not (_ROWS_BEHIND_KEY.match(shown) or _begins_with_row(shown))
+    if shown.startswith(b"["):
+        return _is_no_array_of_rows(lines[0])
     if _is_row(lines[0]):
         return True
     if _OBJECTS.match(shown):
         return False
-    return any(line.startswith(b"{") and _is_row(line) for line in lines[1:])
+    if any(line.startswith(b"{") and _is_row(line) for line in lines[1:]):
+        return True
+    # nothing is readable line by line: one object over several lines, or broken lines alone
+    first = next(scanned(io.BytesIO(shown), ""), b"")
+    goes_on = len(shown) >= _HEAD_BYTES and len(first) >= len(shown.strip())
+    return not goes_on and not _is_row(first)
+
+
+def _is_no_array_of_rows(line: bytes) -> bool:
+    """Tell a line that is an array of something else from one that opens an array of rows."""
+    try:
+        value = orjson.loads(line.strip())
+    except orjson.JSONDecodeError:
+        return False
+    return not (value and all(map(is_object, value)))
 
 
 def _begins_with_row(shown: bytes) -> bool:
