@@ -1,24 +1,26 @@
 """Recognise the layout of a file by its first rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import orjson
-
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.files import raw_rows
+from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layout import Context
 from prefine.ingest.layouts import LAYOUTS, Detected, format_of, layout_named
 from prefine.ingest.parse import parse_row
 from prefine.ingest.record import Label, RowError
+from prefine.ingest.rows import RawRow, json_bytes
 from prefine.ingest.source import Source
 from prefine.ingest.written import structured
 from prefine.schema import text_of
 from prefine.settings.json import Json
 
 _NUM_ROWS = 20
-"""How many rows are looked at."""
+"""How many readable rows are looked at."""
+_MOST_ROWS = 1000
+"""How many rows are read to find them."""
 _MAX_ROW_BYTES = 32 * 2**20
 """Longest row that is parsed where no recipe says otherwise."""
 
@@ -69,18 +71,47 @@ def fitting(row: Json) -> list[Detection]:
     ]
 
 
-def detect_file(path: str, max_row_bytes: int = _MAX_ROW_BYTES) -> tuple[Detection, Json]:
+def detect_file(
+    path: str, max_row_bytes: int = _MAX_ROW_BYTES, options: FileOptions | None = None
+) -> tuple[Detection, Json]:
     """Recognise the layout of a file; return it with the row that showed it.
+
+    Args:
+        path: Where the file lies.
+        max_row_bytes: Longer rows are not parsed.
+        options: What the source states about the form of its files.
 
     Raises:
         DataError: No layout fits, two do, or no row can be read.
     """
-    rows = [row.value for row in islice(raw_rows(path, max_row_bytes), _NUM_ROWS) if row.value]
-    if not rows:
-        raise DataError(f"{path}: none of the first {_NUM_ROWS} rows can be read")
-    detection = detect(rows, path)
-    shown = (row for row in rows if detection.format in {match.format for match in fitting(row)})
+    rows = _readable(raw_rows(path, max_row_bytes, options=options or FileOptions()), path)
+    values = [row.value for row in rows if row.value is not None]
+    detection = detect(values, path)
+    shown = (value for value in values if detection.format in {m.format for m in fitting(value)})
     return detection, next(shown)
+
+
+def _readable(rows: Iterator[RawRow], path: str) -> list[RawRow]:
+    """Return the first rows that are objects with keys.
+
+    Raises:
+        DataError: There is none among the rows that are looked at.
+    """
+    first, num_rows = None, 0
+    readable = list[RawRow]()
+    for row in islice(rows, _MOST_ROWS):
+        first, num_rows = first or row, num_rows + 1
+        readable += [row] if row.value else []
+        if len(readable) == _NUM_ROWS:
+            break
+    if first is None:
+        raise DataError(f"{path}: has no rows")
+    if not readable:
+        why = "it has no keys" if first.error is None else str(first.error)
+        raise DataError(
+            f"{path}: none of the first {num_rows} rows can be read; row {first.number}: {why}"
+        )
+    return readable
 
 
 def recognised(source: Source, path: str) -> Detection:
@@ -94,7 +125,7 @@ def recognised(source: Source, path: str) -> Detection:
         DataError: No layout fits, two do, or no row can be read.
         RecipeError: The layout has options that the recipe must give.
     """
-    detection, _ = detect_file(path, source.max_row_bytes)
+    detection, _ = detect_file(path, source.max_row_bytes, source.file_options)
     options = layout_named(detection.format).required_options()
     if options:
         needed = " and ".join(f"`{option}`" for option in options)
@@ -116,19 +147,19 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
         DataError: No layout fits, two do, or none of the first rows can be read.
     """
     detection, row = detect_file(path)
-    shown = {"row": orjson.dumps(row, default=str).decode()}
+    shown = {"row": json_bytes(row).decode()}
     if layout_named(detection.format).required_options():
         return detection, shown
     layout = Detected(name="first", files=(path,)).as_layout(detection.format)
     if layout.lookups():
         return detection, shown
-    first = islice(raw_rows(path, _MAX_ROW_BYTES), _NUM_ROWS)
-    parsed = (parse_row(raw, layout, Context()) for raw in first)
+    rows = _readable(raw_rows(path, _MAX_ROW_BYTES), path)
+    parsed = [parse_row(raw, layout, Context()) for raw in rows]
     record = next((found[0] for found in parsed if not isinstance(found, RowError) and found), None)
     if record is None:
         raise DataError(
             f"{path}: looks like {detection.format}, for {detection.reason}, but none of the first "
-            f"{_NUM_ROWS} rows can be read as that"
+            f"{len(rows)} rows can be read as that; row {rows[0].number}: {parsed[0]}"
         )
     responses = {f"response {i}": text_of(c.messages) for i, c in enumerate(record.candidates)}
     labels = "; ".join(_shown(label) for label in record.labels)

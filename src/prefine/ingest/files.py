@@ -1,47 +1,46 @@
-"""Read raw rows from files: JSONL, JSON, CSV, Parquet, XLSX and ``hf://``, plain or compressed."""
+"""Read raw rows from files of any form, plain or compressed, and from ``hf://`` addresses."""
 
-import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
+from zipfile import BadZipFile
 
-import pyarrow as pa
+from fsspec.implementations.local import (  # pyright: ignore[reportMissingTypeStubs]
+    LocalFileOpener,
+)
 from fsspec.spec import AbstractBufferedFile  # pyright: ignore[reportMissingTypeStubs]
 
 from prefine.errors import DataError, ServiceError
-from prefine.ingest.rows import (
-    RawRow,
-    as_row,
-    csv_rows,
-    json_rows,
-    jsonl_rows,
-    parquet_rows,
-    xlsx_rows,
-)
+from prefine.ingest.forms.columnar import arrow_rows, parquet_rows
+from prefine.ingest.forms.delimited import delimited_rows
+from prefine.ingest.forms.jsons import json_rows
+from prefine.ingest.forms.options import FileOptions
+from prefine.ingest.forms.recognise import HEAD_BYTES, Form, binary_form, text_form
+from prefine.ingest.forms.spreadsheet import xlsx_rows
+from prefine.ingest.forms.streams import beginning, decompressed, in_utf8, with_line_feeds
+from prefine.ingest.rows import RawRow, as_row
 from prefine.settings import File
 from prefine.store import filesystem, sha256_of
 
-FILE_TYPES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xlsx")
-COMPRESSIONS = (".gz", ".xz", ".zst", ".zstd")
-
-
-def file_type(path: str) -> tuple[str, str]:
-    """Return the file type and the compression by the file name, as suffixes.
-
-    Raises:
-        DataError: The name has no known suffix.
-    """
-    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
-    compression = suffixes.pop() if suffixes and suffixes[-1] in COMPRESSIONS else ""
-    kind = suffixes[-1] if suffixes and suffixes[-1] in FILE_TYPES else ""
-    if not kind:
-        known = " ".join(FILE_TYPES)
-        raise DataError(f"{path}: the file name ends on none of {known} (plain, .gz, .xz, .zst)")
-    return kind, compression
+_NAMES: dict[Form, str] = {
+    "json": "JSON",
+    "delimited": "delimited text",
+    "parquet": "a Parquet file",
+    "arrow": "an Arrow file",
+    "xlsx": "a spreadsheet",
+}
+_UNUSED: dict[Form, tuple[str, ...]] = {
+    "json": ("delimiter",),
+    "delimited": ("rows",),
+    "parquet": ("encoding", "delimiter", "rows"),
+    "arrow": ("encoding", "delimiter", "rows"),
+    "xlsx": ("encoding", "delimiter", "rows"),
+}
+"""Which options do not apply to a form."""
 
 
 def location(path: str, data: str) -> str:
@@ -51,22 +50,58 @@ def location(path: str, data: str) -> str:
     return f"{data.rstrip('/')}/{path}"
 
 
-def raw_rows(path: str, max_row_bytes: int) -> Iterator[RawRow]:
-    """Read a file row by row.
+def raw_rows(
+    path: str,
+    max_row_bytes: int,
+    *,
+    options: FileOptions = FileOptions(),  # noqa: B008 - frozen
+    columns: Sequence[str] | None = None,
+) -> Iterator[RawRow]:
+    """Read a file row by row; its form is recognised from its bytes.
 
     Args:
         path: A local path, an fsspec URL, or ``hf://name?config=...&split=...``.
         max_row_bytes: Longer rows come out unparsed.
+        options: What the source states about the form.
+        columns: The columns that are needed, where the form can leave others out; null reads all.
 
     Raises:
         DataError: The file as a whole cannot be read; the message names it.
     """
     if path.startswith("hf://"):
+        options.require_unused(path, "a data set", "encoding", "delimiter", "rows")
         yield from _hf_rows(path)
         return
-    kind, compression = file_type(path)
-    with _readable(path), _open(path, compression) as stream:
-        yield from _dispatch(kind, stream, path, max_row_bytes)
+    with _readable(path), _opened(path) as opened:
+        stream = decompressed(opened, path)
+        head, stream = beginning(stream, HEAD_BYTES)
+        form = binary_form(head, path)
+        if form is not None:
+            options.require_unused(path, _NAMES[form], *_UNUSED[form])
+            yield from _table(form, stream, path, columns)
+        else:
+            yield from _text(stream, path, max_row_bytes, options)
+
+
+def _table(
+    form: Form, stream: IO[bytes], path: str, columns: Sequence[str] | None
+) -> Iterator[RawRow]:
+    if form == "xlsx":
+        return xlsx_rows(stream, path)
+    read = parquet_rows if form == "parquet" else arrow_rows
+    return read(stream, path, columns)
+
+
+def _text(stream: IO[bytes], path: str, limit: int, options: FileOptions) -> Iterator[RawRow]:
+    stream = in_utf8(stream, path, options.encoding)
+    head, stream = beginning(stream, HEAD_BYTES)
+    returns = b"\r" in head.strip() and b"\n" not in head
+    form = text_form(head.replace(b"\r", b"\n") if returns else head, path)
+    options.require_unused(path, _NAMES[form], *_UNUSED[form])
+    if form == "json":
+        stream = with_line_feeds(stream) if returns else stream
+        return json_rows(stream, path, limit, options.rows)
+    return delimited_rows(stream, path, limit, options.delimiter)
 
 
 @contextmanager
@@ -82,8 +117,9 @@ def _readable(path: str) -> Generator[None]:
         raise DataError(f"{path}: this user may not read it ({error})") from error
     except (ConnectionError, TimeoutError) as error:
         raise ServiceError(f"{path}: the connection was lost ({error})") from error
-    except (EOFError, lzma.LZMAError, zlib.error, OSError) as error:
-        raise DataError(f"{path}: cut off or damaged ({error}); fetch the file again") from error
+    except (EOFError, lzma.LZMAError, zlib.error, BadZipFile, OSError) as error:
+        why = " ".join(str(error).split())
+        raise DataError(f"{path}: cut off or damaged ({why}); fetch the file again") from error
 
 
 def digest_of_source(path: str) -> tuple[str, int]:
@@ -96,7 +132,6 @@ def digest_of_source(path: str) -> tuple[str, int]:
         from prefine.ingest.hub import hub_digest
 
         return hub_digest(path)
-    file_type(path)
     with _readable(path):
         return sha256_of(*filesystem(path))
 
@@ -113,31 +148,15 @@ def require_unchanged(file: File, data: str) -> None:
         raise DataError(f"{path}: its bytes have changed since the run was planned; run it again")
 
 
-def _open(path: str, compression: str) -> IO[bytes]:
+@contextmanager
+def _opened(path: str) -> Generator[IO[bytes]]:
     fs, name = filesystem(path)
-    handle = fs.open(name)
-    if isinstance(handle, AbstractBufferedFile):  # remote; it has no limit on a line's length
-        handle = cast("IO[bytes]", io.BufferedReader(cast("Any", handle), 2**20))
-    if compression == ".gz":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=handle))
-    if compression == ".xz":
-        return cast("IO[bytes]", lzma.LZMAFile(handle))
-    if compression:
-        stream = pa.CompressedInputStream(cast("Any", handle), "zstd")
-        return cast("IO[bytes]", io.BufferedReader(cast("Any", stream), 2**20))
-    return handle
-
-
-def _dispatch(kind: str, stream: IO[bytes], path: str, limit: int) -> Iterator[RawRow]:
-    if kind in {".jsonl", ".ndjson"}:
-        return jsonl_rows(stream, limit)
-    if kind == ".json":
-        return json_rows(stream, path)
-    if kind in {".csv", ".tsv"}:
-        return csv_rows(stream, path, "\t" if kind == ".tsv" else ",", limit)
-    if kind == ".parquet":
-        return parquet_rows(stream, path)
-    return xlsx_rows(stream, path)
+    with ExitStack() as stack:
+        handle = stack.enter_context(fs.open(name))
+        if isinstance(handle, AbstractBufferedFile):  # remote; it has no limit on a line's length
+            handle = cast("IO[bytes]", io.BufferedReader(cast("Any", handle), 2**20))
+        # the wrapper of a local file costs a call in Python for every line
+        yield cast("IO[bytes]", handle.f) if isinstance(handle, LocalFileOpener) else handle
 
 
 def _hf_rows(url: str) -> Iterator[RawRow]:

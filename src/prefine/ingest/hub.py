@@ -1,5 +1,6 @@
 """Read data sets through ``datasets``: ``hf://NAME?config=C&split=S&revision=R``."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, cast
@@ -8,9 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 import orjson
 
 from prefine.errors import DataError, ServiceError
+from prefine.ingest.forms.columnar import batch_values
 from prefine.settings.json import Json
 
 _KEYS = {"config", "split", "revision"}
+_BATCH_ROWS = 1000
 
 
 def load_hub(url: str) -> Iterator[Json]:
@@ -38,7 +41,10 @@ def load_hub(url: str) -> Iterator[Json]:
         raise ServiceError(f"{url}: the hub cannot be reached ({error})") from error
     except (ValueError, FileNotFoundError, DatasetsError) as error:
         raise DataError(f"{url}: {str(error).splitlines()[0]}") from error
-    return cast("Iterator[Json]", iter(cast("Any", rows)))
+    tables = cast("Any", rows).with_format("arrow").iter(batch_size=_BATCH_ROWS)
+    return (
+        row for table in tables for batch in table.to_batches() for row in batch_values(batch)
+    )  # fmt: skip
 
 
 def _address(url: str) -> tuple[str, dict[str, str]]:
@@ -55,7 +61,10 @@ def hub_digest(url: str) -> tuple[str, int]:
     """Return a SHA-256 over the rows and their length as JSON: what identifies the source."""
     digest, length = sha256(), 0
     for row in load_hub(url):
-        line = orjson.dumps(row, default=str, option=orjson.OPT_SORT_KEYS)
+        try:
+            line = orjson.dumps(row, default=str, option=orjson.OPT_SORT_KEYS)
+        except TypeError:  # a number beyond 64 bits
+            line = json.dumps(row, default=str, sort_keys=True).encode()
         digest.update(line + b"\n")
         length += len(line)
     return digest.hexdigest(), length

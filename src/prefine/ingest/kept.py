@@ -12,6 +12,7 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.parse import parse_row
 from prefine.ingest.paths import value_at
 from prefine.ingest.record import RowError
+from prefine.ingest.rows import Unreadable
 from prefine.ingest.source import Source
 from prefine.schema import ValueType
 from prefine.settings import File, Part
@@ -91,7 +92,7 @@ def typed(value: object, type_: ValueType) -> str | float | int | bool | None:
 
 def as_text(value: object) -> str | None:
     """Return a value as text: numbers and structures as JSON has them; null has none."""
-    if value is None:
+    if value is None or isinstance(value, Unreadable):
         return None
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode() if not value.isascii() else value
@@ -139,7 +140,8 @@ def _of_source(
     of_response = True
     for file, layout in files:
         path = location(file.path, data)
-        for row in islice(raw_rows(path, source.max_row_bytes), _NUM_ROWS):
+        rows = raw_rows(path, source.max_row_bytes, options=source.file_options)
+        for row in islice(rows, _NUM_ROWS):
             if row.value is None:
                 continue
             records = parse_row(row, layout, Context(file.fields))

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefine.errors import DataError
 from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layout import Layout
 from prefine.ingest.record import RowError
 from prefine.settings import File
@@ -29,20 +30,28 @@ def lookup_tables(work: Work, layout: Layout) -> dict[str, Mapping[Any, Json]]:
             require_unchanged(file, data)
         listed = tuple(file.model_dump_json() for file in files)
         own = file_set.key == layout.key
-        tables[name] = _indexed(type(layout), name, listed, data, own=own)
+        # `rows` and `delimiter` are about the files of the source, which may have another form
+        options = layout.file_options if own else FileOptions(encoding=layout.encoding)
+        tables[name] = _indexed(type(layout), name, listed, data, options, own=own)
     return tables
 
 
 @lru_cache(maxsize=8)
 def _indexed(
-    layout: type[Layout], name: str, files: tuple[str, ...], data: str, *, own: bool
+    layout: type[Layout],
+    name: str,
+    files: tuple[str, ...],
+    data: str,
+    options: FileOptions,
+    *,
+    own: bool,
 ) -> Mapping[Any, Json]:
     """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row.
 
     Where the table is made of the source's ``own`` files, such a row is passed over: it goes to
     quarantine when the source is read. The files are given as JSON, which a cache can hash.
     """
-    rows = _rows(name, files, data, own=own)
+    rows = _rows(name, files, data, options, own=own)
     try:
         return layout.index(name, rows)
     except RowError as error:
@@ -50,12 +59,13 @@ def _indexed(
 
 
 def _rows(
-    name: str, files: tuple[str, ...], data: str, *, own: bool
+    name: str, files: tuple[str, ...], data: str, options: FileOptions, *, own: bool
 ) -> Iterator[tuple[Json, Mapping[str, str]]]:
     """Yield the rows of a table one by one: a layout keeps only what it looks up."""
     for file in map(File.model_validate_json, files):
-        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES):
+        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES, options=options):
             if row.value is not None:
                 yield row.value, file.fields
             elif not own:
-                raise DataError(f"{file.path}:{row.number}: cannot be read as a row of `{name}`")
+                place = f"{file.path}:{row.number}"
+                raise DataError(f"{place}: cannot be read as a row of `{name}` ({row.error})")

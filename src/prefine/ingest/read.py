@@ -91,7 +91,8 @@ def run_ingest(
     dropped: Counter[str] = Counter()
     num_read = 0
     with _rare_garbage_collection():
-        for row in raw_rows(location(file.path, work.runtime.data), source.max_row_bytes):
+        path = location(file.path, work.runtime.data)
+        for row in raw_rows(path, source.max_row_bytes, options=source.file_options):
             parsed = parse_row(row, layout, context)
             own = own_of(row.value, source, kept)
             if isinstance(parsed, RowError):

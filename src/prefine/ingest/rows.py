@@ -1,31 +1,55 @@
-"""Parse the raw rows of an opened file: JSONL, JSON, CSV, Parquet, XLSX."""
+"""Raw rows: what is parsed out of a file, before any layout looks at it."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple
-from zipfile import BadZipFile
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import orjson
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from prefine.errors import DataError
 from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array, is_object
 
-MAX_JSON_BYTES = 2 * 2**30
-"""A ``.json`` array is parsed in one piece; beyond this size it must become JSONL first."""
-_BATCH_ROWS = 1024
-_BEGINNING = 1024
+BEGINNING = 1024
 """How many bytes of a row that is too long are kept."""
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+_EXACT = 2.0**63
+"""A whole number from here on is parsed as a float, which loses digits."""
+_BETWEEN = " \t\r\n,\ufeff\x1e"
+"""What may stand between two JSON values."""
+_DECODER = json.JSONDecoder(strict=False)
+_NOT_UTF8 = (
+    "holds bytes that are not UTF-8; if the file has another encoding, set `encoding`, "
+    "for example to windows-1252"
+)
+_HALF = "holds half of a surrogate pair (such as half an emoji), which is not text"
+
+
+class Unreadable:
+    """Stands for a value that cannot be held; it is neither text, number, list nor object.
+
+    A layout that reads the value refuses the row; all others do not notice.
+    """
+
+    __slots__ = ("detail", "reason")
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"unreadable: {self.detail}"
+
+    def error(self, what: str) -> RowError:
+        """Return the error of a row in which the value is needed."""
+        return RowError(self.reason, f"`{what}` {self.detail}")
 
 
 class RawRow(NamedTuple):
     """One row of a file."""
 
     number: int
-    """From 1: the line of a JSONL file, the place in an array, the row of a table."""
+    """From 1: the line of a file of JSON lines, otherwise the place among the rows."""
     value: Json | None
     """The parsed row; null when it could not be parsed."""
     error: RowError | None
@@ -35,143 +59,124 @@ class RawRow(NamedTuple):
 
 def raw_text(row: RawRow) -> bytes:
     """Return the beginning of a row as it stands in the file, or as JSON where it was a table."""
-    if row.raw or row.value is None:
-        return row.raw
-    return orjson.dumps(row.value, default=str)
+    return row.raw if row.raw or row.value is None else json_bytes(row.value)
 
 
-def parse_object(raw: bytes, number: int) -> RawRow:
-    """Parse one JSON object."""
+def json_bytes(value: object) -> bytes:
+    """Return a parsed value as JSON, whatever it holds; what JSON cannot hold becomes text."""
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        reason = Reason.NOT_JSON
+        return orjson.dumps(value, default=str)
+    except TypeError:  # a number beyond 64 bits, half a surrogate pair, or nested too deeply
         try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError:
-            reason = Reason.INVALID_UTF8
-        return RawRow(number, None, RowError(reason, str(error)), raw)
-    return as_row(value, number, raw)
+            return json.dumps(value, default=str).encode()
+        except RecursionError:
+            return b""
 
 
 def as_row(value: object, number: int, raw: bytes = b"") -> RawRow:
     """Return a parsed value as a row; one that is no object has its error."""
     if not is_object(value):
         error = RowError(Reason.NOT_AN_OBJECT, "the row is not an object with keys")
-        return RawRow(number, None, error, raw or orjson.dumps(value))
+        return RawRow(number, None, error, raw or json_bytes(value)[:BEGINNING])
     return RawRow(number, value, None, raw)
 
 
-def jsonl_rows(stream: IO[bytes], limit: int) -> Iterator[RawRow]:
-    """Read lines; one longer than the limit is skipped without being held."""
-    number = 0
-    while line := stream.readline(limit + 1):
-        number += 1
-        if len(line) > limit:
-            beginning, rest = line[:_BEGINNING], line
-            while rest and not rest.endswith(b"\n"):
-                rest = stream.readline(limit)
-            error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
-            yield RawRow(number, None, error, beginning)
-            continue
-        stripped = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
-        if stripped:
-            yield parse_object(stripped, number)
+def too_large(number: int, limit: int, beginning: bytes) -> RawRow:
+    """Return the row that stands for one longer than ``limit`` bytes."""
+    error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
+    return RawRow(number, None, error, beginning[:BEGINNING])
 
 
-def json_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    """Read a JSON array, in one piece."""
-    data = stream.read(MAX_JSON_BYTES + 1)
-    if len(data) > MAX_JSON_BYTES:
-        raise DataError(f"{path}: a JSON array over 2 GiB; turn it into JSONL, one object a line")
+def parse_object(raw: bytes, number: int) -> RawRow:
+    """Parse one JSON object."""
+    rows = list(parse_objects(raw, number))
+    if len(rows) == 1:
+        return rows[0]
+    error = RowError(Reason.NOT_JSON, "several JSON values where one is expected")
+    return RawRow(number, None, error, raw)
+
+
+def parse_objects(raw: bytes, number: int) -> Iterator[RawRow]:
+    """Parse the JSON values of one line: usually one, several where files were joined.
+
+    NaN, infinity, half a surrogate pair and bytes that are not UTF-8 cost their value alone.
+    """
     try:
-        value = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
+        value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
-        raise DataError(f"{path}: not valid JSON ({error})") from error
-    if not is_array(value):
-        raise DataError(f"{path}: holds one JSON value that is not an array of rows")
-    for index, item in enumerate(value):
-        yield as_row(item, index + 1)
+        yield from _parsed_leniently(raw, number, str(error))
+        return
+    if not loses_digits(value):
+        yield as_row(value, number, raw)
+        return
+    yield from _parsed_leniently(raw, number, "")
 
 
-def csv_rows(stream: IO[bytes], path: str, delimiter: str, limit: int) -> Iterator[RawRow]:
-    """Read lines of cells under one line of column names."""
-    csv.field_size_limit(2**31 - 1)
-    lines = io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+def loses_digits(value: object) -> bool:
+    """Tell whether an object may hold an integer that was parsed as a float."""
+    if not is_object(value):
+        return False
+    for item in value.values():
+        if type(item) is float and (item >= _EXACT or item <= -_EXACT):
+            return True
+    return False
+
+
+def _parsed_leniently(raw: bytes, number: int, strict: str) -> Iterator[RawRow]:
     try:
-        header = _header(next(reader, list[str]()), path)
-        for index, cells in enumerate(reader):
-            if cells:
-                yield _cells(header, cells, index + 1, limit)
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not readable as CSV ({error})") from error
-    finally:
-        lines.detach()
+        values = lenient_values(raw)
+    except (ValueError, RecursionError):
+        values = []
+    if not values:
+        yield RawRow(number, None, RowError(Reason.NOT_JSON, strict or "nothing is there"), raw)
+    for value in values:
+        yield as_row(value, number, raw if len(values) == 1 else b"")
 
 
-def _header(names: Sequence[object], path: str) -> list[str]:
-    """Refuse a name that stands twice: one of its columns would be lost."""
-    header = [str(name) for name in names]
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns of the same name: {', '.join(twice)}; rename one")
-    return header
+def lenient_values(raw: bytes) -> list[object]:
+    """Parse JSON values, one after another, with what orjson refuses.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is nested too deeply.
+    """
+    text = raw.decode("utf-8", "surrogateescape")
+    values: list[object] = []
+    position = _next(text, 0)
+    while position < len(text):
+        value, position = _DECODER.raw_decode(text, position)
+        values.append(_without_surrogates(value))
+        position = _next(text, position)
+    return values
 
 
-def _cells(header: list[str], cells: list[str], number: int, limit: int) -> RawRow:
-    raw = ",".join(cells).encode("utf-8", "surrogateescape")
-    error = None
-    if len(cells) != len(header):
-        text = f"{len(cells)} cells under {len(header)} column names"
-        error = RowError(Reason.WRONG_COLUMNS, text)
-    elif len(raw) > limit:
-        error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
-    else:
-        try:
-            raw.decode("utf-8")
-        except UnicodeDecodeError as failure:
-            error = RowError(Reason.INVALID_UTF8, str(failure))
-    if error is not None:
-        return RawRow(number, None, error, raw[:_BEGINNING])
-    return RawRow(number, dict(zip(header, cells, strict=True)), None, raw)
+def _next(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _BETWEEN:
+        position += 1
+    return position
 
 
-def parquet_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    """Read a Parquet file batch by batch."""
+def _without_surrogates(value: Any) -> Any:
+    """Replace every text that holds half of a surrogate pair, or bytes that are not UTF-8."""
+    if isinstance(value, str):
+        return readable_text(value)
+    if is_array(value):
+        return [_without_surrogates(item) for item in value]
+    if is_object(value):
+        return {_key(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def readable_text(text: str) -> str | Unreadable:
+    """Return a decoded text, or what stands for it where it cannot be encoded again."""
     try:
-        file = pq.ParquetFile(io.BytesIO(stream.read()) if not stream.seekable() else stream)
-        _header(file.schema_arrow.names, path)
-        number = 0
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            for value in batch.to_pylist():
-                number += 1
-                yield as_row(value, number)
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not a readable Parquet file ({error})") from error
+        text.encode()
+    except UnicodeEncodeError as error:
+        escaped = "\udc80" <= text[error.start] <= "\udcff"
+        reason = Reason.INVALID_UTF8 if escaped else Reason.INVALID_TEXT
+        return Unreadable(reason, _NOT_UTF8 if escaped else _HALF)
+    return text
 
 
-def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    """Read the first sheet, without its blank rows."""
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise DataError(f"{path}: reading XLSX needs `pip install prefine[xlsx]`") from error
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
-    except (BadZipFile, KeyError, ValueError) as error:
-        raise DataError(f"{path}: not a readable XLSX file ({error})") from error
-    rows = book.worksheets[0].iter_rows(values_only=True)
-    names = list(next(rows, ()))
-    while names and names[-1] is None:
-        names.pop()
-    named = [f"column {i + 1}" if name is None else name for i, name in enumerate(names)]
-    header = _header(named, path)
-    for index, cells in enumerate(rows):
-        beyond = any(cell is not None for cell in cells[len(header) :])
-        if beyond:
-            error = RowError(Reason.WRONG_COLUMNS, "a cell stands under no column name")
-            yield RawRow(index + 1, None, error, orjson.dumps(cells, default=str))
-        elif any(cell is not None for cell in cells):
-            full = [*cells[: len(header)], *[None] * (len(header) - len(cells))]
-            yield as_row(dict(zip(header, full, strict=True)), index + 1)
+def _key(key: str) -> str:
+    return key.encode("utf-8", "backslashreplace").decode()

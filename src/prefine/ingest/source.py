@@ -1,9 +1,11 @@
 """The settings that every source has, whatever its layout."""
 
+from io import BytesIO, TextIOWrapper
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from prefine.ingest.forms.options import FileOptions
 from prefine.schema import ValueType
 from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
 from prefine.settings.json import Json, is_array, is_object
@@ -28,6 +30,14 @@ def _named(keep: object) -> object:
     if not is_object(keep):
         return keep
     return {name: {"column": v} if isinstance(v, str) else v for name, v in keep.items()}
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        TextIOWrapper(BytesIO(), name)
+    except LookupError as error:
+        raise ValueError(f"not the name of a text encoding ({error})") from error
+    return name
 
 
 class Source(Part):
@@ -62,11 +72,25 @@ class Source(Part):
     """What a label counts in the majority of the labels that direct a pair."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
+    """The encoding of the text files, such as ``windows-1252``; null is UTF-8, or UTF-16 and
+    UTF-32 where a byte-order mark says so."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, pattern=r'[^"\r\n]')
+    """The character between the cells of delimited text; null recognises comma, tab, semicolon and
+    vertical bar."""
+    rows: str | None = Field(default=None, min_length=1)
+    """Dotted key under which the rows of a JSON object stand; null recognises it where one key
+    holds rows."""
 
     @property
     def key(self) -> str:
         """The key of the source's files in ``Inputs``."""
         return f"source {self.name}"
+
+    @property
+    def file_options(self) -> FileOptions:
+        """What the source states about the form of its files."""
+        return FileOptions(self.encoding, self.delimiter, self.rows)
 
     def file_sets(self) -> tuple[FileSet, ...]:
         """Return all files that the source names, to be looked up when a recipe is resolved."""

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from prefine.ingest.record import Reason, RowError
+from prefine.ingest.rows import Unreadable
 from prefine.settings.json import Json, is_array, is_object
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -38,6 +39,8 @@ def required(row: Json, key: str) -> Any:
 
 def text(value: object, what: str, reason: Reason = Reason.WRONG_TYPE) -> str:
     """Return a value that must be a text."""
+    if isinstance(value, Unreadable):
+        raise value.error(what)
     if not isinstance(value, str):
         raise RowError(reason, f"`{what}` is {type_name(value)}, not a text")
     if not value.isascii() and _SURROGATE.search(value):
@@ -85,6 +88,8 @@ def spelling(value: object) -> str:
 def optional(row: Json, key: str) -> str | None:
     """Return a text that may be missing; numbers become text, lists their items."""
     value = row.get(key)
+    if isinstance(value, Unreadable):
+        raise value.error(key)
     if value is None or value == "":
         return None
     if is_array(value):

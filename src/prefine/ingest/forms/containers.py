@@ -1,0 +1,127 @@
+"""The rows of one JSON object: rows under a key, columns of equal length, or one row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefine.errors import DataError
+from prefine.settings.json import Json, is_array, is_object
+
+_CONTAINERS = frozenset(
+    (
+        *("data", "dataset", "rows", "items", "records", "entries", "results"),
+        *("examples", "instances", "samples", "pairs", "preferences", "comparisons"),
+        *("train", "training", "test", "testing", "validation", "valid", "dev", "eval"),
+    )
+)
+"""Keys that hold rows rather than a part of one row."""
+
+
+def rows_of(value: Json, path: str, *, is_line: bool) -> list[Any]:
+    """Return the rows that the only object of a file holds; where it holds none, it is the row.
+
+    Args:
+        value: The object.
+        path: The file, for messages.
+        is_line: Whether it is a line of a file that is named as JSON lines: then only a key that
+            is known to hold rows is taken to hold them.
+
+    Raises:
+        DataError: Several keys hold rows.
+    """
+    found = _columns(value) or _records(value, path, is_line)
+    return [value] if found is None else found
+
+
+def rows_under(value: object, key: str, path: str) -> list[Any]:
+    """Return the rows under a dotted key.
+
+    Raises:
+        DataError: There is nothing, or no list and no columns of equal length.
+    """
+    for name in key.split("."):
+        if not is_object(value) or name not in value:
+            keys = ", ".join(sorted(value)) if is_object(value) else "none: it is not an object"
+            raise DataError(
+                f"{path}: nothing stands under `rows: {key}`; the keys are: {keys:.200}"
+            )
+        value = value[name]
+    found = _columns(value) if is_object(value) else value
+    if not is_array(found):
+        raise DataError(f"{path}: what stands under `rows: {key}` is not a list of rows")
+    return found
+
+
+def _columns(value: Json) -> list[Any] | None:
+    """Return the rows of columnar JSON: lists of equal length, or the forms that pandas writes."""
+    if set(value) in ({"columns", "data"}, {"columns", "index", "data"}):
+        names, cells = value["columns"], value["data"]
+        if is_array(names) and is_array(cells) and len({*map(str, names)}) == len(names):
+            return [_filled(names, row) for row in cells]
+    columns = list(value.values())
+    if columns and all(map(is_object, columns)):
+        return _indexed(value)
+    if len(columns) < 2 or not all(map(is_array, columns)):  # noqa: PLR2004
+        return None
+    if len({len(column) for column in columns}) > 1 or not _are_columns(columns):
+        return None
+    return [dict(zip(value, cells, strict=True)) for cells in zip(*columns, strict=True)]
+
+
+def _filled(names: list[Any], cells: object) -> object:
+    """Return a row of a data frame; one that has other cells than names stays as it is."""
+    if not is_array(cells) or len(cells) != len(names):
+        return cells
+    return dict(zip(map(str, names), cells, strict=True))
+
+
+def _indexed(value: dict[str, Json]) -> list[Any] | None:
+    """Return the rows of a data frame, keyed by the number of the row within or outside."""
+    columns = list(value.values())
+    if all(key.isdecimal() for key in value) and all(columns):
+        return columns
+    first = columns[0]
+    numbered = bool(first) and all(key.isdecimal() for key in first)
+    if not numbered or len(columns) == 1 or any(c.keys() != first.keys() for c in columns):
+        return None
+    return [{name: column[key] for name, column in value.items()} for key in first]
+
+
+def _are_columns(columns: Sequence[list[Any]]) -> bool:
+    """Tell lists that are columns from lists that are parts of one row.
+
+    The turns of a conversation, and two lists of which one scores the texts of the other, are a
+    row: its lists are as long as each other by chance or by design.
+    """
+    if any(map(_is_message, (item for column in columns for item in column[:1]))):
+        return False
+    kinds: list[set[object]] = [set(map(type, column)) for column in columns]
+    scored = sum(kind <= {int, float, type(None)} for kind in kinds) == 1 and {str} in kinds
+    return bool(columns[0]) and not (len(columns) == 2 and scored)  # noqa: PLR2004
+
+
+def _is_message(item: object) -> bool:
+    return is_object(item) and bool({"role", "from"} & item.keys())
+
+
+def _records(value: Json, path: str, is_line: bool) -> list[Any] | None:
+    lists = {key: item for key, item in value.items() if _is_list_of_rows(item)}
+    known = [key for key in lists if key.lower() in _CONTAINERS]
+    if len(known) > 1:
+        listed = ", ".join(known)
+        raise DataError(f"{path}: holds several lists of rows; set `rows` to one of: {listed}")
+    if known and len(lists) == 1:
+        return lists[known[0]]
+    if len(value) != 1:
+        return None
+    (key, item), *_ = value.items()
+    if is_object(item):
+        return _columns(item) or _records(item, path, is_line)
+    if lists and not is_line:
+        return item
+    return [] if key.lower() in _CONTAINERS and item == [] else None
+
+
+def _is_list_of_rows(value: object) -> bool:
+    return is_array(value) and bool(value) and all(map(is_object, value)) and not any(
+        map(_is_message, value)
+    )  # fmt: skip
