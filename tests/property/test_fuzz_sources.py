@@ -268,9 +268,9 @@ DAMAGES = (
 FORMATS_KNOWN = sorted(EXAMPLES)
 
 
-def source_of(layout: str, path: Path, text: str = "plain") -> Source:
-    options = OPTIONS.get(layout, {})
-    return layout_named(layout)(name="made", files=(path.name,), text=text, **options)
+def source_of(layout: str, path: Path, **settings: Any) -> Source:
+    options = settings | OPTIONS.get(layout, {})
+    return layout_named(layout)(name="made", files=(path.name,), **options)
 
 
 def found(path: Path) -> File:
@@ -326,7 +326,8 @@ def judged(
     readable: int = 0,
 ) -> int | None:
     """Read a damaged source; return how many rows are read, or null for a refused file."""
-    rows = [json.loads(json.dumps(EXAMPLES[layout])) for _ in range(NUM_ROWS)]
+    example = EXAMPLES[layout] | {"zz_padding": "x" * 300}
+    rows = [json.loads(json.dumps(example)) for _ in range(NUM_ROWS)]
     made = damage(rng, form, rows)
     if form in TYPED and made.num_harmed:  # the values of a column have one type
         made = made._replace(num_harmed=NUM_ROWS)
@@ -336,7 +337,9 @@ def judged(
     refused = refused_by(lambda: detect_file(str(path)))
     assert refused is None or refused
     manifests: list[Manifest] = []
-    source, root = source_of(layout, path), folder / "root" / where
+    # a file that is longer than a row may be is cut into rows rather than read in one piece
+    most = rng.choice([2**25, max(1024, 2 * len(json_text(example, indent=2)))])
+    source, root = source_of(layout, path, max_row_bytes=most), folder / "root" / where
     refused = refused_by(lambda: manifests.append(ingest(source, folder, root)))
     path.unlink()
     if refused is not None:
