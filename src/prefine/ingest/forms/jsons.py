@@ -156,7 +156,7 @@ def _elements(stream: IO[bytes], path: str, shown: bytes) -> Iterator[bytes]:
     pretty = _ARRAY.match(shown)
     if pretty is not None:
         return pretty_printed(stream, path, pretty[1])
-    lines = [line.strip().removeprefix(b"[") for line in shown.split(b"\n", 3)[:3]]
+    lines = [line.strip(b" \t\r\n,").removeprefix(b"[") for line in shown.split(b"\n", 3)[:3]]
     firsts = [line for line in lines if line][:2]
     if (
         len(lines) > 1
