@@ -25,10 +25,11 @@ from prefine.ingest.read import ingest_spec
 from prefine.ingest.source import Source
 from prefine.settings import File, Inputs, Runtime
 from prefine.step import Manifest, run_step
-from tests.unit.test_formats import ROWS as PUBLISHED
+from tests.published import PUBLISHED
+from tests.unit.test_formats import ROWS
 
 NUM_ROWS = 5
-NUM_DAMAGES = 3
+NUM_DAMAGES = 1
 """How many damages are drawn for each layout and form."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -49,9 +50,12 @@ LOOKUPS = {
     "answers": '{"answer_id": "a", "text": "So."}\n{"answer_id": "b", "text": "No."}\n',
 }
 EXAMPLES: dict[str, dict[str, Any]] = {
-    **PUBLISHED,
+    **{form.format: form.rows[0] for form in PUBLISHED},
+    **ROWS,
     "columns": {"question": "Why?", "one": "So.", "two": "No.", "best": "2"},
 }
+IN_TREES = {"oasst_messages"}
+"""Layouts that read a row with other rows, which copies of one row are not."""
 FORMATS = sorted(map(format_of, LAYOUTS))
 
 Row = dict[str, Any]
@@ -86,7 +90,8 @@ def arrow_table(rows: list[Any]) -> pa.Table:
         cells = [row.get(name) for row in rows]
         try:
             columns[name] = pa.array(cells)
-        except (pa.ArrowException, OverflowError):
+            pq.write_table(pa.table({name: columns[name]}), io.BytesIO())
+        except (pa.ArrowException, OverflowError):  # no common type, or one that Parquet lacks
             columns[name] = pa.array([json_text(cell) for cell in cells])
     return pa.table(columns)
 
@@ -305,7 +310,11 @@ def test_no_row_of_any_source_is_lost(layout: str, tmp_path: Path) -> None:
         rng = random.Random(f"{layout} {form}")
         whole = judged(layout, form, undamaged, rng, tmp_path)
         assert whole is not None
-        if form in TEXTS and form not in {"commas", "semicolons", "tabs", "columns"}:
+        if (
+            layout not in IN_TREES
+            and form in TEXTS
+            and form not in {"commas", "semicolons", "tabs", "columns"}
+        ):
             assert whole == NUM_ROWS, f"{form}: an example of {layout} is not read"
         for damage in rng.sample(DAMAGES, NUM_DAMAGES):
             judged(layout, form, damage, rng, tmp_path, whole)
