@@ -347,7 +347,8 @@ def judged(
     assert refused is None or refused
     manifests: list[Manifest] = []
     # a file that is longer than a row may be is cut into rows rather than read in one piece
-    most = rng.choice([2**25, max(1024, 2 * len(json_text(example, indent=2)))])
+    small = max(1024, 2 * len(json_text(example, indent=2)))
+    most = 2**25 if form == "object of rows" else rng.choice([2**25, small])  # one line, one piece
     source, root = source_of(layout, path, max_row_bytes=most), folder / "root" / where
     refused = refused_by(lambda: manifests.append(ingest(source, folder, root)))
     path.unlink()
