@@ -95,6 +95,41 @@ def test_another_part_of_the_prompt_refuses_the_row_and_says_how_to_read_it(
     ]
 
 
+CONVERSATION = [user("Hi"), assistant("Hello!"), user("Name a tree.")]
+
+
+@pytest.mark.parametrize("key", ["messages", "conversation", "dialogue", "turns", "utterances"])
+def test_a_conversation_beside_its_last_turn_is_the_prompt(key: str) -> None:
+    assert read_record({**PAIR, key: CONVERSATION}).prompt == CONVERSATION
+    assert read_record({**PAIR, key: CONVERSATION[:2]}).prompt == CONVERSATION
+    texts = [turn["content"] for turn in CONVERSATION]
+    assert read_record({**PAIR, key: texts}).prompt == CONVERSATION
+
+
+def test_a_conversation_of_the_row_itself_costs_nothing() -> None:
+    whole = [user("Name a tree."), assistant("Oak.")]
+
+    assert read_record({**PAIR, "messages": whole, "turns": 1}).prompt == [user("Name a tree.")]
+
+
+def test_a_conversation_that_ends_otherwise_refuses_the_row() -> None:
+    found = read_row({**PAIR, "messages": [user("Hi"), assistant("Hello!"), user("And?")]})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.PROMPT_PART_UNREAD
+
+
+@pytest.mark.parametrize("key", ["options", "choices", "search_results", "premise", "persona"])
+def test_options_and_sources_of_a_question_are_not_dropped(key: str) -> None:
+    values = {"A": "oak", "B": "stone"}
+
+    found = read_row({**PAIR, key: values})
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.PROMPT_PART_UNREAD
+    shown = {**PAIR, "prompt": "Which is a tree: oak or stone?", key: values}
+    assert len(read_record(shown).prompt) == 1
+
+
 @pytest.mark.parametrize("key", ["images", "image", "videos", "audio", "tools", "functions"])
 def test_what_a_text_cannot_hold_refuses_the_row(key: str) -> None:
     found = read_row({**PAIR, key: [{"name": "x"}]})

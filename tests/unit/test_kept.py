@@ -1,6 +1,7 @@
 """The user's ids and columns are carried from the raw row to every output."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,40 @@ def test_labels_that_may_count_from_0_are_not_guessed(tmp_path: Path, write_line
     write_lines([{**row, "label": 1 + n % 2, "instruction": f"Tree {n}?"} for n in range(4)])
     chosen = ran(tmp_path, recipe)[2]["chosen"].to_list()
     assert sorted(turns[0]["content"] for turns in chosen) == ["oak", "oak", "stone", "stone"]
+
+
+@pytest.mark.parametrize(("key", "setting"), [("id", "id: uidd"), ("keep", "keep: [topicc]")])
+def test_a_path_that_no_row_has_is_told_before_the_run(
+    key: str, setting: str, tmp_path: Path, write_lines: Write
+) -> None:
+    write_lines(rows())
+    recipe = f"name: made\nsources: [{{name: made, files: [rows.jsonl], {setting}}}]"
+
+    with pytest.raises(RecipeError, match=rf"none of the first 4 rows has the path .* of `{key}`"):
+        make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))
+    optional = recipe.replace("uidd", "uidd?").replace("[topicc]", "['topicc?']")
+    assert make_plan(parse_recipe(optional), Runtime(data=str(tmp_path))).steps
+
+
+def test_a_source_may_state_its_scale(tmp_path: Path, write_lines: Write) -> None:
+    row = {"instruction": "Q?", "generations": ["a", "b"]}
+    write_lines([{**row, "ratings": [5, 1]}, {**row, "instruction": "R?", "ratings": [99, 1]}])
+    recipe = "name: made\nsources: [{name: made, files: [rows.jsonl], minimum: 1, maximum: 5}]"
+    plan, runtime, exported = ran(tmp_path, recipe)
+
+    assert exported.height == 1
+    lost = read_table(plan, runtime, "quarantine").select("reason", "detail").rows()
+    assert lost == [
+        ("rating_out_of_range", "the rating 99 is outside of the range from 1 to 5"),
+    ]
+
+
+def test_an_aspect_may_come_from_the_path(tmp_path: Path) -> None:
+    for aspect, ratings in {"help": [5, 1], "harm": [1, 2]}.items():
+        (tmp_path / aspect).mkdir()
+        row = {"instruction": "Q?", "generations": ["a", "b"], "ratings": ratings}
+        (tmp_path / aspect / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    source = "{name: made, files: ['*/rows.jsonl'], path_fields: '(?P<aspect>[a-z]+)/rows'}"
+    recipe = f"name: made\nsources: [{source}]\npairs: {{aspect: harm}}"
+
+    assert ran(tmp_path, recipe)[2]["chosen"].to_list() == [[{"role": "assistant", "content": "b"}]]

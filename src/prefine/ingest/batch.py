@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from prefine.ingest.kept import Own
-from prefine.ingest.record import Record, RowError
+from prefine.ingest.record import Label, Record, RowError
 from prefine.ingest.rows import RawRow, raw_text
 from prefine.schema import (
     JUDGEMENTS,
@@ -40,6 +40,8 @@ TABLES: Mapping[str, pa.Schema] = {
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 48 * 2**20
+_ANY = (None, "overall", "thumb")
+"""Aspects of labels on a response as a whole."""
 _SHOWN_KEYS = 30
 _SHOWN_CHARS = 2_000
 """How many characters of a raw row quarantine keeps."""
@@ -154,12 +156,16 @@ class Batch:
                     "strength_unit": label.strength_unit,
                     "rating": label.rating,
                     "rank": label.rank,
-                    "aspect": label.aspect or self._fields.get("aspect"),
+                    "aspect": self._aspect(label),
                     "annotator": label.annotator or self._fields.get("annotator"),
                     "label": label.label,
                     "context_mismatch": record.context_mismatch,
                 }
             )
+
+    def _aspect(self, label: Label) -> str | None:
+        """Return what a label is about: what the path says, where the row names no aspect."""
+        return self._fields.get("aspect", label.aspect) if label.aspect in _ANY else label.aspect
 
     def flush(self, work: Work) -> None:
         """Write the rows, one row group per shard."""

@@ -14,22 +14,32 @@ from prefine.settings.json import Json, is_array, is_object
 
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt")
 """Columns with a system text."""
-HISTORY = ("history", "chat_history", "conversation_history")
+HISTORY = (
+    *("history", "chat_history", "conversation_history", "previous_turns", "past_messages"),
+    "dialogue_history",
+)
 """Columns with earlier turns."""
+CONVERSATIONS = (
+    *("messages", "conversation", "conversations", "dialogue", "dialog", "trajectory"),
+    *("turns", "utterances"),
+)
+"""Columns with the conversation that a prompt ends, or with that of a whole row."""
 INPUT = ("input", "inputs")
 """Columns with what an instruction is about."""
 PARTS = (
     *("context", "contexts", "passage", "passages", "document", "documents", "docs", "article"),
     *("background", "knowledge", "reference_text", "source_text", "evidence", "table", "schema"),
-    *("name", "chat_template_kwargs"),
+    *("story", "paragraph", "premise", "premises", "search_results", "retrieved_context"),
+    *("retrieved_documents", "source_document", "source_documents", "question_context", "persona"),
+    *("preamble", "instructions", "post", "options", "choices", "name", "chat_template_kwargs"),
 )
 """Columns with further parts of a prompt."""
 BEYOND_TEXT = (
-    *("images", "image", "image_url", "video", "videos", "audio", "audios"),
-    *("tools", "functions"),
+    *("images", "image", "image_url", "image_path", "image_paths", "video", "videos"),
+    *("audio", "audios", "tools", "tool", "functions", "function"),
 )
 """Columns with what a text cannot hold."""
-PROMPT_LIKE = (*SYSTEM, *HISTORY, *INPUT, *PARTS, *BEYOND_TEXT)
+PROMPT_LIKE = (*SYSTEM, *HISTORY, *CONVERSATIONS, *INPUT, *PARTS, *BEYOND_TEXT)
 """Every column that belongs to the prompt, whatever the layout."""
 
 _EMPTY = ("", "[]", "{}", "null", "none", "nan", "n/a")
@@ -67,6 +77,10 @@ def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Reco
         prompt = _with_history(prompt, row[key], key)
     for key in _unread(row, SYSTEM, known):
         prompt = with_system(prompt, row[key], key)
+    responses = [turn for one in record.candidates for turn in one.messages]
+    for key in _unread(row, CONVERSATIONS, known):
+        if not _is_within([*prompt, *responses], row[key]):
+            prompt = _as_conversation(prompt, row[key], key)
     for key in _unread(row, PARTS, known):
         _require_within(prompt, row[key], key)
     return record if prompt is record.prompt else replace(record, prompt=prompt)
@@ -86,8 +100,13 @@ def with_system(prompt: list[Message], value: object, key: str) -> list[Message]
     return prompt
 
 
-def history_turns(value: object, key: str) -> list[Message]:
+def history_turns(value: object, key: str, *, ends_with_user: bool = False) -> list[Message]:
     """Read earlier turns: pairs of a question and its response, messages, or texts in turn.
+
+    Args:
+        value: The turns.
+        key: Where they stand.
+        ends_with_user: Whether texts in turn may end with the user's.
 
     Raises:
         RowError: They are none of these.
@@ -104,7 +123,7 @@ def history_turns(value: object, key: str) -> list[Message]:
             texts.append(item)
         else:
             raise _unreadable(key, value)
-    if len(texts) % 2 or not all(isinstance(text, str) for text in texts):
+    if (len(texts) % 2 and not ends_with_user) or not all(isinstance(text, str) for text in texts):
         raise _unreadable(key, value)
     roles = ("user", "assistant")
     return [Message(role=roles[n % 2], content=str(text)) for n, text in enumerate(texts)]
@@ -133,11 +152,29 @@ def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
     return prompt
 
 
+def _as_conversation(prompt: list[Message], value: object, key: str) -> list[Message]:
+    """Return the turns of a conversation that the prompt ends, or that goes before the prompt."""
+    turns = history_turns(value, key, ends_with_user=True)
+    last = turns[-1]
+    if last["role"] == "user" and len(prompt) == 1:
+        if last["content"].strip() == prompt[0]["content"].strip():
+            return [*turns[:-1], prompt[0]]
+        raise RowError(
+            Reason.PROMPT_PART_UNREAD, f"`{key}` does not end with the prompt; {_way_out(key)}"
+        )
+    return _with_history(prompt, value, key)
+
+
+def _is_within(turns: list[Message], value: object) -> bool:
+    """Tell whether the texts of a value stand in some turns already."""
+    whole = "\n\n".join(turn["content"] for turn in turns)
+    texts = list(_texts(value))
+    return bool(texts) and all(text.strip() in whole for text in texts)
+
+
 def _require_within(prompt: list[Message], value: object, key: str) -> None:
     """Refuse a part of the prompt whose texts do not stand in it already."""
-    whole = "\n\n".join(turn["content"] for turn in prompt)
-    texts = list(_texts(value))
-    if not texts or any(text.strip() not in whole for text in texts):
+    if not _is_within(prompt, value):
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
             f"`{key}` belongs to the prompt and this layout does not read it; {_way_out(key)}",
@@ -153,7 +190,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(item)
     elif is_object(value):
         content = value.get("content", value.get("value", value.get("text")))
-        yield from _texts(content)
+        yield from _texts(list(value.values()) if content is None else content)
 
 
 def _unread(row: Json, names: tuple[str, ...], known: Collection[str]) -> list[str]:
@@ -170,7 +207,7 @@ def _is_empty(value: object) -> bool:
         return all(_is_empty(item) for item in value)
     if is_object(value):
         return all(_is_empty(item) for item in value.values())
-    return value is None or value is False or value != value  # noqa: PLR0124 - NaN
+    return value is None or isinstance(value, bool | int | float)  # a count, an index, a flag
 
 
 def _unreadable(key: str, value: object) -> RowError:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import orjson
 
+from prefine.errors import RecipeError
 from prefine.ingest.files import location, raw_rows
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.parse import parse_row
@@ -127,7 +128,7 @@ def kept_columns(
     """
     found: dict[str, list[KeptColumn]] = {}
     for source, files in sources:
-        if source.keep:
+        if source.keep or source.id is not None:
             for name, column in _of_source(source, list(files), data).items():
                 found.setdefault(name, []).append(column)
     return {name: _merged(columns) for name, columns in found.items()}
@@ -136,26 +137,57 @@ def kept_columns(
 def _of_source(
     source: Source, files: list[tuple[File, Layout]], data: str
 ) -> dict[str, KeptColumn]:
-    values: dict[str, list[object]] = {name: [] for name in source.keep}
+    rows: list[Json] = []
     of_response = True
     for file, layout in files:
         path = location(file.path, data)
-        rows = raw_rows(path, source.max_row_bytes, options=source.file_options)
-        for row in islice(rows, _NUM_ROWS):
+        lines = raw_rows(path, source.max_row_bytes, options=source.file_options)
+        for row in islice(lines, _NUM_ROWS):
             if row.value is None:
                 continue
-            records = parse_row(row, layout, Context(file.fields))
+            rows.append(row.value)
+            records = parse_row(row, layout, Context(file.fields)) if source.keep else []
             if not isinstance(records, RowError):
                 of_response &= all(len(record.candidates) == 1 for record in records)
-            for name, kept in source.keep.items():
-                values[name].append(found_at(row.value, kept.column))
+    _require_paths(source, rows)
     tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in files)
     return {
         name: KeptColumn(
-            type=kept.type or type_of(values[name], tabular=tabular), of_response=of_response
+            type=kept.type
+            or type_of((found_at(row, kept.column) for row in rows), tabular=tabular),
+            of_response=of_response,
         )
         for name, kept in source.keep.items()
     }
+
+
+def _require_paths(source: Source, rows: list[Json]) -> None:
+    """Refuse a path that none of the rows has.
+
+    Raises:
+        RecipeError: There is one.
+    """
+    paths = {
+        "id": [source.id] if source.id else [],
+        "keep": [k.column for k in source.keep.values()],
+    }
+    for key, named in paths.items():
+        for path in named:
+            if rows and not any(_has(row, path) for row in rows):
+                keys = ", ".join(sorted({str(name) for row in rows for name in row})[:40])
+                raise RecipeError(
+                    f"source {source.name}: none of the first {len(rows):,} rows has the path "
+                    f"`{path}` of `{key}`; their keys are: {keys}. If later rows have it, write "
+                    f"`{path}?`"
+                )
+
+
+def _has(row: Json, path: str) -> bool:
+    try:
+        value_at(row, path)
+    except RowError:
+        return False
+    return True
 
 
 def type_of(values: Iterable[object], *, tabular: bool = False) -> ValueType:

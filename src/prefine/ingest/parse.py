@@ -1,6 +1,7 @@
 """Read one raw row by its layout, with the checks and conversions that all layouts share."""
 
 import html
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -41,6 +42,7 @@ def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
         whole = unrendered(with_prompt_parts(whole, value, known))
         if layout.text != "plain":
             whole = _unescaped(whole, layout.text)
+        _require_scale(whole, layout.minimum, layout.maximum)
         found.append(_checked(whole))
     return found
 
@@ -84,6 +86,18 @@ def _unescaped(record: Record, mode: str) -> Record:
 def _require_prompt(record: Record) -> None:
     if not any(message["content"].strip() for message in record.prompt):
         raise RowError(Reason.PROMPT_EMPTY, "the prompt has no text")
+
+
+def _require_scale(record: Record, minimum: float | None, maximum: float | None) -> None:
+    """Refuse a rating outside of the scale that the source states."""
+    low = -math.inf if minimum is None else minimum
+    high = math.inf if maximum is None else maximum
+    for label in record.labels:
+        if label.rating is not None and not low <= label.rating <= high:
+            raise RowError(
+                Reason.RATING_OUT_OF_RANGE,
+                f"the rating {label.rating:g} is outside of the range from {low:g} to {high:g}",
+            )
 
 
 def _checked(record: Record) -> Record:

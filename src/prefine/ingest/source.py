@@ -64,6 +64,10 @@ class Source(Part):
     a list of dotted paths, or names with their paths."""
     ignore: tuple[str, ...] = ()
     """Columns that look like a part of the prompt (``system``, ``context``, ...) and are none."""
+    minimum: float | None = None
+    """Least rating of the scale; a row with a lower one goes to quarantine."""
+    maximum: float | None = None
+    """Highest rating of the scale; a row with a higher one goes to quarantine."""
     max_quarantined: Annotated[float, Where] = Field(default=0.5, ge=0, le=1)
     """Largest share of the rows that may go to quarantine before the run stops."""
     priority: int = Field(default=0, ge=-1_000, le=1_000)
