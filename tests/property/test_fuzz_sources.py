@@ -150,6 +150,7 @@ FORMS: dict[str, Form] = {
     "spreadsheet": spreadsheet,
 }
 TYPED = {"Parquet", "Arrow"}
+TABLES = {"columns", "commas", "semicolons", "tabs", "spreadsheet"}
 BY_LINE = {"lines", "lines with returns", "lines in gzip"}
 
 
@@ -338,7 +339,8 @@ def judged(
     example = EXAMPLES[layout] | {"zz_padding": "x" * 300}
     rows = [json.loads(json.dumps(example)) for _ in range(NUM_ROWS)]
     made = damage(rng, form, rows)
-    if form in TYPED and made.num_harmed:  # the values of a column have one type
+    shared = form in TYPED or (damage is other_row and form in TABLES)
+    if shared and made.num_harmed:  # the values of a column have one type; rows have all columns
         made = made._replace(num_harmed=NUM_ROWS)
     path = folder / f"rows{rng.choice(['.jsonl', '.json', '.csv', ''])}"
     path.write_bytes(made.body)

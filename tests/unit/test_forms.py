@@ -22,6 +22,7 @@ from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layouts import Detected
 from prefine.ingest.rows import RawRow
 from tests.made import explicit
+from tests.published import PUBLISHED
 from tests.unit.test_formats import ROWS as LAYOUT_ROWS
 
 ROWS = [{"prompt": f"Q{n}: ü, [x]?", "chosen": f"a{n} {{", "rejected": 'b"\n'} for n in range(3)]
@@ -135,6 +136,13 @@ def test_the_only_row_of_a_file_is_no_container_of_rows(
     assert values(json.dumps(row, indent=indent), tmp_path) == [row]
 
 
+def test_the_only_row_of_a_published_set_is_no_container_of_rows(tmp_path: Path) -> None:
+    for form in PUBLISHED:
+        for row in form.rows:
+            for name in ("rows.jsonl", "rows.json"):
+                assert values(json.dumps(row), tmp_path, name) == [row], form.name
+
+
 def test_rows_are_found_under_a_key_of_any_name_but_for_a_line_of_lines(tmp_path: Path) -> None:
     value = {"my_rows": ROWS}
 
@@ -149,6 +157,12 @@ def test_columns_of_conversations_are_columns_and_one_conversation_is_a_row(tmp_
 
     assert values(json.dumps(row), tmp_path, "rows.json") == [row]
     assert values(json.dumps(columns), tmp_path, "rows.json") == [row, row]
+
+
+def test_rows_that_are_messages_of_a_tree_are_rows(tmp_path: Path) -> None:
+    rows = [{"message_id": "p1", "role": "prompter", "text": "Q?"}, {"message_id": "a1"}]
+
+    assert values(json.dumps({"data": rows}), tmp_path) == rows
 
 
 def test_several_lists_of_rows_need_a_key(tmp_path: Path) -> None:

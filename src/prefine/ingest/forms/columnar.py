@@ -17,6 +17,8 @@ _MAX_BATCH_ROWS = 1024
 _FIRST_ROWS = 32
 """How many rows show how large a row is."""
 _BATCH_BYTES = 32 * 2**20
+_REFUSALS = (pa.ArrowException, UnicodeDecodeError, MemoryError)
+"""What Arrow raises; a damaged length may ask for more memory than there is."""
 _FEW_ROWS = 16
 """Rows per batch where more of them cannot be held in one array."""
 
@@ -38,7 +40,7 @@ def parquet_rows(
         file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
         names = _wanted(file.schema_arrow, path, columns)
         yield from _rows(_parquet_batches(file, names))
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except _REFUSALS as error:
         raise not_readable(path, "Parquet file", error) from error
 
 
@@ -59,7 +61,7 @@ def arrow_rows(
             names = _wanted(batches.schema, path, columns)
         chosen = (batch if names is None else batch.select(names) for batch in batches)
         yield from _rows(map(_validated, chosen))
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except _REFUSALS as error:
         raise not_readable(path, "Arrow file", error) from error
 
 

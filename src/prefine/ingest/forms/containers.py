@@ -100,7 +100,9 @@ def _are_columns(columns: Sequence[list[Any]]) -> bool:
 
 
 def _is_message(item: object) -> bool:
-    return is_object(item) and bool({"role", "from"} & item.keys())
+    if not is_object(item):
+        return False
+    return bool({"role", "from"} & item.keys()) and bool({"content", "value"} & item.keys())
 
 
 def _records(value: Json, path: str, is_line: bool) -> list[Any] | None:

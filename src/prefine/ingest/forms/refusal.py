@@ -5,4 +5,5 @@ from prefine.errors import DataError
 
 def not_readable(path: str, kind: str, error: Exception) -> DataError:
     """Return one sentence that names the file and the cause, which may be of several lines."""
-    return DataError(f"{path}: not a readable {kind} ({' '.join(str(error).split())})")
+    why = " ".join(str(error).split()) or type(error).__name__
+    return DataError(f"{path}: not a readable {kind} ({why})")
