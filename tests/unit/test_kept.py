@@ -209,7 +209,7 @@ def test_labels_that_may_count_from_0_are_not_guessed(tmp_path: Path, write_line
     assert sorted(turns[0]["content"] for turns in chosen) == ["oak", "oak", "stone", "stone"]
 
 
-@pytest.mark.parametrize(("key", "setting"), [("id", "id: uidd"), ("keep", "keep: [topicc]")])
+@pytest.mark.parametrize(("key", "setting"), [("id", "id: 'uidd'"), ("keep", "keep: ['topicc']")])
 def test_a_path_that_no_row_has_is_told_before_the_run(
     key: str, setting: str, tmp_path: Path, write_lines: Write
 ) -> None:
@@ -218,7 +218,7 @@ def test_a_path_that_no_row_has_is_told_before_the_run(
 
     with pytest.raises(RecipeError, match=rf"none of the first 4 rows has the path .* of `{key}`"):
         make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))
-    optional = recipe.replace("uidd", "uidd?").replace("[topicc]", "['topicc?']")
+    optional = recipe.replace("uidd", "uidd?").replace("topicc", "topicc?")
     assert make_plan(parse_recipe(optional), Runtime(data=str(tmp_path))).steps
 
 

@@ -39,7 +39,7 @@ def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
     for record in layout.records(value, context):
         whole = _without_missing(record)
         _require_prompt(whole)
-        whole = unrendered(with_prompt_parts(whole, value, known))
+        whole = with_prompt_parts(unrendered(whole), value, known)
         if layout.text != "plain":
             whole = _unescaped(whole, layout.text)
         _require_scale(whole, layout.minimum, layout.maximum)

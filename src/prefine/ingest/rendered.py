@@ -1,15 +1,22 @@
-"""Prompts that are written as one text, and responses that repeat them: undone for all layouts."""
+"""Prompts and responses that are written as one text are split into turns, for all layouts alike."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.templates import conversation, is_rendered, require_unrendered, response
-from prefine.ingest.transcripts import transcript_prompt
+from prefine.ingest.templates import (
+    conversation,
+    is_rendered,
+    refused,
+    require_unrendered,
+    response,
+)
+from prefine.ingest.transcripts import is_transcript, transcript, transcript_prompt
 from prefine.schema import Message
 
 _MIN_REPEATED_WORDS = 3
-"""A shorter prompt may well begin a response by chance."""
+_MIN_REPEATED_CHARS = 6
+"""A shorter prompt may well begin a response by chance; scripts without blanks count characters."""
 
 
 def unrendered(record: Record) -> Record:
@@ -18,27 +25,63 @@ def unrendered(record: Record) -> Record:
     Raises:
         RowError: A text looks like a rendered conversation and cannot be split without doubt.
     """
-    record = _without_repetition(record)
-    first = record.prompt[0]["content"]
-    if len(record.prompt) == 1 and record.prompt[0]["role"] == "user":
-        if is_rendered(first):
-            return _from_template(record, first)
-        if (turns := transcript_prompt(first)) is not None:
-            record = replace(record, prompt=turns)
+    record = _without_repetition(_split_sides(record))
+    *before, last = record.prompt
+    text = last["content"]
+    if last["role"] == "user" and is_rendered(text):
+        return _from_template(record, before, text)
+    if last["role"] == "user" and (turns := transcript_prompt(text)) is not None:
+        record = replace(record, prompt=_after(before, turns, Reason.TRANSCRIPT_IN_PROMPT))
     require_unrendered([turn["content"] for c in record.candidates for turn in c.messages[-1:]])
     return record
 
 
-def _from_template(record: Record, text: str) -> Record:
+def _after(before: list[Message], turns: list[Message], reason: Reason) -> list[Message]:
+    """Return turns that were written as one text, behind the system turn that stood before it."""
+    if not before or before == turns[: len(before)]:
+        return turns
+    if any(turn["role"] != "system" for turn in before) or turns[0]["role"] == "system":
+        raise RowError(reason, "the prompt holds turns beside a conversation written as one text")
+    return [*before, *turns]
+
+
+def _split_sides(record: Record) -> Record:
+    """Return a record whose responses are single turns, where all were whole conversations.
+
+    Raises:
+        RowError: They are, and their conversations do not lead up to the prompt.
+    """
+    texts = [one.messages[0]["content"] for one in record.candidates if len(one.messages) == 1]
+    if len(texts) < max(2, len(record.candidates)):
+        return record
+    if all(map(is_transcript, texts)):
+        sides = [transcript(text, "response") for text in texts]
+    elif all(map(is_rendered, texts)) and not is_rendered(record.prompt[-1]["content"]):
+        sides = [conversation(text)[0] for text in texts]
+    else:
+        return record
+    asked = record.prompt[-1]["content"].strip()
+    first = sides[0][:-1]
+    same = all(side[:-1] == first and side[-1]["role"] == "assistant" for side in sides)
+    if not same or not first or first[-1]["content"].strip() != asked:
+        raise refused("the responses are whole conversations, which do not lead up to the prompt")
+    prompt = _after(record.prompt[:-1], first, Reason.RENDERED_TEMPLATE)
+    candidates = [
+        replace(candidate, messages=side[-1:])
+        for candidate, side in zip(record.candidates, sides, strict=True)
+    ]
+    return replace(record, prompt=prompt, candidates=candidates)
+
+
+def _from_template(record: Record, before: list[Message], text: str) -> Record:
     turns, family = conversation(text)
     started = turns[-1]["content"] if turns[-1]["role"] == "assistant" else ""
-    prompt = turns[:-1] if turns[-1]["role"] == "assistant" else turns
-    if not prompt or prompt[-1]["role"] == "assistant":
-        raise RowError(Reason.RENDERED_TEMPLATE, "the chat template holds no turn to respond to")
+    asked = turns[:-1] if turns[-1]["role"] == "assistant" else turns
+    if not asked or asked[-1]["role"] == "assistant":
+        raise refused("the chat template holds no turn to respond to")
+    prompt = _after(before, asked, Reason.RENDERED_TEMPLATE)
     if any(len(candidate.messages) != 1 for candidate in record.candidates):
-        raise RowError(
-            Reason.RENDERED_TEMPLATE, "the prompt is a rendered chat template beside messages"
-        )
+        raise refused("the prompt is a rendered chat template beside messages")
     candidates = [
         replace(one, messages=response(one.messages[0]["content"], family, started))
         for one in record.candidates
@@ -72,8 +115,17 @@ def _begins_with(side: Sequence[Message], prompt: Sequence[Message]) -> bool:
 def _repeated_text(prompt: Sequence[Message], sides: Sequence[Sequence[Message]]) -> str | None:
     """Return the prompt's text where every response begins with it and goes on after it."""
     text = prompt[-1]["content"]
-    if len(prompt) != 1 or len(text.split()) < _MIN_REPEATED_WORDS:
+    if any(turn["role"] != "system" for turn in prompt[:-1]) or len(sides) < 2:  # noqa: PLR2004
         return None
-    firsts = [side[0]["content"] for side in sides]
-    goes_on = all(first.startswith(text) and first[len(text) :].strip() for first in firsts)
-    return text if goes_on and len(firsts) > 1 else None
+    long_ = len(text) >= _MIN_REPEATED_CHARS and not text.isascii()
+    if len(text.split()) < _MIN_REPEATED_WORDS and not long_:
+        return None
+    return text if all(_goes_on(side[0]["content"], text) for side in sides) else None
+
+
+def _goes_on(response: str, text: str) -> bool:
+    """Tell whether a response begins with a text and goes on with another word."""
+    rest = response[len(text) :]
+    if not response.startswith(text) or not rest.strip():
+        return False
+    return not (rest[0].isalnum() and text[-1].isalnum())

@@ -79,7 +79,7 @@ FAMILIES = (
     _family(
         "Zephyr",
         r"<\|(system|user|assistant)\|>\n",
-        r"</s>|<\|end\|>|<\|endoftext\|>|\n",  # Tulu closes a turn with a line break alone
+        r"</s>|<\|end\|>|<\|endoftext\|>",
         "<|assistant|>\n",
     ),
 )
@@ -104,7 +104,10 @@ _LEFT_OVER = re.compile(
     re.IGNORECASE,
 )
 _BEGINNINGS = re.compile(
-    rf"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<BOS_TOKEN>)?\s*(?:{_LEFT_OVER.pattern})", re.IGNORECASE
+    rf"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<BOS_TOKEN>)?\s*(?:{_LEFT_OVER.pattern}|"
+    r"<\|[a-z_ ]{2,40}\|>|\[\|[a-z_ ]{2,40}\|\]|\[(?:SYSTEM_PROMPT|gMASK|AVAILABLE_TOOLS)\]|"
+    r"<extra_id_[01]>|GPT4 Correct User:)",
+    re.IGNORECASE,
 )
 _ENDINGS = re.compile(
     r"(?:<\|(?:im_end|eot_id|eot|end|endoftext|end_of_text|END_OF_TURN_TOKEN)\|>|<end_of_turn>|"
@@ -171,9 +174,14 @@ def turns(text: str, family: Family) -> list[Message]:
 
 def _turn(role: str, content: str, family: Family, *, is_last: bool) -> Message:
     closing = family.closing.search(content)
-    if closing is None and not is_last:
+    if closing is not None:
+        body = content[: closing.start()]
+    elif is_last:
+        body = content
+    elif family.name == "Zephyr" and content.endswith("\n"):  # Tulu closes with a line break
+        body = content[:-1]
+    else:
         raise refused(f"a turn of the chat template {family.name} is not closed")
-    body = content if closing is None else content[: closing.start()]
     require_plain(body)
     return Message(role=_ROLES.get(role, role), content=body)
 

@@ -10,13 +10,18 @@ _SIGN = r"(?:## )?(?:Human|Assistant):"
 _MARK = re.compile(rf"(?:^|\n\n)(?:## )?(Human|Assistant):(?: |\n(?!\n{_SIGN}))?")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
 _FLATTENED = re.compile(r"\n?<extra_id_1>(User|Assistant)\n")
-_STARTS = re.compile(r"\s*(?:## ?|### ?)?(?:Human|User):", re.IGNORECASE)
-_ENDS = re.compile(
-    r"\n\s*(?:## ?|### ?)?(?:Assistant|AI|Bot|Chatbot):\s*\Z",
-    re.IGNORECASE,
+_STARTS = re.compile(r"\s*(?:#{2,3} ?)?<?(?:Human|User|\u7528\u6237)>?[:\uff1a]", re.IGNORECASE)
+_ANSWERS = re.compile(
+    r"\n\s*(?:#{2,3} ?)?<?(?:Assistant|AI|Bot|Chatbot|\u52a9\u624b)>?[:\uff1a]", re.IGNORECASE
 )
 _SPLITTABLE = re.compile(r"(?:\n\n)?(?:## )?Human:")
+_OPENING = re.compile(r"\n\n(?:## )?Human:")
 _ASKS = re.compile(r"\n\n(?:## )?Assistant:[ \n]?\Z")
+
+
+def is_transcript(text: str) -> bool:
+    """Tell whether a text is a whole transcript with Human and Assistant marks."""
+    return bool(_SPLITTABLE.match(text)) and "\n\nAssistant:" in text
 
 
 def transcript(value: object, what: str) -> list[Message]:
@@ -44,12 +49,15 @@ def transcript_prompt(prompt: str) -> list[Message] | None:
     Raises:
         RowError: The prompt looks like a transcript and cannot be split without doubt.
     """
-    if _SPLITTABLE.match(prompt) and _ASKS.search(prompt):
+    asks = bool(_ASKS.search(prompt))
+    if _OPENING.match(prompt) or (_SPLITTABLE.match(prompt) and asks):
         turns = transcript(prompt, "prompt")
+        turns = turns[:-1] if asks else turns
         roles = [turn["role"] for turn in turns]
-        if roles == ["user", "assistant"] * (len(turns) // 2):
-            return turns[:-1]
-    if _STARTS.match(prompt) and _ENDS.search(prompt):
+        if roles == [("user", "assistant")[n % 2] for n in range(len(turns))] and len(turns) % 2:
+            return turns
+    opened = _OPENING.search(prompt) and asks
+    if opened or (_STARTS.match(prompt) and _ANSWERS.search(prompt)):
         raise RowError(
             Reason.TRANSCRIPT_IN_PROMPT,
             "`prompt` is a transcript (Human: ... Assistant:) that cannot be split into turns",

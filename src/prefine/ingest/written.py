@@ -1,15 +1,26 @@
 """Read messages that a row holds as text: JSON, or the Python ``repr`` of a list."""
 
+import re
 from typing import Any
 
 from prefine.ingest.literals import parsed_text
+from prefine.ingest.messages import role_of
 from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array, is_object
 
-_SPELLINGS = (("role", "content"), ("from", "value"))
-_PARTNERS = (("chosen", "rejected"), ("rejected", "chosen"))
 _MAX_CHARS = 2**24
 """A longer text is not tried: parsing Python's spelling takes many times its size."""
+_BEGINNING = re.compile(
+    r"""\s*(?:array\(\s*)?(?P<list>\[\s*)?\{\s*["'](?:role|from|content|value|messages)["']\s*:"""
+)
+_COUPLES = (
+    ("chosen", "rejected"),
+    ("response_j", "response_k"),
+    *((f"{stem}{a}", f"{stem}{b}") for stem in ("response_", "output_", "answer_", "completion_")
+      for a, b in ("ab", "AB", "12", "01")),
+    *((f"{stem}{a}", f"{stem}{b}") for stem in ("response", "output", "answer") for a, b in ("12",)),
+)  # fmt: skip
+"""Columns of two responses, of which both or none hold messages as text."""
 
 
 def structured(row: Json) -> Json:
@@ -19,15 +30,17 @@ def structured(row: Json) -> Json:
         row: A raw row; it is not changed.
 
     Raises:
-        RowError: Only one of ``chosen`` and ``rejected`` holds messages as text.
+        RowError: A text begins like messages and cannot be read, or only one of two responses
+            holds messages as text.
     """
-    found = {key: turns for key, value in row.items() if (turns := _messages(value)) is not None}
+    found = {key: turns for key, value in row.items() if (turns := _held(value, key)) is not None}
     if not found:
         return row
-    for key, partner in _PARTNERS:
-        if key in found and partner not in found and isinstance(row.get(partner), str):
-            detail = f"`{key}` holds messages as JSON text and `{partner}` does not"
-            raise RowError(Reason.MESSAGES_AS_TEXT, detail)
+    for one, other in _COUPLES:
+        for key, partner in ((one, other), (other, one)):
+            if key in found and partner not in found and isinstance(row.get(partner), str):
+                detail = f"`{key}` holds messages as JSON text and `{partner}` does not"
+                raise RowError(Reason.MESSAGES_AS_TEXT, detail)
     return {**row, **found}
 
 
@@ -39,15 +52,39 @@ def parsed_list(value: object) -> list[Any] | None:
     return found if is_array(found) else None
 
 
-def _messages(value: object) -> list[Any] | None:
-    """Return the messages that a text holds; null if it is anything else."""
-    if not isinstance(value, str) or value[:200].lstrip()[:1] != "[" or "{" not in value[:200]:
+def _held(value: object, key: str) -> list[Any] | None:
+    """Return what a column holds in place of text, or of a list of texts; null where it does not."""
+    if isinstance(value, str):
+        return _messages(value, key)
+    if is_array(value) and value and all(isinstance(item, str) for item in value):
+        read = [_messages(str(item), key) for item in value]
+        if None not in read:
+            return read
+    return None
+
+
+def _messages(value: str, key: str) -> list[Any] | None:
+    """Return the messages that a text holds; null if it is anything else.
+
+    Raises:
+        RowError: It begins like a list of messages, and is not one that can be read.
+    """
+    begins = _BEGINNING.match(value)
+    if begins is None or len(value) > _MAX_CHARS:
         return None
-    turns = parsed_list(value)
-    return turns if turns and all(_is_message(turn) for turn in turns) else None
+    found = parsed_text(value)
+    if found is None and (begins["list"] or value.lstrip().startswith("array")):
+        detail = f"`{key}` begins like messages written as text, and cannot be read as JSON"
+        raise RowError(Reason.MESSAGES_AS_TEXT, detail)
+    if is_object(found):
+        held: object = found["messages"] if set(found) == {"messages"} else [found]
+    else:
+        held = found
+    is_read = is_array(held) and bool(held) and all(map(_is_message, held))
+    return held if is_read and is_array(held) else None
 
 
 def _is_message(turn: object) -> bool:
-    return is_object(turn) and any(
-        isinstance(turn.get(role), str) and content in turn for role, content in _SPELLINGS
-    )
+    if not is_object(turn) or role_of(turn) is None:
+        return False
+    return "content" in turn or "value" in turn

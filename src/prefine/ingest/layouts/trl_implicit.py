@@ -49,7 +49,10 @@ class TrlImplicit(Layout):
         stem = next((stem for stem in _STEMS[1:] if f"chosen{stem}" in row), "")
         sides = [required(row, f"{side}{stem}") for side in SIDES]
         if all(isinstance(side, str) for side in sides):
-            return _text_pair(row, *(str(side) for side in sides))
+            texts = [text(side, name) for side, name in zip(sides, SIDES, strict=True)]
+            if all(map(is_rendered, texts)):
+                return conversation_pair(row, *(conversation(one)[0] for one in texts))
+            return _text_pair(row, *texts)
         return conversation_pair(
             row, *(messages(side, name) for side, name in zip(sides, SIDES, strict=True))
         )
