@@ -6,10 +6,11 @@ Two tasks that differ in such a column must never become one prompt.
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 
-from prefine.ingest.messages import messages
+from prefine.ingest.messages import messages, with_content
 from prefine.ingest.record import Reason, Record, RowError
+from prefine.ingest.tools import tools_of
 from prefine.ingest.values import type_name
-from prefine.schema import Message
+from prefine.schema import Message, tool_parts
 from prefine.settings.json import Json, is_array, is_object
 
 SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "sys_prompt")
@@ -26,27 +27,60 @@ PARTS = (
 """Columns with further parts of a prompt."""
 BEYOND_TEXT = (
     *("images", "image", "image_url", "video", "videos", "audio", "audios"),
-    *("tools", "functions"),
+    "functions",
 )
 """Columns with what a text cannot hold."""
-PROMPT_LIKE = (*SYSTEM, *HISTORY, *INPUT, *PARTS, *BEYOND_TEXT)
+TOOLS = ("tools",)
+"""Columns with the tools that a task offers; a source may keep them."""
+PROMPT_LIKE = (*SYSTEM, *HISTORY, *INPUT, *PARTS, *BEYOND_TEXT, *TOOLS)
 """Every column that belongs to the prompt, whatever the layout."""
 
 _EMPTY = ("", "[]", "{}", "null", "none", "nan", "n/a")
 
 
-def require_only_text(row: Json, known: Collection[str]) -> None:
+def require_only_text(row: Json, known: Collection[str], *, tools: bool = False) -> None:
     """Refuse a row whose images or tools belong to it: its texts alone are another row.
 
     Args:
         row: The raw row.
         known: Columns that the layout reads, or that the source ignores.
+        tools: Whether tools are read.
     """
-    for key in _unread(row, BEYOND_TEXT, known):
+    for key in _unread(row, BEYOND_TEXT if tools else (*BEYOND_TEXT, *TOOLS), known):
         raise RowError(
             Reason.NOT_TEXT_CONTENT,
             f"the row has `{key}` beside its texts; {_way_out(key)}",
         )
+
+
+def with_tools(record: Record, row: Json, known: Collection[str]) -> Record:
+    """Return a record with the tools that stand beside its layout.
+
+    Args:
+        record: What the layout read.
+        row: The raw row.
+        known: Columns that the layout reads, or that the source ignores.
+
+    Raises:
+        RowError: They cannot be read, or are others than those that the layout read.
+    """
+    for key in _unread(row, TOOLS, known):
+        found = tools_of(row[key], key)
+        if record.tools not in {None, found}:
+            detail = f"`{key}` stands beside other tools; {_way_out(key)}"
+            raise RowError(Reason.PROMPT_PART_UNREAD, detail)
+        record = replace(record, tools=found)
+    return record
+
+
+def require_no_tools(record: Record) -> None:
+    """Refuse a record with tools or tool calls, of a source that does not keep them."""
+    turns = [*record.prompt, *(turn for one in record.candidates for turn in one.messages)]
+    found = {key for turn in turns for key in tool_parts(turn)}
+    if found or record.tools is not None:
+        names = ", ".join(sorted(found)) or "tools"
+        detail = f"a message has {names} beside its text; {_way_out(TOOLS[0])}"
+        raise RowError(Reason.NOT_TEXT_CONTENT, detail)
 
 
 def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Record:
@@ -127,7 +161,7 @@ def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
     """Join an instruction with its input by a blank line, as Alpaca's template has it."""
     value, last = row[key], prompt[-1]
     if isinstance(value, str) and last["content"] == row.get("instruction"):
-        joined = Message(role=last["role"], content=f"{last['content']}\n\n{value}")
+        joined = with_content(last, f"{last['content']}\n\n{value}")
         return [*prompt[:-1], joined]
     _require_within(prompt, value, key)
     return prompt
@@ -179,4 +213,6 @@ def _unreadable(key: str, value: object) -> RowError:
 
 
 def _way_out(key: str) -> str:
+    if key.lower() in TOOLS:
+        return "`tools: keep` of the source carries tools and tool calls along"
     return f"name it in a map (`format: columns`), or in `ignore: [{key}]` if it is no part of it"

@@ -4,9 +4,15 @@ import html
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prefine.ingest.beside import require_only_text, with_prompt_parts
+from prefine.ingest.beside import (
+    require_no_tools,
+    require_only_text,
+    with_prompt_parts,
+    with_tools,
+)
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.markup import from_html
+from prefine.ingest.messages import with_content
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow
@@ -33,10 +39,15 @@ def parse_row(row: RawRow, layout: Layout, context: Context) -> list[Record] | R
 def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
     known = {*layout.prompt_columns(), *layout.ignore}
     value = structured(row)
-    require_only_text(value, known)
+    keeps_tools = layout.tools == "keep"
+    require_only_text(value, known, tools=keeps_tools)
     found: list[Record] = []
     for record in layout.records(value, context):
         whole = _without_missing(record)
+        if keeps_tools:
+            whole = with_tools(whole, value, known)
+        else:
+            require_no_tools(whole)
         _require_prompt(whole)
         whole = unrendered(with_prompt_parts(whole, value, known))
         if layout.text != "plain":
@@ -75,7 +86,7 @@ def _unescaped(record: Record, mode: str) -> Record:
     convert = html.unescape if mode == "escaped" else from_html
 
     def converted(turns: Sequence[Message]) -> list[Message]:
-        return [Message(role=t["role"], content=convert(t["content"])) for t in turns]
+        return [with_content(turn, convert(turn["content"])) for turn in turns]
 
     candidates = [replace(c, messages=converted(c.messages)) for c in record.candidates]
     return replace(record, prompt=converted(record.prompt), candidates=candidates)

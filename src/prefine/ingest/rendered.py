@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from prefine.ingest.messages import with_content
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.templates import conversation, is_rendered, require_unrendered, response
 from prefine.ingest.transcripts import transcript_prompt
-from prefine.schema import Message
+from prefine.schema import Message, tool_parts
 
 _MIN_REPEATED_WORDS = 3
 """A shorter prompt may well begin a response by chance."""
@@ -35,6 +36,9 @@ def _from_template(record: Record, text: str) -> Record:
     prompt = turns[:-1] if turns[-1]["role"] == "assistant" else turns
     if not prompt or prompt[-1]["role"] == "assistant":
         raise RowError(Reason.RENDERED_TEMPLATE, "the chat template holds no turn to respond to")
+    turns_of_tools = [one for c in record.candidates for one in c.messages if tool_parts(one)]
+    if turns_of_tools or record.tools is not None:
+        raise RowError(Reason.RENDERED_TEMPLATE, "the prompt is a rendered template beside tools")
     if any(len(candidate.messages) != 1 for candidate in record.candidates):
         raise RowError(
             Reason.RENDERED_TEMPLATE, "the prompt is a rendered chat template beside messages"
@@ -53,8 +57,7 @@ def _without_repetition(record: Record) -> Record:
         rest = [side[len(record.prompt) :] for side in sides]
     elif (text := _repeated_text(record.prompt, sides)) is not None:
         rest = [
-            [Message(role=side[0]["role"], content=side[0]["content"][len(text) :]), *side[1:]]
-            for side in sides
+            [with_content(side[0], side[0]["content"][len(text) :]), *side[1:]] for side in sides
         ]
     else:
         return record

@@ -49,5 +49,6 @@ def _messages(value: object) -> list[Any] | None:
 
 def _is_message(turn: object) -> bool:
     return is_object(turn) and any(
-        isinstance(turn.get(role), str) and content in turn for role, content in _SPELLINGS
+        isinstance(turn.get(role), str) and (content in turn or "tool_calls" in turn)
+        for role, content in _SPELLINGS
     )

@@ -50,7 +50,9 @@ class PolicyLikelihood(Measure):
                 Flip.NEGATE,
             ),
             Column(
-                f"{name}_reason", pa.large_string(), "why there are no values: too_long; else null"
+                f"{name}_reason",
+                pa.large_string(),
+                "why there are no values: too_long, template_refused; else null",
             ),
         )
 
@@ -97,8 +99,8 @@ class PolicyLikelihood(Measure):
         for pairs in conversations(work):
             ids = tokenised(pairs, chat)
             fits = fitting(ids, self.max_tokens)
-            reading = model.read([ids[name] for name in fits])
-            work.emit(self._table_of_likelihoods, likelihoods(ids, fits, reading))
+            reading = model.read(list(fits.values()))
+            work.emit(self._table_of_likelihoods, likelihoods(ids, list(fits), reading))
             count += pairs.height
             work.progress(pairs.height)
         return Counts(count, count)

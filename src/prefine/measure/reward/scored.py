@@ -102,7 +102,8 @@ class ScoredReward(Measure):
             Column(
                 f"{name}_reason",
                 pa.large_string(),
-                "too_long: there is no margin; cut: it is that of cut texts; else null",
+                "too_long, template_refused: there is no margin; cut: it is that of cut texts; "
+                "else null",
             ),
         )
 
@@ -132,7 +133,7 @@ class ScoredReward(Measure):
             [
                 pa.field("response_id", pa.large_string(), False),
                 *(pa.field(reward.column, pa.float32()) for reward in self.rewards()),
-                pa.field("num_tokens", pa.int64(), False),
+                pa.field("num_tokens", pa.int64()),
                 pa.field("reason", pa.large_string()),
             ]
         )

@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts.columns.annotators import may_be_missing, optional_at
@@ -12,8 +14,9 @@ from prefine.ingest.layouts.columns.conversations import task_of
 from prefine.ingest.layouts.columns.labels import labels_of
 from prefine.ingest.layouts.columns.numbers import spread
 from prefine.ingest.layouts.columns.spelling import is_null, spelled
-from prefine.ingest.paths import root_keys
+from prefine.ingest.paths import root_keys, value_at
 from prefine.ingest.record import Candidate, Reason, Record, RowError
+from prefine.ingest.tools import tools_of
 from prefine.settings.json import Json
 
 
@@ -25,6 +28,12 @@ class Columns(Layout):
     format: Literal["columns"] = "columns"
     columns: ColumnMap
     """Which column holds what."""
+
+    @model_validator(mode="after")
+    def _keeps_tools(self) -> Self:
+        if self.columns.tools is not None and self.tools != "keep":
+            raise ValueError("`tools` of a map goes with `tools: keep` of the source")
+        return self
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read a row by the source's column map."""
@@ -44,6 +53,7 @@ class Columns(Layout):
             language=optional_at(row, columns.language),
             split=optional_at(row, columns.split),
             context_mismatch=task.mismatch,
+            tools=_tools(row, columns.tools),
         )
 
     def prompt_columns(self) -> Collection[str]:
@@ -53,6 +63,10 @@ class Columns(Layout):
     @cached_property
     def _keys(self) -> frozenset[str]:
         return frozenset(key for path in self.columns.paths() for key in root_keys(path))
+
+
+def _tools(row: Json, path: str | None) -> str | None:
+    return None if path is None else tools_of(value_at(row, path), path)
 
 
 def _models(
