@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from prefine.errors import DataError, PrefineError, RecipeError
 from prefine.settings import Model, Runtime
+from prefine.settings.json import Json
 
 if TYPE_CHECKING:
     from prefine.plan import Plan
@@ -263,6 +264,8 @@ def explain(
     named = found.pair["pair_id"] if own is None else f"{found.pair['pair_id']} (own id {own})"
     out.print(f"pair {escape(named)} of {made.recipe.name}", highlight=False)
     out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
+    if found.tools is not None:
+        out.print(f"--- tools\n{_cut(found.tools, chars)}", markup=False, highlight=False)
     for title, turns in (
         ("prompt", found.prompt),
         ("chosen, as labelled", found.chosen),
@@ -270,9 +273,8 @@ def explain(
     ):
         out.print(f"--- {title}")
         for turn in turns:
-            out.print(
-                f"{turn['role']}: {_cut(turn['content'], chars)}", markup=False, highlight=False
-            )
+            for name, text in _parts(turn):
+                out.print(f"{name}: {_cut(text, chars)}", markup=False, highlight=False)
     out.print()
     for match in found.matches.iter_rows(named=True):
         out.print(f"--- like a text of benchmark {match['benchmark']}", highlight=False)
@@ -285,6 +287,12 @@ def explain(
     out.print()
     facts = [(name, value) for name, value in found.pair.items() if value is not None]
     print_table(out, "Facts", ("column", "value"), facts)
+
+
+def _parts(turn: Json) -> list[tuple[str, str]]:
+    """Return what a turn says: its content, and its tool calls where it has any."""
+    parts = [(name, turn[name]) for name in ("tool_calls", "tool_call_id", "name") if turn[name]]
+    return [(turn["role"], turn["content"]), *((f"  {name}", text) for name, text in parts)]
 
 
 def _cut(text: str, chars: int) -> str:

@@ -24,7 +24,7 @@ class Ches(Measure):
     """What all ways of measuring CHES share. A subclass says what reads the states (``open``)."""
 
     tables: ClassVar = ("pairs", "prompts", "responses")
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     uses: ClassVar[Literal["cpu", "model"]] = "model"
 
     name: Name = "ches"

@@ -4,7 +4,7 @@ A response is read once however many pairs hold it, and none is truncated.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -25,6 +25,8 @@ class PolicyLikelihood(Measure):
 
     Where a ``ches/transformers`` of the same model is measured too, both come from one pass.
     """
+
+    version: ClassVar[int] = 3
 
     kind: Literal["policy/transformers"]
     name: Name = "policy"

@@ -38,6 +38,7 @@ class ScoredReward(Measure):
     A subclass says which model scores (``open``), and all else follows.
     """
 
+    version: ClassVar[int] = 3
     rows_per_piece: ClassVar[int] = 256
     """Rewards that are kept together while a shard is scored; a server's are after each reply."""
 
