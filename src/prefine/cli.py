@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from prefine.errors import DataError, PrefineError, RecipeError
 from prefine.settings import Model, Runtime
-from prefine.settings.json import Json
+from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
     from prefine.plan import Plan
@@ -239,7 +239,7 @@ def show(
     for row in found.head(limit).iter_rows(named=True):
         for name, value in row.items():
             if value is not None:
-                out.print(f"{name}: {value}", markup=False, highlight=False)
+                out.print(f"{name}: {_present(value)}", markup=False, highlight=False)
         out.print()
     out.print(f"{min(limit, found.height):,} of {found.height:,} rows")
 
@@ -287,6 +287,15 @@ def explain(
     out.print()
     facts = [(name, value) for name, value in found.pair.items() if value is not None]
     print_table(out, "Facts", ("column", "value"), facts)
+
+
+def _present(value: object) -> object:
+    """Return a value of a table; messages without the parts that they do not have."""
+    if is_array(value):
+        return [_present(item) for item in value]
+    if is_object(value):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
 
 
 def _parts(turn: Json) -> list[tuple[str, str]]:

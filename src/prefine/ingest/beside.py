@@ -79,7 +79,7 @@ def require_no_tools(record: Record) -> None:
     found = {key for turn in turns for key in tool_parts(turn)}
     if found or record.tools is not None:
         names = ", ".join(sorted(found)) or "tools"
-        detail = f"a message has {names} beside its text; {_way_out(TOOLS[0])}"
+        detail = f"the row has {names} beside its texts; {_way_out(TOOLS[0])}"
         raise RowError(Reason.NOT_TEXT_CONTENT, detail)
 
 
