@@ -94,7 +94,7 @@ def test_tools_are_the_same_as_a_list_and_as_text(tools: Any) -> None:
     assert record.tools == WEATHER_TEXT
 
 
-@pytest.mark.parametrize("tools", [None, [], "", "[]", "null"])
+@pytest.mark.parametrize("tools", [None, [], "", "[]", "null", float("nan")])
 def test_a_row_without_tools_has_none(tools: Any) -> None:
     record = read_record(explicit("Q?", "A", "B", tools=tools), tools="keep")
 
@@ -144,6 +144,7 @@ def test_arguments_that_are_a_text_are_kept_as_they_are() -> None:
     [
         {"name": "weather", "arguments": {}},
         {"type": "custom", "function": {"name": "weather", "arguments": "{}"}},
+        {"type": [], "function": {"name": "weather", "arguments": "{}"}},
         {"function": {"name": "", "arguments": "{}"}},
         {"function": {"name": "weather", "arguments": [1]}},
         {"function": {"name": "weather", "arguments": "{}", "strict": True}},
@@ -457,6 +458,16 @@ def test_two_calls_without_a_text_are_neither_blank_nor_identical(
     pairs = table(RECIPE.format(tools="keep"), tmp_path, "pairs")
 
     assert pairs.select("num_empty", "is_identical").rows() == [(0, False)]
+
+
+def test_a_turn_of_calls_is_no_empty_turn(tmp_path: Path, write_lines: Any) -> None:
+    row = asked("Rain?", assistant("Yes."), assistant("No."))
+    row["prompt"] += [calling(PARIS), {"role": "tool", "content": "wet", "tool_call_id": "c1"}]
+    write_lines([row])
+
+    pairs = table(RECIPE.format(tools="keep"), tmp_path, "pairs")
+
+    assert pairs.select("num_empty_turns", "turns_alternate").rows() == [(0, True)]
 
 
 class Bare(Trl):

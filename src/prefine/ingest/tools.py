@@ -57,7 +57,7 @@ def calls_of(value: object, what: str) -> str | None:
 
 def _listed(value: object) -> list[Any] | None:
     """Return the items of a list, also one written as text; null for what stands for nothing."""
-    if isinstance(value, str) and value.strip().lower() in _MISSING:
+    if isinstance(value, str | float) and str(value).strip().lower() in _MISSING:
         return None
     held = as_list(value)
     if is_array(held):
@@ -73,7 +73,7 @@ def _call(value: object, what: str) -> Json:
     name, arguments = function.get("name"), function.get("arguments")
     if _others(call, "id", "type", "function") or _others(function, "name", "arguments"):
         raise _unknown_form(what)
-    if call.get("type") not in {None, "function"} or not name:
+    if call.get("type") not in (None, "function") or not name:
         raise _unknown_form(what)
     if not isinstance(arguments, str):
         if arguments is not None and not is_object(arguments):
