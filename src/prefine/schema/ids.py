@@ -37,6 +37,8 @@ def _digest(parts: Iterable[object]) -> str:
 
 def tool_parts(message: Message) -> dict[str, str]:
     """Return what a message has of tools beside its content: nothing for most."""
+    if len(message) == 2:  # noqa: PLR2004 - a role and a content, as almost all have
+        return {}
     parts = {
         "tool_calls": message.get("tool_calls"),
         "tool_call_id": message.get("tool_call_id"),
