@@ -88,6 +88,14 @@ def table(text: str, folder: Path, name: str, **runtime: Any) -> pl.DataFrame:
     return read_table(plan, settings, name)
 
 
+def turns_of(rows: pl.DataFrame) -> list[list[dict[str, str]]]:
+    """Return the messages of a table, each without what it has not."""
+    return [
+        [{key: value for key, value in message.items() if value is not None} for message in turns]
+        for turns in rows["messages"]
+    ]
+
+
 def byte_tokenizer() -> Any:
     """Build a byte-level tokenizer with a chat template; every byte is a token."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers

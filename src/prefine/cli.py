@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from prefine.errors import DataError, PrefineError, RecipeError
 from prefine.settings import Model, Runtime
+from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
     from prefine.plan import Plan
@@ -238,7 +239,7 @@ def show(
     for row in found.head(limit).iter_rows(named=True):
         for name, value in row.items():
             if value is not None:
-                out.print(f"{name}: {value}", markup=False, highlight=False)
+                out.print(f"{name}: {_present(value)}", markup=False, highlight=False)
         out.print()
     out.print(f"{min(limit, found.height):,} of {found.height:,} rows")
 
@@ -263,6 +264,8 @@ def explain(
     named = found.pair["pair_id"] if own is None else f"{found.pair['pair_id']} (own id {own})"
     out.print(f"pair {escape(named)} of {made.recipe.name}", highlight=False)
     out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
+    if found.tools is not None:
+        out.print(f"--- tools\n{_cut(found.tools, chars)}", markup=False, highlight=False)
     for title, turns in (
         ("prompt", found.prompt),
         ("chosen, as labelled", found.chosen),
@@ -270,9 +273,8 @@ def explain(
     ):
         out.print(f"--- {title}")
         for turn in turns:
-            out.print(
-                f"{turn['role']}: {_cut(turn['content'], chars)}", markup=False, highlight=False
-            )
+            for name, text in _parts(turn):
+                out.print(f"{name}: {_cut(text, chars)}", markup=False, highlight=False)
     out.print()
     for match in found.matches.iter_rows(named=True):
         out.print(f"--- like a text of benchmark {match['benchmark']}", highlight=False)
@@ -285,6 +287,21 @@ def explain(
     out.print()
     facts = [(name, value) for name, value in found.pair.items() if value is not None]
     print_table(out, "Facts", ("column", "value"), facts)
+
+
+def _present(value: object) -> object:
+    """Return a value of a table; messages without the parts that they do not have."""
+    if is_array(value):
+        return [_present(item) for item in value]
+    if is_object(value):
+        return {key: item for key, item in value.items() if item is not None}
+    return value
+
+
+def _parts(turn: Json) -> list[tuple[str, str]]:
+    """Return what a turn says: its content, and its tool calls where it has any."""
+    parts = [(name, turn[name]) for name in ("tool_calls", "tool_call_id", "name") if turn[name]]
+    return [(turn["role"], turn["content"]), *((f"  {name}", text) for name, text in parts)]
 
 
 def _cut(text: str, chars: int) -> str:

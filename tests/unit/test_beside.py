@@ -53,7 +53,7 @@ def test_earlier_turns_go_before_the_prompt(history: Any) -> None:
     assert record.prompt == expected
 
 
-@pytest.mark.parametrize("history", ["we talked", [["a", "b", "c"]], ["a"], {"turns": "x"}, 7])
+@pytest.mark.parametrize("history", ["we talked", [["a", "b", "c"]], ["a"], {"turns": "x"}])
 def test_earlier_turns_of_no_known_form_refuse_the_row(history: Any) -> None:
     found = read_row({**PAIR, "history": history})
 
@@ -126,7 +126,9 @@ def test_options_and_sources_of_a_question_are_not_dropped(key: str) -> None:
     found = read_row({**PAIR, key: values})
     assert isinstance(found, RowError)
     assert found.reason is Reason.PROMPT_PART_UNREAD
-    shown = {**PAIR, "prompt": "Which is a tree: oak or stone?", key: values}
+    by_chance = {**PAIR, "prompt": "Which is a tree: oak or stone?", key: values}
+    assert isinstance(read_row(by_chance), RowError)
+    shown = {**PAIR, "prompt": "Which is a tree?\noak\nstone", key: values}
     assert len(read_record(shown).prompt) == 1
 
 
@@ -157,3 +159,61 @@ def test_the_columns_of_a_map_are_read() -> None:
     row = {"context": "Name a tree.", "good": "Oak.", "input": "Stone."}
 
     assert read_record(row, "columns", columns=columns).prompt == [user("Name a tree.")]
+
+
+@pytest.mark.parametrize("context", ["no", "true"])
+def test_a_short_part_does_not_stand_in_a_prompt_by_chance(context: str) -> None:
+    found = read_row({**PAIR, "prompt": "Is it true or not?", "context": context})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.PROMPT_PART_UNREAD
+
+
+def test_the_title_of_a_document_is_part_of_it() -> None:
+    row = {**PAIR, "prompt": "Oaks grow slowly in Europe.\nWhat grows?"}
+    text = "Oaks grow slowly in Europe."
+
+    assert len(read_record({**row, "documents": [{"text": text}]}).prompt) == 1
+    assert isinstance(read_row({**row, "documents": [{"title": "T", "text": text}]}), RowError)
+
+
+@pytest.mark.parametrize("key", ["systemPrompt", "System-Prompt", "developer", "system msg"])
+def test_columns_are_known_in_every_spelling(key: str) -> None:
+    assert read_record({**PAIR, key: "Be kind."}).prompt[0] == turn("system", "Be kind.")
+
+
+def test_parts_beside_a_nested_prompt_are_not_dropped() -> None:
+    columns = {"prompt": "m.q", "chosen": "good", "rejected": "bad"}
+    row = {"m": {"q": "Name it.", "document": "D1"}, "good": "a", "bad": "b"}
+
+    found = read_row(row, "columns", columns=columns)
+    assert isinstance(found, RowError)
+    assert "`document`" in found.detail
+    assert read_record(row, "columns", columns=columns, ignore=["document"]).prompt == [
+        user("Name it.")
+    ]
+
+
+def test_history_that_ends_with_the_prompt_holds_it_once() -> None:
+    history = ["Hi", "Hello!", "Name a tree."]
+
+    assert read_record({**PAIR, "history": history}).prompt == CONVERSATION
+
+
+def test_what_stands_beside_a_rendered_prompt_is_joined_with_its_turns() -> None:
+    rendered = "<|im_start|>user\nName a tree.<|im_end|>\n<|im_start|>assistant\n"
+    row = {**PAIR, "prompt": rendered, "system": "Be kind."}
+
+    assert read_record(row).prompt == [turn("system", "Be kind."), user("Name a tree.")]
+    own = "<|im_start|>system\nBe rude.<|im_end|>\n" + rendered
+    assert isinstance(read_row({**row, "prompt": own}), RowError)
+
+
+@pytest.mark.parametrize("key", ["image", "image_url", "reasoning", "documents", "tools"])
+def test_a_message_with_more_than_text_refuses_the_row(key: str) -> None:
+    row = explicit("Tree?", "Oak.", "Stone.")
+    row["prompt"][0][key] = "x"
+
+    found = read_row(row)
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.NOT_TEXT_CONTENT

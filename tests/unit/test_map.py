@@ -98,6 +98,7 @@ EFFECTS: dict[tuple[str, str], Any] = {
     ("ColumnMap", "prompt"): (PAIR, {**PAIR, "prompt": ["q", "x"]}, ROW),
     ("ColumnMap", "system"): ({**PAIR, "system": "x"}, PAIR, ROW),
     ("ColumnMap", "history"): ({**PAIR, "history": "h"}, PAIR, {**ROW, "h": ["Hi", "Yes?"]}),
+    ("ColumnMap", "tools"): ({**PAIR, "tools": "f"}, PAIR, {**ROW, "f": [{"name": "look"}]}),
     ("ColumnMap", "chosen"): (PAIR, {**PAIR, "chosen": "x"}, ROW),
     ("ColumnMap", "rejected"): (PAIR, {**PAIR, "rejected": "x"}, ROW),
     ("ColumnMap", "responses"): (
@@ -213,14 +214,13 @@ KEYS = [
 @pytest.mark.parametrize("key", KEYS, ids=".".join)
 def test_every_key_changes_what_is_read(key: tuple[str, str]) -> None:
     with_key, without, row = EFFECTS[key]
+    source = {"tools": "keep"} if key == ("ColumnMap", "tools") else {}
 
     def outcome(columns: Any) -> Record | str:
-        found = read_row(row, "columns", columns=columns)
+        found = read_row(row, "columns", columns=columns, **source)
         return str(found) if isinstance(found, RowError) else found
 
-    assert isinstance(read_row(row, "columns", columns=with_key), Record) or isinstance(
-        read_row(row, "columns", columns=without), Record
-    )
+    assert isinstance(outcome(with_key), Record) or isinstance(outcome(without), Record)
     assert outcome(with_key) != outcome(without)
 
 

@@ -129,6 +129,7 @@ def test_a_template_that_cannot_be_split_is_refused(row: dict[str, Any]) -> None
     "prompt",
     [
         "What does <|im_start|> mean?",
+        "Question: why?\nAnswer:",
         "Q: What is the boiling point of water?\nA:",
         "Write a dialogue. Human: Hi Assistant: Hello",
         "Human: what makes us so?",
@@ -235,3 +236,144 @@ def test_half_a_surrogate_pair_in_a_text_is_refused() -> None:
 
     assert isinstance(found, RowError)
     assert found.reason is Reason.INVALID_TEXT
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        "<|prompter|>Name a tree.<|endoftext|><|assistant|>{}<|endoftext|>",
+        "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>Name a tree.<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>{}<|END_OF_TURN_TOKEN|>",
+        "<s>[INST] Name a tree. [/INST] {} </s>",
+        "<|user|>\nName a tree.\n<|assistant|>\n{}",
+    ],
+)
+def test_whole_rendered_sides_are_split_at_their_turns(side: str) -> None:
+    row = {"chosen": side.format("Oak."), "rejected": side.format("Stone.")}
+
+    for found in (read_record(row), read_record({**row, "prompt": "Name a tree."})):
+        assert found.prompt == [user("Name a tree.")]
+        assert [one.messages for one in found.candidates] == [
+            [assistant("Oak.")],
+            [assistant("Stone.")],
+        ]
+    other = read_row({**row, "prompt": "Name a fish."})
+    assert isinstance(other, RowError)
+    assert other.reason is Reason.RENDERED_TEMPLATE
+
+
+def test_transcripts_as_sides_are_split() -> None:
+    head = "\n\nHuman: Name a tree.\n\nAssistant: "
+    row = {"prompt": "Name a tree.", "chosen": f"{head}Oak.", "rejected": f"{head}Stone."}
+
+    record = read_record(row)
+
+    assert record.prompt == [user("Name a tree.")]
+    assert record.candidates[0].messages == [assistant("Oak.")]
+
+
+def test_a_template_keeps_the_line_breaks_of_its_turns() -> None:
+    prompt = "<|user|>\nName:\n\n<|assistant|>\n"
+
+    record = read_record({"prompt": prompt, "chosen": "Oak.\n", "rejected": "Stone."})
+
+    assert record.prompt == [user("Name:\n")]
+    assert record.candidates[0].messages == [assistant("Oak.\n")]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "[SYSTEM_PROMPT]Be kind.[/SYSTEM_PROMPT][INST]Hi[/INST]",
+        "GPT4 Correct User: Hi<|end_of_turn|>GPT4 Correct Assistant:",
+        "[|user|]Hi[|assistant|]",
+        "[gMASK]<sop><|user|>\nHi<|assistant|>",
+        "<extra_id_0>System\n\n<extra_id_1>User\nHi\n<extra_id_1>Assistant\n",
+    ],
+)
+def test_templates_of_other_models_are_refused(prompt: str) -> None:
+    found = read_row({"prompt": prompt, "chosen": "a", "rejected": "b"})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.RENDERED_TEMPLATE
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Be kind.\n\nHuman: Hi\n\nAssistant:",
+        "<human>: Hi\n<bot>:",
+        "\u7528\u6237\uff1a\u4f60\u597d\n\u52a9\u624b\uff1a",
+        "User: Hi\nAssistant: I think",
+    ],
+)
+def test_other_transcripts_are_refused(prompt: str) -> None:
+    found = read_row({"prompt": prompt, "chosen": "a", "rejected": "b"})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.TRANSCRIPT_IN_PROMPT
+
+
+def test_a_transcript_may_end_with_the_human() -> None:
+    prompt = "\n\nHuman: Hi\n\nAssistant: Hello!\n\nHuman: Name a tree."
+
+    assert read_record({"prompt": prompt, "chosen": "a", "rejected": "b"}).prompt == TURNS[1:]
+
+
+def test_a_response_keeps_its_first_word() -> None:
+    row = {"prompt": "Once upon a time", "chosen": "Once upon a time, long ago."}
+
+    record = read_record({**row, "rejected": "Once upon a timeless day."})
+    assert record.candidates[1].messages == [assistant("Once upon a timeless day.")]
+
+
+def test_a_repeated_prompt_without_blanks_is_taken_off() -> None:
+    prompt = "\u4e2d\u56fd\u7684\u9996\u90fd\u662f\u54ea\u91cc\uff1f"
+    row = {"prompt": prompt, "chosen": f"{prompt}\u5317\u4eac", "rejected": f"{prompt}\u4e0a\u6d77"}
+
+    record = read_record({**row, "system": "Be brief."})
+
+    assert record.candidates[0].messages == [assistant("\u5317\u4eac")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"role": "assistant", "content": "Oak."}',
+        '{"from": "gpt", "value": "Oak."}',
+        '{"messages": [{"role": "assistant", "content": "Oak."}]}',
+        "\n  [\n  {'role': 'assistant', 'content': 'Oak.'}]",
+    ],
+)
+def test_messages_as_text_have_many_forms(text: str) -> None:
+    row = {"prompt": "Tree?", "chosen": text, "rejected": text.replace("Oak", "Stone")}
+
+    record = read_record(row)
+
+    assert [one.messages for one in record.candidates] == [
+        [assistant("Oak.")],
+        [assistant("Stone.")],
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"role": "assistant", "content": "Oa',
+        "array([{'role': 'assistant', 'content': 'Oak.'}], dtype=object)",
+        "[{'content': 'Hi', 'role': 'user'} {'content': 'Oak.', 'role': 'assistant'}]",
+    ],
+)
+def test_what_begins_like_messages_and_cannot_be_read_is_refused(text: str) -> None:
+    found = read_row({"prompt": "Tree?", "chosen": text, "rejected": text}, "trl_explicit")
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.MESSAGES_AS_TEXT
+
+
+def test_a_response_with_a_role_of_its_own_is_a_text() -> None:
+    text = '{"role": "admin", "content": "x"}'
+
+    record = read_record({"prompt": "A user as JSON?", "chosen": text, "rejected": "b"})
+
+    assert record.candidates[0].messages == [assistant(text)]

@@ -12,7 +12,17 @@ from prefine.ingest.layouts.columns.columnmap import RankingColumn
 from prefine.ingest.layouts.columns.numbers import ranking
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind
-from tests.made import assistant, explicit, read_record, read_row, run_recipe, table, turn, user
+from tests.made import (
+    assistant,
+    explicit,
+    read_record,
+    read_row,
+    run_recipe,
+    table,
+    turn,
+    turns_of,
+    user,
+)
 from tests.unit.test_formats import ROWS, said, winners
 
 SHP = {
@@ -116,7 +126,7 @@ def test_a_source_with_two_questions_must_be_told_which_one_decides(
     pairs = table(f"{recipe}pairs: {{aspect: safer}}\n", tmp_path, "pairs")
     responses = table(f"{recipe}pairs: {{aspect: safer}}\n", tmp_path, "responses")
     chosen = responses.filter(pl.col("response_id") == pairs["chosen_id"][0])
-    assert chosen["messages"].to_list() == [[assistant("I'd rather not.")]]
+    assert turns_of(chosen) == [[assistant("I'd rather not.")]]
 
 
 def test_votes_in_a_list_become_one_label_an_annotator() -> None:
@@ -324,7 +334,7 @@ def test_scores_of_two_scales_are_not_mixed(write_lines: Any, tmp_path: Path) ->
 
     with pytest.raises(DataError, match=r"rates several aspects \(points, stars\)"):
         table(f"{RECIPE}{columns}}}\n", tmp_path, "pairs")
-    assert chosen["messages"].to_list() == [[assistant("A")]]
+    assert turns_of(chosen) == [[assistant("A")]]
     assert pairs["rating_gap"].to_list() == [1.0]
 
 

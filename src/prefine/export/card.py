@@ -5,7 +5,7 @@ from typing import Any
 
 from prefine.errors import IntegrityError
 from prefine.export.curation import Curation
-from prefine.export.target import KEYS
+from prefine.export.target import KEYS, TOOLS
 from prefine.settings.json import Json
 from prefine.tables.markdown import markdown_table
 
@@ -39,7 +39,7 @@ def _yaml(curation: Curation, splits: Mapping[str, Json]) -> str:
     from huggingface_hub import DatasetCardData
 
     library: Any = datasets
-    schema = curation.export.target.arrow_schema(curation.facts)
+    schema = curation.schema
     total = sum(int(split["num_examples"]) for split in splits.values())
     found = library.SplitDict()
     for name, size in splits.items():
@@ -108,8 +108,8 @@ def _rules(facts: Json) -> str:
 def _columns(curation: Curation) -> str:
     target = curation.export.target
     facts = {name: column.about for name, column in curation.columns.items()}
-    meanings = {**facts, **KEYS, **target.meanings()}
-    schema = target.arrow_schema(curation.facts)
+    meanings = {**facts, **KEYS, **TOOLS, **target.meanings()}
+    schema = curation.schema
     if missing := [name for name in schema.names if name not in meanings]:
         columns = ", ".join(missing)
         raise IntegrityError(f"target `{target.kind_name()}` does not say what {columns} mean")

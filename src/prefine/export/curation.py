@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from prefine.export.settings import Export
+from prefine.export.target import with_tools
 from prefine.schema import Column
 from prefine.settings.json import Json
 
@@ -30,6 +33,14 @@ class Curation(NamedTuple):
     reports: Sequence[str]
     """What further steps provide that the card speaks of."""
     export: Export
+    keeps_tools: bool = False
+    """Whether a source keeps tools."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the exported rows."""
+        schema = self.export.target.arrow_schema(self.facts)
+        return with_tools(schema) if self.keeps_tools else schema
 
     @property
     def facts(self) -> dict[str, Column]:

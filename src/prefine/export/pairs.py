@@ -7,14 +7,24 @@ import polars as pl
 from prefine.schema import Column
 from prefine.step import Work
 
+_CALL = {
+    "type": pl.String,
+    "function": pl.Struct({"name": pl.String, "arguments": pl.String}),
+    "id": pl.String,
+}
+_CALLS = pl.List(pl.Struct(_CALL))
 
-def kept_pairs(work: Work, part: int, columns: Mapping[str, Column]) -> pl.DataFrame:
+
+def kept_pairs(
+    work: Work, part: int, columns: Mapping[str, Column], *, tools: bool = False
+) -> pl.DataFrame:
     """Return the kept pairs of one part in the order of the decisions, with texts and facts.
 
     Args:
         work: Reads ``facts``, ``decisions``, ``prompts`` and ``responses``.
         part: Which part.
         columns: Facts to carry along; flipped pairs get them in their new direction.
+        tools: Whether to carry tools and tool calls along.
     """
     needs = {need for column in columns.values() for need in column.needs()}
     facts = work.read(
@@ -27,12 +37,27 @@ def kept_pairs(work: Work, part: int, columns: Mapping[str, Column]) -> pl.DataF
         pl.when(flipped).then("rejected_id").otherwise("chosen_id").alias("chosen_id"),
         pl.when(flipped).then("chosen_id").otherwise("rejected_id").alias("rejected_id"),
     )
-    prompts = work.read("prompts", ["prompt_id", "messages"], part=part)
+    offered = ["tools"] if tools else []
+    messages = (_with_calls if tools else _plain)(pl.col("messages"))
+    prompts = work.read("prompts", ["prompt_id", "messages", *offered], part=part)
+    prompts = prompts.with_columns(messages)
     responses = work.read("responses", ["response_id", "messages"], part=part)
+    responses = responses.with_columns(messages)
     rows = _with_messages(rows, prompts, "prompt_id", "prompt")
     for side in ("chosen", "rejected"):
         rows = _with_messages(rows, responses, f"{side}_id", side)
     return rows
+
+
+def _plain(messages: pl.Expr) -> pl.Expr:
+    turn = pl.element().struct
+    return messages.list.eval(pl.struct(turn.field("role"), turn.field("content")))
+
+
+def _with_calls(messages: pl.Expr) -> pl.Expr:
+    """Parse the tool calls of each message; their arguments stay a text."""
+    calls = pl.element().struct.field("tool_calls").str.json_decode(_CALLS)
+    return messages.list.eval(pl.element().struct.with_fields(calls))
 
 
 def kept_ids(work: Work, part: int) -> pl.DataFrame:

@@ -65,14 +65,14 @@ def _run_export(work: Work, curation: Curation) -> Counts:
         told = "; ".join(loss for loss in losses if loss)
         raise DataError(f"nothing is left to export of {verdicts.num_pairs:,} pairs; {told}")
     target, facts = curation.export.target, curation.facts
-    schema = target.arrow_schema(facts)
+    schema = curation.schema
     splits = _splits(work, curation)
     num_pairs = Counter(splits.values())
     sizes = {split: num_pairs[split] * target.rows_per_pair for split in SPLITS}
     per_shard = curation.export.rows_per_shard
     shards = {s: Shards(work, schema, s, Size(sizes[s], per_shard)) for s in SPLITS}
     for part in work.parts("facts"):
-        pairs = kept_pairs(work, part, facts)
+        pairs = kept_pairs(work, part, facts, tools=curation.keeps_tools)
         of_pair = pl.Series([splits[name] for name in pairs["pair_id"]], dtype=pl.String)
         for split in SPLITS:
             shards[split].add(_rows(target, pairs.filter(of_pair == split), schema))

@@ -13,6 +13,26 @@ from prefine.settings import Part
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
 """The type of a list of messages in a shard."""
 
+_FUNCTION = pa.struct([pa.field("name", pa.string()), pa.field("arguments", pa.string())])
+_CALL = pa.struct(
+    [pa.field("type", pa.string()), pa.field("function", _FUNCTION), pa.field("id", pa.string())]
+)
+TOOL_MESSAGES = pa.list_(
+    pa.struct(
+        [
+            *(pa.field(name, pa.string()) for name in ("role", "content")),
+            pa.field("tool_calls", pa.list_(_CALL)),
+            *(pa.field(name, pa.string()) for name in ("tool_call_id", "name")),
+        ]
+    )
+)
+"""The type of a list of messages in a shard of a recipe that keeps tools."""
+
+TOOLS: Mapping[str, str] = {
+    "tools": "JSON text of the list of tools that the prompt offers; null where it offers none"
+}
+"""The column that a recipe with tools adds, and what it means."""
+
 KEYS: Mapping[str, str] = {
     "pair_id": "content hash of the two responses",
     "prompt_id": "content hash of the prompt",
@@ -27,6 +47,9 @@ class Target(Part, ABC):
     version: ClassVar[int] = 1
     """Raised whenever the rows that it makes change."""
     rows_per_pair: ClassVar[int] = 1
+    carries_tools: ClassVar[bool] = False
+    """Whether its rows can hold tools: ``rows`` then leaves the column ``tools`` and the lists of
+    messages as they are, which have the type ``TOOL_MESSAGES`` where a source keeps tools."""
 
     @classmethod
     def kind_name(cls) -> str:
@@ -65,6 +88,16 @@ def keys_and_facts(facts: Mapping[str, Column]) -> "list[pa.Field[Any]]":
     types = dict.fromkeys(KEYS, pa.string()) | {"is_flipped": pa.bool_()}
     required = [pa.field(name, type_, False) for name, type_ in types.items()]
     return required + [pa.field(name, _small(column.type)) for name, column in facts.items()]
+
+
+def with_tools(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a target's rows with tools and tool calls in it."""
+    fields: list[pa.Field[Any]] = [schema.field(place) for place in range(len(schema))]
+    places = [place for place, field in enumerate(fields) if field.type == MESSAGES]
+    for place in places:
+        fields[place] = fields[place].with_type(TOOL_MESSAGES)
+    fields[places[-1] + 1 : places[-1] + 1] = [pa.field(name, pa.string()) for name in TOOLS]
+    return pa.schema(fields)
 
 
 def _small(type_: pa.DataType) -> pa.DataType:

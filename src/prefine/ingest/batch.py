@@ -16,6 +16,7 @@ from prefine.schema import (
     PROMPTS,
     QUARANTINE,
     RESPONSES,
+    Message,
     prompt_id,
     response_id,
     shard_of,
@@ -105,7 +106,7 @@ class Batch:
             index += len(record.labels)
 
     def _add(self, record: Record, origin: Json, index: int) -> None:
-        prompt = prompt_id(record.prompt)
+        prompt = prompt_id(record.prompt, record.tools)
         shard = shard_of(prompt, self._num_shards)
         self._rows["raw_prompts"].append(
             {
@@ -116,10 +117,11 @@ class Batch:
                 "language": record.language,
                 "group": record.group or self._fields.get("group"),
                 "meta": _json(record.meta),
+                "tools": record.tools,
                 SHARD: shard,
             }
         )
-        self._num_chars += sum(len(turn["content"]) for turn in record.prompt)
+        self._num_chars += _num_chars(record.prompt) + len(record.tools or "")
         shared: Json = {"prompt_id": prompt, SHARD: shard}
         ids = self._add_responses(record, shared)
         self._add_labels(record, ids, shared | origin, index)
@@ -136,7 +138,7 @@ class Batch:
                     "meta": _json(candidate.meta),
                 }
             )
-            self._num_chars += sum(len(turn["content"]) for turn in candidate.messages)
+            self._num_chars += _num_chars(candidate.messages)
         return ids
 
     def _add_labels(self, record: Record, ids: list[str], shared: Json, start: int) -> None:
@@ -181,6 +183,10 @@ def _by_shard(table: pa.Table) -> Iterator[pa.Table]:
     numbers = cast("list[int]", table[SHARD].unique().to_pylist())
     for number in sorted(numbers):
         yield table.filter(pc.field(SHARD) == pa.scalar(number))
+
+
+def _num_chars(turns: Sequence[Message]) -> int:
+    return sum(len(turn["content"]) + len(turn.get("tool_calls") or "") for turn in turns)
 
 
 def _json(meta: Json | None) -> str | None:

@@ -13,7 +13,7 @@ from prefine.ingest.losses import require_read
 from prefine.schema import JUDGEMENTS, PROMPTS, RESPONSES
 from prefine.step import Counts, Step, StepSpec, Work, require_manifest
 
-GATHER_VERSION = 3
+GATHER_VERSION = 4
 """Raised whenever the bytes that ``gather`` writes change."""
 TABLES = {"prompts": PROMPTS, "responses": RESPONSES, "judgements": JUDGEMENTS}
 

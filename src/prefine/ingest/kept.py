@@ -11,7 +11,7 @@ from prefine.errors import RecipeError
 from prefine.ingest.files import location, raw_rows
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.parse import parse_row
-from prefine.ingest.paths import value_at
+from prefine.ingest.paths import found_at, value_at
 from prefine.ingest.record import RowError
 from prefine.ingest.rows import Unreadable
 from prefine.ingest.source import Source
@@ -65,14 +65,6 @@ def own_of(row: Json | None, source: Source, columns: Mapping[str, KeptColumn]) 
 
 def _is_missing(value: object) -> bool:
     return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING)
-
-
-def found_at(row: Json, path: str) -> object:
-    """Return the value at a path, or null where there is none."""
-    try:
-        return value_at(row, path)
-    except RowError:
-        return None
 
 
 def typed(value: object, type_: ValueType) -> str | float | int | bool | None:

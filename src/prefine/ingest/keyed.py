@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.batch import quarantine_row
-from prefine.ingest.beside import require_only_text, with_prompt_parts
+from prefine.ingest.beside import require_no_tools, require_only_text, with_prompt_parts
 from prefine.ingest.files import location, raw_rows, require_unchanged
 from prefine.ingest.kept import as_text, found_at
 from prefine.ingest.messages import prompt_of, response_of
@@ -284,6 +284,7 @@ def _record(row: Json, keyed: KeyedFiles) -> Record:
     prompt, *responses = paths
     candidates = [Candidate(response_of(texts[path], path)) for path in responses]
     record = Record(prompt_of(texts[prompt], prompt), candidates, [])
+    require_no_tools(record)
     return unrendered(with_prompt_parts(record, structured(row), known))
 
 

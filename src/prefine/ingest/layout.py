@@ -92,6 +92,11 @@ class Layout(Source, ABC):
         """Return the columns that it reads as parts of the prompt."""
         return self.reads_beside
 
+    def prompt_objects(self, row: Json) -> Iterable[Json]:
+        """Return objects within a row that hold the prompt, and so may hold more of it."""
+        del row
+        return ()
+
     @classmethod
     def required_options(cls) -> tuple[str, ...]:
         """Return the options without which a source cannot have this layout."""

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from prefine.ingest.record import Reason, RowError
+from prefine.ingest.tools import calls_of
 from prefine.ingest.values import text, type_name
 from prefine.schema import Message
-from prefine.settings.json import is_array, is_object
+from prefine.settings.json import Json, is_array, is_object
 
 _ROLES = {
     "user": "user",
@@ -24,34 +25,75 @@ _ROLES = {
     "observation": "tool",
 }
 _BEYOND_TEXT = (
-    *("tool_calls", "function_call", "thinking", "reasoning_content", "images", "audio", "video"),
-    "name",
+    *(
+        "function_call",
+        "thinking",
+        "reasoning",
+        "reasoning_content",
+        "images",
+        "image",
+        "image_url",
+    ),
+    *("audio", "audios", "video", "videos", "tools", "functions", "documents", "attachments"),
 )
 """Parts of a message that a text cannot hold: without them, two responses may look the same."""
+_OF_TOOLS = {"tool_calls": "assistant", "tool_call_id": "tool", "name": "tool"}
+"""Parts of a message that are about tools, and the role that may have each."""
 
 
 def messages(value: object, what: str) -> list[Message]:
     """Read a list of turns.
 
     Accepts ``role``/``content``, ``from``/``value``, contents made of typed text parts. Refuses
-    images, tool calls without content, unknown roles and null contents.
+    images, unknown roles, and null contents but beside tool calls. Tool calls are read; whether a
+    source keeps them is decided where its records are checked.
     """
     if not is_array(value) or not value:
         raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not a list of messages")
     return [_message(item, f"{what}[{index}]") for index, item in enumerate(value)]
 
 
+def role_of(message: Json) -> str | None:
+    """Return the role of a message in the words of tables; null for one that is not known."""
+    raw = message.get("role", message.get("from"))
+    return _ROLES.get(raw.strip().lower()) if isinstance(raw, str) else None
+
+
 def _message(value: object, what: str) -> Message:
     if not is_object(value):
         raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not a message")
-    raw = value.get("role", value.get("from"))
-    role = _ROLES.get(raw.lower()) if isinstance(raw, str) else None
+    role = role_of(value)
     if role is None:
+        raw = value.get("role", value.get("from"))
         raise RowError(Reason.UNKNOWN_ROLE, f"`{what}` has the role {str(raw)[:40]!r}")
     lost = [key for key in _BEYOND_TEXT if value.get(key)]
+    lost += [key for key, owner in _OF_TOOLS.items() if value.get(key) and role != owner]
     if lost:
         raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
-    return {"role": role, "content": content(value.get("content", value.get("value")), what)}
+    message: Message = {"role": role, "content": ""}
+    _add_tool_parts(message, value, what)
+    raw = value.get("content", value.get("value"))
+    if raw is not None or "tool_calls" not in message:
+        message["content"] = content(raw, what)
+    return message
+
+
+def _add_tool_parts(message: Message, value: Json, what: str) -> None:
+    """Add the tool calls of an assistant turn, or what a tool turn is the result of."""
+    role = message["role"]
+    if role == "assistant" and (calls := calls_of(value.get("tool_calls"), f"{what}.tool_calls")):
+        message["tool_calls"] = calls
+    if role == "tool" and value.get("tool_call_id"):
+        message["tool_call_id"] = text(value["tool_call_id"], f"{what}.tool_call_id")
+    if role == "tool" and value.get("name"):
+        message["name"] = text(value["name"], f"{what}.name")
+
+
+def with_content(message: Message, content: str) -> Message:
+    """Return a message with another content, and its tool calls as they are."""
+    changed = message.copy()
+    changed["content"] = content
+    return changed
 
 
 def content(value: object, what: str) -> str:
@@ -69,6 +111,8 @@ def _text_part(value: object, what: str) -> str:
     if not is_object(value) or value.get("type", "text") != "text":
         kind = value.get("type") if is_object(value) else type_name(value)
         raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has a part that is {kind!s:.40}")
+    if lost := [key for key in _BEYOND_TEXT if value.get(key)]:
+        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
     raw = value.get("text")
     return text(value.get("value") if raw is None else raw, what, Reason.NOT_TEXT_CONTENT)
 

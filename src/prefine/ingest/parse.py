@@ -5,9 +5,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prefine.ingest.beside import require_only_text, with_prompt_parts
+from prefine.ingest.beside import (
+    require_no_tools,
+    require_only_text,
+    with_prompt_parts,
+    with_tools,
+)
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.markup import from_html
+from prefine.ingest.messages import with_content
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow
@@ -34,12 +40,21 @@ def parse_row(row: RawRow, layout: Layout, context: Context) -> list[Record] | R
 def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
     known = {*layout.prompt_columns(), *layout.ignore}
     value = structured(row)
-    require_only_text(value, known)
+    keeps_tools = layout.tools == "keep"
+    parts = (value, *layout.prompt_objects(value))
+    for part in parts:
+        require_only_text(part, known, tools=keeps_tools)
     found: list[Record] = []
     for record in layout.records(value, context):
         whole = _without_missing(record)
+        if keeps_tools:
+            whole = with_tools(whole, value, known)
+        else:
+            require_no_tools(whole)
         _require_prompt(whole)
-        whole = with_prompt_parts(unrendered(whole), value, known)
+        whole = unrendered(whole)
+        for part in parts:
+            whole = with_prompt_parts(whole, part, known)
         if layout.text != "plain":
             whole = _unescaped(whole, layout.text)
         _require_scale(whole, layout.minimum, layout.maximum)
@@ -77,7 +92,7 @@ def _unescaped(record: Record, mode: str) -> Record:
     convert = html.unescape if mode == "escaped" else from_html
 
     def converted(turns: Sequence[Message]) -> list[Message]:
-        return [Message(role=t["role"], content=convert(t["content"])) for t in turns]
+        return [with_content(turn, convert(turn["content"])) for turn in turns]
 
     candidates = [replace(c, messages=converted(c.messages)) for c in record.candidates]
     return replace(record, prompt=converted(record.prompt), candidates=candidates)

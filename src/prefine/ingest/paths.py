@@ -123,3 +123,11 @@ def _walked(value: Any, path: str) -> list[Any]:
     return [
         found for item in elements for found in ([None] if item is None else _walked(item, after))
     ]
+
+
+def found_at(row: Json, path: str) -> object:
+    """Return the value at a path, or null where there is none."""
+    try:
+        return value_at(row, path)
+    except RowError:
+        return None

@@ -91,5 +91,7 @@ class Record:
     context_mismatch: bool = False
     """Whether the candidates do not all answer the same context."""
     meta: Json | None = None
+    tools: str | None = None
+    """JSON text of the list of tools that the task offers."""
     num_missing: int = 0
     """How many missing candidates were dropped."""

@@ -1,8 +1,9 @@
-"""Prompts and responses that are written as one text are split into turns, for all layouts alike."""
+"""Split prompts and responses that are written as one text into turns, for all layouts alike."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from prefine.ingest.messages import with_content
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.templates import (
     conversation,
@@ -12,7 +13,7 @@ from prefine.ingest.templates import (
     response,
 )
 from prefine.ingest.transcripts import is_transcript, transcript, transcript_prompt
-from prefine.schema import Message
+from prefine.schema import Message, tool_parts
 
 _MIN_REPEATED_WORDS = 3
 _MIN_REPEATED_CHARS = 6
@@ -79,6 +80,9 @@ def _from_template(record: Record, before: list[Message], text: str) -> Record:
     asked = turns[:-1] if turns[-1]["role"] == "assistant" else turns
     if not asked or asked[-1]["role"] == "assistant":
         raise refused("the chat template holds no turn to respond to")
+    turns_of_tools = [one for c in record.candidates for one in c.messages if tool_parts(one)]
+    if turns_of_tools or record.tools is not None:
+        raise refused("the prompt is a rendered chat template beside tools")
     prompt = _after(before, asked, Reason.RENDERED_TEMPLATE)
     if any(len(candidate.messages) != 1 for candidate in record.candidates):
         raise refused("the prompt is a rendered chat template beside messages")
@@ -96,8 +100,7 @@ def _without_repetition(record: Record) -> Record:
         rest = [side[len(record.prompt) :] for side in sides]
     elif (text := _repeated_text(record.prompt, sides)) is not None:
         rest = [
-            [Message(role=side[0]["role"], content=side[0]["content"][len(text) :]), *side[1:]]
-            for side in sides
+            [with_content(side[0], side[0]["content"][len(text) :]), *side[1:]] for side in sides
         ]
     else:
         return record

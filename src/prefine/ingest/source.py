@@ -62,6 +62,9 @@ class Source(Part):
     keep: Annotated[dict[str, Kept], BeforeValidator(_named)] = Field(default_factory=dict)
     """Columns that are carried along to facts, explanations and exports, where rules may name them:
     a list of dotted paths, or names with their paths."""
+    tools: Literal["refuse", "keep"] = "refuse"
+    """``keep`` carries tools (the column ``tools``) and the tool calls of messages to models and to
+    targets that can hold them; otherwise rows that have any go to quarantine."""
     ignore: tuple[str, ...] = ()
     """Columns that look like a part of the prompt (``system``, ``context``, ...) and are none."""
     minimum: float | None = None

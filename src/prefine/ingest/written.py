@@ -16,10 +16,12 @@ _BEGINNING = re.compile(
 _COUPLES = (
     ("chosen", "rejected"),
     ("response_j", "response_k"),
-    *((f"{stem}{a}", f"{stem}{b}") for stem in ("response_", "output_", "answer_", "completion_")
-      for a, b in ("ab", "AB", "12", "01")),
-    *((f"{stem}{a}", f"{stem}{b}") for stem in ("response", "output", "answer") for a, b in ("12",)),
-)  # fmt: skip
+    *(
+        (f"{stem}{a}", f"{stem}{b}")
+        for stem in ("response", "output", "answer", "completion")
+        for a, b in (("_a", "_b"), ("_A", "_B"), ("_1", "_2"), ("_0", "_1"), ("1", "2"))
+    ),
+)
 """Columns of two responses, of which both or none hold messages as text."""
 
 
@@ -53,7 +55,7 @@ def parsed_list(value: object) -> list[Any] | None:
 
 
 def _held(value: object, key: str) -> list[Any] | None:
-    """Return what a column holds in place of text, or of a list of texts; null where it does not."""
+    """Return the messages that a column holds as text, or as a list of texts; else null."""
     if isinstance(value, str):
         return _messages(value, key)
     if is_array(value) and value and all(isinstance(item, str) for item in value):
@@ -87,4 +89,4 @@ def _messages(value: str, key: str) -> list[Any] | None:
 def _is_message(turn: object) -> bool:
     if not is_object(turn) or role_of(turn) is None:
         return False
-    return "content" in turn or "value" in turn
+    return bool({"content", "value", "tool_calls"} & turn.keys())

@@ -16,13 +16,12 @@ from prefine.measure.base import Measure
 from prefine.schema import Column, Message
 from prefine.settings import Weights
 from prefine.step import Counts, Work
-from prefine.tables.conversations import conversations
+from prefine.tables.conversations import TEMPLATE_REFUSED, conversations
 from prefine.text.common import common_prefix
 
 if TYPE_CHECKING:
     from prefine.serve.chat import Chat, PlainText
 
-_REFUSED = "template_refused"
 _SCHEMA = {
     "pair_id": pl.String,
     "equal_after_truncation": pl.Boolean,
@@ -80,10 +79,10 @@ class EqualAfterTruncation(Measure):
         work.expect(work.read("pairs", ["pair_id"]).height)
         count = 0
         for pairs in conversations(work):
-            columns = pairs.select("pair_id", "asked", "chosen", "rejected").iter_rows()
+            columns = pairs.select("pair_id", "asked", "tools", "chosen", "rejected").iter_rows()
             found = [
-                (name, *compared(chat, prompt, sides, self.max_tokens))
-                for name, prompt, *sides in columns
+                (name, *compared(chat, prompt, sides, self.max_tokens, tools=tools))
+                for name, prompt, tools, *sides in columns
             ]
             work.emit(self.table, pl.DataFrame(found, schema=_SCHEMA, orient="row"))
             count += pairs.height
@@ -96,6 +95,8 @@ def compared(
     prompt: Sequence[Message],
     sides: Sequence[Sequence[Message]],
     max_tokens: int,
+    *,
+    tools: str | None = None,
 ) -> tuple[bool | None, int | None, str | None]:
     """Compare the tokens of both sides.
 
@@ -104,15 +105,16 @@ def compared(
         prompt: Messages of the prompt.
         sides: Messages of the chosen and of the rejected response.
         max_tokens: How many tokens of prompt and response are kept.
+        tools: JSON text of the tools that the prompt offers.
 
     Returns:
         Whether the kept tokens are equal, how many come before the first difference of all, and
         why there is neither.
     """
     try:
-        both = [chat.prompt_response(prompt, side) for side in sides]
+        both = [chat.prompt_response(prompt, side, tools) for side in sides]
     except DataError:
-        return None, None, _REFUSED
+        return None, None, TEMPLATE_REFUSED
     chosen, rejected = ([*one.prompt, *one.response] for one in both)
     if chosen == rejected:
         return True, None, None

@@ -9,6 +9,7 @@ from prefine.pair.settings import Pairs
 from prefine.pair.turns import prompt_turns, roles_of, with_turns
 from prefine.schema import pair_id
 from prefine.step import Work
+from prefine.tables.texts import tool_text
 
 _SIDES = ("chosen", "rejected")
 _HUMAN = ("human_verdict", "human_by", "human_at")
@@ -45,7 +46,8 @@ def _with_texts(
 ) -> pl.DataFrame:
     """Add what the messages of both sides are: blank, identical, and their roles."""
     responses = work.read("responses", ["response_id", "messages"])
-    texts = pl.col("messages").list.eval(pl.element().struct.field("content").str.strip_chars())
+    said = pl.element().struct.field("content").str.strip_chars() + tool_text()
+    texts = pl.col("messages").list.eval(said)
     facts = responses.select(
         "response_id",
         (texts.list.join("") == "").cast(pl.Int64).alias("blank"),
@@ -71,8 +73,12 @@ def _with_texts(
 
 
 def normalized(messages: pl.Expr) -> pl.Expr:
-    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike."""
+    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike.
+
+    Tool calls are a part of it as they are.
+    """
     turn = pl.element().struct
     text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")
-    whole = pl.concat_str(turn.field("role"), text.str.strip_chars(), separator="\n")
+    parts = (turn.field("role"), text.str.strip_chars(), tool_text())
+    whole = pl.concat_str(*parts, separator="\n")
     return messages.list.eval(whole)

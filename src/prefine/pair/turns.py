@@ -2,6 +2,8 @@
 
 import polars as pl
 
+from prefine.tables.texts import tool_text
+
 _ROLES = {"system": "s", "user": "u", "assistant": "a", "tool": "t"}
 _ALTERNATE = r"^s?(ua(t+a)*)+$"
 """The roles of a whole conversation, one letter a turn. A call of tools is part of its assistant
@@ -17,7 +19,7 @@ def prompt_turns(prompts: pl.DataFrame) -> pl.DataFrame:
         prompts: ``prompt_id`` and ``messages``.
     """
     roles = pl.col("messages").list.eval(_letter())
-    blank = pl.element().struct.field("content").str.strip_chars() == ""
+    blank = pl.element().struct.field("content").str.strip_chars() + tool_text() == ""
     return prompts.select(
         "prompt_id",
         roles.list.join("").alias("prompt_roles"),

@@ -141,6 +141,8 @@ class Dossier:
     pair: Json
     decision: Json
     prompt: list[Json]
+    tools: str | None
+    """JSON text of the tools that the prompt offers."""
     chosen: list[Json]
     rejected: list[Json]
     judgements: pl.DataFrame
@@ -170,7 +172,7 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
     responses = read_table(plan, runtime, "responses", pl.col("response_id").is_in(sides))
     turns = dict(zip(responses["response_id"], responses["messages"].to_list(), strict=True))
     of_prompt = pl.col("prompt_id") == facts["prompt_id"]
-    prompt = read_table(plan, runtime, "prompts", of_prompt)["messages"].to_list()[0]
+    prompt = read_table(plan, runtime, "prompts", of_prompt).row(0, named=True)
     of_pair = pl.col("response_a").is_in(sides) & (
         pl.col("response_b").is_null() | pl.col("response_b").is_in(sides)
     )
@@ -179,7 +181,8 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
     return Dossier(
         pair=facts,
         decision=decision.row(0, named=True),
-        prompt=prompt,
+        prompt=prompt["messages"],
+        tools=prompt["tools"],
         chosen=turns[sides[0]],
         rejected=turns[sides[1]],
         judgements=_sided(judgements, facts),

@@ -138,6 +138,11 @@ def _exported(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem
 
 def _export(recipe: Recipe) -> Iterator[Problem]:
     yield from _exported(recipe, recipe.columns)
+    target = recipe.export.target
+    for index, source in enumerate(recipe.sources):
+        if source.tools == "keep" and not target.carries_tools:
+            text = f"the target `{target.kind_name()}` cannot hold tools; leave out `tools: keep`"
+            yield ("sources", index, "tools"), text
     for measure in recipe.measures:
         for column in measure.columns():
             if column.name in RESERVED:

@@ -90,6 +90,7 @@ class Resolved(Part):
             sections=self._sections,
             reports=[name for spec in reports for name in spec.makes],
             export=recipe.export,
+            keeps_tools=any(source.tools == "keep" for source in recipe.sources),
         )
 
     def _plugins(self) -> list[str]:

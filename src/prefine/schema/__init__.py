@@ -2,6 +2,7 @@
 
 from prefine.schema.columns import UNKNOWN, VALUE_TYPES, Column, Flip, ValueType, flat_schema, ratio
 from prefine.schema.ids import (
+    TOOL_PARTS,
     Message,
     hash_unit,
     pair_id,
@@ -9,6 +10,7 @@ from prefine.schema.ids import (
     response_id,
     shard_of,
     text_of,
+    tool_parts,
 )
 from prefine.schema.tables import (
     DECISIONS,
@@ -35,6 +37,7 @@ __all__ = [
     "PROMPTS",
     "QUARANTINE",
     "RESPONSES",
+    "TOOL_PARTS",
     "UNKNOWN",
     "VALUE_TYPES",
     "Column",
@@ -52,4 +55,5 @@ __all__ = [
     "response_id",
     "shard_of",
     "text_of",
+    "tool_parts",
 ]

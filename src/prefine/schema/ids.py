@@ -5,7 +5,7 @@ They do not depend on a file, a row number or the order of rows.
 
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import orjson
 
@@ -18,19 +18,51 @@ class Message(TypedDict):
 
     role: str
     content: str
+    tool_calls: NotRequired[str | None]
+    """JSON text of the calls of an assistant turn: a list of objects ``id``, ``type``, and
+    ``function`` with ``name`` and ``arguments``, which are a text."""
+    tool_call_id: NotRequired[str | None]
+    """Which call a tool turn is the result of."""
+    name: NotRequired[str | None]
+    """Which tool a tool turn is the result of."""
+
+
+TOOL_PARTS = ("tool_calls", "tool_call_id", "name")
+"""What a message may have of tools beside its content."""
 
 
 def _digest(parts: Iterable[object]) -> str:
     return sha256(orjson.dumps(list(parts))).hexdigest()[:ID_DIGITS]
 
 
-def _canonical(messages: Sequence[Message]) -> list[list[str]]:
-    return [[message["role"], message["content"]] for message in messages]
+def tool_parts(message: Message) -> dict[str, str]:
+    """Return what a message has of tools beside its content: nothing for most."""
+    if len(message) == 2:  # noqa: PLR2004 - a role and a content, as almost all have
+        return {}
+    parts = {
+        "tool_calls": message.get("tool_calls"),
+        "tool_call_id": message.get("tool_call_id"),
+        "name": message.get("name"),
+    }
+    return {key: value for key, value in parts.items() if value is not None}
 
 
-def prompt_id(messages: Sequence[Message]) -> str:
-    """Name a prompt by its messages, roles and contents included."""
-    return _digest(["prompt", _canonical(messages)])
+def _canonical(messages: Sequence[Message]) -> list[list[object]]:
+    """Return what is hashed of messages: those without tools have the ids that they always had."""
+    return [
+        [message["role"], message["content"], *([parts] if (parts := tool_parts(message)) else [])]
+        for message in messages
+    ]
+
+
+def prompt_id(messages: Sequence[Message], tools: str | None = None) -> str:
+    """Name a prompt by its messages, with roles, contents and tool calls, and by its tools.
+
+    Args:
+        messages: The turns.
+        tools: JSON text of a list of tools; two tasks with different ones are two prompts.
+    """
+    return _digest(["prompt", _canonical(messages), *([] if tools is None else [tools])])
 
 
 def response_id(prompt: str, completion: Sequence[Message]) -> str:
@@ -59,5 +91,5 @@ def shard_of(prompt: str, num_shards: int) -> int:
 
 
 def text_of(messages: Sequence[Message]) -> str:
-    """Join the contents of messages, one blank line between two turns."""
+    """Join the contents of messages, one blank line between two turns; tool calls are left out."""
     return "\n\n".join(message["content"] for message in messages)

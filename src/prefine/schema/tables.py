@@ -9,6 +9,7 @@ from enum import StrEnum
 import pyarrow as pa
 
 from prefine.schema.columns import Column, Flip, sides
+from prefine.schema.ids import TOOL_PARTS
 
 _TEXT = pa.large_string()
 
@@ -19,7 +20,10 @@ def _table(keys: dict[str, pa.DataType], facts: dict[str, pa.DataType]) -> pa.Sc
     return pa.schema(required + [pa.field(name, type_) for name, type_ in facts.items()])
 
 
-MESSAGES = pa.large_list(pa.struct([pa.field("role", _TEXT), pa.field("content", _TEXT)]))
+MESSAGES = pa.large_list(
+    pa.struct([pa.field(name, _TEXT) for name in ("role", "content", *TOOL_PARTS)])
+)
+"""The type of a list of messages; what ``Message`` need not have is null."""
 
 
 class Kind(StrEnum):
@@ -57,9 +61,11 @@ PROMPTS = _table(
         "language": _TEXT,
         "group": _TEXT,
         "meta": _TEXT,
+        "tools": _TEXT,
     },
 )
-"""One row a prompt. ``group`` is the source's own subset or category; ``meta`` is JSON."""
+"""One row a prompt. ``group`` is the source's own subset or category; ``meta`` is JSON; ``tools``
+is the JSON text of a list of tools, where the source keeps them."""
 
 RESPONSES = _table(
     {

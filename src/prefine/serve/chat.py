@@ -14,15 +14,19 @@ import orjson
 import transformers
 
 from prefine.errors import DataError, RecipeError
-from prefine.schema import Message, text_of
+from prefine.schema import Message, text_of, tool_parts
 from prefine.serve.weights import located, unloadable
 from prefine.settings import Model
-from prefine.settings.json import Json
+from prefine.settings.json import Json, is_object
 
 _PROBE: tuple[Message, ...] = (
     {"role": "user", "content": "Hello"},
     {"role": "assistant", "content": "Hello"},
 )
+
+
+class ToolsRefusedError(DataError):
+    """A tokenizer's chat template refuses or leaves out the tools of a conversation."""
 
 
 class PromptResponse(NamedTuple):
@@ -59,21 +63,53 @@ class Chat:
         if not self.tokenizer.chat_template:
             raise RecipeError(f"{model.model} has no chat template; give one with `template`")
 
-    def text(self, messages: Sequence[Message], *, ask: bool) -> str:
+    def text(self, messages: Sequence[Message], *, ask: bool, tools: str | None = None) -> str:
         """Render messages; ``ask`` adds the generation prompt.
 
+        Args:
+            messages: The turns.
+            ask: Whether an assistant turn begins at the end.
+            tools: JSON text of the tools that the task offers.
+
         Raises:
+            ToolsRefusedError: The template refuses tools or tool calls, or leaves them out.
             DataError: The template refuses the roles of this conversation.
         """
+        turns = [_turn(message) for message in messages]
+        if _uses_tools(messages, tools):
+            return self._text_with_tools(turns, None if tools is None else orjson.loads(tools), ask)
         try:
-            return self.tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=ask
-            )
+            return self._rendered(turns, None, ask)
         except jinja2.TemplateError as error:
             roles = " ".join(message["role"] for message in messages)
             raise DataError(
                 f"the chat template of {self.name} refuses the turns `{roles}`: {error}"
             ) from error
+
+    def _rendered(self, turns: list[Json], tools: list[Json] | None, ask: bool) -> str:
+        given = {} if tools is None else {"tools": tools}
+        return self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=ask, **given
+        )
+
+    def _text_with_tools(self, turns: list[Json], tools: list[Json] | None, ask: bool) -> str:
+        """Render a conversation that would be another one without its tools and tool calls."""
+        try:
+            whole = self._rendered(turns, tools, ask)
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            raise ToolsRefusedError(f"the chat template of {self.name} refuses tools") from error
+        bare = [{key: value for key, value in t.items() if key != "tool_calls"} for t in turns]
+        others = [] if tools is None else [(turns, None)]
+        others += [] if bare == turns else [(bare, tools)]
+        for without in others:
+            try:
+                same = self._rendered(*without, ask) == whole
+            except (jinja2.TemplateError, TypeError, ValueError):
+                continue
+            if same:
+                text = f"the chat template of {self.name} leaves out tools or tool calls"
+                raise ToolsRefusedError(text)
+        return whole
 
     def facts(self) -> Json:
         """Return a hash of the template, and how many BOS ids it begins with.
@@ -100,34 +136,45 @@ class Chat:
         """Tokenise text that already holds its special tokens."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
-    def conversation(self, messages: Sequence[Message]) -> list[int]:
+    def conversation(self, messages: Sequence[Message], tools: str | None = None) -> list[int]:
         """Return the ids of a whole conversation, as a reward model reads it."""
-        return self.ids(self.text(messages, ask=False))
+        return self.ids(self.text(messages, ask=False, tools=tools))
 
     def prompt_response(
-        self, prompt: Sequence[Message], completion: Sequence[Message]
+        self, prompt: Sequence[Message], completion: Sequence[Message], tools: str | None = None
     ) -> PromptResponse:
         """Return prompt and response ids, tokenised apart so that no token spans the border.
 
         A response of several turns contributes all of them, the turns between rendered by the
-        template.
+        template. So is a last turn with tool calls.
 
         Raises:
             RecipeError: The tokenizer has no end-of-sequence token.
+            ToolsRefusedError: The template refuses tools or tool calls, or leaves them out.
             DataError: The template does not render a longer conversation as a continuation.
         """
         end = self.tokenizer.eos_token_id
         if end is None:
             raise RecipeError(f"{self.name} has no end-of-sequence token, so no response can end")
-        asked = self.text(prompt, ask=True)
+        with_tools = _uses_tools([*prompt, *completion], tools)
+        asked = self.text(prompt, ask=True, tools=tools)
         between = ""
         if len(completion) > 1:
-            longer = self.text([*prompt, *completion[:-1]], ask=True)
-            if not longer.startswith(asked):
-                raise DataError(f"the chat template of {self.name} rewrites earlier turns")
-            between = longer[len(asked) :]
+            longer = self.text([*prompt, *completion[:-1]], ask=True, tools=tools)
+            between = self._continued(asked, longer, with_tools=with_tools)
         said = completion[-1]["content"]
+        if tool_parts(completion[-1]):
+            whole = self.text([*prompt, *completion], ask=False, tools=tools)
+            said = self._continued(asked + between, whole, with_tools=with_tools)
+            said = said.rsplit(self.tokenizer.eos_token, 1)[0]
         return PromptResponse(self.ids(asked), [*self.ids(between), *self.ids(said), end])
+
+    def _continued(self, asked: str, longer: str, *, with_tools: bool) -> str:
+        """Return what a longer conversation adds to the text of a shorter one."""
+        if not longer.startswith(asked):
+            text = f"the chat template of {self.name} rewrites earlier turns"
+            raise ToolsRefusedError(text) if with_tools else DataError(text)
+        return longer[len(asked) :]
 
 
 class PlainText:
@@ -143,15 +190,44 @@ class PlainText:
         return {"template_sha256": None, "num_bos": len(self._begin)}
 
     def prompt_response(
-        self, prompt: Sequence[Message], completion: Sequence[Message]
+        self, prompt: Sequence[Message], completion: Sequence[Message], tools: str | None = None
     ) -> PromptResponse:
-        """Return prompt and response ids, with the end-of-sequence id where there is one."""
+        """Return prompt and response ids, with the end-of-sequence id where there is one.
+
+        Raises:
+            ToolsRefusedError: There are tools or tool calls, which need a chat template.
+        """
+        if _uses_tools([*prompt, *completion], tools):
+            raise ToolsRefusedError("a tokenizer without a chat template shows no tools")
         end = self.tokenizer.eos_token_id
         asked, said = (self._ids(text_of(messages)) for messages in (prompt, completion))
         return PromptResponse([*self._begin, *asked], said if end is None else [*said, end])
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+
+def _uses_tools(messages: Sequence[Message], tools: str | None) -> bool:
+    return tools is not None or any(map(tool_parts, messages))
+
+
+def _turn(message: Message) -> Json:
+    """Return a message as templates read it: calls and arguments parsed, nothing that is null."""
+    turn: Json = {"role": message["role"], "content": message["content"], **tool_parts(message)}
+    if "tool_calls" in turn:
+        turn["tool_calls"] = [_call(call) for call in orjson.loads(turn["tool_calls"])]
+    return turn
+
+
+def _call(call: Json) -> Json:
+    """Return a call with parsed arguments; those that are no JSON object stay a text."""
+    try:
+        arguments = orjson.loads(call["function"]["arguments"])
+    except orjson.JSONDecodeError:
+        return call
+    if not is_object(arguments):
+        return call
+    return {**call, "function": {**call["function"], "arguments": arguments}}
 
 
 def renderer_for(model: Model, template: str | None) -> Chat | PlainText:

@@ -2,15 +2,25 @@
 
 import polars as pl
 
+from prefine.schema import TOOL_PARTS
 from prefine.step import Work
 
 
 def texts(work: Work, table: str, key: str, part: int | None = None) -> tuple[list[str], list[str]]:
-    """Return the ids of a table and the texts of their messages, turns joined by a blank line."""
+    """Return the ids of a table and the texts of their messages, turns joined by a blank line.
+
+    Tools and tool calls are left out: whatever is made of these texts sees contents alone.
+    """
     frame = work.read(table, [key, "messages"], part=part)
     joined = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n\n")
     found = frame.select(key, joined.alias("text"))
     return found[key].to_list(), found["text"].to_list()
+
+
+def tool_text() -> pl.Expr:
+    """Return what a message, an element of a list, has of tools: empty for most."""
+    parts = [pl.element().struct.field(name) for name in TOOL_PARTS]
+    return pl.concat_str(*parts, separator="\n", ignore_nulls=True)
 
 
 def beside(pairs: pl.DataFrame, facts: pl.DataFrame, *columns: str) -> pl.DataFrame:

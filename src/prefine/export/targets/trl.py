@@ -1,7 +1,7 @@
 """TRL's preference data sets, which its DPO and reward trainers read without changes."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -22,6 +22,8 @@ _SUMMARIES = {
 
 class Trl(Target):
     """TRL's preference format: one row a pair, conversational."""
+
+    carries_tools: ClassVar[bool] = True
 
     kind: Literal["trl"]
     prompt: Literal["explicit", "implicit"] = "explicit"

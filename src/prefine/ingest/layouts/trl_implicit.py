@@ -7,7 +7,8 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import is_conversation, messages
 from prefine.ingest.pairs import SIDES, conversation_pair, pair_record
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.values import required
+from prefine.ingest.templates import conversation, is_rendered
+from prefine.ingest.values import required, text
 from prefine.schema import Message
 from prefine.settings.json import Json
 

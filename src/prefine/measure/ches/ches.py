@@ -24,7 +24,7 @@ class Ches(Measure):
     """What all ways of measuring CHES share. A subclass says what reads the states (``open``)."""
 
     tables: ClassVar = ("pairs", "prompts", "responses")
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     uses: ClassVar[Literal["cpu", "model"]] = "model"
 
     name: Name = "ches"
@@ -47,7 +47,9 @@ class Ches(Measure):
             *_both_ways(f"{name}_ln_div", "the last, from the first differing token on"),
             Column(f"{name}_shared_tokens", pa.int64(), "first tokens that both responses share"),
             Column(
-                f"{name}_reason", pa.large_string(), "why there is no score: too_long; else null"
+                f"{name}_reason",
+                pa.large_string(),
+                "why there is no score: too_long, template_refused; else null",
             ),
         )
 

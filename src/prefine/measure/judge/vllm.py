@@ -21,7 +21,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from prefine.measure.base import Measure
 from prefine.measure.judge.answers import OrderSummary, both_orders, summary
-from prefine.measure.judge.wording import Wording, question, require_marks, turns
+from prefine.measure.judge.wording import Wording, question, require_marks, response_text
 from prefine.schema import Column, Flip, Message
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs, Name, Weights
@@ -148,13 +148,13 @@ class VllmJudge(Measure):
         wording = self.question_wording
         questions: dict[str, Question] = {}
         long: set[str] = set()
-        for name, asked, chosen, rejected in pairs.select(
-            "pair_id", "asked", "chosen", "rejected"
+        for name, asked, tools, *both in pairs.select(
+            "pair_id", "asked", "tools", "chosen", "rejected"
         ).iter_rows():
-            prompt, sides = cast("Sequence[Message]", asked), (_said(chosen), _said(rejected))
+            prompt = cast("Sequence[Message]", asked)
+            sides = [response_text(cast("Sequence[Message]", side)) for side in both]
             texts = [
-                question(wording, prompt, *sides),
-                question(wording, prompt, *reversed(sides)),
+                question(wording, prompt, *shown, tools=tools) for shown in (sides, sides[::-1])
             ]
             room = self.max_tokens - max(1, self.reasoning_tokens)
             messages: list[list[Message]] = [[{"role": "user", "content": text}] for text in texts]
@@ -173,12 +173,6 @@ class VllmJudge(Measure):
         client.ask([questions[name] for name in missing], on_answer)
         journal.write()
         return long
-
-
-def _said(messages: object) -> str:
-    """Return a response as the judge reads it: its text, or its turns where it has several."""
-    found = cast("Sequence[Message]", messages)
-    return found[0]["content"] if len(found) == 1 else turns(found)
 
 
 def _table(pairs: pl.DataFrame, journal: ValueJournal, long: set[str], name: str) -> pl.DataFrame:

@@ -4,7 +4,7 @@ A response is read once however many pairs hold it, and none is truncated.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 import pyarrow as pa
@@ -25,6 +25,8 @@ class PolicyLikelihood(Measure):
 
     Where a ``ches/transformers`` of the same model is measured too, both come from one pass.
     """
+
+    version: ClassVar[int] = 3
 
     kind: Literal["policy/transformers"]
     name: Name = "policy"
@@ -50,7 +52,9 @@ class PolicyLikelihood(Measure):
                 Flip.NEGATE,
             ),
             Column(
-                f"{name}_reason", pa.large_string(), "why there are no values: too_long; else null"
+                f"{name}_reason",
+                pa.large_string(),
+                "why there are no values: too_long, template_refused; else null",
             ),
         )
 
@@ -97,8 +101,8 @@ class PolicyLikelihood(Measure):
         for pairs in conversations(work):
             ids = tokenised(pairs, chat)
             fits = fitting(ids, self.max_tokens)
-            reading = model.read([ids[name] for name in fits])
-            work.emit(self._table_of_likelihoods, likelihoods(ids, fits, reading))
+            reading = model.read(list(fits.values()))
+            work.emit(self._table_of_likelihoods, likelihoods(ids, list(fits), reading))
             count += pairs.height
             work.progress(pairs.height)
         return Counts(count, count)

@@ -38,6 +38,7 @@ class ScoredReward(Measure):
     A subclass says which model scores (``open``), and all else follows.
     """
 
+    version: ClassVar[int] = 3
     rows_per_piece: ClassVar[int] = 256
     """Rewards that are kept together while a shard is scored; a server's are after each reply."""
 
@@ -102,7 +103,8 @@ class ScoredReward(Measure):
             Column(
                 f"{name}_reason",
                 pa.large_string(),
-                "too_long: there is no margin; cut: it is that of cut texts; else null",
+                "too_long, template_refused: there is no margin; cut: it is that of cut texts; "
+                "else null",
             ),
         )
 
@@ -132,7 +134,7 @@ class ScoredReward(Measure):
             [
                 pa.field("response_id", pa.large_string(), False),
                 *(pa.field(reward.column, pa.float32()) for reward in self.rewards()),
-                pa.field("num_tokens", pa.int64(), False),
+                pa.field("num_tokens", pa.int64()),
                 pa.field("reason", pa.large_string()),
             ]
         )

@@ -13,6 +13,7 @@ import polars as pl
 from prefine.errors import DataError
 from prefine.schema import Message
 from prefine.step import ValueJournal, Work
+from prefine.tables.conversations import TEMPLATE_REFUSED
 from prefine.tables.rewards import Reward
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ class TokenIds(NamedTuple):
     """Before any truncation."""
 
 
-Conversations = dict[str, TokenIds]
-"""Conversations by the id of the response that they end on."""
+Conversations = dict[str, TokenIds | None]
+"""Conversations by the id of the response that they end on; null where the chat template cannot
+show the conversation's tools."""
 
 
 class Limit(NamedTuple):
@@ -47,22 +49,27 @@ def score_missing(
     conversations: Conversations, model: "RewardModel", journal: ValueJournal, limit: Limit
 ) -> None:
     """Score what fits, and the journal does not hold yet."""
-    fits = [name for name, one in conversations.items() if len(one.ids) <= limit.max_tokens]
-    missing = [name for name in fits if name not in journal.values]
+    missing = {
+        name: one.ids
+        for name, one in conversations.items()
+        if one is not None and len(one.ids) <= limit.max_tokens and name not in journal.values
+    }
+    names = list(missing)
     journal.work.progress(len(conversations) - len(missing))
 
     def on_batch(places: list[int], rewards: npt.NDArray[np.float32]) -> None:
         journal.add(
-            {missing[place]: row for place, row in zip(places, rewards.tolist(), strict=True)}
+            {names[place]: row for place, row in zip(places, rewards.tolist(), strict=True)}
         )
 
-    model.score([conversations[name].ids for name in missing], on_batch)
+    model.score(list(missing.values()), on_batch)
     journal.write()
 
 
 def with_prompts(work: Work) -> pl.DataFrame:
     """Return all responses with their prompts, those of one prompt side by side."""
-    prompts = work.read("prompts", ["prompt_id", "messages"]).rename({"messages": "asked"})
+    columns = ["prompt_id", "messages", "tools"]
+    prompts = work.read("prompts", columns).rename({"messages": "asked"})
     responses = work.read("responses", ["response_id", "prompt_id", "messages"])
     return responses.join(prompts, on="prompt_id", how="left").sort("prompt_id", "response_id")
 
@@ -71,11 +78,11 @@ def tokenised(responses: pl.DataFrame, chat: "Chat", limit: Limit) -> Iterator[C
     """Yield chunks of conversations; the next is tokenised while one is scored."""
 
     def tokens(rows: pl.DataFrame) -> Conversations:
+        columns = rows.select("response_id", "asked", "messages", "tools").iter_rows()
         return {
-            name: _fitting(
-                chat.conversation(cast("Sequence[Message]", [*asked, *said])), name, limit
-            )
-            for name, asked, said in rows.select("response_id", "asked", "messages").iter_rows()
+            name: None if ids is None else _fitting(ids, name, limit)
+            for name, asked, said, tools in columns
+            for ids in [_rendered(chat, cast("Sequence[Message]", [*asked, *said]), tools)]
         }
 
     with ThreadPoolExecutor(1) as ahead:
@@ -84,6 +91,15 @@ def tokenised(responses: pl.DataFrame, chat: "Chat", limit: Limit) -> Iterator[C
         while waiting:
             yield waiting.popleft().result()
             waiting.extend(ahead.submit(tokens, rows) for rows in islice(chunks, 1))
+
+
+def _rendered(chat: "Chat", turns: "Sequence[Message]", tools: str | None) -> list[int] | None:
+    from prefine.serve.chat import ToolsRefusedError
+
+    try:
+        return chat.conversation(turns, tools)
+    except ToolsRefusedError:
+        return None
 
 
 def _fitting(ids: list[int], name: str, limit: Limit) -> TokenIds:
@@ -112,7 +128,7 @@ def rewards_of(
         rewards: Names the columns, in the order of the model's outputs.
     """
     names = list(conversations)
-    lengths = [one.num_tokens for one in conversations.values()]
+    lengths = [None if one is None else one.num_tokens for one in conversations.values()]
     over = pl.col("num_tokens") > limit.max_tokens
     frame = pl.DataFrame(
         {
@@ -124,8 +140,9 @@ def rewards_of(
                 )
                 for head, reward in enumerate(rewards)
             },
-            "num_tokens": lengths,
+            "num_tokens": pl.Series(lengths, dtype=pl.Int64),
         }
     )
     why = "cut" if limit.over_long == "flag_and_cut" else "too_long"
-    return frame.with_columns(pl.when(over).then(pl.lit(why)).alias("reason"))
+    refused = pl.when(pl.col("num_tokens").is_null()).then(pl.lit(TEMPLATE_REFUSED))
+    return frame.with_columns(refused.when(over).then(pl.lit(why)).alias("reason"))

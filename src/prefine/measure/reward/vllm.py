@@ -7,7 +7,7 @@ from pydantic import Field
 
 from prefine.errors import RecipeError
 from prefine.measure.reward.scored import ScoredReward
-from prefine.measure.reward.scoring import Conversations
+from prefine.measure.reward.scoring import Conversations, TokenIds
 from prefine.schema import hash_unit
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs
@@ -68,7 +68,7 @@ class VllmReward(ScoredReward):
         work = journal.work
         model = work.model(self.weights)
         reference = LocalReward(model, work.runtime, dtype="float32", num_heads=self.num_heads)
-        expected = reference.score([conversations[name].ids for name in canaries])
+        expected = reference.score([one.ids for one in canaries.values()])
         served = np.array([journal.values[name] for name in canaries])
         largest = float(np.abs(served - expected).max())
         work.notes["canaries"] = len(canaries)
@@ -83,9 +83,14 @@ class VllmReward(ScoredReward):
 
     def keeps(self, conversations: Conversations) -> Conversations:
         """Return the conversations that ``check`` will read."""
-        return {name: conversations[name] for name in self._canaries(conversations)}
+        return {**self._canaries(conversations)}
 
-    def _canaries(self, conversations: Conversations) -> list[str]:
+    def _canaries(self, conversations: Conversations) -> dict[str, TokenIds]:
         """Return the responses that are scored again: whole ones, by a draw over their ids."""
-        whole = [n for n, c in conversations.items() if c.num_tokens <= self.max_tokens]
-        return sorted(whole, key=lambda name: hash_unit(0, "canary", name))[: self.canaries]
+        whole = {
+            name: one
+            for name, one in conversations.items()
+            if one is not None and one.num_tokens <= self.max_tokens
+        }
+        drawn = sorted(whole, key=lambda name: hash_unit(0, "canary", name))[: self.canaries]
+        return {name: whole[name] for name in drawn}

@@ -1,8 +1,10 @@
 """The generic layout: a recipe says which columns hold the prompt, the responses and the labels."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts.columns.annotators import may_be_missing, optional_at
@@ -12,9 +14,10 @@ from prefine.ingest.layouts.columns.conversations import task_of
 from prefine.ingest.layouts.columns.labels import labels_of
 from prefine.ingest.layouts.columns.numbers import spread
 from prefine.ingest.layouts.columns.spelling import is_null, spelled
-from prefine.ingest.paths import root_keys
+from prefine.ingest.paths import found_at, root_keys, value_at
 from prefine.ingest.record import Candidate, Reason, Record, RowError
-from prefine.settings.json import Json
+from prefine.ingest.tools import tools_of
+from prefine.settings.json import Json, is_object
 
 
 class Columns(Layout):
@@ -25,6 +28,12 @@ class Columns(Layout):
     format: Literal["columns"] = "columns"
     columns: ColumnMap
     """Which column holds what."""
+
+    @model_validator(mode="after")
+    def _keeps_tools(self) -> Self:
+        if self.columns.tools is not None and self.tools != "keep":
+            raise ValueError("`tools` of a map goes with `tools: keep` of the source")
+        return self
 
     def parse(self, row: Json, context: Context) -> Record:
         """Read a row by the source's column map."""
@@ -44,15 +53,35 @@ class Columns(Layout):
             language=optional_at(row, columns.language),
             split=optional_at(row, columns.split),
             context_mismatch=task.mismatch,
+            tools=_tools(row, columns.tools),
         )
 
     def prompt_columns(self) -> Collection[str]:
         """Return every key of a row that the map reads, wholly or in part."""
         return self._keys
 
+    def prompt_objects(self, row: Json) -> Iterable[Json]:
+        """Return the objects within a row in which prompt columns of the map stand."""
+        for path in self._prompt_parents:
+            held = found_at(row, path)
+            if is_object(held):
+                yield held
+
+    @cached_property
+    def _prompt_parents(self) -> tuple[str, ...]:
+        paths = [path.removesuffix("?") for path in self.columns.prompt_columns]
+        parents = (path.rpartition(".")[0] for path in paths if "[" not in path)
+        return tuple(dict.fromkeys(parent for parent in parents if parent))
+
     @cached_property
     def _keys(self) -> frozenset[str]:
-        return frozenset(key for path in self.columns.paths() for key in root_keys(path))
+        paths = self.columns.paths()
+        roots = (key for path in paths for key in root_keys(path))
+        return frozenset({*roots, *(path.removesuffix("?").rpartition(".")[2] for path in paths)})
+
+
+def _tools(row: Json, path: str | None) -> str | None:
+    return None if path is None else tools_of(value_at(row, path), path)
 
 
 def _models(

@@ -126,6 +126,9 @@ class ColumnMap(Part):
     history: str | None = None
     """Earlier turns, which go before the prompt: a list of messages, of pairs of texts (user,
     assistant), or of texts of the user and the assistant in turn."""
+    tools: str | None = None
+    """The tools that the task offers: a list of JSON schemas, or its JSON text. Goes with
+    ``tools: keep`` of the source."""
     chosen: str | None = None
     """The preferred response."""
     rejected: str | None = None
@@ -174,7 +177,7 @@ class ColumnMap(Part):
 
     def _single_paths(self) -> dict[str, str]:
         """Return the paths that lead to one value, by key."""
-        names = ("system", "history", "chosen", "rejected")
+        names = ("system", "history", "tools", "chosen", "rejected")
         names += ("annotator", "group", "language", "split")
         paths = {name: getattr(self, name) for name in names}
         first = self.shown_first.column if self.shown_first else None
