@@ -1,5 +1,6 @@
 """The table of published layouts: each is read right, by itself or with the map of the docs."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -216,6 +217,113 @@ def test_what_a_row_says_in_no_known_way_is_quarantined_with_the_value(
     assert detail in found.detail
 
 
+def two(*names: str) -> dict[str, str]:
+    return dict(zip(names, ("Hi!", "No."), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("sides", "beside"),
+    [
+        (("A", "B"), two("response_A", "response_B")),
+        (("B", "A"), two("response_A", "response_B")),
+        (("a", "b"), two("responseA", "responseB")),
+        (("A", "B"), two("completion_a", "completion_b")),
+        (("A", "B"), two("option_a", "option_b")),
+        (("A", "B"), two("output_a", "output_b")),
+        (("A", "B"), two("text_a", "text_b")),
+        (("(A)", "neither"), two("text_a", "text_b")),
+        (("A", "B"), two("A", "B")),
+        (("1", "2"), two("response1", "response2")),
+        (("1", "2"), two("answer1", "answer2")),
+        (("0", "1"), two("text_1", "text_2")),
+        (("2", "1"), two("text_a", "text_b")),
+        (("response_A", "response_B"), two("response_A", "response_B")),
+        (("Response A", "Response B"), two("response_A", "response_B")),
+        (("response_a", "neither"), two("response_A", "response_B")),
+        (("model_a", "model_b"), two("model_a_response", "model_b_response")),
+        (("GPT 4", "llama"), two("gpt_4_response", "llama_response")),
+        (("first", "second"), two("first", "second")),
+        (("gpt", "llama"), {"responses": two("gpt", "llama")}),
+        (("gpt", "llama"), {"responses": json.dumps(two("gpt", "llama"))}),
+        (("A", "B"), {"texts": two("response_a", "response_b")}),
+        (("r1", "r2"), {"responses": [{"id": "r1", "text": "Hi!"}, {"id": "r2", "text": "No."}]}),
+        (("7", "9"), {"replies": [{"id": 7, "text": "Hi!"}, {"id": 9, "text": "No."}]}),
+        (("0", "1"), {"replies": ["Hi there!", "No."]}),
+        (("gpt", "llama"), {"models": ["gpt", "llama"], "replies": ["Hi!", "No."]}),
+        (
+            ("gpt-4", "llama-2"),
+            {"model_a": "gpt-4", "model_b": "llama-2", **two("response_a", "response_b")},
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("names", [("prompt", "chosen", "rejected"), ("question", "win", "lose")])
+def test_sides_that_point_at_responses_elsewhere_are_quarantined(
+    sides: tuple[str, str], beside: dict[str, Any], names: tuple[str, ...]
+) -> None:
+    found = read_row({**dict(zip(names, ("Say hi.", *sides), strict=True)), **beside})
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.RESPONSE_NOT_TEXT
+    assert re.search("seems? to point at", found.detail)
+
+
+@pytest.mark.parametrize(
+    ("sides", "beside"),
+    [
+        (("A", "B"), {}),
+        (("4", "5"), {"tags": ["math", "easy"], "source": "gsm"}),
+        (("1", "2"), {"tags": ["math", "easy", "sums"]}),
+        (("4", "5"), {"option_4": None, "option_5": None}),
+        (("1", "2"), {"score_1": 3, "score_2": 4}),
+        (("source", "drain"), {"source": "wiki", "drain_id": None}),
+        (("Hi!", "No."), {"responses": ["Hi!", "No."]}),
+        (("Hi!", "No."), {"responses": [{"text": "Hi!", "id": 1}, {"text": "No.", "id": 2}]}),
+        (("Hi!", "No."), two("response_a", "response_b")),
+        (("Hi!", "No."), {"chosen_model": "gpt", "rejected_model": "llama"}),
+    ],
+    ids=str,
+)
+def test_short_responses_that_name_nothing_are_read(
+    sides: tuple[str, str], beside: dict[str, Any]
+) -> None:
+    found = read_row({"question": "Say hi.", "chosen": sides[0], "rejected": sides[1], **beside})
+
+    assert isinstance(found, Record)
+    assert as_read(found).responses == list(sides)
+
+
+def test_turns_of_a_prompt_are_nothing_that_a_side_points_at() -> None:
+    prompt = [user("1+1?"), assistant("2"), user("1+0?")]
+
+    found = read_row({"messages": prompt, "chosen": "1", "rejected": "2"})
+
+    assert isinstance(found, Record)
+    assert as_read(found).responses == ["1", "2"]
+
+
+SWIFT = {"messages": [user("Say hi."), assistant("Hi!")]}
+
+
+@pytest.mark.parametrize("response", ["No.", None, "", assistant("No.")])
+def test_a_rejected_response_that_repeats_the_rejected_messages_is_read(response: Any) -> None:
+    messages = [user("Say hi."), assistant("No.")]
+
+    found = read_row({**SWIFT, "rejected_messages": messages, "rejected_response": response})
+
+    assert isinstance(found, Record)
+    assert as_read(found).responses == ["Hi!", "No."]
+
+
+def test_two_different_rejected_responses_of_one_row_are_quarantined() -> None:
+    messages = [user("Say hi."), assistant("No.")]
+
+    found = read_row({**SWIFT, "rejected_messages": messages, "rejected_response": "Go away."})
+
+    assert isinstance(found, RowError)
+    assert found.detail == "`rejected_messages` and `rejected_response` hold different responses"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -384,6 +492,37 @@ def test_messages_of_a_tree_are_joined_over_files_and_every_row_is_accounted_for
     assert sorted(chosen) == ["Ash.", "Oak."]
     # of seven messages two are prompts and four their replies; one reply was deleted
     assert sorted(quarantine["reason"]) == ["label_missing", "label_missing", "not_json"]
+
+
+def test_messages_of_a_csv_are_the_same_tree(tmp_path: Path) -> None:
+    [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
+    names = dict.fromkeys(name for row in entry.rows for name in row)
+    rows = [
+        {name: "" if (value := row.get(name)) is None else str(value) for name in names}
+        for row in entry.rows
+    ]
+    assert {row["deleted"] for row in rows} == {"False", "True"}
+    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(names))
+        writer.writeheader()
+        writer.writerows(rows)
+    recipe = "name: made\nsources: [{name: made, files: [rows.csv]}]\n"
+
+    assert table(recipe, tmp_path, "pairs").height == 2
+    assert table(recipe, tmp_path, "quarantine")["reason"].to_list() == ["label_missing"]
+
+
+def test_a_tree_spells_what_was_deleted_in_any_way() -> None:
+    replies = [
+        {"message_id": name, "text": name, "role": "assistant", "rank": rank, "deleted": deleted}
+        for name, rank, deleted in (("a", 0, "False"), ("b", 1, "0"), ("c", 2, "true"))
+    ]
+    root = {"message_id": "p", "text": "Hi?", "role": "prompter", "deleted": "false"}
+
+    found = read_row({"message_tree_id": "p", "prompt": {**root, "replies": replies}})
+
+    assert isinstance(found, Record)
+    assert as_read(found).responses == ["a", "b"]
 
 
 JUNK: tuple[Any, ...] = (

@@ -412,6 +412,76 @@ def test_a_table_that_cannot_be_joined_is_one_sentence(
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("beside", "unit"),
+    [
+        ({"response": "good one"}, "response"),
+        ({"completion": "good one"}, "response"),
+        ({"answer": [assistant("good one")]}, "response"),
+        ({"chosen": "good one", "rejected": "bad one"}, "pair"),
+    ],
+)
+def test_rows_with_responses_must_say_what_they_are_about(
+    beside: dict[str, Any], unit: str, write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    write_lines([{"prompt": "One?", "quality": 1, **beside}], "scores.jsonl")
+    assert joined(tmp_path, "key: text", "per: prompt", QUALITY) == [(1.0,), (None,), (None,)]
+
+    with pytest.raises(DataError) as caught:
+        joined(tmp_path, "key: text", QUALITY)
+
+    assert str(caught.value).endswith(
+        f"table mine: row 1 has `{next(iter(beside))}` beside its prompt; say whether rows are "
+        f"about a {unit} or a prompt: `per: {unit}` or `per: prompt`"
+    )
+
+
+def test_rows_of_nested_texts_must_say_what_they_are_about(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    rows = [{"quality": 1, "text": {"prompt": "One?", "response": text}} for text in (None, "x")]
+    write_lines(rows, "scores.jsonl")
+    nested = ("key: text", "key_columns: {prompt: text.prompt}", QUALITY)
+
+    with pytest.raises(DataError, match=r"row 2 has `text\.response` beside its prompt"):
+        joined(tmp_path, *nested)
+    write_lines(rows[:1], "scores.jsonl")
+    assert joined(tmp_path, *nested)[0] == (1.0,)
+
+
+def test_a_response_that_is_a_value_of_its_prompt_is_joined(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    write_lines([{"prompt": "One?", "answer": "gold"}], "scores.jsonl")
+
+    assert joined(tmp_path, "key: text", "columns: {gold: {type: text, column: answer}}")[0] == (
+        "gold",
+    )
+
+
+def test_errors_of_texts_name_rows_and_not_hashes(write_lines: Any, tmp_path: Path) -> None:
+    write_lines(ROWS)
+    write_lines([{"prompt": "One?", "quality": n} for n in (1, 2)], "scores.jsonl")
+
+    with pytest.raises(DataError) as twice:
+        joined(tmp_path, "key: text", QUALITY)
+    write_lines([{"quality": 3}, {"prompt": "One? ", "quality": 1}], "scores.jsonl")
+    with pytest.raises(DataError) as unmatched:
+        joined(tmp_path, "key: text", QUALITY)
+
+    assert str(twice.value).endswith(
+        "table mine: two rows of one prompt have different values: scores.jsonl:1 and "
+        "scores.jsonl:2; rows about single responses need `per: response`, about pairs `per: pair`"
+    )
+    assert str(unmatched.value).endswith(
+        "table mine: none of its 1 rows matches a prompt by text, such as scores.jsonl:2; texts "
+        "must be equal character by character, blanks at the ends included"
+    )
+
+
 def test_opposite_rows_of_a_pair_agree_or_are_an_error(write_lines: Any, tmp_path: Path) -> None:
     write_lines(ROWS)
     good, bad = SIDES[0]

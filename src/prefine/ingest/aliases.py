@@ -2,7 +2,9 @@
 
 import re
 
+from prefine.ingest.beside import PROMPT_LIKE
 from prefine.ingest.messages import is_conversation, prompt_of, response_of
+from prefine.ingest.pointers import pointed_at
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.values import required
 from prefine.schema import Message
@@ -122,16 +124,27 @@ def _is_reply(value: object) -> bool:
     return isinstance(role, str) and role.lower() in {"assistant", "gpt", "model", "bot"}
 
 
-def read_side(row: Json, column: str) -> list[Message]:
-    """Read one side of a pair.
+def read_sides(row: Json, sides: tuple[str, str]) -> list[list[Message]]:
+    """Read both sides of a pair.
 
     Raises:
-        RowError: It is no response, or points at one of the responses in other columns.
+        RowError: One is no response, or points at one of the responses in other columns.
     """
+    for column in sides:
+        _require_no_pointer(row, column)
+    if target := pointed_at(row, sides, (*PROMPTS, *PROMPT_LIKE)):
+        said = " and ".join(f"`{name}` {str(row.get(name))[:40]!r}" for name in sides)
+        raise _pointer(f"{said} seem to point at `{target}`")
+    return [response_of(row.get(column), column) for column in sides]
+
+
+def _require_no_pointer(row: Json, column: str) -> None:
     value = row.get(column)
     for pattern, names in ((_POINTER, _LISTS), (_TRUTH, (*_LISTS, *_SINGLE))):
         beside = [name for name in names if row.get(name) and name != column]
         if isinstance(value, str) and beside and pattern.fullmatch(value):
-            detail = f"`{column}` is {value[:40]!r} and seems to point at `{beside[0]}`"
-            raise RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; use a map (`format: columns`)")
-    return response_of(value, column)
+            raise _pointer(f"`{column}` is {value[:40]!r} and seems to point at `{beside[0]}`")
+
+
+def _pointer(detail: str) -> RowError:
+    return RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; use a map (`format: columns`)")

@@ -23,7 +23,7 @@ from prefine.schema import QUARANTINE, pair_id, prompt_id, response_id
 from prefine.settings import Inputs
 from prefine.settings.json import Json, is_array, is_object
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.keyed import KEYED, KeyColumn, KeyedFiles
+from prefine.tables.keyed import KEYED, KeyColumn, KeyedFiles, Unit
 
 KEYED_VERSION = 1
 """Raised whenever the bytes that ``run_keyed`` writes change."""
@@ -31,6 +31,11 @@ KEYED_VERSION = 1
 _BATCH_ROWS = 10_000
 _ID_DIGITS = 12
 _INT64 = 2**63
+_PER: Mapping[str, Unit] = {
+    **dict.fromkeys(("response", "completion", "answer", "output", "generation"), "response"),
+    **dict.fromkeys(("chosen", "rejected"), "pair"),
+}
+"""Columns beside a prompt that say what the row is about."""
 
 Sources = Mapping[str, Mapping[str, str]]
 """By source, the first digits of the SHA-256 of each of its files, by path and by themselves."""
@@ -83,7 +88,8 @@ def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
         sources: The files of the sources, for keys that are row numbers.
 
     Raises:
-        DataError: No row has a usable key, or no row has one of the values.
+        DataError: No row has a usable key, no row has one of the values, or the settings leave open
+            what a row is about.
     """
     assert work.shard is not None, "files are read one by one"
     file = work.files(keyed.file_set.key)[work.shard]
@@ -92,6 +98,7 @@ def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
     batch = _Batch(work, keyed)
     for row in raw_rows(location(file.path, work.runtime.data), keyed.max_row_bytes):
         batch.columns = batch.columns or tuple(row.value or ())
+        require_unit(row, keyed)
         try:
             key = key_of(row, keyed, sources)
         except RowError as error:
@@ -107,6 +114,25 @@ def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
     batch.check(f"{keyed.file_set.key}, {file.path}")
     num_dropped = sum(batch.dropped.values())
     return Counts(batch.num_read + num_dropped, batch.num_read, batch.dropped)
+
+
+def require_unit(row: RawRow, keyed: KeyedFiles) -> None:
+    """Refuse rows with responses beside their prompt where nothing says what they are about.
+
+    Raises:
+        DataError: The value of a single response would be taken for one of its prompt.
+    """
+    if not keyed.is_unit_assumed or row.value is None:
+        return
+    parent = keyed.path("prompt").rpartition(".")[0]
+    values = keyed.value_paths().values()
+    for name, unit in _PER.items():
+        path = f"{parent}.{name}" if parent else name
+        if path not in values and found_at(row.value, path) is not None:
+            raise DataError(
+                f"{keyed.file_set.key}: row {row.number} has `{path}` beside its prompt; say "
+                f"whether rows are about a {unit} or a prompt: `per: {unit}` or `per: prompt`"
+            )
 
 
 class _Batch:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prefine.ingest.labels import rank_label
 from prefine.ingest.record import Candidate, Record
-from prefine.ingest.values import facts_of, optional, text
+from prefine.ingest.values import facts_of, is_blank, optional, text, truth
 from prefine.schema import Message
 from prefine.settings.json import Json
 
@@ -15,7 +15,13 @@ _RANKED = 2
 
 def is_reply(message: Json) -> bool:
     """Tell whether a message is a response that was not deleted."""
-    return message.get("role") == "assistant" and not message.get("deleted")
+    return message.get("role") == "assistant" and not is_deleted(message)
+
+
+def is_deleted(message: Json) -> bool:
+    """Tell whether a message was deleted; a CSV holds the truth value as text."""
+    deleted = message.get("deleted")
+    return not is_blank(deleted) and truth(deleted) is not False
 
 
 def turn_of(message: Json) -> Message:
@@ -32,7 +38,7 @@ def ranked_record(path: Sequence[Json], replies: Sequence[Json]) -> Record | Non
         replies: What follows the prompt; ranks count from 0, the best.
     """
     responses = [reply for reply in replies if is_reply(reply)]
-    if sum(reply.get("rank") is not None for reply in responses) < _RANKED:
+    if sum(not is_blank(reply.get("rank")) for reply in responses) < _RANKED:
         return None
     last = path[-1]
     return Record(

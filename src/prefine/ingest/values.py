@@ -26,6 +26,7 @@ _FALSE = frozenset(
         *("thumbs down", "thumb down", "negative", "dislike", "disliked", "rejected", "👎"),
     }
 )
+_BLANK = frozenset({"", "nan", "null", "none", "n/a"})
 _TYPE_NAMES = {"NoneType": "null", "bool": "a truth value", "dict": "an object", "list": "a list"}
 
 
@@ -75,6 +76,13 @@ def truth(value: object) -> bool | None:
         return value
     word = spelling(value) if isinstance(value, str | int | float) else ""
     return True if word in _TRUE else False if word in _FALSE else None
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether a value is missing: null, NaN, or a blank cell of a CSV."""
+    if isinstance(value, float):
+        return math.isnan(value)
+    return value is None or (isinstance(value, str) and spelling(value) in _BLANK)
 
 
 def spelling(value: object) -> str:

@@ -102,6 +102,11 @@ class KeyedFiles(Part):
         """What one row is about."""
         return UNITS[self.key][0]
 
+    @property
+    def is_unit_assumed(self) -> bool:
+        """Whether nothing in the settings says that rows are about prompts; their columns may."""
+        return False
+
     def value_paths(self) -> Mapping[str, str]:
         """Return the dotted path of each value that is read beside the key, by its name."""
         return {}
@@ -140,7 +145,8 @@ class KeyedFiles(Part):
 
     def reading(self, inputs: Inputs) -> Json:
         """Return the settings that reading the files depends on, and what identifies these."""
-        return {
+        assumed = {"unit_assumed": True} if self.is_unit_assumed else {}
+        return assumed | {
             "key": self.key,
             "unit": self.unit,
             "columns": {one: self.path(one) for one in self.columns_of_key()},

@@ -7,6 +7,7 @@ from prefine.ingest.messages import messages, response_of
 from prefine.ingest.pairs import conversation_pair, pair_record
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.values import required
+from prefine.schema import Message
 from prefine.settings.json import Json, is_array
 
 
@@ -28,10 +29,24 @@ class MsSwift(Layout):
     def parse(self, row: Json, context: Context) -> Record:
         """Read the conversation's last response as the chosen one."""
         turns = messages(required(row, "messages"), "messages")
-        if row.get("rejected_messages") is not None:
+        if row.get("rejected_messages"):
             rejected = messages(row["rejected_messages"], "rejected_messages")
-            return conversation_pair(row, turns, rejected)
+            record = conversation_pair(row, turns, rejected)
+            _require_one_rejected(row, record.candidates[1].messages)
+            return record
         if turns[-1]["role"] != "assistant":
             raise RowError(Reason.RESPONSE_MISSING, "`messages` does not end on a response")
         rejected = response_of(row.get("rejected_response"), "rejected_response")
         return pair_record(row, turns[:-1], turns[-1:], rejected)
+
+
+def _require_one_rejected(row: Json, rejected: list[Message]) -> None:
+    """Refuse a row that rejects one response as messages and another one beside it."""
+    if not row.get("rejected_response"):
+        return
+    beside = response_of(row["rejected_response"], "rejected_response")
+    if beside not in (rejected, rejected[-1:]):
+        raise RowError(
+            Reason.TURNS_DIFFER,
+            "`rejected_messages` and `rejected_response` hold different responses",
+        )

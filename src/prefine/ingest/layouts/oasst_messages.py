@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.trees import is_reply, ranked_record
-from prefine.ingest.values import required
+from prefine.ingest.trees import is_deleted, is_reply, ranked_record
+from prefine.ingest.values import is_blank, required
 from prefine.settings import FileSet
 from prefine.settings.json import Json
 
@@ -67,7 +67,7 @@ class OasstMessages(Layout):
 
 
 def _record(path: list[Json], messages: Mapping[Any, Json]) -> Record | None:
-    if any(message.get("deleted") for message in path):
+    if any(map(is_deleted, path)):
         return None
     key = (_CHILDREN, str(path[-1].get("message_id")))
     return ranked_record(path, messages.get(key, {}).get("replies", []))
@@ -76,8 +76,8 @@ def _record(path: list[Json], messages: Mapping[Any, Json]) -> Record | None:
 def _path(row: Json, messages: Mapping[Any, Json]) -> list[Json]:
     """Return the messages from the root to a row."""
     path, seen = [row], {str(required(row, "message_id"))}
-    while path[-1].get("parent_id") is not None:
-        parent = str(path[-1]["parent_id"])
+    while not is_blank(parent := path[-1].get("parent_id")):
+        parent = str(parent)
         message = messages.get(parent)
         if message is None or parent in seen:
             raise RowError(Reason.LOOKUP_MISSING, f"no message {parent:.80} above this one")

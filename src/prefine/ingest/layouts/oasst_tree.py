@@ -6,7 +6,7 @@ from typing import Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Reason, Record, RowError
-from prefine.ingest.trees import ranked_record
+from prefine.ingest.trees import is_deleted, ranked_record
 from prefine.ingest.values import item_object, optional, required
 from prefine.settings.json import Json, is_array, is_object
 
@@ -44,7 +44,7 @@ def _walk(path: list[Json]) -> Iterator[Record]:
     message = path[-1]
     if len(path) > _MAX_DEPTH:
         raise RowError(Reason.WRONG_TYPE, f"the tree is deeper than {_MAX_DEPTH} messages")
-    if message.get("deleted"):
+    if is_deleted(message):
         return
     replies: object = message.get("replies") or []
     if not is_array(replies):

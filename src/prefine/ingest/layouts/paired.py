@@ -6,7 +6,7 @@ from prefine.ingest.aliases import (
     are_conversations,
     prompt_column,
     read_prompt,
-    read_side,
+    read_sides,
     side_columns,
 )
 from prefine.ingest.layout import Context, Layout
@@ -43,5 +43,5 @@ class Paired(Layout):
             raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
         if len(couples) != 1:
             raise RowError(Reason.RESPONSE_MISSING, f"{len(couples)} couples of known columns")
-        sides = [read_side(row, name) for name in couples[0]]
+        sides = read_sides(row, couples[0])
         return pair_record(row, read_prompt(row, prompt), *sides)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from prefine.ingest.aliases import read_side, require_one_prompt
+from prefine.ingest.aliases import read_sides, require_one_prompt
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of
 from prefine.ingest.pairs import SIDES, pair_record
@@ -35,5 +35,5 @@ class TrlExplicit(Layout):
         """Read prompt, chosen and rejected as they are."""
         prompt = prompt_of(required(row, "prompt"), "prompt")
         require_one_prompt(row, "prompt", prompt)
-        sides = [read_side(row, side) for side in SIDES]
+        sides = read_sides(row, SIDES)
         return pair_record(row, prompt, *sides)

@@ -59,11 +59,18 @@ def distinct_rows(rows: pl.DataFrame, keyed: KeyedFiles, paths: Mapping[str, str
 
 
 def _conflict(keyed: KeyedFiles, one: Json, other: Json, paths: Mapping[str, str]) -> str:
-    where = " and ".join(f"{paths[row['file']]}:{row['row']}" for row in (one, other))
-    return (
-        f"{keyed.file_set.key}: two rows of the {keyed.key} {_spelt(one, keyed)} have different "
-        f"values: {where}"
-    )
+    where = " and ".join(_place(row, paths) for row in (one, other))
+    of, way_out = f"the {keyed.key} {_spelt(one, keyed)}", ""
+    if keyed.key == "text":
+        of = f"one {keyed.unit}"
+        if keyed.unit == "prompt":
+            way_out = "; rows about single responses need `per: response`, about pairs `per: pair`"
+    return f"{keyed.file_set.key}: two rows of {of} have different values: {where}{way_out}"
+
+
+def _place(row: Json, paths: Mapping[str, str]) -> str:
+    """Return where a keyed row stands."""
+    return f"{paths[row['file']]}:{row['row']}"
 
 
 def _spelt(row: Json, keyed: KeyedFiles) -> str:
@@ -189,17 +196,22 @@ class Join:
         require_one_source(where, self._rows, self._sources)
         if self._used.any() or not self.num_pairs:
             return
-        mine = _spelt(self._rows.row(0, named=True), self._keyed)
+        none = (
+            f"{where}: none of its {self._rows.height} rows matches a {self._keyed.unit} by {key}"
+        )
+        first = self._rows.row(0, named=True)
+        if key == "text":  # the ids of texts say nothing to the user, and texts are not shown
+            raise DataError(
+                f"{none}, such as {_place(first, self._paths)}; texts must be equal character by "
+                "character, blanks at the ends included"
+            )
         theirs = f"the data have {self._example}"
         if self._example is None:
             of = f"source {self._keyed.source}" if self._keyed.source else "the data"
             theirs = f"no raw row of {of} has an own id (`id` of a source says where it is)"
         elif needs_judgements(key) and self._keyed.unit == "pair":
             theirs += "; rows about single responses need `per: response`"
-        raise DataError(
-            f"{where}: none of its {self._rows.height} rows matches a {self._keyed.unit} by "
-            f"{key}; the table has {mine}, {theirs}"
-        )
+        raise DataError(f"{none}; the table has {_spelt(first, self._keyed)}, {theirs}")
 
     def notes(self) -> Json:
         """Return what was counted."""

@@ -37,7 +37,8 @@ class JoinedTable(KeyedFiles, Measure):
     per: Unit | None = None
     """What one row is about; null takes it from the key: a pair for ``own_id``, ``pair_id`` and
     ``row``, a response for ``response_id``, a prompt for ``prompt_id``; for ``text`` whatever
-    ``key_columns`` names texts of, else a prompt."""
+    ``key_columns`` names texts of, else a prompt; rows that hold a response or both sides of a pair
+    beside it need ``per``."""
     values: dict[Name, ValueColumn] = Field(alias="columns", min_length=1)
     """The value columns by name. A column X of rows about responses becomes ``chosen_X``,
     ``rejected_X`` and, for numbers, ``X_margin``."""
@@ -52,6 +53,11 @@ class JoinedTable(KeyedFiles, Measure):
         if self.key == "text" and {"chosen", "rejected"} & self.key_columns.keys():
             return "pair"
         return super().unit
+
+    @property
+    def is_unit_assumed(self) -> bool:
+        """Whether nothing in the settings says that rows are about prompts; their columns may."""
+        return self.key == "text" and self.per is None and self.unit == "prompt"
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
