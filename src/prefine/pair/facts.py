@@ -11,6 +11,8 @@ from prefine.schema import pair_id
 from prefine.step import Work
 
 _SIDES = ("chosen", "rejected")
+_BLANK = r"[\s\u{200B}\u{2060}\u{FEFF}]+"
+"""White space, zero-width spaces and byte-order marks."""
 _HUMAN = ("human_verdict", "human_by", "human_at")
 """Null until verdicts are joined."""
 
@@ -71,8 +73,12 @@ def _with_texts(
 
 
 def normalized(messages: pl.Expr) -> pl.Expr:
-    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike."""
+    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike.
+
+    Zero-width spaces and byte-order marks are trimmed, too.
+    """
     turn = pl.element().struct
     text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")
-    whole = pl.concat_str(turn.field("role"), text.str.strip_chars(), separator="\n")
+    trimmed = text.str.replace_all(f"^{_BLANK}|{_BLANK}$", "")
+    whole = pl.concat_str(turn.field("role"), trimmed, separator="\n")
     return messages.list.eval(whole)
