@@ -9,7 +9,7 @@ import pytest
 
 from prefine.errors import DataError, RecipeError
 from prefine.pair.outcomes import outcomes
-from prefine.pair.select import Couple, fate, select
+from prefine.pair.select import Couple, fate, select, without_order
 from prefine.pair.settings import Pairs
 from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
@@ -47,6 +47,40 @@ def test_best_against_random_takes_one_lower_response_by_the_seed() -> None:
     losers = {select(ABCD, config, partial(hash_unit, s, "made"))[0].loser for s in range(40)}
 
     assert losers == {"b", "c", "d"}
+
+
+CIRCLE = [Couple("a", "b", 3.0), Couple("b", "c", 2.0), Couple("c", "a", 1.0)]
+LINE = [Couple("a", "b", 1.0), Couple("b", "c", 1.0), Couple("a", "c", 2.0), Couple("c", "d", 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("couples", "strategy", "expected"),
+    [
+        (CIRCLE, "all", {"ab", "bc", "ca"}),
+        (CIRCLE, "adjacent", {"ab", "bc", "ca"}),
+        (CIRCLE, "best_vs_worst", {"ab"}),
+        (CIRCLE, "best_vs_random", {"ab"}),
+        (LINE, "all", {"ab", "bc", "ac"}),
+        (LINE, "adjacent", {"ab", "bc"}),
+        (LINE, "best_vs_worst", {"ac"}),
+        (LINE[3:], "best_vs_worst", set()),
+    ],
+)
+def test_couples_are_chosen_without_an_order_of_all_responses(
+    couples: list[Couple], strategy: str, expected: set[str]
+) -> None:
+    found = without_order(couples, strategy, chance)
+
+    assert {couple.winner + couple.loser for couple in found} == expected
+
+
+def test_without_an_order_the_winner_of_the_widest_couple_meets_a_random_one() -> None:
+    losers = {
+        without_order(LINE, "best_vs_random", partial(hash_unit, seed, "made"))[0][:2]
+        for seed in range(40)
+    }
+
+    assert losers == {("a", "b"), ("a", "c")}
 
 
 def test_gap_and_number_limit_the_couples() -> None:
@@ -147,6 +181,24 @@ def test_identical_and_blank_sides_are_marked(write_lines: Any, tmp_path: Path) 
         (False, 1),
         (True, 0),
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "identical"),
+    [
+        ("\ufeffOak", True),
+        ("Oak\u200b \u2060", True),
+        ("\ufeff \nOak", True),
+        ("O\u200bak", False),
+        ("Oa\ufeffk", False),
+    ],
+)
+def test_marks_without_width_around_a_text_are_no_difference(
+    write_lines: Any, tmp_path: Path, other: str, identical: bool
+) -> None:
+    found = pairs_of(write_lines, tmp_path, vote("a", "x", a="Oak", b=other))
+
+    assert found["is_identical"].to_list() == [identical]
 
 
 def test_a_prompt_uses_the_first_kind_of_judgement_that_it_has(

@@ -275,7 +275,8 @@ def test_what_became_of_verdicts_is_counted(write_lines: Any, tmp_path: Path) ->
     [
         (
             said("elsewhere", "wrong"),
-            r"none of its 1 rows matches a pair by own_id; the data have `k`",
+            r"none of its 1 rows matches a pair by own_id; row 1 has `elsewhere`, the data have "
+            "`k`",
         ),
         (said("k", "perhaps"), r"none of its verdicts can be used \(unknown_verdict\)"),
     ],
@@ -288,6 +289,32 @@ def test_a_file_of_which_nothing_can_be_used_is_refused(
 
     with pytest.raises(DataError, match=message):
         table(recipe(), tmp_path, "pairs")
+
+
+@pytest.mark.parametrize(
+    ("key", "verdict", "message"),
+    [
+        ("row", {"source": "m", "row": 7}, r"by row; row 1 has `m` `[0-9a-f]{12}` `7`, the data"),
+        (
+            "pair_id",
+            {"pair_id": "none"},
+            r"by pair_id; row 1 has `none`, the data have `[0-9a-f]+`",
+        ),
+        (
+            "text",
+            {"prompt": "Q? k ", "chosen": "good", "rejected": "bad"},
+            r"by text; no pair has the texts \(`prompt`, `chosen`, `rejected`\) of row 1, blanks",
+        ),
+    ],
+)
+def test_a_verdict_that_matches_nothing_is_named(
+    write_lines: Any, tmp_path: Path, key: str, verdict: dict[str, Any], message: str
+) -> None:
+    write_lines([row("k")])
+    write_csv(tmp_path, [{**verdict, "verdict": "wrong"}])
+
+    with pytest.raises(DataError, match=message):
+        table(recipe(key=key), tmp_path, "pairs")
 
 
 def test_own_ids_need_a_source_that_has_them(write_lines: Any, tmp_path: Path) -> None:

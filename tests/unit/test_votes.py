@@ -1,14 +1,18 @@
 """Which judgements become votes: raters, aspects, lists and kinds are not mixed."""
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from prefine.errors import DataError
 from prefine.pair.aggregate import aggregate
-from prefine.pair.outcomes import outcomes
+from prefine.pair.outcomes import outcomes, require_aspects
 from prefine.pair.ratings import rating_facts
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings
@@ -101,6 +105,176 @@ def test_where_nobody_rated_all_each_rater_has_a_list_of_their_own() -> None:
     assert fates(found) == {0: None, 1: None, 2: None, 3: None, 4: "no_common_rater"}
 
 
+X_AND_Y = [
+    *(rating("a", 5, "x"), rating("b", 1, "x"), rating("a", 2, "y"), rating("b", 3, "y")),
+]
+
+
+def test_a_rating_of_another_couple_changes_nothing() -> None:
+    """X and y say 3.5 against 2; that z rates b and c has nothing to do with a."""
+    more = [rating("b", 4, "z"), rating("c", 1, "z")]
+
+    alone = from_ratings(judgements(*X_AND_Y), Pairs(select="all"), 0)
+    found = from_ratings(judgements(*X_AND_Y, *more), Pairs(select="all"), 0)
+
+    assert alone.votes.select("low", "high", "direction", "strength", "annotator").rows() == [
+        ("a", "b", 1, 1.5, "x+y")
+    ]
+    assert sorted(
+        found.votes.select("low", "high", "direction", "strength", "annotator").rows()
+    ) == [("a", "b", 1, 1.5, "x+y"), ("b", "c", 1, 3.0, "z")]
+    assert set(fates(found).values()) == {None}
+
+
+ONE_OF_ALL = [
+    *(rating("a", 3, "x"), rating("b", 2, "x"), rating("c", 1, "x")),
+    *(rating("a", 1, "y"), rating("b", 9, "y")),
+]
+"""X rated all responses, and y two of them."""
+
+
+@pytest.mark.parametrize(
+    ("select", "expected", "unused"),
+    [
+        ("all", [("a", "b", -1, 3.5), ("a", "c", 1, 2.0), ("b", "c", 1, 1.0)], set()),
+        ("adjacent", [("a", "b", -1, 3.5), ("b", "c", 1, 1.0)], set()),
+        ("best_vs_worst", [("a", "c", 1, 2.0)], {1, 3, 4}),
+    ],
+)
+def test_those_who_rated_all_put_a_list_in_order_and_all_common_raters_compare(
+    select: Any, expected: list[tuple[Any, ...]], unused: set[int]
+) -> None:
+    found = from_ratings(judgements(*ONE_OF_ALL), Pairs(select=select), 0)
+
+    votes = found.votes.select("low", "high", "direction", "strength")
+    assert sorted(votes.rows()) == expected
+    assert {number: fate for number, fate in fates(found).items() if fate} == dict.fromkeys(
+        unused, "not_selected"
+    )
+
+
+def test_limits_hold_for_what_the_common_raters_say() -> None:
+    rows = judgements(*ONE_OF_ALL)
+
+    wide = from_ratings(rows, Pairs(select="all", minimum_gap=1.5), 0)
+    first = from_ratings(rows, Pairs(select="all", per_prompt=1), 0)
+
+    assert directions(wide.votes) == [("a", "b", -1), ("a", "c", 1)]
+    assert directions(first.votes) == [("a", "b", -1)]
+
+
+D_AND_E = [rating("d", 2, "x2"), rating("e", 1, "x2")]
+"""Nobody compares d or e with another response: they are a list of their own."""
+
+
+def test_without_a_rater_of_all_the_widest_couple_is_best_against_worst() -> None:
+    rows = [*X_AND_Y, rating("b", 4, "z"), rating("c", 1, "z"), *D_AND_E]
+
+    found = from_ratings(judgements(*rows), Pairs(), 0)
+
+    assert directions(found.votes) == [("b", "c", 1), ("d", "e", 1)]
+    assert fates(found) == dict.fromkeys(range(4), "not_selected") | dict.fromkeys(range(4, 8))
+
+
+def test_a_couple_that_common_raters_find_equal_is_a_tie() -> None:
+    rows = [rating("a", 1, "x"), rating("b", 1, "x"), rating("b", 2, "y"), rating("c", 2, "y")]
+
+    found = from_ratings(judgements(*rows), Pairs(), 0)
+
+    assert found.votes.height == 0
+    assert set(fates(found).values()) == {"tie"}
+
+
+def test_aspects_that_leave_a_response_out_count_where_they_rate_both() -> None:
+    rows = [
+        *(rating(name, value, aspect="help") for name, value in (("a", 4), ("b", 3), ("c", 1))),
+        *(rating(name, value, aspect="truth") for name, value in (("a", 1), ("b", 4))),
+    ]
+    config = Pairs(select="all", aspects={"help": 1, "truth": 1})
+
+    votes = from_ratings(judgements(*rows), config, 0).votes
+
+    assert sorted(votes.select("low", "high", "direction", "strength").rows()) == [
+        ("a", "b", -1, 1.0),
+        ("a", "c", 1, 3.0),
+        ("b", "c", 1, 2.0),
+    ]
+
+
+def test_the_ratings_of_a_pair_are_those_that_direct_it() -> None:
+    pairs = pl.DataFrame({"low": "a", "high": "b", "chosen_id": "b", "rejected_id": "a"})
+    names = ("chosen_rating", "rejected_rating", "rating_gap")
+
+    found = rating_facts(pairs, judgements(*ONE_OF_ALL), {}, {})
+
+    assert found.select(names).rows() == [(5.5, 2.0, 3.5)]
+
+
+rated_lists = st.dictionaries(
+    st.tuples(st.sampled_from("abcd"), st.sampled_from("xyz"), st.sampled_from(["help", "truth"])),
+    st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0]),
+    min_size=1,
+)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(rated_lists, st.sampled_from(["all", "adjacent", "best_vs_worst", "best_vs_random"]))
+def test_a_couple_is_the_mean_of_the_columns_that_rate_both(
+    values: dict[tuple[str, str, str], float], select: Any
+) -> None:
+    rows = [rating(name, value, who, aspect=of) for (name, who, of), value in values.items()]
+    config = Pairs(select=select, aspects={"help": 3, "truth": 1})
+
+    found = from_ratings(judgements(*rows), config, 0)
+
+    compared = {
+        (low, high): gap
+        for low, high in combinations("abcd", 2)
+        if (gap := gap_by_hand(values, low, high)) is not None
+    }
+    expected = {key: (1 if gap > 0 else -1, abs(gap)) for key, gap in compared.items() if gap}
+    votes = {
+        (low, high): (direction, strength)
+        for low, high, direction, strength in found.votes.select(
+            "low", "high", "direction", "strength"
+        ).rows()
+    }
+    assert votes == {key: pytest.approx(expected[key]) for key in votes}
+    if select == "all":
+        assert votes.keys() == expected.keys()
+    assert bool(votes) == bool(expected) or select != "all"
+    behind = {
+        number
+        for number, (name, who, of) in enumerate(values)
+        for couple in votes
+        if name in couple and all((side, who, of) in values for side in couple)
+    }
+    assert {number for number, fate in fates(found).items() if fate is None} == behind
+    alone = {
+        number
+        for number, (name, who, of) in enumerate(values)
+        if not any((other, who, of) in values for other in set("abcd") - {name})
+    }
+    several = len({name for name, _, _ in values}) > 1
+    assert {number for number, fate in fates(found).items() if fate == "no_common_rater"} == (
+        alone if several else set()
+    )
+
+
+def gap_by_hand(values: dict[tuple[str, str, str], float], low: str, high: str) -> float | None:
+    total = weights = 0.0
+    for aspect, weight in (("help", 3), ("truth", 1)):
+        gaps = [
+            values[low, who, aspect] - values[high, who, aspect]
+            for who in "xyz"
+            if (low, who, aspect) in values and (high, who, aspect) in values
+        ]
+        if gaps:
+            total += weight * sum(gaps) / len(gaps)
+            weights += weight
+    return round(total / weights, 9) if weights else None
+
+
 def test_ratings_without_annotator_are_by_one_anonymous_rater() -> None:
     rows = [rating("a", 2), rating("b", 1), rating("b", 5, "x")]
 
@@ -174,6 +348,76 @@ def test_the_published_merit_of_a_layout_decides(write_lines: Any, tmp_path: Pat
 
     facts = ("chosen_rating", "rejected_rating", "rating_gap", "aspect_gap")
     assert pairs.select(facts).rows() == [(4.0, 2.0, 2.0, -5 / 3)]
+
+
+def test_a_named_aspect_comes_before_published_merit(write_lines: Any, tmp_path: Path) -> None:
+    good = {"response": "good", "helpfulness": 4, "correctness": 1, "verbosity": 0}
+    long = {"response": "long", "helpfulness": 2, "correctness": 4, "verbosity": 4}
+    write_lines([{"prompt": "Hi?", **one} for one in (good, long)])
+    recipe = "name: m\nsources: [{name: m, files: [rows.jsonl]}]\npairs: {aspect: correctness}\n"
+
+    pairs = table(recipe, tmp_path, "pairs")
+
+    facts = ("chosen_rating", "rejected_rating", "rating_gap", "label_source")
+    assert pairs.select(facts).rows() == [(4.0, 1.0, 3.0, "rating")]
+
+
+@pytest.mark.parametrize(
+    ("found", "config", "message"),
+    [
+        (
+            [[rating("a", 1, aspect="help")], [label("a", aspect="safer")]],
+            {"aspect": "saver"},
+            r"`pairs.aspect` names `saver`, but no judgement has this aspect; the data have help, "
+            "safer$",
+        ),
+        (
+            [[label("a", aspect="safer")], [rating("a", 1), rating("a", 1, aspect="help")]],
+            {"aspects": {"help": 1, "safer": 2}},
+            r"`pairs.aspects` names `safer`, but no rating has this aspect; the data have help, "
+            "overall$",
+        ),
+        ([[label("a")]], {"aspects": {"help": 1}}, "the data have no ratings$"),
+        ([[], [label("a")]], {"aspect": "safer"}, "the data have overall$"),
+        ([[label("a")], [label("a", aspect="safer")]], {"aspect": "safer"}, None),
+        ([[rating("a", 1)], []], {"aspects": {"overall": 1}}, None),
+        ([[], []], {"aspect": "safer"}, None),
+        ([[label("a")]], {}, None),
+    ],
+)
+def test_an_aspect_that_no_shard_has_is_refused(
+    found: list[list[dict[str, Any]]], config: dict[str, Any], message: str | None
+) -> None:
+    parts = [judgements(*rows) for rows in found]
+
+    if message is None:
+        require_aspects(Pairs(**config), parts)
+    else:
+        with pytest.raises(DataError, match=message):
+            require_aspects(Pairs(**config), parts)
+
+
+@pytest.mark.parametrize("setting", ["aspect: saver", "aspects: {saver: 1}"])
+def test_a_misspelt_aspect_ends_the_run_and_one_of_another_shard_does_not(
+    write_lines: Any, tmp_path: Path, setting: str
+) -> None:
+    stars = {"prompt": "Q?", "response_0": "x", "response_1": "y", "s0": 2, "s1": 1}
+    write_lines([{**stars, "prompt": f"{number}?"} for number in range(4)], "a.jsonl")
+    write_lines([{"prompt": "R?", "chosen": "x", "rejected": "y"}], "b.jsonl")
+    columns = {
+        "prompt": "prompt",
+        "responses": ["response_0", "response_1"],
+        "ratings": [{"columns": ["s0", "s1"], "aspect": "safer"}],
+    }
+    recipe = (
+        "name: m\nshards: 16\nsources:\n  - {name: a, files: [a.jsonl], format: columns, "
+        f"columns: {columns}}}\n  - {{name: b, files: [b.jsonl]}}\n"
+    )
+
+    with pytest.raises(DataError, match=r"names `saver`.*the data have .*safer"):
+        table(f"{recipe}pairs: {{{setting}}}\n", tmp_path, "pairs")
+    right = f"{recipe}pairs: {{{setting.replace('saver', 'safer')}}}\n"
+    assert table(right, tmp_path, "pairs").height == 5
 
 
 def test_ratings_of_aspects_that_do_not_count_are_counted() -> None:
@@ -348,6 +592,62 @@ def test_a_duplicate_is_the_same_judgement_of_another_row(
     votes = from_labels(judgements(label("a"), label("a", **second)))
 
     assert aggregate(votes)["num_duplicates"].to_list() == [expected]
+
+
+def rated_row(row: int, a: float, b: float, who: str | None = None) -> list[dict[str, Any]]:
+    """Return what one raw row says of a and b in two aspects."""
+    values = ((a, "a", "help"), (b, "b", "help"), (a, "a", "truth"), (b, "b", "truth"))
+    return [
+        rating(name, value, who, aspect=aspect, row=row, index=index)
+        for index, (value, name, aspect) in enumerate(values)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (rated_row(1, 5, 3), 0),
+        ([*rated_row(1, 5, 3), *rated_row(2, 5, 3)], 1),
+        ([*rated_row(1, 5, 3), *rated_row(2, 5, 3), *rated_row(3, 5, 3)], 2),
+        ([*rated_row(1, 5, 3), *rated_row(2, 5, 4), *rated_row(3, 4, 3)], 0),
+        ([*rated_row(1, 5, 3, "x"), *rated_row(2, 5, 3, "y")], 0),
+        ([*rated_row(1, 5, 3), rating("a", 4, "x", aspect="help")], 0),
+        ([*rated_row(1, 5, 3), *rated_row(2, 5, 3), *rated_row(3, 5, 3)[:1]], 1),
+        ([*rated_row(1, 5, 3)[::2], *rated_row(2, 5, 3)[1::2]], 0),
+        ([rating("a", 5, row=1), rating("b", 3, row=2), rating("a", 5, row=3)], 0),
+        ([rating(name, 5, row=row) for row, name in enumerate("cdcd")], None),
+        ([rating(n, v, row=r) for r, (n, v) in enumerate([("a", 5), ("b", 3)] * 2)], 1),
+    ],
+)
+def test_a_rated_row_that_stands_twice_is_a_duplicate(
+    rows: list[dict[str, Any]], expected: int | None
+) -> None:
+    config = Pairs(aspects={"help": 1, "truth": 1, "overall": 1})
+
+    votes = from_ratings(judgements(*rows), config, 0).votes
+
+    assert aggregate(votes)["num_duplicates"].to_list() == ([] if expected is None else [expected])
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [{"instruction": "Hi?", "generations": ["x", "y"], "ratings": [5, 4]}],
+        [
+            {"prompt": "Hi?", "response": "x", "helpfulness": 4, "correctness": 1},
+            {"prompt": "Hi?", "response": "y", "helpfulness": 1, "correctness": 4},
+        ],
+        [{"prompt": "Hi?", "chosen": "x", "rejected": "y"}],
+    ],
+)
+def test_a_row_that_stands_twice_is_a_duplicate_whatever_it_holds(
+    write_lines: Any, tmp_path: Path, rows: list[dict[str, Any]]
+) -> None:
+    write_lines([*rows, *rows])
+
+    pairs = table("name: m\nsources: [{name: m, files: [rows.jsonl]}]\n", tmp_path, "pairs")
+
+    assert pairs.select("num_duplicates").rows() == [(1,)]
 
 
 def sides(winner: str, source: str, count: int = 1) -> list[dict[str, Any]]:

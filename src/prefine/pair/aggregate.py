@@ -21,10 +21,12 @@ VOTE: dict[str, type[pl.DataType]] = {
     "row": pl.String,
     "context_mismatch": pl.Boolean,
     "label_source": pl.String,
+    "repeated": pl.Int64,
 }
 """One vote on one couple; ``direction`` is 1 when ``low`` (the smaller id) is better, -1 when
 ``high`` is, 0 for a tie, null when the label names no side. ``said`` is the same in judgements
-that say the same at the same place of their rows, ``row`` tells the rows apart."""
+that say the same at the same place of their rows, ``row`` tells the rows apart. ``repeated`` counts
+the repetitions among the judgements that one vote is made of."""
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _ROUNDING = 1e-9
@@ -66,7 +68,7 @@ def aggregate(
         pl.col("direction").is_null().sum().cast(pl.Int64).alias("votes_invalid"),
         pl.col("annotator").drop_nulls().n_unique().cast(pl.Int64).alias("num_annotators"),
         toward_low.sort().mean().alias("toward_low"),
-        num_repeated.cast(pl.Int64).alias("num_duplicates"),
+        (num_repeated.cast(pl.Int64) + pl.col("repeated").sum()).alias("num_duplicates"),
         (first.any() & (~first).any()).alias("both_orders"),
         pl.col("context_mismatch").any(),
         pl.when(balance.abs() > _ROUNDING * pl.col("counted").sum())

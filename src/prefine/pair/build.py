@@ -12,7 +12,7 @@ import pyarrow as pa
 from prefine.pair.aggregate import VOTE, aggregate
 from prefine.pair.facts import with_facts
 from prefine.pair.origin import with_origin
-from prefine.pair.outcomes import counts_by_aspect, outcomes
+from prefine.pair.outcomes import counts_by_aspect, outcomes, require_aspects
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings, from_rewards
 from prefine.schema import Column, Kind, pairs_schema
@@ -23,7 +23,7 @@ _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _RATES = (pl.col("kind") == Kind.RATING) & (
     pl.col("outcome").is_null() | (pl.col("outcome") == "no_value")
 )
-_VERSION = 4
+_VERSION = 5
 PAIRS_TABLE = "pairs"
 
 
@@ -59,6 +59,7 @@ def pairs_spec(
         writes={table: pairs_schema(kept) if table == PAIRS_TABLE else labelled_schema(kept)},
         config=config.identity() | {"seed": seed} | own | hashed | written,
         rows_of="judgements",
+        gathers=bool(config.aspect or config.aspects),
     )
 
 
@@ -94,9 +95,11 @@ def run_pairs(
         Judgements in, judgements that are behind a pair, and the others by reason.
 
     Raises:
-        DataError: A source judges several aspects and the recipe does not say which one counts.
+        DataError: A source judges several aspects and the recipe does not say which one counts; or
+            the recipe names an aspect that no shard has.
     """
-    merits = {name: one.merit for name, one in weights.items() if one.merit}
+    require_aspects(config, (_aspects(work, part) for part in _parts(work)))
+    merits = {name: one.merit for name, one in weights.items() if one.merit and not config.aspect}
     judgements = work.read("judgements").with_row_index("number")
     rewards = _rewards(work, reward) if reward is not None else None
     marked = outcomes(judgements, config, rewards)
@@ -117,6 +120,15 @@ def run_pairs(
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))
     return _counts(work, marked, pl.concat(one.fates for one in chosen))
+
+
+def _parts(work: Work) -> list[int]:
+    """Return all parts of the judgements, that of this shard first."""
+    return sorted(work.parts("judgements"), key=lambda part: part != work.shard)
+
+
+def _aspects(work: Work, part: int) -> pl.DataFrame:
+    return work.read("judgements", ["kind", "aspect"], part=part)
 
 
 def _counts(work: Work, marked: pl.DataFrame, fates: pl.DataFrame) -> Counts:

@@ -12,6 +12,8 @@ from prefine.step import Work
 from prefine.tables.texts import tool_text
 
 _SIDES = ("chosen", "rejected")
+_BLANK = r"[\s\u{200B}\u{2060}\u{FEFF}]+"
+"""White space, zero-width spaces and byte-order marks."""
 _HUMAN = ("human_verdict", "human_by", "human_at")
 """Null until verdicts are joined."""
 
@@ -75,10 +77,13 @@ def _with_texts(
 def normalized(messages: pl.Expr) -> pl.Expr:
     """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike.
 
-    Tool calls are a part of it as they are.
+    Zero-width spaces and byte-order marks are trimmed, too. Tool calls are a part of it as they are.
     """
     turn = pl.element().struct
-    text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")
-    parts = (turn.field("role"), text.str.strip_chars(), tool_text())
-    whole = pl.concat_str(*parts, separator="\n")
+    text = turn.field("content").str.replace_all("
+?", "
+").str.normalize("NFC")
+    trimmed = text.str.replace_all(f"^{_BLANK}|{_BLANK}$", "")
+    whole = pl.concat_str(turn.field("role"), trimmed, tool_text(), separator="
+")
     return messages.list.eval(whole)

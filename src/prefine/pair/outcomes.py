@@ -1,5 +1,7 @@
 """Which judgements can direct pairs: one kind for each prompt of a source, and one aspect."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from prefine.errors import DataError
@@ -76,6 +78,45 @@ def counts_by_aspect(config: Pairs) -> pl.Expr:
         return counts
     has_weight = _ASPECT.is_in(list(config.aspects)).fill_null(value=False)
     return counts | (is_rating & has_weight.any().over(*keys))
+
+
+def require_aspects(config: Pairs, parts: Iterable[pl.DataFrame]) -> None:
+    """Refuse aspects of the recipe that nothing in the data has.
+
+    Args:
+        config: Names aspects of judgements, and of ratings.
+        parts: ``kind`` and ``aspect`` of all judgements, shard by shard; those after the first that
+            together have all aspects are not read.
+
+    Raises:
+        DataError: There is one, and there are judgements.
+    """
+    judged: set[str] = set()
+    rated: set[str] = set()
+    missing = _missing(config, judged, rated)
+    if not missing:
+        return
+    any_judgement = False
+    for part in parts:
+        named = part.select("kind", _ASPECT.fill_null(OVERALL).alias("aspect")).unique()
+        any_judgement |= part.height > 0
+        judged.update(named["aspect"])
+        rated.update(named.filter(pl.col("kind") == Kind.RATING)["aspect"])
+        missing = _missing(config, judged, rated)
+        if not missing:
+            return
+    if not any_judgement:
+        return
+    setting, name = missing[0]
+    has, what = (judged, "judgement") if setting == "aspect" else (rated, "rating")
+    known = f"the data have {', '.join(sorted(has))}" if has else f"the data have no {what}s"
+    raise DataError(f"`pairs.{setting}` names `{name}`, but no {what} has this aspect; {known}")
+
+
+def _missing(config: Pairs, judged: set[str], rated: set[str]) -> list[tuple[str, str]]:
+    named = [] if config.aspect is None else [("aspect", config.aspect)]
+    missing = [one for one in named if one[1] not in judged]
+    return missing + [("aspects", name) for name in sorted(config.aspects) if name not in rated]
 
 
 def _require_one_aspect(used: pl.DataFrame) -> None:

@@ -1,6 +1,6 @@
-"""Ratings become lists of values that can be compared: the same raters and aspects throughout."""
+"""Ratings become values that can be compared: by the same raters and aspects throughout."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -76,51 +76,87 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def comparable(ratings: pl.DataFrame) -> pl.DataFrame:
-    """Add ``list``: ratings of one list can be compared; null where a rating is in none.
+    """Add which ratings can be compared with each other.
 
-    A column is what one rater said about one aspect. The columns that cover all rated responses of
-    a prompt of a source make one list. Where no column does, each rater's responses make a list of
-    their own, of the columns that cover it. A rating without annotator is by one anonymous rater.
+    A column is what one rater said about one aspect of a prompt of a source; a rating without
+    annotator is by one anonymous rater. Two responses are compared by the columns that rate both.
+    A list is made of the responses that are connected by such columns, directly or through others.
 
     Args:
         ratings: Ratings that have a value and a weight.
+
+    Returns:
+        The ratings with ``column``, ``list`` (null where the column rates nothing else, though the
+        prompt has other rated responses) and ``covers``: whether the column rates all of the list.
     """
-    rater = (*_KEYS, "annotator")
     num_responses = pl.col(_RATED).n_unique()
-    counted = ratings.with_columns(
+    found = ratings.with_columns(
+        pl.struct(*_KEYS, "annotator", _ASPECT).rank("dense").cast(pl.UInt32).alias("column"),
+        pl.struct(*_KEYS, _RATED).rank("dense").cast(pl.UInt32).alias("list"),
         num_responses.over(*_KEYS).alias("rated"),
-        num_responses.over(*rater).alias("by_rater"),
-        num_responses.over(*rater, _ASPECT).alias("in_column"),
+    ).with_columns(num_responses.over("column").alias("in_column"))
+    is_alone = (pl.col("in_column") == 1) & (pl.col("rated") > 1)
+    lists = _connected(found).with_columns(
+        pl.when(~is_alone).then("list").alias("list"), is_alone.alias("alone")
     )
-    covers_all = pl.col("in_column") == pl.col("rated")
-    own = (pl.col("in_column") == pl.col("by_rater")) & (pl.col("by_rater") > 1)
-    shared = covers_all.any().over(*_KEYS).alias("shared")
-    marked = counted.with_columns(shared)
-    used = pl.when("shared").then(covers_all).otherwise(own)
-    rater_of_list = pl.when(~pl.col("shared")).then("annotator").alias("rater")
-    number = pl.struct(*_KEYS, "shared", rater_of_list).rank("dense")
-    return marked.with_columns(pl.when(used).then(number).alias("list")).drop(
-        "rated", "by_rater", "in_column", "shared"
+    in_list = num_responses.over("list")
+    return lists.with_columns(
+        (~pl.col("alone") & (pl.col("in_column") == in_list)).alias("covers")
+    ).drop("rated", "in_column", "alone")
+
+
+def _connected(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Give all responses that columns connect the least ``list`` among them."""
+    least = pl.col("list").min()
+    while True:
+        spread = ratings.with_columns(least.over("column")).with_columns(least.over(*_KEYS, _RATED))
+        if spread["list"].equals(ratings["list"]):
+            return ratings
+        ratings = spread
+
+
+def common(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Return the ratings of both responses of each couple by the columns that rate both.
+
+    Args:
+        couples: ``low`` and ``high``.
+        ratings: Ratings with their ``column``.
+
+    Returns:
+        The ratings with ``low`` and ``high``; one that serves several couples stands in each.
+    """
+    wanted = couples.select("low", "high").unique()
+    low, high = (
+        wanted.join(ratings, left_on=side, right_on=_RATED).with_columns(pl.col(side).alias(_RATED))
+        for side in ("low", "high")
+    )
+    keys = ["low", "high", "column"]
+    other = high.filter(pl.col("low") != pl.col("high"))
+    names = low.columns
+    return pl.concat(
+        (
+            low.join(high, on=keys, how="semi"),
+            other.join(low, on=keys, how="semi").select(names),
+        )
     )
 
 
-def list_values(listed: pl.DataFrame) -> pl.DataFrame:
-    """Return one value for each response of each list: the weighted mean of its aspects.
+def mean_values(ratings: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """Return one value for each response: the weighted mean of its aspects.
 
     Each aspect is first averaged over its raters. An aspect of negative weight counts against a
     response; the sum is divided by the sum of the absolute weights.
 
     Args:
-        listed: Ratings with their ``weight`` and their ``list``.
+        ratings: Ratings with their ``weight``.
+        by: Further columns within which ratings are averaged: those of a list, or of a couple.
 
     Returns:
-        ``list``, ``prompt_id``, ``source``, ``response_a`` and ``value``.
+        The columns ``by``, ``prompt_id``, ``source``, ``response_a`` and ``value``.
     """
-    keys = ["list", *_KEYS, _RATED]
-    by_rater = (
-        listed.filter(pl.col("list").is_not_null())
-        .group_by(*keys, _ASPECT.alias("aspect"), "annotator")
-        .agg(pl.col("rating").sort().mean(), pl.col("weight").first())
+    keys = [*by, *_KEYS, _RATED]
+    by_rater = ratings.group_by(*keys, _ASPECT.alias("aspect"), "annotator").agg(
+        pl.col("rating").sort().mean(), pl.col("weight").first()
     )
     means = by_rater.group_by(*keys, "aspect").agg(
         pl.col("rating").sort().mean(), pl.col("weight").first()
@@ -162,32 +198,30 @@ def rating_facts(
 
 
 def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Return the ratings of both sides by the same raters of one source.
+    """Return the ratings of both sides by the columns of one source that rate both.
 
-    The first source by name that has raters of both sides counts, and otherwise the first that
-    rates one side. Several lists of a source that rate both sides are averaged.
+    The first source by name that has such columns counts, and otherwise the first that rates one
+    side: this side's rating is by all its columns.
     """
-    counted = ratings.filter(pl.col("weight").is_not_null(), pl.col("rating").is_not_null())
-    values = list_values(comparable(counted))
+    counted = comparable(
+        ratings.filter(pl.col("weight").is_not_null(), pl.col("rating").is_not_null())
+    ).filter(pl.col("list").is_not_null())
     couples = pairs.select("low", "high", "chosen_id", "rejected_id")
-    keys = ["low", "high", "source", "list"]
-    chosen, rejected = (
-        couples.join(
-            values.select("source", "list", pl.col(_RATED).alias(f"{side}_id"), "value"),
-            on=f"{side}_id",
-        ).select(*keys, pl.col("value").alias(f"{side}_rating"))
-        for side in ("chosen", "rejected")
-    )
-    both = chosen.join(rejected, on=keys)
-    means = both.group_by("low", "high", "source").agg(
-        pl.col("chosen_rating", "rejected_rating").sort().mean()
-    )
-    one = pl.concat(
-        (chosen.join(both, on=keys, how="anti"), rejected.join(both, on=keys, how="anti")),
-        how="diagonal",
-    ).sort("source", "list", "chosen_rating")
+    keys = ["low", "high", "source"]
+    both, own = mean_values(common(couples, counted), ["low", "high"]), mean_values(counted, [])
+    compared: list[pl.DataFrame] = []
+    alone: list[pl.DataFrame] = []
+    for side in ("chosen", "rejected"):
+        name = f"{side}_id"
+        values = pl.col("value").alias(f"{side}_rating")
+        sides = couples.join(both, left_on=["low", "high", name], right_on=["low", "high", _RATED])
+        compared.append(sides.select(*keys, values))
+        one = couples.join(own, left_on=name, right_on=_RATED).select(*keys, values)
+        alone.append(one.join(both, on=keys, how="anti"))
+    means = compared[0].join(compared[1], on=keys).sort("source")
+    ones = pl.concat(alone, how="diagonal").sort("source", "chosen_rating", nulls_last=True)
     return (
-        pl.concat((means.sort("source"), one.drop("list")), how="diagonal")
+        pl.concat((means, ones), how="diagonal")
         .unique(["low", "high"], keep="first", maintain_order=True)
         .drop("source")
     )

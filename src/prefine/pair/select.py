@@ -32,21 +32,66 @@ def select(scored: Sequence[Valued], config: Pairs, chance: Chance) -> list[Coup
     Returns:
         Couples with a positive gap of at least ``minimum_gap``, widest first.
     """
-    ordered = sorted(scored, key=lambda item: (-item[1], chance(item[0])))
     couples = [
         Couple(better[0], worse[0], better[1] - worse[1])
-        for better, worse in _couples(ordered, config.select, chance)
-        if better[1] > worse[1]
+        for better, worse in candidates(scored, config.select, chance)
     ]
-    wide = [couple for couple in couples if couple.gap >= config.minimum_gap]
+    return limited(couples, config, chance)
+
+
+def limited(couples: Iterable[Couple], config: Pairs, chance: Chance) -> list[Couple]:
+    """Return the couples with a positive gap that is wide enough, widest first, and cut the list.
+
+    Args:
+        couples: Each at most once.
+        config: The least gap, and how many couples.
+        chance: Decides between equals.
+    """
+    wide = [couple for couple in couples if couple.gap > 0 and couple.gap >= config.minimum_gap]
     wide.sort(key=lambda couple: (-couple.gap, chance(couple.winner + couple.loser)))
     return wide[: config.per_prompt]
 
 
-def _couples(
-    ordered: Sequence[Valued], strategy: str, chance: Chance
+def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> list[Couple]:
+    """Choose couples where no rater has put the responses of the list in order.
+
+    Not all couples of such a list are known, and those that are may form a circle. The widest
+    stands for the best against the worst; the best against a random one is its winner against
+    one of those that it beats. Two responses are adjacent where none is known to be between them.
+
+    Args:
+        couples: All couples of the list that are known.
+        strategy: As in the recipe.
+        chance: Decides between equals.
+    """
+    beaten = [couple for couple in couples if couple.gap > 0]
+    if strategy == "all" or not beaten:
+        return beaten
+    if strategy == "adjacent":
+        losers: dict[str, set[str]] = {}
+        winners: dict[str, set[str]] = {}
+        for couple in beaten:
+            losers.setdefault(couple.winner, set()).add(couple.loser)
+            winners.setdefault(couple.loser, set()).add(couple.winner)
+        return [one for one in beaten if losers[one.winner].isdisjoint(winners[one.loser])]
+    widest = min(beaten, key=lambda one: (-one.gap, chance(one.winner + one.loser)))
+    if strategy == "best_vs_worst":
+        return [widest]
+    of_best = [one for one in beaten if one.winner == widest.winner]
+    return [min(of_best, key=lambda one: chance(f"random/{one.loser}"))]
+
+
+def candidates(
+    scored: Iterable[Valued], strategy: str, chance: Chance
 ) -> Iterable[tuple[Valued, Valued]]:
-    """Return couples of a list that is sorted from best to worst."""
+    """Return couples of the valued responses of a list, the better one first.
+
+    Args:
+        scored: Distinct response ids with their values; higher is better.
+        strategy: As in the recipe.
+        chance: Decides between equals.
+    """
+    ordered = sorted(scored, key=lambda item: (-item[1], chance(item[0])))
     if strategy == "all":
         return combinations(ordered, 2)
     if strategy == "adjacent":

@@ -37,7 +37,9 @@ class Pairs(Part):
     belongs to no source: it is used for prompts that have no judgement of a kind before it, and no
     judgement of such a prompt is."""
     select: Literal["best_vs_worst", "best_vs_random", "adjacent", "all"] = "best_vs_worst"
-    """Which couples of rated, ranked or rewarded responses become pairs; labels all do."""
+    """Which couples of rated, ranked or rewarded responses become pairs; labels all do. Where some
+    raters left responses out, those who rated all put the list in order; where nobody did, the
+    couple that is widest apart stands for best against worst."""
     minimum_gap: float = Field(default=0.0, ge=0)
     """Least difference of two ratings or rewards; ranks count places."""
     per_prompt: int | None = Field(default=None, ge=1)
@@ -49,7 +51,7 @@ class Pairs(Part):
     aspects: dict[str, Weight] = Field(default_factory=dict)
     """Weight of each rating aspect, negative where more is worse. Empty takes ``overall`` where a
     prompt of a source has it, then the weights that the layout publishes, then a single aspect;
-    several aspects are refused. Only ratings by the same raters are compared."""
+    several aspects are refused. Two responses are compared by the raters who rated both."""
     identical: Literal["normalized", "exact"] = "normalized"
     """When the two sides of a pair are ``is_identical``: ``normalized`` also where each message is
     equal after trimming, Unicode normalisation (NFC) and with all line ends alike."""

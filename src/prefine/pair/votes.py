@@ -6,7 +6,9 @@ from typing import NamedTuple, cast
 import polars as pl
 
 from prefine.pair.aggregate import VOTE
-from prefine.pair.ratings import Merits, comparable, list_values, require_weights, weighted
+from prefine.pair.compared import compare
+from prefine.pair.ratings import Merits, comparable, mean_values, require_weights, weighted
+from prefine.pair.repeats import with_repeats
 from prefine.pair.select import Couple, fate, select
 from prefine.pair.settings import Pairs
 from prefine.schema import Winner, hash_unit
@@ -60,6 +62,7 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         pl.lit("label").alias("label_source"),
         pl.concat_str(said, separator="/").alias("said"),
         _ROW.alias("row"),
+        pl.lit(0, pl.Int64).alias("repeated"),
     )
 
 
@@ -96,18 +99,29 @@ def from_ratings(
     listed = comparable(weighed.filter(has_weight))
     in_list = pl.col("list").is_not_null()
     judged = listed.filter(in_list)
+    is_whole = pl.col("covers").all().over("list")
+    whole = _from_whole_lists(judged.filter(is_whole), config, seed)
+    parts = compare(judged.filter(~is_whole), config, seed)
+    votes = [_vote(facts, couple, "rating") for facts, couple in parts.couples]
+    fates = (
+        whole.fates,
+        parts.fates.cast(pl.Schema(_FATE)),
+        _with_fate(weighed.filter(~has_weight), "other_aspect"),
+        _with_fate(listed.filter(~in_list), "no_common_rater"),
+    )
+    found = pl.concat((whole.votes, pl.DataFrame(votes, schema=VOTE)))
+    return Chosen(with_repeats(found, judged), pl.concat(fates))
+
+
+def _from_whole_lists(judged: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
+    """Turn lists of which each column rates all responses into votes."""
     names = pl.col("annotator").drop_nulls().unique().sort()
     origin = judged.group_by("list").agg(
         pl.when(names.len() > 0).then(names.str.join("+")).first().alias("annotator"),
         pl.col("context_mismatch").any(),
     )
-    values = list_values(judged).join(origin, on="list").with_columns(**_NO_PLACE)
-    chosen = _choose(judged, values, "rating", config, seed)
-    unused = (
-        _with_fate(weighed.filter(~has_weight), "other_aspect"),
-        _with_fate(listed.filter(~in_list), "no_common_rater"),
-    )
-    return Chosen(chosen.votes, pl.concat((chosen.fates, *unused)))
+    values = mean_values(judged, ["list"]).join(origin, on="list").with_columns(**_NO_PLACE)
+    return _choose(judged, values, "rating", config, seed)
 
 
 def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
@@ -174,4 +188,5 @@ def _vote(row: Mapping[str, object], couple: Couple, label_source: str) -> dict[
         "shown_low_first": None,
         "said": f"{row['aspect']}/{row['index']}/{couple.winner}/{couple.gap!r}",
         "label_source": label_source,
+        "repeated": 0,
     }

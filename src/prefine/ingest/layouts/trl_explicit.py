@@ -4,7 +4,7 @@ from typing import Literal
 
 from prefine.ingest.aliases import read_sides, require_one_prompt
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.messages import prompt_of
+from prefine.ingest.messages import prompt_of, role_of
 from prefine.ingest.pairs import SIDES, pair_record
 from prefine.ingest.record import Record
 from prefine.ingest.values import required
@@ -29,6 +29,9 @@ class TrlExplicit(Layout):
             return "`prompt` is a list of messages beside `chosen` and `rejected`"
         if isinstance(prompt, str) and isinstance(chosen, str):
             return "`prompt`, `chosen` and `rejected` are texts"
+        if isinstance(prompt, str) and is_array(chosen) and len(chosen) == 1:
+            if is_object(chosen[0]) and role_of(chosen[0]) == "assistant":
+                return "`prompt` is a text, and `chosen` and `rejected` are one message each"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:

@@ -13,6 +13,7 @@ from prefine.schema import Column, pairs_schema
 from prefine.settings import Inputs
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work, manifests_of
+from prefine.tables.keyed import TEXTS
 from prefine.tables.matches import (
     JUDGED,
     PAIR,
@@ -164,7 +165,7 @@ class Matches:
             if rows.height and not rows["matched"].any():
                 raise DataError(
                     f"{where}, {path}: none of its {rows.height} rows matches a pair by "
-                    f"{self._settings.key}; {self._known()}"
+                    f"{self._settings.key}; {self._unmatched(rows)}"
                 )
             if rows.height and rows["unusable"].is_not_null().all():
                 reasons = ", ".join(sorted(set(rows["unusable"].drop_nulls())))
@@ -174,10 +175,17 @@ class Matches:
                     f"{rows['row'][0]} has {rows['values'][0][:80]}. A verdict is one of {words}"
                 )
 
-    def _known(self) -> str:
-        """Return what the data have, for the message that nothing matches."""
+    def _unmatched(self, rows: pl.DataFrame) -> str:
+        """Return the key of the first of some rows, and what the data have instead."""
+        first = rows.sort("row").row(0, named=True)
+        key = self._settings.key
+        if key == "text":
+            texts = ", ".join(f"`{self._settings.path(one)}`" for one in TEXTS["pair"])
+            return f"no pair has the texts ({texts}) of row {first['row']}, blanks included"
+        columns = ("source", "source_file", "source_row") if key == "row" else (key,)
+        mine = " ".join(f"`{first[name]}`" for name in columns if first[name] is not None)
         if self._example is not None:
-            return f"the data have {self._example}"
+            return f"row {first['row']} has {mine}, the data have {self._example}"
         return "no raw row of the data has an own id (`id` of a source says where it is)"
 
     def notes(self) -> Json:
