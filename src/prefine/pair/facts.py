@@ -77,13 +77,10 @@ def _with_texts(
 def normalized(messages: pl.Expr) -> pl.Expr:
     """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike.
 
-    Zero-width spaces and byte-order marks are trimmed, too. Tool calls are a part of it as they are.
+    Zero-width spaces and byte-order marks are trimmed, too. Tool calls are a part of it.
     """
     turn = pl.element().struct
-    text = turn.field("content").str.replace_all("
-?", "
-").str.normalize("NFC")
+    text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")
     trimmed = text.str.replace_all(f"^{_BLANK}|{_BLANK}$", "")
-    whole = pl.concat_str(turn.field("role"), trimmed, tool_text(), separator="
-")
+    whole = pl.concat_str(turn.field("role"), trimmed, tool_text(), separator="\n")
     return messages.list.eval(whole)

@@ -30,8 +30,8 @@ class TrlExplicit(Layout):
         if isinstance(prompt, str) and isinstance(chosen, str):
             return "`prompt`, `chosen` and `rejected` are texts"
         if isinstance(prompt, str) and is_array(chosen) and len(chosen) == 1:
-            if is_object(chosen[0]) and role_of(chosen[0]) == "assistant":
-                return "`prompt` is a text, and `chosen` and `rejected` are one message each"
+            alone = is_object(chosen[0]) and role_of(chosen[0]) == "assistant"
+            return "`prompt` is a text, and each side is one message" if alone else None
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
