@@ -214,6 +214,33 @@ def test_short_rows_of_a_spreadsheet_are_filled_and_long_ones_are_told(tmp_path:
     assert long.error.reason is Reason.WRONG_COLUMNS
 
 
+def workbook(path: Path, **sheets: list[list[Any]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    for title, lines in sheets.items():
+        sheet = book.create_sheet(title)
+        for line in lines:
+            sheet.append(line)
+    book.save(path)
+    return path
+
+
+def test_a_workbook_of_several_sheets_with_rows_is_refused(tmp_path: Path) -> None:
+    table = [["a", "b"], ["1", "x"]]
+    path = workbook(tmp_path / "rows.xlsx", First=table, Empty=[], Second=table)
+
+    with pytest.raises(
+        DataError, match=r"several sheets hold rows: `First`, `Second`; save one sheet per file"
+    ):
+        values(path)
+
+
+def test_the_only_sheet_with_rows_is_read_wherever_it_is(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "rows.xlsx", Notes=[["Exported"]], Rows=[["a"], ["1"]], Blank=[[]])
+
+    assert values(path) == [{"a": "1"}]
+
+
 def test_a_missing_file_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no such file"):
         values(tmp_path / "rows.jsonl")

@@ -462,7 +462,7 @@ def test_detection_looks_past_rows_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("{'a': 1}\n{'a': 2}\n", r"none of the first 2 rows can be read; row 1: not_json: \w+"),
+        ("{a: 1}\n{a: 2}\n", r"none of the first 2 rows can be read; row 1: not_json: \w+"),
         ("[1, 2]", "none of the first 2 rows can be read; row 1: not_an_object"),
         ("[]", "has no rows"),
     ],
@@ -511,3 +511,234 @@ def test_every_broken_line_is_a_row(
 @pytest.mark.parametrize("line", ["{", '{"cut": "', "{'a': 1}"])
 def test_one_broken_line_is_one_broken_row(line: str, tmp_path: Path) -> None:
     assert values(f"{line}\n\n  ", tmp_path) == ["not_json"]
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ("".join(f"\x1e{line}\n" for line in LINES), "rows.json-seq"),
+        ("".join(f"\x1e{line}\n" for line in LINES), "rows.jsonl"),
+        ("".join(f"\x1e{line}\n" for line in LINES), "rows.csv"),
+        ("\x1e" + "\n\x1e\n\x1e".join(LINES), ""),
+        ("".join(f"\x1e{line}" for line in LINES), "rows.txt"),
+        ("".join(f"\x1e{json.dumps(row, indent=2)}\n" for row in ROWS), "rows.txt"),
+    ],
+)
+def test_json_text_sequences_are_read(body: str, name: str, tmp_path: Path) -> None:
+    assert values(body, tmp_path, name or "rows") == ROWS
+
+
+def test_a_broken_value_of_a_json_text_sequence_costs_itself(tmp_path: Path) -> None:
+    body = f'\x1e{LINES[0]}\n\x1e{{"prompt": "cut\n\x1e{LINES[2]}\n'
+
+    assert values(body, tmp_path) == [ROWS[0], "not_json", ROWS[2]]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv", ".txt", ""])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "\n".join(map(str, ROWS)),
+        str(ROWS[0]),
+        "{'prompt': 'Q?',\n 'chosen': 'a',\n 'rejected': 'b'}\n",
+        str(ROWS),
+        "[\n" + ",\n".join(map(str, ROWS)) + "\n]",
+    ],
+)
+def test_python_dicts_are_refused_by_name(body: str, suffix: str, tmp_path: Path) -> None:
+    message = undetected(body, tmp_path, f"rows{suffix}")
+
+    assert "rows are Python dicts in single quotes, not JSON; write rows with `json" in message
+
+
+def test_a_python_dict_before_lines_of_json_costs_itself(tmp_path: Path) -> None:
+    body = "\n".join([str(ROWS[0]), *LINES[1:]])
+
+    assert values(body, tmp_path) == ["not_json", *ROWS[1:]]
+
+
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.json"])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"prompt": "Q?", "chosen": "a", "rejected": "b"},
+        {"instruction": "Q?"},
+        {"Question": "Q?"},
+        {"response": "a"},
+        {"messages": [{"role": "user", "content": "Q?"}]},
+        {"conversations": [{"from": "human", "value": "Q?"}]},
+    ],
+)
+def test_an_object_with_a_prompt_of_its_own_is_a_row(
+    own: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    row = {**own, "data": [{"a": 1}]}
+
+    assert values(json.dumps(row), tmp_path, name) == [row]
+    assert values(json.dumps({**row, "items": [{"a": 1}]}), tmp_path, name) == [
+        {**row, "items": [{"a": 1}]}
+    ]
+
+
+def test_a_stated_key_may_have_dots(tmp_path: Path) -> None:
+    body = {"a.b": ROWS, "a": {"b": ROWS[:1], "c.d": {"e": ROWS[:2]}}}
+
+    assert values(json.dumps(body), tmp_path, rows="a.b") == ROWS
+    assert values(json.dumps(body), tmp_path, rows="a.c.d.e") == ROWS[:2]
+
+
+def viewed(rows: list[Any], **cells: Any) -> dict[str, Any]:
+    """Return a response of the Hugging Face dataset viewer."""
+    features = [{"feature_idx": 0, "name": "prompt", "type": {"dtype": "string"}}]
+    wrapped = [{"row_idx": n, "row": row, "truncated_cells": []} for n, row in enumerate(rows)]
+    return {"features": features, "rows": [w | cells for w in wrapped], "num_rows_total": 9}
+
+
+@pytest.mark.parametrize("name", ["rows.json", "rows.jsonl"])
+def test_a_response_of_the_dataset_viewer_is_read_as_its_rows(name: str, tmp_path: Path) -> None:
+    assert values(json.dumps(viewed(ROWS)), tmp_path, name) == ROWS
+    assert values(json.dumps({"features": [], "rows": [{"row_idx": 0, "row": ROWS[0]}]}),
+                  tmp_path, name) == ROWS[:1]  # fmt: skip
+    pages = [viewed(ROWS), viewed(ROWS)]
+    assert values(json.dumps(pages), tmp_path, name, rows="rows") == ROWS * 2
+    assert values("\n".join(map(json.dumps, pages)), tmp_path, name, rows="rows") == ROWS * 2
+
+
+def test_a_cell_that_the_dataset_viewer_truncated_is_unreadable(tmp_path: Path) -> None:
+    (row,) = values(json.dumps(viewed(ROWS[:1], truncated_cells=["chosen"])), tmp_path)
+
+    assert (row["prompt"], row["rejected"]) == (ROWS[0]["prompt"], ROWS[0]["rejected"])
+    assert row["chosen"].reason == "wrong_type"
+    assert "truncated by the dataset viewer" in str(row["chosen"].error("chosen"))
+
+
+@pytest.mark.parametrize(
+    ("body", "delimiter", "wanted"),
+    [
+        ("prompt,chosen,rejected\nQ?,a,b\n", ";", r'","'),
+        ("\ufeffprompt;chosen;rejected\nQ?;a;b\n", ",", r'";"'),
+        ("prompt\tchosen\tre,jected\nQ?\ta\tb\n", "|", r'"\\t"'),
+        ("sep=;\nprompt,chosen\nQ?,a\n", None, r'","'),
+    ],
+)
+def test_a_delimiter_that_splits_nothing_names_the_other_one(
+    body: str, delimiter: str | None, wanted: str, tmp_path: Path
+) -> None:
+    message = f"there is one column, named `prompt.*`; set `delimiter` to {wanted}$"
+    with pytest.raises(DataError, match=message):
+        values(body, tmp_path, "rows.csv", delimiter=delimiter)
+
+
+def test_one_column_whose_quoted_name_has_a_comma_is_read(tmp_path: Path) -> None:
+    body = '\ufeff"a, b"\nx\n'
+
+    assert values(body, tmp_path, "rows.csv", delimiter=";") == [{"a, b": "x"}]
+
+
+def undetected(body: str | bytes, folder: Path, name: str = "rows.jsonl") -> str:
+    """Return the message for a file that no layout fits, without its path."""
+    path = folder / name
+    path.write_bytes(body if isinstance(body, bytes) else body.encode())
+    with pytest.raises(DataError) as refused:
+        detect_file(str(path))
+    return str(refused.value).removeprefix(f"{path}: ")
+
+
+MAP = "Describe the keys with `format: columns` and a `columns` map"
+NOT_UTF8 = (
+    "Row 1: invalid_utf8: `prompt` holds bytes that are not UTF-8; if the file has another "
+    f"encoding, set `encoding`, for example to windows-1252. {MAP}"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("rows.jsonl", '{"prompt": "Größe?", "chosen": "ä", "rejected": "b"}\n'),
+     ("rows.csv", "prompt,chosen,rejected\nGröße?,ä,b\n")],
+)  # fmt: skip
+def test_an_unknown_layout_in_another_encoding_names_the_encoding(
+    name: str, line: str, tmp_path: Path
+) -> None:
+    assert undetected(line.encode("latin-1"), tmp_path, name) == (
+        "no known layout has these keys: chosen (unreadable), prompt (unreadable), "
+        f"rejected (a text). {NOT_UTF8}"
+    )
+
+
+def test_messages_in_another_encoding_name_the_encoding(tmp_path: Path) -> None:
+    row = {"id": 7, "odd": [{"role": "user", "content": "Größe?"}]}
+    message = undetected(json.dumps(row, ensure_ascii=False).encode("latin-1"), tmp_path)
+
+    assert "odd (a list of objects). Row 1: invalid_utf8: `odd.0.content` holds" in message
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        (7, "a number"),
+        (0.5, "a number"),
+        (None, "null"),
+        (True, "a truth value"),
+        ({"role": ["user"], "content": ["Q?"]}, "an object of lists: role, content"),
+        ({"a": 1}, "an object: a"),
+        ({}, "an empty object"),
+        ([], "an empty list"),
+        ([1, 2.5], "a list of numbers"),
+    ],
+)
+def test_an_unknown_layout_shows_the_types_of_its_keys(
+    chosen: object, shown: str, tmp_path: Path
+) -> None:
+    rows = [{"prompt": "Q?", "chosen": chosen, "rejected": chosen}] * 2
+
+    assert undetected("\n".join(map(json.dumps, rows)), tmp_path) == (
+        f"no known layout has these keys: chosen ({shown}), prompt (a text), rejected ({shown}). "
+        f"{MAP}"
+    )
+
+
+def test_an_unknown_layout_shows_every_type_of_a_key_and_the_first_broken_row(
+    tmp_path: Path,
+) -> None:
+    message = undetected('{"a": null}\n{"a": "x"}\n{"a": "cut\n{"a": [1, "x"]}\n', tmp_path)
+
+    assert message.startswith(
+        "no known layout has these keys: a (null or a text or a list of several types). "
+    )
+    assert "Row 3: not_json: " in message
+
+
+@pytest.mark.parametrize(
+    ("value", "option"),
+    [
+        ({"meta": {"v": 1}, "foo": ROWS}, "`rows: foo`"),
+        ({"meta": {"v": 1}, "foo": {"bar": ROWS}}, "`rows: foo.bar`"),
+        ({"meta": {"v": 1}, "foo": COLUMNS}, "`rows: foo`"),
+        ({"meta": 1, "foo": [{"a": 1}], "bar": [{"a": 1}]}, "`rows: foo` or `rows: bar`"),
+        ({"meta": 1, "foo": [{"a": 1}], "bar": [explicit("Q?", "a", "b")]}, "`rows: bar`"),
+    ],
+)
+def test_an_unknown_layout_names_the_key_that_may_hold_its_rows(
+    value: dict[str, Any], option: str, tmp_path: Path
+) -> None:
+    message = undetected(json.dumps(value), tmp_path)
+
+    assert f". If the rows are in a list under a key, set {option}. {MAP}" in message
+
+
+def test_lists_of_rows_of_an_unknown_layout_are_not_taken_for_rows(tmp_path: Path) -> None:
+    rows = [{"a": 1, "foo": [{"b": 1}], "turns": [{"role": "user", "content": "Q?"}]}] * 2
+
+    assert "`rows:" not in undetected("\n".join(map(json.dumps, rows)), tmp_path)
+
+
+def test_an_unknown_layout_of_one_column_names_its_delimiter(tmp_path: Path) -> None:
+    message = undetected("prompt^chosen^rejected\nQ?^a^b\n", tmp_path, "rows.csv")
+
+    assert '. In delimited text, set `delimiter` to "^". ' in message
+
+
+def test_a_deeply_nested_row_of_an_unknown_layout_is_one_clear_error(tmp_path: Path) -> None:
+    body = '{"a": ' + "[" * 500 + "]" * 500 + "}"
+
+    assert "no known layout has these keys: a (a list of lists)" in undetected(body, tmp_path)

@@ -1,6 +1,6 @@
 """Recognise the layout of a file by its first rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -13,6 +13,13 @@ from prefine.ingest.parse import parse_row
 from prefine.ingest.record import Label, RowError
 from prefine.ingest.rows import RawRow, json_bytes
 from prefine.ingest.source import Source
+from prefine.ingest.unrecognised import (
+    delimiter_hints,
+    rows_hints,
+    shown_keys,
+    unreadable_hints,
+    values_of,
+)
 from prefine.ingest.written import structured
 from prefine.schema import text_of
 from prefine.settings.json import Json
@@ -32,30 +39,41 @@ class Detection(NamedTuple):
     reason: str
 
 
-def detect(rows: Iterable[Json], name: str) -> Detection:
+class FirstRows(NamedTuple):
+    """The first rows of a file."""
+
+    readable: list[RawRow]
+    """Those that are objects with keys."""
+    unreadable: RawRow | None
+    """The first one that could not be parsed, among those that were read."""
+
+
+def detect(rows: FirstRows, name: str) -> Detection:
     """Recognise the layout of a file by its first readable rows.
 
     Args:
-        rows: A few parsed rows; the first one that any layout fits decides.
+        rows: The first rows; the first one that any layout fits decides.
         name: The file, for messages.
 
     Raises:
         DataError: No layout fits, or two do.
     """
-    keys: list[str] = []
-    for row in rows:
-        keys = keys or sorted(str(key) for key in row)
-        matches = fitting(row)
+    values = values_of(rows.readable)
+    for value in values:
+        matches = fitting(value)
         if len(matches) > 1:
             listed = "; ".join(f"{match.format} ({match.reason})" for match in matches)
             raise DataError(f"{name}: two layouts fit, set `format` to the right one: {listed}")
         if matches:
             return matches[0]
-    shown = ", ".join(keys) or "none that can be read"
-    raise DataError(
-        f"{name}: no known layout has these keys: {shown}. "
-        "Describe them with `format: columns` and a `columns` map"
-    )
+    keys = shown_keys(values) or "none that can be read"
+    hints = [
+        *unreadable_hints([*rows.readable, *([rows.unreadable] if rows.unreadable else [])]),
+        *rows_hints(values, lambda value: bool(fitting(value))),
+        *delimiter_hints(values),
+        "Describe the keys with `format: columns` and a `columns` map",
+    ]
+    raise DataError(f"{name}: no known layout has these keys: {keys}. {'. '.join(hints)}")
 
 
 def fitting(row: Json) -> list[Detection]:
@@ -84,23 +102,24 @@ def detect_file(
     Raises:
         DataError: No layout fits, two do, or no row can be read.
     """
-    rows = _readable(raw_rows(path, max_row_bytes, options=options or FileOptions()), path)
-    values = [row.value for row in rows if row.value is not None]
-    detection = detect(values, path)
+    rows = _first_rows(raw_rows(path, max_row_bytes, options=options or FileOptions()), path)
+    detection = detect(rows, path)
+    values = values_of(rows.readable)
     shown = (value for value in values if detection.format in {m.format for m in fitting(value)})
     return detection, next(shown)
 
 
-def _readable(rows: Iterator[RawRow], path: str) -> list[RawRow]:
-    """Return the first rows that are objects with keys.
+def _first_rows(rows: Iterator[RawRow], path: str) -> FirstRows:
+    """Read until some rows are objects with keys.
 
     Raises:
         DataError: There is none among the rows that are looked at.
     """
-    first, num_rows = None, 0
+    first, unreadable, num_rows = None, None, 0
     readable = list[RawRow]()
     for row in islice(rows, _MOST_ROWS):
         first, num_rows = first or row, num_rows + 1
+        unreadable = unreadable or (row if row.error else None)
         readable += [row] if row.value else []
         if len(readable) == _NUM_ROWS:
             break
@@ -111,7 +130,7 @@ def _readable(rows: Iterator[RawRow], path: str) -> list[RawRow]:
         raise DataError(
             f"{path}: none of the first {num_rows} rows can be read; row {first.number}: {why}"
         )
-    return readable
+    return FirstRows(readable, unreadable)
 
 
 def recognised(source: Source, path: str) -> Detection:
@@ -153,7 +172,7 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
     layout = Detected(name="first", files=(path,)).as_layout(detection.format)
     if layout.lookups():
         return detection, shown
-    rows = _readable(raw_rows(path, _MAX_ROW_BYTES), path)
+    rows = _first_rows(raw_rows(path, _MAX_ROW_BYTES), path).readable
     parsed = [parse_row(raw, layout, Context()) for raw in rows]
     record = next((found[0] for found in parsed if not isinstance(found, RowError) and found), None)
     if record is None:

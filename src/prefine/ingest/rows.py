@@ -1,6 +1,7 @@
 """Raw rows: what is parsed out of a file, before any layout looks at it."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,7 +13,12 @@ from prefine.settings.json import Json, is_array, is_object
 BEGINNING = 1024
 """How many bytes of a row that is too long are kept."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+RECORD_SEPARATOR = b"\x1e"
+"""Begins each value of a JSON text sequence (RFC 7464)."""
+PYTHON_DICT = "Python dicts in single quotes, not JSON; write rows with `json.dumps`"
+"""What rows in Python's spelling are."""
 
+_PYTHON_DICT = re.compile(rb"\s*\{\s*'[^'\n]*'\s*:")
 _EXACT = 2.0**63
 """A whole number from here on is parsed as a float, which loses digits."""
 _BETWEEN = " \t\r\n,\ufeff\x1e"
@@ -112,6 +118,11 @@ def parse_objects(raw: bytes, number: int) -> Iterator[RawRow]:
     yield from _parsed_leniently(raw, number, "")
 
 
+def is_python_dict(raw: bytes) -> bool:
+    """Tell whether a text begins as a Python dict in single quotes does."""
+    return _PYTHON_DICT.match(raw) is not None
+
+
 def loses_digits(value: object) -> bool:
     """Tell whether an object may hold an integer that was parsed as a float."""
     if not is_object(value):
@@ -128,7 +139,8 @@ def _parsed_leniently(raw: bytes, number: int, strict: str) -> Iterator[RawRow]:
     except (ValueError, RecursionError):
         values = []
     if not values:
-        yield RawRow(number, None, RowError(Reason.NOT_JSON, strict or "nothing is there"), raw)
+        why = f"rows are {PYTHON_DICT}" if is_python_dict(raw) else strict or "nothing is there"
+        yield RawRow(number, None, RowError(Reason.NOT_JSON, why), raw)
     for value in values:
         yield as_row(value, number, raw if len(values) == 1 else b"")
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefine.errors import DataError
+from prefine.ingest.record import Reason
+from prefine.ingest.rows import Unreadable
 from prefine.settings.json import Json, is_array, is_object
 
 _CONTAINERS = frozenset(
@@ -14,6 +16,20 @@ _CONTAINERS = frozenset(
     )
 )
 """Keys that hold rows rather than a part of one row."""
+_ROW_KEYS = frozenset(
+    (
+        *("prompt", "chosen", "rejected", "instruction", "question", "response", "responses"),
+        *("messages", "conversation", "conversations", "completion", "completions"),
+    )
+)
+"""Keys that make the object that has them a row, whatever lists stand beside them."""
+_WRAPPING = {"row_idx", "row", "truncated_cells"}
+"""Keys of one row in a response of the Hugging Face dataset viewer."""
+_TRUNCATED = Unreadable(
+    Reason.WRONG_TYPE, "was truncated by the dataset viewer; download the files of the data set"
+)
+_MAX_DEPTH = 3
+"""How many keys deep lists of rows are looked for."""
 
 
 def rows_of(value: Json, path: str, *, is_line: bool) -> list[Any]:
@@ -33,22 +49,63 @@ def rows_of(value: Json, path: str, *, is_line: bool) -> list[Any]:
 
 
 def rows_under(value: object, key: str, path: str) -> list[Any]:
-    """Return the rows under a dotted key.
+    """Return the rows under a dotted key; a key that itself has dots comes first.
 
     Raises:
         DataError: There is nothing, or no list and no columns of equal length.
     """
-    for name in key.split("."):
-        if not is_object(value) or name not in value:
+    rest = key.split(".")
+    while rest:
+        length = _num_parts(value, rest)
+        if length is None or not is_object(value):
             keys = ", ".join(sorted(value)) if is_object(value) else "none: it is not an object"
             raise DataError(
                 f"{path}: nothing stands under `rows: {key}`; the keys are: {keys:.200}"
             )
-        value = value[name]
+        value = value[".".join(rest[:length])]
+        rest = rest[length:]
     found = _columns(value) if is_object(value) else value
     if not is_array(found):
         raise DataError(f"{path}: what stands under `rows: {key}` is not a list of rows")
+    return _unwrapped(found) or found
+
+
+def _num_parts(value: object, rest: Sequence[str]) -> int | None:
+    """Return how many parts of a dotted key name the next key; null where none does."""
+    if not is_object(value):
+        return None
+    return next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in value), None)
+
+
+def possible_rows(value: Json, depth: int = _MAX_DEPTH) -> dict[str, list[Any]]:
+    """Return the lists of objects, and the rows of columns, in an object, by their dotted keys."""
+    found: dict[str, list[Any]] = {}
+    for key, item in value.items():
+        rows = _columns(item) if is_object(item) else item
+        if is_array(rows) and _is_list_of_rows(rows):
+            found[key] = _unwrapped(rows) or rows
+        elif is_object(item) and depth > 1:
+            inner = possible_rows(item, depth - 1)
+            found |= {f"{key}.{name}": rows for name, rows in inner.items()}
     return found
+
+
+def _unwrapped(rows: object) -> list[Any] | None:
+    """Return the rows of a response of the Hugging Face dataset viewer; null for other rows."""
+    if not is_array(rows) or not rows or not all(map(_is_wrapped, rows)):
+        return None
+    return [_whole_cells(item["row"], item.get("truncated_cells")) for item in rows]
+
+
+def _is_wrapped(item: object) -> bool:
+    if not is_object(item) or not item.keys() <= _WRAPPING:
+        return False
+    return "row_idx" in item and is_object(item.get("row"))
+
+
+def _whole_cells(row: Json, truncated: object) -> Json:
+    names = truncated if is_array(truncated) else []
+    return {name: _TRUNCATED if name in names else cell for name, cell in row.items()}
 
 
 def _columns(value: Json) -> list[Any] | None:
@@ -106,6 +163,10 @@ def _is_message(item: object) -> bool:
 
 
 def _records(value: Json, path: str, is_line: bool) -> list[Any] | None:
+    if any(key.lower() in _ROW_KEYS for key in value):
+        return None
+    if rows := _unwrapped(value.get("rows")):
+        return rows
     lists = {key: item for key, item in value.items() if _is_list_of_rows(item)}
     known = [key for key in lists if key.lower() in _CONTAINERS]
     if len(known) > 1:
@@ -113,12 +174,14 @@ def _records(value: Json, path: str, is_line: bool) -> list[Any] | None:
         raise DataError(f"{path}: holds several lists of rows; set `rows` to one of: {listed}")
     if known and len(lists) == 1:
         return lists[known[0]]
-    if len(value) != 1:
-        return None
+    return _under_only_key(value, path, is_line) if len(value) == 1 else None
+
+
+def _under_only_key(value: Json, path: str, is_line: bool) -> list[Any] | None:
     (key, item), *_ = value.items()
     if is_object(item):
         return _columns(item) or _records(item, path, is_line)
-    if lists and not is_line:
+    if _is_list_of_rows(item) and not is_line:
         return item
     return [] if key.lower() in _CONTAINERS and item == [] else None
 

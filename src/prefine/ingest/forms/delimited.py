@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -72,7 +73,8 @@ def delimited_rows(
         delimiter: What stands between cells; null recognises it.
 
     Raises:
-        DataError: The column names cannot be read, or a broken quote hides where rows begin.
+        DataError: The column names cannot be read, the delimiter does not split them but another
+            one does, or a broken quote hides where rows begin.
     """
     text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")
     try:
@@ -167,6 +169,7 @@ class _Rows:
             text = f"{self._path}: the column names are not readable as CSV ({error})"
             raise DataError(text) from error
         self._header = column_names(cells, self._path)
+        self._require_delimiter()
         while True:
             self._lines.new_row()
             self._number += 1
@@ -182,6 +185,20 @@ class _Rows:
                 raise self._unclear()
             if cells:
                 yield self._row(cells)
+
+    def _require_delimiter(self) -> None:
+        """Refuse one column whose name another delimiter splits."""
+        if len(self._header) > 1:
+            return
+        lines = [line.removeprefix(_MARK) for line in self._lines.taken]
+        widths = {other: [0, *_widths(lines, other)][-1] for other in _DELIMITERS}
+        best = max(_DELIMITERS, key=lambda other: widths[other])
+        if widths[best] > 1:
+            name, used = " ".join(self._header[0].split()), json.dumps(self._delimiter)
+            raise DataError(
+                f"{self._path}: with the `delimiter` {used} there is one column, named "
+                f"`{name:.200}`; set `delimiter` to {json.dumps(best)}"
+            )
 
     def _unreadable(self, error: csv.Error) -> RawRow:
         taken = self._lines.taken

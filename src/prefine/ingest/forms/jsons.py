@@ -20,6 +20,7 @@ from prefine.ingest.forms.documents import (
 from prefine.ingest.forms.streams import rewound
 from prefine.ingest.rows import (
     BYTE_ORDER_MARK,
+    RECORD_SEPARATOR,
     RawRow,
     as_row,
     lenient_values,
@@ -31,6 +32,7 @@ from prefine.settings.json import is_array, is_object
 
 _LINE_NAMES = {".jsonl", ".ndjson"}
 _HEAD_BYTES = 2**16
+_BLANKS = b" \t\r\n\v\f" + RECORD_SEPARATOR
 _NUM_LINES = 20
 """How many lines show whether a file whose first line is broken is one of JSON lines."""
 _ARRAY = re.compile(rb"\[\s*?\n([ \t]*)\{\s*?\n\1[ \t]+")
@@ -56,7 +58,7 @@ def json_rows(
         return _stated(stream, path, rows)
     head = _first_lines(stream, limit)
     rest = rewound(stream, head)
-    shown = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    shown = head.removeprefix(BYTE_ORDER_MARK).lstrip(_BLANKS)
     if _is_lines(shown, limit):
         return line_rows(rest, limit)
     if shown.startswith(b"["):
@@ -86,7 +88,7 @@ def line_rows(stream: IO[bytes], limit: int) -> Iterator[RawRow]:
                 rest = stream.readline(limit)
             yield too_large(number, limit, line)
             continue
-        stripped = line.strip()
+        stripped = line.strip(_BLANKS)
         try:
             value = orjson.loads(stripped)
         except orjson.JSONDecodeError:
@@ -228,6 +230,8 @@ def _stated(stream: IO[bytes], path: str, rows: str) -> Iterator[RawRow]:
     values = _whole(data.removeprefix(BYTE_ORDER_MARK))
     if not values:
         raise DataError(f"{path}: not valid JSON, or cut off; there is nothing to find `rows` in")
+    if len(values) == 1 and is_array(values[0]):
+        values = values[0]
     found = (item for value in values for item in rows_under(value, rows, path))
     for index, item in enumerate(found):
         yield as_row(item, index + 1)

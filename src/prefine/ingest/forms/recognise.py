@@ -5,7 +5,13 @@ from typing import Literal
 
 from prefine.errors import DataError
 from prefine.ingest.forms.delimited import is_table
-from prefine.ingest.rows import BYTE_ORDER_MARK, parse_objects
+from prefine.ingest.rows import (
+    BYTE_ORDER_MARK,
+    PYTHON_DICT,
+    RECORD_SEPARATOR,
+    is_python_dict,
+    parse_objects,
+)
 
 Form = Literal["json", "delimited", "parquet", "arrow", "xlsx"]
 
@@ -78,13 +84,15 @@ def text_form(head: bytes, path: str) -> Form:
     Raises:
         DataError: It is empty, or of a form that is not read.
     """
-    shown = head.removeprefix(BYTE_ORDER_MARK).lstrip()
+    shown = head.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n\v\f" + RECORD_SEPARATOR)
     if not shown:
         raise DataError(f"{path}: is empty" + (": it has blank lines alone" if head else ""))
     if shown[:64].lower().startswith(_HTML):
         raise DataError(f"{path}: looks like an HTML page, not data: a download that failed?")
     if b"\x00" in head:
         raise DataError(f"{path}: is a binary file of unknown form, or damaged: it has NUL bytes")
+    if shown.startswith(b"[") and is_python_dict(shown[1:]) and b'{"' not in shown:
+        raise DataError(f"{path}: its rows are {PYTHON_DICT}")
     suffixes = {suffix.lower() for suffix in PurePosixPath(path).suffixes[-2:]}
     if suffixes & _TABLE_NAMES and not _looks_like_json(shown):
         return "delimited"
@@ -100,18 +108,26 @@ def text_form(head: bytes, path: str) -> Form:
 def _form_of_lines(shown: bytes) -> Form | None:
     if _looks_like_json(shown):
         return "json"
-    lines = [line for line in shown.split(b"\n", _NUM_LINES)[:_NUM_LINES] if line.strip()]
-    if any(line.startswith(b"{") and _is_object(line) for line in lines[1:]):
+    if _has_object_lines(shown):
         return "json"
-    texts = [line.decode("utf-8", "replace") for line in lines]
+    texts = [line.decode("utf-8", "replace") for line in _first_lines(shown)]
     return "delimited" if is_table(texts) else None
 
 
+def _first_lines(shown: bytes) -> list[bytes]:
+    return [line for line in shown.split(b"\n", _NUM_LINES)[:_NUM_LINES] if line.strip()]
+
+
+def _has_object_lines(shown: bytes) -> bool:
+    """Return whether a line after the first is a JSON object."""
+    return any(line.startswith(b"{") and _is_object(line) for line in _first_lines(shown)[1:])
+
+
 def _looks_like_json(shown: bytes) -> bool:
-    """Tell whether a text begins as a JSON object does, or as an array of values."""
+    """Tell whether a text begins as a JSON object does, in any quotes, or as an array of values."""
     inner = shown[1:].lstrip()[:1]
     if shown.startswith(b"{"):
-        return inner in (b'"', b"}", b"")
+        return inner in (b'"', b"}", b"") or is_python_dict(shown)
     return shown.startswith(b"[") and (inner in b'{["]-0123456789')
 
 

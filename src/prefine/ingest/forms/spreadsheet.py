@@ -1,8 +1,9 @@
-"""Read the first sheet of a spreadsheet (XLSX)."""
+"""Read the one sheet of a spreadsheet (XLSX) that holds rows."""
 
 import io
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from typing import IO, Any
 from zipfile import BadZipFile
 
@@ -14,10 +15,10 @@ from prefine.ingest.rows import RawRow, as_row, json_bytes
 
 
 def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    """Read the first sheet, without its blank rows.
+    """Read the sheet that holds rows, without its blank rows.
 
     Raises:
-        DataError: It is not a readable spreadsheet.
+        DataError: It is not a readable spreadsheet, or several sheets hold rows.
     """
     try:
         import openpyxl
@@ -25,7 +26,7 @@ def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
         raise DataError(f"{path}: reading XLSX needs `pip install prefine[xlsx]`") from error
     try:
         book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
-        rows = book.worksheets[0].iter_rows(values_only=True)
+        rows = _only_sheet(book.worksheets, path).iter_rows(values_only=True)
         names = list(next(rows, ()))
         while names and names[-1] is None:
             names.pop()
@@ -34,6 +35,22 @@ def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
             yield from _row(header, [_json_value(cell) for cell in cells], index + 1)
     except (BadZipFile, KeyError, IndexError, ValueError, TypeError, SyntaxError) as error:
         raise not_readable(path, "XLSX file", error) from error
+
+
+def _only_sheet(sheets: list[Any], path: str) -> Any:
+    """Return the sheet that holds rows; the first one where none does."""
+    filled = [sheet for sheet in sheets if _holds_rows(sheet)]
+    if len(filled) > 1:
+        names = ", ".join(f"`{sheet.title}`" for sheet in filled)
+        raise DataError(f"{path}: several sheets hold rows: {names}; save one sheet per file")
+    return (filled or sheets)[0]
+
+
+def _holds_rows(sheet: Any) -> bool:
+    """Return whether a sheet has column names and a row."""
+    rows = sheet.iter_rows(values_only=True)
+    filled = (cells for cells in rows if any(cell is not None for cell in cells))
+    return len(list(islice(filled, 2))) > 1
 
 
 def _row(header: list[str], cells: list[Any], number: int) -> Iterator[RawRow]:
