@@ -7,19 +7,19 @@ from typing import NamedTuple
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.files import raw_rows
 from prefine.ingest.forms.options import FileOptions
-from prefine.ingest.layout import Context
-from prefine.ingest.layouts import LAYOUTS, Detected, format_of, layout_named
-from prefine.ingest.parse import parse_row
-from prefine.ingest.record import Label, RowError
-from prefine.ingest.rows import RawRow, json_bytes
-from prefine.ingest.source import Source
-from prefine.ingest.unrecognised import (
+from prefine.ingest.forms.unrecognised import (
     delimiter_hints,
     rows_hints,
     shown_keys,
     unreadable_hints,
     values_of,
 )
+from prefine.ingest.layout import Context
+from prefine.ingest.layouts import LAYOUTS, Detected, format_of, layout_named
+from prefine.ingest.parse import parse_row
+from prefine.ingest.record import Label, RowError
+from prefine.ingest.rows import RawRow, json_bytes
+from prefine.ingest.source import Source
 from prefine.ingest.written import structured
 from prefine.schema import text_of
 from prefine.settings.json import Json
