@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from prefine.ingest.detect import fitting
+from prefine.ingest.detect import FirstRows, fitting
 from prefine.ingest.layout import Context
 from prefine.ingest.layouts import layout_named
 from prefine.ingest.parse import parse_row
@@ -49,6 +49,11 @@ def explicit(prompt: str, chosen: str, rejected: str, **more: Any) -> dict[str, 
         "rejected": [assistant(rejected)],
         **more,
     }
+
+
+def first_rows(rows: list[Any]) -> FirstRows:
+    """Return parsed rows as the first ones of a file."""
+    return FirstRows([RawRow(n, row, None, b"") for n, row in enumerate(rows, 1)], None)
 
 
 def read_row(row: Any, layout: str | None = None, **options: Any) -> Record | RowError:

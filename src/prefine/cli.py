@@ -266,10 +266,15 @@ def explain(
     out.print(f"[bold]{escape(found.decision['explanation'])}[/bold]\n", highlight=False)
     if found.tools is not None:
         out.print(f"--- tools\n{_cut(found.tools, chars)}", markup=False, highlight=False)
+    verdict, who = (found.pair["human_verdict"], found.pair["human_by"])
+    if verdict is not None:
+        by = "" if who is None else f", by {who}"
+        out.print(f"human verdict: {verdict}{by}\n", markup=False, highlight=False)
+    said = "as a human said" if verdict in {"right", "wrong"} else "as labelled"
     for title, turns in (
         ("prompt", found.prompt),
-        ("chosen, as labelled", found.chosen),
-        ("rejected, as labelled", found.rejected),
+        (f"chosen, {said}", found.chosen),
+        (f"rejected, {said}", found.rejected),
     ):
         out.print(f"--- {title}")
         for turn in turns:

@@ -217,3 +217,9 @@ def test_a_message_with_more_than_text_refuses_the_row(key: str) -> None:
     found = read_row(row)
     assert isinstance(found, RowError)
     assert found.reason is Reason.NOT_TEXT_CONTENT
+
+
+def test_a_number_may_be_a_part_of_the_prompt_or_a_count() -> None:
+    assert read_record({**ALPACA, "input": 21}).prompt == [user("Translate.\n\n21")]
+    assert isinstance(read_row({**PAIR, "context": 21}), RowError)
+    assert len(read_record({**PAIR, "turns": 2, "options": 4}).prompt) == 1

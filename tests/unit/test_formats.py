@@ -10,7 +10,7 @@ from prefine.ingest.detect import detect, fitting
 from prefine.ingest.layouts import LAYOUTS, format_of
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind, Winner
-from tests.made import assistant, explicit, read_record, read_row, turn, user
+from tests.made import assistant, explicit, first_rows, read_record, read_row, turn, user
 from tests.published import PUBLISHED
 
 ROWS: dict[str, dict[str, Any]] = {
@@ -387,16 +387,16 @@ def test_two_layouts_that_fit_are_refused_with_both_reasons() -> None:
     row = {**ROWS["alpaca_eval"], **ROWS["distilabel"]}
 
     with pytest.raises(DataError, match=r"two layouts fit.*distilabel.*alpaca_eval"):
-        detect([row], "file.jsonl")
+        detect(first_rows([row]), "file.jsonl")
 
 
 def test_an_unknown_layout_is_refused_with_its_keys() -> None:
-    with pytest.raises(DataError, match=r"file.jsonl: no known layout has these keys: a, b"):
-        detect([{"b": 1, "a": 2}], "file.jsonl")
+    with pytest.raises(DataError, match=r"file.jsonl: no known layout has these keys: a \(a number\), b"):
+        detect(first_rows([{"b": 1, "a": 2}]), "file.jsonl")
 
 
 def test_a_layout_is_recognised_past_rows_that_fit_none() -> None:
-    assert detect([{"note": "x"}, ROWS["hh"]], "file.jsonl").format == "hh"
+    assert detect(first_rows([{"note": "x"}, ROWS["hh"]]), "file.jsonl").format == "hh"
 
 
 @pytest.mark.parametrize(

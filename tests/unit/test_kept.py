@@ -244,3 +244,11 @@ def test_an_aspect_may_come_from_the_path(tmp_path: Path) -> None:
     recipe = f"name: made\nsources: [{source}]\npairs: {{aspect: harm}}"
 
     assert ran(tmp_path, recipe)[2]["chosen"].to_list() == [[{"role": "assistant", "content": "b"}]]
+
+
+def test_a_misspelt_column_is_told(tmp_path: Path, write_lines: Write) -> None:
+    write_lines([{"prompt": "Q?", "chosen": "a", "rejectd": "b"}])
+    recipe = "name: made\nsources: [{name: made, files: [rows.jsonl]}]"
+
+    with pytest.raises(DataError, match="With `rejected` in place of `rejectd`, a layout fits"):
+        make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))

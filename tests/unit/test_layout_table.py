@@ -19,7 +19,7 @@ from prefine.ingest.record import Label, Reason, Record, RowError
 from prefine.ingest.rows import RawRow
 from prefine.schema import Kind, Message, Winner
 from tests.conftest import PROJECT
-from tests.made import assistant, read_row, table, user
+from tests.made import assistant, first_rows, read_row, table, user
 from tests.published import CA, CHOSEN, MT_BENCH, PUBLISHED, REJECTED, Published, Read, arena
 
 PAGE = (PROJECT / "docs" / "layouts.md").read_text(encoding="utf-8")
@@ -147,7 +147,7 @@ BESIDE = {"prompt": "Pick.", "responses": ["Oak", "Stone"]}
 )
 def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> None:
     with pytest.raises(DataError, match="no known layout has these keys"):
-        detect([row], "made.jsonl")
+        detect(first_rows([row]), "made.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -609,7 +609,7 @@ def test_lists_as_text_beside_a_prompt_are_not_guessed_at() -> None:
     row = {"prompt": "Say hi.", "chosen": '["Hi!", "Hi."]', "rejected": '["No.", "No!"]'}
 
     with pytest.raises(DataError, match=r"two layouts fit, set `format`.*trl_explicit.*rm_bench"):
-        detect([row], "made.csv")
+        detect(first_rows([row]), "made.csv")
 
     record = read_row(row, "rm_bench")
     assert isinstance(record, Record)

@@ -137,7 +137,9 @@ def test_a_measure_may_not_write_a_column_that_trainers_interpret() -> None:
         "{kind: lengths}", "{kind: ches/transformers, name: text, weights: {model: a/b}}"
     )
 
-    assert "reserved column `text`" in problems(text.replace("chosen_chars", "bootstrap_margin"))
+    assert "trainers read a column `text`" in problems(
+        text.replace("chosen_chars", "bootstrap_margin")
+    )
 
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "name: [unclosed"])

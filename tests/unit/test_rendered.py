@@ -377,3 +377,30 @@ def test_a_response_with_a_role_of_its_own_is_a_text() -> None:
     record = read_record({"prompt": "A user as JSON?", "chosen": text, "rejected": "b"})
 
     assert record.candidates[0].messages == [assistant(text)]
+
+
+@pytest.mark.parametrize(
+    "side",
+    [
+        "### User:\nName a tree.\n\n### Assistant:\n{}",
+        "USER: Name a tree. ASSISTANT: {}",
+        "<s>{}</s>",
+    ],
+)
+def test_sides_in_a_template_without_special_tokens_are_refused(side: str) -> None:
+    row = {"prompt": "Name a tree.", "chosen": side.format("Oak."), "rejected": side.format("Elm.")}
+
+    found = read_row(row)
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.RENDERED_TEMPLATE
+
+
+def test_a_single_response_in_a_template_is_refused_where_it_is_certain() -> None:
+    row = {"prompt": "Name a tree.", "completion": "Oak.<|im_end|>", "label": True}
+
+    found = read_row(row)
+
+    assert isinstance(found, RowError)
+    assert found.reason is Reason.RENDERED_TEMPLATE
+    assert len(read_record({**row, "completion": "Oak.</s>"}).candidates) == 1

@@ -609,3 +609,14 @@ def test_a_source_that_does_not_exist_is_named(write_lines: Any, tmp_path: Path)
 
     with pytest.raises(RecipeError, match="no source `other`; the sources are: made"):
         joined(tmp_path, "key: row", "source: other", QUALITY)
+
+
+def test_a_column_without_any_value_of_its_type_is_an_error(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(WITH_IDS)
+    write_lines([{"own_id": 100, "q": "good"}, {"own_id": 101, "q": "bad"}], "scores.jsonl")
+    text = BY_ID + "    key: own_id\n    columns: {q: {type: number}}\n"
+
+    with pytest.raises(DataError, match="none of the 2 values of `q` is of the type number"):
+        table(text, tmp_path, "measure_mine")

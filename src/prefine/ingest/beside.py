@@ -51,7 +51,14 @@ TOOLS = ("tools", "tool_definitions", "available_tools")
 PROMPT_LIKE = (*SYSTEM, *HISTORY, *CONVERSATIONS, *INPUT, *PARTS, *BEYOND_TEXT, *TOOLS)
 """Every column that belongs to the prompt, whatever the layout."""
 
-_STRUCTURED = frozenset((*BEYOND_TEXT, *TOOLS, "chat_template_kwargs"))
+_COUNTED = frozenset(
+    (
+        *(*HISTORY, *CONVERSATIONS, "contexts", "passages", "documents", "docs", "premises"),
+        *("search_results", "retrieved_documents", "source_documents", "options", "choices"),
+        *("evidence", "table", "schema", "few_shot", "few_shot_examples"),
+    )
+)
+"""Columns in which a number is a count and no text."""
 _MIN_CHARS = 20
 """A text of this length does not stand in a prompt by chance."""
 _EMPTY = ("", "[]", "{}", "null", "none", "nan", "n/a")
@@ -196,6 +203,7 @@ def _with_history(prompt: list[Message], value: object, key: str) -> list[Messag
 def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
     """Join an instruction with its input by a blank line, as Alpaca's template has it."""
     value, last = row[key], prompt[-1]
+    value = str(value) if isinstance(value, int | float) else value
     if isinstance(value, str) and last["content"] == row.get("instruction"):
         joined = with_content(last, f"{last['content']}\n\n{value}")
         return [*prompt[:-1], joined]
@@ -244,7 +252,7 @@ def _unread(row: Json, names: Collection[str], known: Collection[str]) -> list[s
         key
         for key, spelled in _prompt_like(tuple(row))
         if spelled in names and key not in known and not _is_empty(row[key])
-        if spelled in _STRUCTURED or not isinstance(row[key], int | float)  # a count, an index
+        if spelled not in _COUNTED or not isinstance(row[key], int | float)
     ]
 
 
@@ -278,4 +286,7 @@ def _unreadable(key: str, value: object) -> RowError:
 def _way_out(key: str) -> str:
     if key.lower() in TOOLS:
         return "`tools: keep` of the source carries tools and tool calls along"
-    return f"name it in a map (`format: columns`), or in `ignore: [{key}]` if it is no part of it"
+    return (
+        f"make it a part of the prompt with a map (`format: columns`, `columns: {{prompt: [{key}, "
+        f"...], ...}}`), or write `ignore: [{key}]` if it is none"
+    )

@@ -1,6 +1,7 @@
 """Recognise the layout of a file by its first rows."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -24,6 +25,7 @@ from prefine.ingest.written import structured
 from prefine.schema import text_of
 from prefine.settings.json import Json
 
+_KNOWN_KEYS = sorted({"chosen", "rejected", *(key for cls in LAYOUTS for key in cls.keys)})
 _NUM_ROWS = 20
 """How many readable rows are looked at."""
 _MOST_ROWS = 1000
@@ -71,9 +73,20 @@ def detect(rows: FirstRows, name: str) -> Detection:
         *unreadable_hints([*rows.readable, *([rows.unreadable] if rows.unreadable else [])]),
         *rows_hints(values, lambda value: bool(fitting(value))),
         *delimiter_hints(values),
+        *_spelling_hints(values),
         "Describe the keys with `format: columns` and a `columns` map",
     ]
     raise DataError(f"{name}: no known layout has these keys: {keys}. {'. '.join(hints)}")
+
+
+def _spelling_hints(values: Sequence[Json]) -> list[str]:
+    """Return which keys of a row may be misspelt: with another spelling, a layout fits."""
+    for row in values[:1]:
+        for key in row:
+            for close in difflib.get_close_matches(str(key), _KNOWN_KEYS, n=3, cutoff=0.8):
+                if close not in row and fitting({**row, close: row[key]}):
+                    return [f"With `{close}` in place of `{key}`, a layout fits"]
+    return []
 
 
 def fitting(row: Json) -> list[Detection]:

@@ -8,6 +8,7 @@ from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.templates import (
     conversation,
     is_rendered,
+    is_worded,
     refused,
     require_unrendered,
     response,
@@ -52,13 +53,16 @@ def _split_sides(record: Record) -> Record:
     Raises:
         RowError: They are, and their conversations do not lead up to the prompt.
     """
-    texts = [one.messages[0]["content"] for one in record.candidates if len(one.messages) == 1]
+    plain = [one for one in record.candidates if not any(map(tool_parts, one.messages))]
+    texts = [one.messages[0]["content"] for one in plain if len(one.messages) == 1]
     if len(texts) < max(2, len(record.candidates)):
         return record
     if all(map(is_transcript, texts)):
         sides = [transcript(text, "response") for text in texts]
     elif all(map(is_rendered, texts)) and not is_rendered(record.prompt[-1]["content"]):
         sides = [conversation(text)[0] for text in texts]
+    elif all(map(is_worded, texts)):
+        raise refused("the responses are whole conversations in a rendered chat template")
     else:
         return record
     asked = record.prompt[-1]["content"].strip()

@@ -113,6 +113,13 @@ _ENDINGS = re.compile(
     r"(?:<\|(?:im_end|eot_id|eot|end|endoftext|end_of_text|END_OF_TURN_TOKEN)\|>|<end_of_turn>|"
     r"<eos>|</s>|<\uff5cend\u2581of\u2581sentence\uff5c>)\s*\Z"
 )
+_CERTAIN = re.compile(r"(?:<\|(?:im_end|eot_id|eot)\|>|<end_of_turn>)\s*\Z")
+_WORDED_SIDE = re.compile(
+    r"\s*(?:### ?(?:Instruction|Human|User):.*\n### ?(?:Response|Assistant):|"
+    r"USER:.*\sASSISTANT:)",
+    re.DOTALL,
+)
+"""A whole conversation in a template without special tokens."""
 _WORDED = re.compile(
     r"(?:(?:\A|\s)USER:.*\sASSISTANT:|(?:\A|\n)### ?(?:Instruction|Human|User):.*"
     r"\n### ?(?:Response|Assistant):)\s*\Z",
@@ -126,10 +133,15 @@ def is_rendered(text: str) -> bool:
     return bool(_BEGINNINGS.match(text) or _WORDED.search(text))
 
 
+def is_worded(text: str) -> bool:
+    """Tell whether a text is a whole conversation in a template without special tokens."""
+    return bool(_WORDED_SIDE.match(text))
+
+
 def ends_rendered(text: str) -> bool:
     """Tell whether a text ends with the token that ends a turn in a chat template."""
     found = _ENDINGS.search(text[-60:])
-    return bool(found) and not (found[0].startswith("</s>") and "<s>" in text)
+    return bool(found) and not (found[0].startswith("</s>") and "<s>" in text[1:])
 
 
 def conversation(text: str) -> tuple[list[Message], Family | None]:
@@ -238,7 +250,9 @@ def refused(detail: str) -> RowError:
 def require_unrendered(texts: Sequence[str]) -> None:
     """Refuse responses that all end with a template's token, beside a prompt without a template.
 
-    A single one is left as it is: models emit such a token now and then.
+    A single one is left as it is: models emit such a token now and then. So is ``</s>`` where a row
+    holds one response.
     """
-    if len(texts) > 1 and all(map(ends_rendered, texts)):
+    certain = len(texts) > 1 or all(map(_CERTAIN.search, texts))
+    if texts and certain and all(map(ends_rendered, texts)):
         raise refused("every response ends with the token that ends a turn of a chat template")

@@ -22,6 +22,9 @@ def print_manifest(console: Console, manifest: Json) -> None:
             for rule in manifest["rules"]
         ],
     )
+    if "verdicts" in manifest["notes"]:
+        text = "Pairs with a human verdict of right or wrong are not judged, and not counted here."
+        console.print(text, highlight=False)
     if manifest["benchmarks"]:
         head = ("benchmark", "texts", "exact", "overlap", "similar")
         keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")

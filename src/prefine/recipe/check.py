@@ -97,8 +97,9 @@ def require_columns(resolved: Resolved) -> None:
     recipe = resolved.recipe
     found = (*_rules(recipe, resolved.columns), *_exported(recipe, resolved.columns))
     for location, text in found:
-        where = ".".join(str(part) for part in location)
-        raise RecipeError(f"{where}: {text}")
+        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+        where = "".join(parts).lstrip(".")
+        raise RecipeError(f"recipe {recipe.name}, {where}: {text}")
 
 
 def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
@@ -146,4 +147,7 @@ def _export(recipe: Recipe) -> Iterator[Problem]:
     for measure in recipe.measures:
         for column in measure.columns():
             if column.name in RESERVED:
-                yield ("measures",), f"a measure may not write the reserved column `{column.name}`"
+                yield (
+                    ("measures",),
+                    f"trainers read a column `{column.name}` as something else; rename it",
+                )

@@ -17,6 +17,7 @@ from prefine.settings.json import is_array, is_object
 
 _MESSAGES = {
     "missing": "a required key is missing",
+    "tuple_type": "want a list, such as [VALUE]",
     "union_tag_not_found": "`kind` is missing: it says which measure this is",
 }
 

@@ -59,6 +59,7 @@ class Resolved(Part):
     def _complete(self) -> Recipe:
         """The recipe with its number of shards and the exported columns filled in."""
         ids = ("own_id",) if any(source.id for source in self.recipe.sources) else ()
+        ids += ("human_verdict",) if self.recipe.verdicts else ()
         kept = [column.name for column in self.kept_columns]
         export = self.recipe.export.with_columns((*ids, *kept, *self.recipe.measured))
         return self.recipe.model_copy(update={"shards": self.shards, "export": export})

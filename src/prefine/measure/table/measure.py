@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from prefine.errors import DataError
 from prefine.measure.base import Measure, RecipeView
 from prefine.measure.table.card import table_section
 from prefine.measure.table.join import Join, distinct_rows
@@ -89,11 +90,17 @@ class JoinedTable(KeyedFiles, Measure):
         """Join the rows of the table with all pairs.
 
         Raises:
-            DataError: Two rows of one key differ, an own id stands in two sources, or no row
-                matches anything.
+            DataError: Two rows of one key differ, an own id stands in two sources, no row matches
+                anything, or no value of a column has its type.
         """
         rows = keyed_rows(work, self)
         values, wrong = typed(rows, self.values)
+        for name, count in wrong.items():
+            if not values[name].count():
+                raise DataError(
+                    f"table {self.name}: none of the {count:,} values of `{name}` is of the type "
+                    f"{self.values[name].type}; state its own type"
+                )
         paths = {file.sha256[:12]: file.path for file in work.files(self.file_set.key)}
         unique = distinct_rows(rows.drop("values").join(values, on="place"), self, paths)
         join = Join(self, self.values, unique, columns=self.columns(), paths=paths)
