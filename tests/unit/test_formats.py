@@ -391,7 +391,9 @@ def test_two_layouts_that_fit_are_refused_with_both_reasons() -> None:
 
 
 def test_an_unknown_layout_is_refused_with_its_keys() -> None:
-    with pytest.raises(DataError, match=r"file.jsonl: no known layout has these keys: a \(a number\), b"):
+    with pytest.raises(
+        DataError, match=r"file.jsonl: no known layout has these keys: a \(a number\), b"
+    ):
         detect(first_rows([{"b": 1, "a": 2}]), "file.jsonl")
 
 

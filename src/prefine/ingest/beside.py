@@ -130,7 +130,7 @@ def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Reco
     responses = [turn for one in record.candidates for turn in one.messages]
     for key in _unread(row, CONVERSATIONS, known):
         if not _is_within([*prompt, *responses], row[key]):
-            prompt = _with_history(prompt, row[key], key)
+            prompt = _with_history(prompt, row[key], key, ends_with_prompt=True)
     for key in _unread(row, PARTS, known):
         _require_within(prompt, row[key], key)
     return record if prompt is record.prompt else replace(record, prompt=prompt)
@@ -179,10 +179,13 @@ def history_turns(value: object, key: str, *, ends_with_user: bool = False) -> l
     return [Message(role=roles[n % 2], content=str(text)) for n, text in enumerate(texts)]
 
 
-def _with_history(prompt: list[Message], value: object, key: str) -> list[Message]:
+def _with_history(
+    prompt: list[Message], value: object, key: str, *, ends_with_prompt: bool = False
+) -> list[Message]:
+    """Put earlier turns before the prompt, which may be the last of them, or must be."""
     turns = history_turns(value, key, ends_with_user=True)
     start = 1 if prompt[0]["role"] == "system" else 0
-    if turns[-1]["role"] == "user":
+    if turns[-1]["role"] == "user" or ends_with_prompt:
         if turns[-1]["content"].strip() != prompt[-1]["content"].strip():
             detail = f"`{key}` ends with a turn of the user that is not the prompt"
             raise RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_way_out(key)}")

@@ -13,7 +13,7 @@ from prefine.settings.json import Json
 class PreferenceCollection(Layout):
     """``orig_instruction``, ``orig_response_A``, ``orig_response_B`` and ``orig_preference``."""
 
-    reads_beside: ClassVar = ("input",)
+    reads_beside: ClassVar = ("input", "messages")  # those of the judge
     keys: ClassVar = ("orig_instruction", "orig_response_A", "orig_response_B", "orig_preference")
     because: ClassVar = "`orig_response_A`, `orig_response_B` and `orig_preference`"
 
