@@ -45,6 +45,8 @@ class Layout(Source, ABC):
     """Raised whenever the records that it makes change."""
     reads_beside: ClassVar[tuple[str, ...]] = ()
     """Prompt-like columns (``system``, ``history``, ``input``, ...) that it reads itself."""
+    own_table: ClassVar[str | None] = None
+    """The name under which rows look up other rows of their own source; null where they do not."""
     keys: ClassVar[tuple[str, ...]] = ()
     """Columns that together show the layout; one that has to look closer overrides ``detect``."""
     because: ClassVar[str] = ""
@@ -107,7 +109,7 @@ class Layout(Source, ABC):
 
     def lookups(self) -> Mapping[str, FileSet]:
         """Return the files of the lookup tables that rows refer to, by table."""
-        return {}
+        return {} if self.own_table is None else {self.own_table: super().file_sets()[0]}
 
     @classmethod
     def index(
@@ -128,7 +130,8 @@ class Layout(Source, ABC):
 
     def file_sets(self) -> tuple[FileSet, ...]:
         """Return the files of the source and of its lookup tables."""
-        return (*super().file_sets(), *self.lookups().values())
+        own = super().file_sets()
+        return (*own, *(files for files in self.lookups().values() if files not in own))
 
     def identity(self, inputs: Inputs | None = None) -> Json:
         """Return the settings and what identifies the files, lookup tables included."""

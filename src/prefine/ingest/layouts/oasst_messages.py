@@ -7,7 +7,6 @@ from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.ingest.trees import is_deleted, is_reply, ranked_record
 from prefine.ingest.values import is_blank, required
-from prefine.settings import FileSet
 from prefine.settings.json import Json
 
 _KEPT = (
@@ -20,18 +19,11 @@ _CHILDREN = "children of"
 class OasstMessages(Layout):
     """``message_id``, ``parent_id``, ``text``, ``role`` and ``rank``."""
 
+    own_table: ClassVar = "messages"
     keys: ClassVar = ("message_id", "parent_id", "text", "role", "rank")
     because: ClassVar = "`message_id` and `parent_id`: one message of a tree a row"
 
     format: Literal["oasst_messages"] = "oasst_messages"
-
-    def lookups(self) -> Mapping[str, FileSet]:
-        """Return the source's own files: a row is read with its parents and its replies."""
-        return {"messages": self.file_sets()[0]}
-
-    def file_sets(self) -> tuple[FileSet, ...]:
-        """Return the files of the source, which are the lookup table too."""
-        return (FileSet(self.key, self.files, self.path_fields, self.sha256),)
 
     @classmethod
     def index(

@@ -9,7 +9,6 @@ from prefine.ingest.messages import response_of
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.values import number, optional, required, text, truth
 from prefine.schema import Message
-from prefine.settings import FileSet
 from prefine.settings.json import Json
 
 _MAX_TURNS = 1000
@@ -18,18 +17,11 @@ _MAX_TURNS = 1000
 class PrismUtterances(Layout):
     """``user_prompt``, ``model_response`` and ``score``, by ``conversation_id`` and ``turn``."""
 
+    own_table: ClassVar = "chosen"
     keys: ClassVar = ("utterance_id", "conversation_id", "user_prompt", "model_response", "score")
     because: ClassVar = "`user_prompt` and `model_response` with `score`, one response a row"
 
     format: Literal["prism_utterances"] = "prism_utterances"
-
-    def lookups(self) -> Mapping[str, FileSet]:
-        """Return the source's own files: a later turn is read with the turns before it."""
-        return {"chosen": self.file_sets()[0]}
-
-    def file_sets(self) -> tuple[FileSet, ...]:
-        """Return the files of the source, which are the lookup table too."""
-        return (FileSet(self.key, self.files, self.path_fields, self.sha256),)
 
     @classmethod
     def index(
