@@ -5,12 +5,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
+from prefine.ingest.losses import require_read
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved, to_yaml
 from prefine.serve.processes import start_processes
 from prefine.settings import Runtime
 from prefine.settings.json import Json
-from prefine.step import Manifest, Progress, Step, load_manifest, run_step
+from prefine.step import Manifest, Progress, Step, load_manifest, require_manifest, run_step
 from prefine.store import Store
 
 RECIPES = "recipes"
@@ -143,6 +144,16 @@ def check_places(runtime: Runtime, output: str) -> None:
 
 
 def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
-    """Copy the exported data set to the output folder; return its manifest."""
+    """Copy the exported data set to the output folder; return its manifest.
+
+    Raises:
+        DataError: More rows of a source are in quarantine than the recipe allows now; a run that
+            allowed more may have made the data set.
+    """
+    store = Store(runtime.root)
+    for source in plan.recipe.sources:
+        step = plan.step(f"ingest_{source.name}")
+        manifests = [require_manifest(store, step, shard) for shard in step.shards]
+        require_read(source.name, manifests, plan.resolved.inputs, source.max_quarantined)
     recipe = to_yaml(plan.resolved.written())
-    return publish(plan.step("export"), Store(runtime.root), Store(output), recipe)
+    return publish(plan.step("export"), store, Store(output), recipe)
