@@ -121,6 +121,8 @@ def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Reco
         RowError: A column belongs to the prompt and cannot be joined with it without doubt.
     """
     prompt = record.prompt
+    if not _prompt_like(tuple(row)):
+        return record
     for key in _unread(row, INPUT, known):
         prompt = _with_input(prompt, row, key)
     for key in _unread(row, HISTORY, known):

@@ -37,6 +37,7 @@ _BEYOND_TEXT = (
     *("audio", "audios", "video", "videos", "tools", "functions", "documents", "attachments"),
 )
 """Parts of a message that a text cannot hold: without them, two responses may look the same."""
+_PLAIN = frozenset({"role", "content", "from", "value"})
 _OF_TOOLS = {"tool_calls": "assistant", "tool_call_id": "tool", "name": "tool"}
 """Parts of a message that are about tools, and the role that may have each."""
 
@@ -66,16 +67,22 @@ def _message(value: object, what: str) -> Message:
     if role is None:
         raw = value.get("role", value.get("from"))
         raise RowError(Reason.UNKNOWN_ROLE, f"`{what}` has the role {str(raw)[:40]!r}")
-    lost = [key for key in _BEYOND_TEXT if value.get(key)]
-    lost += [key for key, owner in _OF_TOOLS.items() if value.get(key) and role != owner]
-    if lost:
-        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
     message: Message = {"role": role, "content": ""}
-    _add_tool_parts(message, value, what)
+    if not value.keys() <= _PLAIN:
+        _require_text(value, role, what)
+        _add_tool_parts(message, value, what)
     raw = value.get("content", value.get("value"))
     if raw is not None or "tool_calls" not in message:
         message["content"] = content(raw, what)
     return message
+
+
+def _require_text(value: Json, role: str, what: str) -> None:
+    """Refuse a message with parts that a text cannot hold."""
+    lost = [key for key in _BEYOND_TEXT if value.get(key)]
+    lost += [key for key, owner in _OF_TOOLS.items() if value.get(key) and role != owner]
+    if lost:
+        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
 
 
 def _add_tool_parts(message: Message, value: Json, what: str) -> None:

@@ -126,11 +126,15 @@ _WORDED = re.compile(
     re.DOTALL,
 )
 """Templates without special tokens: the plain ones of Vicuna and Alpaca."""
+_WORDED_ENDS = ("ASSISTANT:", "Response:", "Assistant:")
 
 
 def is_rendered(text: str) -> bool:
     """Tell whether a text begins as a rendered chat template does."""
-    return bool(_BEGINNINGS.match(text) or _WORDED.search(text))
+    if _BEGINNINGS.match(text):
+        return True
+    # the search is slow on long texts, and most of them end otherwise
+    return text[-40:].rstrip().endswith(_WORDED_ENDS) and bool(_WORDED.search(text))
 
 
 def is_worded(text: str) -> bool:

@@ -49,14 +49,14 @@ def transcript_prompt(prompt: str) -> list[Message] | None:
     Raises:
         RowError: The prompt looks like a transcript and cannot be split without doubt.
     """
-    asks = bool(_ASKS.search(prompt))
+    asks = bool(_ASKS.search(prompt[-40:]))
     if _OPENING.match(prompt) or (_SPLITTABLE.match(prompt) and asks):
         turns = transcript(prompt, "prompt")
         turns = turns[:-1] if asks else turns
         roles = [turn["role"] for turn in turns]
         if roles == [("user", "assistant")[n % 2] for n in range(len(turns))] and len(turns) % 2:
             return turns
-    opened = _OPENING.search(prompt) and asks
+    opened = asks and _OPENING.search(prompt)
     if opened or (_STARTS.match(prompt) and _ANSWERS.search(prompt)):
         raise RowError(
             Reason.TRANSCRIPT_IN_PROMPT,

@@ -13,6 +13,8 @@ _MAX_CHARS = 2**24
 _BEGINNING = re.compile(
     r"""\s*(?:array\(\s*)?(?P<list>\[\s*)?\{\s*["'](?:role|from|content|value|messages)["']\s*:"""
 )
+_FIRST = frozenset("[{a \n\r\t")
+"""What a text may begin with that holds messages; most texts begin otherwise."""
 _COUPLES = (
     ("chosen", "rejected"),
     ("response_j", "response_k"),
@@ -57,7 +59,7 @@ def parsed_list(value: object) -> list[Any] | None:
 def _held(value: object, key: str) -> list[Any] | None:
     """Return the messages that a column holds as text, or as a list of texts; else null."""
     if isinstance(value, str):
-        return _messages(value, key)
+        return _messages(value, key) if value[:1] in _FIRST else None
     if is_array(value) and value and all(isinstance(item, str) for item in value):
         read = [_messages(str(item), key) for item in value]
         if None not in read:

@@ -13,6 +13,7 @@ from prefine.settings.json import Json
 class ShareGpt(Layout):
     """``conversations`` beside ``chosen`` and ``rejected``."""
 
+    reads_beside: ClassVar = ("conversations",)
     keys: ClassVar = ("conversations", "chosen", "rejected")
     because: ClassVar = "`conversations` beside `chosen` and `rejected`"
 

@@ -1,7 +1,7 @@
 """Conversations with a thumb up or down, as LLaMA-Factory uses them for KTO."""
 
 from itertools import product
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.labels import thumb_label
 from prefine.ingest.layout import Context, Layout
@@ -17,6 +17,7 @@ _THUMBS = ("label", "kto_tag")
 class ShareGptUnpaired(Layout):
     """``messages`` with a ``label`` that is true or false."""
 
+    reads_beside: ClassVar = ("messages",)
     format: Literal["sharegpt_unpaired"] = "sharegpt_unpaired"
 
     @classmethod
