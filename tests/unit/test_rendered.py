@@ -130,6 +130,7 @@ def test_a_template_that_cannot_be_split_is_refused(row: dict[str, Any]) -> None
     [
         "What does <|im_start|> mean?",
         "Question: why?\nAnswer:",
+        "Continue the given dialogue:\n\n\n\nHuman: Hi\n\nAssistant:",
         "Q: What is the boiling point of water?\nA:",
         "Write a dialogue. Human: Hi Assistant: Hello",
         "Human: what makes us so?",

@@ -219,14 +219,14 @@ def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
 def _is_within(turns: list[Message], value: object) -> bool:
     """Tell whether the texts of a value stand in some turns already.
 
-    A short text must be a line of its own: it may stand within another by chance.
+    A short text must be a line or a turn of its own: it may stand within another by chance.
     """
     whole = "\n\n".join(turn["content"] for turn in turns)
     lines = {line.strip() for line in whole.splitlines()}
+    lines |= {turn["content"].strip() for turn in turns}
     texts = [text.strip() for text in _texts(value)]
     return bool(texts) and all(
-        text in lines or text == whole.strip() or (len(text) >= _MIN_CHARS and text in whole)
-        for text in texts
+        text in lines or (len(text) >= _MIN_CHARS and text in whole) for text in texts
     )
 
 

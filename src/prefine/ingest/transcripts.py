@@ -56,8 +56,10 @@ def transcript_prompt(prompt: str) -> list[Message] | None:
         roles = [turn["role"] for turn in turns]
         if roles == [("user", "assistant")[n % 2] for n in range(len(turns))] and len(turns) % 2:
             return turns
-    opened = asks and _OPENING.search(prompt)
-    if opened or (_STARTS.match(prompt) and _ANSWERS.search(prompt)):
+    opened = _OPENING.search(prompt) if asks else None
+    # "Continue the dialogue:" asks about one; any other text may be a system text
+    has_head = opened is not None and not prompt[: opened.start()].rstrip().endswith(":")
+    if has_head or (_STARTS.match(prompt) and _ANSWERS.search(prompt)):
         raise RowError(
             Reason.TRANSCRIPT_IN_PROMPT,
             "`prompt` is a transcript (Human: ... Assistant:) that cannot be split into turns",

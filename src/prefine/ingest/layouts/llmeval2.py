@@ -13,6 +13,7 @@ from prefine.settings.json import Json, is_object
 class LlmEval2(Layout):
     """``dialog`` with ``stars`` for one model; the path's ``annotator`` is who rated."""
 
+    reads_beside: ClassVar = ("dialog",)
     keys: ClassVar = ("dialog", "stars", "llm_name")
     because: ClassVar = "`dialog` with `stars` for one model"
 

@@ -1,6 +1,6 @@
 """ms-swift's preference data: a conversation, and what is rejected in place of its end."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import messages, response_of
@@ -14,6 +14,7 @@ from prefine.settings.json import Json, is_array
 class MsSwift(Layout):
     """``messages`` with ``rejected_response`` or with ``rejected_messages``."""
 
+    reads_beside: ClassVar = ("messages",)
     format: Literal["ms_swift"] = "ms_swift"
 
     @classmethod

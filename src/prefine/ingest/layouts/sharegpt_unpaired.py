@@ -17,7 +17,7 @@ _THUMBS = ("label", "kto_tag")
 class ShareGptUnpaired(Layout):
     """``messages`` with a ``label`` that is true or false."""
 
-    reads_beside: ClassVar = ("messages",)
+    reads_beside: ClassVar = _TURNS
     format: Literal["sharegpt_unpaired"] = "sharegpt_unpaired"
 
     @classmethod
