@@ -50,7 +50,7 @@ def finished(folder: Path) -> dict[str, tuple[int, int]]:
     """Return inode and time of every file of a finished shard."""
     found: dict[str, tuple[int, int]] = {}
     for manifest in (folder / "root").glob("*/*.json"):
-        if manifest.name == "tokenizer.json":
+        if manifest.name in {"tokenizer.json", "manifest.json"}:  # no manifests of shards
             continue
         part = manifest.stem
         for path in [manifest, *manifest.parent.rglob(f"{part}.parquet")]:
