@@ -119,6 +119,33 @@ def test_rows_about_one_response_give_a_value_for_each_side(
     assert exported.select(columns).rows() == [("a+b", 3, 9)]
 
 
+def test_a_column_of_rows_that_refer_to_others_is_one_of_pairs(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    root = {"message_id": "q", "parent_id": None, "role": "prompter", "text": "Q?", "rank": None}
+    replies = [
+        {"message_id": f"r{rank}", "parent_id": "q", "role": "assistant", "text": t, "rank": rank}
+        for rank, t in enumerate(("yes", "no"))
+    ]
+    write_lines([row | {"topic": "trees"} for row in (root, *replies)])
+    source = "{name: made, format: oasst_messages, files: [rows.jsonl], keep: [topic]}"
+    plan, _, exported = ran(tmp_path, f"name: made\nsources: [{source}]")
+
+    assert [column.name for column in plan.resolved.kept_columns] == ["topic"]
+    assert exported["topic"].to_list() == ["trees"]
+
+
+def test_a_column_of_which_no_row_was_read_is_one_of_pairs(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    unread = explicit("Q?", "yes", "no", context="of which nothing is known", topic="fish")
+    write_lines([unread] * 1_000 + [explicit("Q?", "yes", "no", topic="trees")])
+    source = "{name: made, files: [rows.jsonl], keep: [topic], max_quarantined: 1}"
+    _, _, exported = ran(tmp_path, f"name: made\nsources: [{source}]")
+
+    assert exported["topic"].to_list() == ["trees"]
+
+
 def test_cells_of_a_csv_have_types(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text(
         "prompt,chosen,rejected,code,score,ok\nQ1?,a,b,007,1.5,true\nQ2?,a,b,008,2,false\n"

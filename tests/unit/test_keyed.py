@@ -123,6 +123,8 @@ def test_what_belongs_to_the_prompt_is_read_as_in_a_source() -> None:
     assert read(beside, keyed("text", ignore=("system",))) == {"prompt_id": prompt_id([user("Q?")])}
     rendered = "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\nQ?<|im_end|>\n"
     assert read({"prompt": rendered}, keyed("text")) == {"prompt_id": name}
+    within = {"prompt": rendered, "question_context": "Be kind."}
+    assert read(within, keyed("text")) == {"prompt_id": name}
 
 
 def test_a_text_that_only_begins_like_json_is_a_text() -> None:

@@ -56,6 +56,13 @@ RENDERED = {
 }
 
 
+def test_a_role_of_a_template_is_named_as_one_of_messages() -> None:
+    prompt, _ = RENDERED["ChatML"]
+    row = explicit(prompt.replace("system", "developer"), "Oak.", "Stone.")
+
+    assert read_record(row).prompt == TURNS
+
+
 @pytest.mark.parametrize("family", RENDERED)
 def test_a_rendered_template_is_split_into_its_turns(family: str) -> None:
     prompt, end = RENDERED[family]

@@ -3,7 +3,7 @@
 import re
 
 from prefine.ingest.beside import PROMPT_LIKE
-from prefine.ingest.messages import is_conversation, prompt_of, response_of
+from prefine.ingest.messages import is_conversation, prompt_of, response_of, role_of
 from prefine.ingest.pointers import pointed_at
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.values import required
@@ -120,8 +120,7 @@ def are_conversations(row: Json, sides: tuple[str, str]) -> bool:
 def _is_reply(value: object) -> bool:
     """Tell whether a list of messages begins with the assistant's."""
     first: object = value[0] if is_array(value) and value else None
-    role = first.get("role", first.get("from")) if is_object(first) else None
-    return isinstance(role, str) and role.lower() in {"assistant", "gpt", "model", "bot"}
+    return is_object(first) and role_of(first) == "assistant"
 
 
 def read_sides(row: Json, sides: tuple[str, str]) -> list[list[Message]]:

@@ -100,9 +100,8 @@ class Batch:
         index = 0
         for record in records:
             self._add(record, {"row": number, "own_id": own.id, "kept": own.kept}, index)
-            self.counts.update(
-                {"missing responses": record.num_missing} if record.num_missing else {}
-            )
+            if record.num_missing:
+                self.counts["missing responses"] += record.num_missing
             index += len(record.labels)
 
     def _add(self, record: Record, origin: Json, index: int) -> None:

@@ -189,7 +189,7 @@ def _with_history(
     start = 1 if prompt[0]["role"] == "system" else 0
     if turns[-1]["role"] == "user" or ends_with_prompt:
         if turns[-1]["content"].strip() != prompt[-1]["content"].strip():
-            detail = f"`{key}` ends with a turn of the user that is not the prompt"
+            detail = f"`{key}` does not end with the prompt"
             raise RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_way_out(key)}")
         turns = turns[:-1]
     if start and turns and turns[0]["role"] == "system":
@@ -289,7 +289,7 @@ def _unreadable(key: str, value: object) -> RowError:
 
 
 def _way_out(key: str) -> str:
-    if key.lower() in TOOLS:
+    if _spelling(key) in TOOLS:
         return "`tools: keep` of the source carries tools and tool calls along"
     return (
         f"make it a part of the prompt with a map (`format: columns`, `columns: {{prompt: [{key}, "

@@ -1,7 +1,7 @@
 """The user's own id and the columns that a source keeps: found in a raw row and typed."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import orjson
 from prefine.errors import RecipeError
 from prefine.ingest.files import location, raw_rows
 from prefine.ingest.layout import Context, Layout
+from prefine.ingest.lookups import lookup_tables
 from prefine.ingest.parse import parse_row
 from prefine.ingest.paths import found_at, value_at
 from prefine.ingest.record import RowError
@@ -108,7 +109,9 @@ def _number(value: object) -> float | None:
 
 
 def kept_columns(
-    sources: Iterable[tuple[Source, Iterable[tuple[File, Layout]]]], data: str
+    sources: Iterable[tuple[Source, Iterable[tuple[File, Layout]]]],
+    files: Mapping[str, Sequence[File]],
+    data: str,
 ) -> dict[str, KeptColumn]:
     """Find out the types of all kept columns by the first rows of the files.
 
@@ -116,38 +119,43 @@ def kept_columns(
 
     Args:
         sources: Each with its files and their layouts.
+        files: Those of all file sets, by key: lookup tables are among them.
         data: What relative paths are relative to.
     """
     found: dict[str, list[KeptColumn]] = {}
-    for source, files in sources:
+    for source, own in sources:
         if source.keep or source.id is not None:
-            for name, column in _of_source(source, list(files), data).items():
+            for name, column in _of_source(source, list(own), files, data).items():
                 found.setdefault(name, []).append(column)
     return {name: _merged(columns) for name, columns in found.items()}
 
 
 def _of_source(
-    source: Source, files: list[tuple[File, Layout]], data: str
+    source: Source,
+    own: list[tuple[File, Layout]],
+    files: Mapping[str, Sequence[File]],
+    data: str,
 ) -> dict[str, KeptColumn]:
     rows: list[Json] = []
-    of_response = True
-    for file, layout in files:
+    num_candidates: set[int] = set()
+    for file, layout in own:
         path = location(file.path, data)
         lines = raw_rows(path, source.max_row_bytes, options=source.file_options)
+        tables = lookup_tables(layout, files.__getitem__, data) if source.keep else {}
         for row in islice(lines, _NUM_ROWS):
             if row.value is None:
                 continue
             rows.append(row.value)
-            records = parse_row(row, layout, Context(file.fields)) if source.keep else []
+            records = parse_row(row, layout, Context(file.fields, tables)) if source.keep else []
             if not isinstance(records, RowError):
-                of_response &= all(len(record.candidates) == 1 for record in records)
+                num_candidates |= {len(record.candidates) for record in records}
     _require_paths(source, rows)
-    tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in files)
+    tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in own)
     return {
         name: KeptColumn(
             type=kept.type
             or type_of((found_at(row, kept.column) for row in rows), tabular=tabular),
-            of_response=of_response,
+            of_response=num_candidates == {1},
         )
         for name, kept in source.keep.items()
     }

@@ -311,7 +311,7 @@ def _record(row: Json, keyed: KeyedFiles) -> Record:
     candidates = [Candidate(response_of(texts[path], path)) for path in responses]
     record = Record(prompt_of(texts[prompt], prompt), candidates, [])
     require_no_tools(record)
-    return unrendered(with_prompt_parts(record, structured(row), known))
+    return with_prompt_parts(unrendered(record), structured(row), known)
 
 
 _KEYS: Mapping[str, Callable[[Json, KeyedFiles, Sources], Json]] = {

@@ -1,6 +1,6 @@
 """Read the lookup tables that rows of a source refer to, each once per process."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,21 +11,26 @@ from prefine.ingest.layout import Layout
 from prefine.ingest.record import RowError
 from prefine.settings import File
 from prefine.settings.json import Json
-from prefine.step import Work
 
 _MAX_ROW_BYTES = 2**30
 
 
-def lookup_tables(work: Work, layout: Layout) -> dict[str, Mapping[Any, Json]]:
+def lookup_tables(
+    layout: Layout, files_of: Callable[[str], Sequence[File]], data: str
+) -> dict[str, Mapping[Any, Json]]:
     """Return the lookup tables of a source, by name.
+
+    Args:
+        layout: The source.
+        files_of: Returns the files of a file set by its key.
+        data: What relative paths are relative to.
 
     Raises:
         DataError: A file has changed, a row of it cannot be read, or two rows contradict.
     """
-    data = work.runtime.data
     tables: dict[str, Mapping[Any, Json]] = {}
     for name, file_set in layout.lookups().items():
-        files = work.files(file_set.key)
+        files = files_of(file_set.key)
         for file in files:
             require_unchanged(file, data)
         listed = tuple(file.model_dump_json() for file in files)

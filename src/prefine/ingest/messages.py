@@ -16,6 +16,7 @@ _ROLES = {
     "gpt": "assistant",
     "chatgpt": "assistant",
     "bot": "assistant",
+    "chatbot": "assistant",
     "model": "assistant",
     "llm": "assistant",
     "system": "system",
@@ -25,15 +26,8 @@ _ROLES = {
     "observation": "tool",
 }
 _BEYOND_TEXT = (
-    *(
-        "function_call",
-        "thinking",
-        "reasoning",
-        "reasoning_content",
-        "images",
-        "image",
-        "image_url",
-    ),
+    *("function_call", "thinking", "reasoning", "reasoning_content"),
+    *("images", "image", "image_url"),
     *("audio", "audios", "video", "videos", "tools", "functions", "documents", "attachments"),
 )
 """Parts of a message that a text cannot hold: without them, two responses may look the same."""

@@ -86,7 +86,7 @@ def run_ingest(
     file = work.files(source.key)[work.shard]
     layout = layout_of(source, file)
     require_unchanged(file, work.runtime.data)
-    context = Context(file.fields, lookup_tables(work, layout))
+    context = Context(file.fields, lookup_tables(layout, work.files, work.runtime.data))
     batch = Batch(source.name, file, num_shards)
     dropped: Counter[str] = Counter()
     num_read = 0

@@ -8,16 +8,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from prefine.ingest.messages import role_of
 from prefine.ingest.record import Reason, RowError
 from prefine.schema import Message
-
-_ROLES = {
-    "human": "user",
-    "model": "assistant",
-    "chatbot": "assistant",
-    "bot": "assistant",
-    "prompter": "user",
-}
 
 
 class Family(NamedTuple):
@@ -199,7 +192,7 @@ def _turn(role: str, content: str, family: Family, *, is_last: bool) -> Message:
     else:
         raise refused(f"a turn of the chat template {family.name} is not closed")
     require_plain(body)
-    return Message(role=_ROLES.get(role, role), content=body)
+    return Message(role=role_of({"role": role}) or role, content=body)
 
 
 def _instructions(text: str) -> list[Message]:

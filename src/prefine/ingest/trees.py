@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from prefine.ingest.labels import rank_label
+from prefine.ingest.messages import role_of
 from prefine.ingest.record import Candidate, Record
 from prefine.ingest.values import facts_of, is_blank, optional, text, truth
 from prefine.schema import Message
 from prefine.settings.json import Json
 
-_ROLES = {"prompter": "user", "assistant": "assistant"}
 _RANKED = 2
 """How many ranked replies make a record."""
 
@@ -26,8 +26,8 @@ def is_deleted(message: Json) -> bool:
 
 def turn_of(message: Json) -> Message:
     """Return a message as a turn."""
-    role = str(message.get("role"))
-    return Message(role=_ROLES.get(role, role), content=text(message.get("text"), "text"))
+    role = role_of(message) or str(message.get("role"))
+    return Message(role=role, content=text(message.get("text"), "text"))
 
 
 def ranked_record(path: Sequence[Json], replies: Sequence[Json]) -> Record | None:

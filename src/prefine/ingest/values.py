@@ -1,6 +1,5 @@
 """Narrow the parsed values of a raw row, or raise the ``RowError`` that sends it to quarantine."""
 
-import ast
 import math
 import re
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from prefine.ingest.literals import parsed_text
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.rows import Unreadable
 from prefine.settings.json import Json, is_array, is_object
@@ -116,26 +116,10 @@ def nonempty_list(row: Json, key: str) -> list[object]:
 def as_list(value: object) -> list[Any] | None:
     """Return a list, also one written as text in JSON or as Python prints it; otherwise null.
 
-    A text that Python would print in another way is not taken for a list: NumPy prints two texts
-    without a comma between them, which Python reads as one.
+    NumPy prints two texts without a comma between them: such a text is no list.
     """
-    if is_array(value):
-        return value
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
-        return None
-    try:
-        parsed: object = orjson.loads(value)
-    except orjson.JSONDecodeError:
-        parsed = _python_list(value.strip())
-    return parsed if is_array(parsed) else None
-
-
-def _python_list(value: str) -> object:
-    try:
-        parsed: object = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-    return parsed if repr(parsed) == value else None
+    found = value if is_array(value) else parsed_text(value)
+    return found if is_array(found) else None
 
 
 def item_object(value: object, what: str) -> Json:

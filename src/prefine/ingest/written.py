@@ -48,14 +48,6 @@ def structured(row: Json) -> Json:
     return {**row, **found}
 
 
-def parsed_list(value: object) -> list[Any] | None:
-    """Return the list that a text holds as JSON or in Python's spelling; null if it holds none."""
-    if not isinstance(value, str) or len(value) > _MAX_CHARS:
-        return None
-    found = parsed_text(value)
-    return found if is_array(found) else None
-
-
 def _held(value: object, key: str) -> list[Any] | None:
     """Return the messages that a column holds as text, or as a list of texts; else null."""
     if isinstance(value, str):

@@ -50,7 +50,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
         shards=recipe.shards or max(1, -(-size // _SHARD_BYTES)),
         files=files,
         models={named.key: resolved_model(named) for named in weights},
-        kept=kept_columns(sources, runtime.data),
+        kept=kept_columns(sources, files, runtime.data),
     )
     require_columns(resolved)
     return resolved

@@ -23,8 +23,11 @@ def print_manifest(console: Console, manifest: Json) -> None:
         ],
     )
     if "verdicts" in manifest["notes"]:
-        text = "Pairs with a human verdict of right or wrong are not judged, and not counted here."
-        console.print(text, highlight=False)
+        console.print(
+            "Pairs with a human verdict of right or wrong are judged, and counted here, only by "
+            "rules with `verdicts: true`.",
+            highlight=False,
+        )
     if manifest["benchmarks"]:
         head = ("benchmark", "texts", "exact", "overlap", "similar")
         keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")
