@@ -48,6 +48,11 @@ class Column:
     flip: Flip = Flip.SAME
     partner: str | None = None
     """The column whose value this one takes in a flipped pair; only with ``Flip.SWAP``."""
+    cluster: str | None = None
+    """For a truth value that says whether a row represents its cluster: the column of the cluster.
+    Rules read the column as "has the lowest ``rank`` of its cluster among the pairs still in"."""
+    rank: str | None = None
+    """The column of a row's place in its cluster, 1 the best; given together with ``cluster``."""
 
     @property
     def numeric(self) -> bool:
@@ -74,8 +79,9 @@ class Column:
         return pl.when(flipped).then(turned).otherwise(own).alias(self.name)
 
     def needs(self) -> tuple[str, ...]:
-        """Return the columns that ``seen`` reads."""
-        return (self.name,) if self.partner is None else (self.name, self.partner)
+        """Return the columns that the value in either direction, or of a cluster, depends on."""
+        others = (self.partner, self.cluster, self.rank)
+        return (self.name, *(name for name in others if name is not None))
 
 
 def flat_schema(key: str, columns: tuple[Column, ...]) -> pa.Schema:
