@@ -313,9 +313,9 @@ def test_structure_drops_or_holds() -> None:
 FACTS = pa.schema(
     {
         **{
-            name: pa.large_string()
-            for name in ("pair_id", "prompt_id", "chosen_id", "rejected_id", "own_id")
+            name: pa.large_string() for name in ("pair_id", "prompt_id", "chosen_id", "rejected_id")
         },
+        "order": pa.float64(),
         **{name: column.type for name, column in COLUMNS.items()},
     }
 )
@@ -349,7 +349,8 @@ def fact(number: int, **more: Any) -> dict[str, Any]:
         "chosen_id": "c",
         "rejected_id": "r",
     }
-    return {**base, "own_id": None, "source": "web", "chosen_chars": 9, "rejected_chars": 1, **more}
+    lengths = {"chosen_chars": 9, "rejected_chars": 1}
+    return {**base, "source": "web", "order": number / 8, **lengths, **more}
 
 
 def decisions(folder: Path, rules: tuple[Rule, ...], seed: int = 0) -> pl.DataFrame:
@@ -417,6 +418,7 @@ def test_the_step_depends_on_rules_and_seed_and_nothing_else() -> None:
                 "unless": {"column": "source", "equals": "human", "minimum": None, "maximum": None},
                 "missing": "drop",
                 "verdicts": False,
+                "placeholder_pairs": 50,
             }
         ],
         "seed": 7,

@@ -174,10 +174,14 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
 
     _, log = apply_rules(frame, rules, COLUMNS, 0)
 
+    nothing = {"in": 0, "dropped": 0, "held": 0, "flipped": 0, "turned_back": 0}
+    expected = {
+        "turn": {**nothing, "in": 4, "flipped": 1},
+        "low": {**nothing, "in": 4, "dropped": 1},
+        "look": {**nothing, "in": 3, "held": 1},
+    }
     assert log == [
-        {"rule": "turn", "in": 4, "dropped": 0, "held": 0, "flipped": 1},
-        {"rule": "low", "in": 4, "dropped": 1, "held": 0, "flipped": 0},
-        {"rule": "look", "in": 3, "dropped": 0, "held": 1, "flipped": 0},
+        {"rule": name, **counts, "by_source": {"one": counts}} for name, counts in expected.items()
     ]
 
 

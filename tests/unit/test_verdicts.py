@@ -398,13 +398,9 @@ def test_protected_pairs_count_in_no_budget(write_lines: Any, tmp_path: Path) ->
     manifest = load_manifest(Store(runtime.root), plan.step("decide"), None)
 
     assert manifest is not None
-    assert manifest.notes["rules"][-1] == {
-        "rule": "few",
-        "in": 2,
-        "dropped": 1,
-        "held": 0,
-        "flipped": 0,
-    }
+    counts = {"in": 2, "dropped": 1, "held": 0, "flipped": 0, "turned_back": 0}
+    last = {"rule": "few", **counts, "by_source": {"m": counts}}
+    assert manifest.notes["rules"][-1] == last
 
 
 def test_structure_drops_what_humans_refuse_and_keeps_what_they_direct(

@@ -13,20 +13,35 @@ from collections.abc import Sequence
 from heapq import heapify, heappop, heapreplace
 
 import numpy as np
-import numpy.typing as npt
 
-Places = npt.NDArray[np.int64]
+from prefine.decide.arrays import Places
+from prefine.decide.groups import by_group, places_within
 
 
 def balanced(groups: Sequence[Places], preferred: Places) -> Places:
     """Return the pairs in the order in which they are taken.
 
     Args:
-        groups: For each column the group number of each pair, from 0, shape (pairs,).
+        groups: For each column the group number of each pair, shape (pairs,).
         preferred: The place of each pair in the order of preference; no two are equal.
     """
     if not len(preferred):
         return np.empty(0, np.int64)
+    if len(groups) == 1:
+        return _in_rounds(groups[0], preferred)
+    numbered = [np.unique(of_column, return_inverse=True)[1] for of_column in groups]
+    return _by_load(numbered, preferred)
+
+
+def _in_rounds(groups: Places, preferred: Places) -> Places:
+    """Return the first pair of each group, then the second of each, and so on."""
+    order = np.argsort(preferred)
+    rounds = places_within(groups[order])
+    return order[by_group(rounds)]
+
+
+def _by_load(groups: Sequence[Places], preferred: Places) -> Places:
+    """Take pairs one by one; groups are numbered without gaps."""
     cells, cell_of = np.unique(np.stack(groups), axis=1, return_inverse=True)
     members: list[list[int]] = [[] for _ in range(cells.shape[1])]
     cell_of = cell_of.ravel()

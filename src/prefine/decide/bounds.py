@@ -2,10 +2,12 @@
 
 from abc import ABC
 from collections.abc import Iterator
-from typing import ClassVar
 
+import numpy as np
 import polars as pl
+from pydantic import Field
 
+from prefine.decide.arrays import Floats
 from prefine.decide.columns import numeric_problems
 from prefine.decide.explain import is_missing, number_texts, value_of
 from prefine.decide.rule import ColumnRule, Hit
@@ -16,19 +18,20 @@ from prefine.settings import Problem
 class Bounded(ColumnRule, ABC):
     """A test that a value lies between two ends, of which one may be open."""
 
-    is_bound: ClassVar[bool] = True
+    placeholder_pairs: int | None = Field(default=50, ge=2)
+    """From this many pairs of a source on, a label column (``rating_gap``, ``chosen_rating``,
+    ``rejected_rating``, ``strength``) with one single value is taken for a placeholder, and the
+    rule is refused; null lifts the check."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the column has no order."""
         yield from numeric_problems(column)
 
-    def between(self, value: pl.Expr, low: pl.Expr, high: pl.Expr) -> Hit:
-        """Fail values outside [low, high]; a null end is open, a null value fails."""
-        below = (value < low).fill_null(value=False)
-        above = (value > high).fill_null(value=False)
-        threshold = pl.when(below | high.is_null()).then(low).otherwise(high)
-        fails = value.is_null() | below | above
-        return Hit(fails, value, threshold, self.drop_or_missing(value))
+    def between(self, value: Floats, low: Floats | float, high: Floats | float) -> Hit:
+        """Act on values outside [low, high]; NaN is an open end."""
+        below, above = value < low, value > high
+        threshold = np.where(below | np.isnan(high), low, high)
+        return Hit(below | above, np.isnan(value), value, threshold)
 
     def because_outside(self, origin: str = "") -> pl.Expr:
         """Return the explanation of a hit.

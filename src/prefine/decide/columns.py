@@ -1,41 +1,32 @@
 """Names of columns that deciding reads and writes, and which tests fit a column."""
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-import polars as pl
+import pyarrow as pa
 
-from prefine.schema import HUMAN_VERDICT, UNKNOWN, Column
+from prefine.schema import UNKNOWN, Column, Flip
 from prefine.settings import Location, Problem
 
-KEYS = ("prompt_id", "pair_id", "chosen_id", "rejected_id")
+_TEXT = pa.large_string()
+
+ID_COLUMNS: Mapping[str, Column] = {
+    "prompt_id": Column("prompt_id", _TEXT, "id of the prompt"),
+    "pair_id": Column("pair_id", _TEXT, "id of the pair"),
+    "chosen_id": Column("chosen_id", _TEXT, "id of the chosen one", Flip.SWAP, "rejected_id"),
+    "rejected_id": Column("rejected_id", _TEXT, "id of the other", Flip.SWAP, "chosen_id"),
+}
+
+KEYS = tuple(ID_COLUMNS)
 """Id columns of a pair: a rule may group by them."""
 
 DECIDED = frozenset(
     {
         *("verdict", "rule", "column", "value", "threshold", "value_text", "threshold_text"),
-        *("weight", "order", "explanation", "flipped_by", "is_flipped"),
+        *("weight", "order", "explanation", "flipped_by", "flips", "is_flipped"),
     }
 )
 """Columns of decisions and of exported rows: a measure may not write one of these names."""
-
-IN = pl.col("_in")
-"""While rules are applied: no rule has dropped or held the pair."""
-FLIPPED = pl.col("_flipped")
-"""While rules are applied: chosen and rejected have changed places."""
-SEEN = pl.col("_seen")
-"""While rules are applied: the present rule looks at the pair, which is in and not exempt."""
-PLACE = "_place"
-"""While rules are applied: the place of a pair, from 1, in the order of a cap or a budget."""
-
-DIRECTED = pl.col(HUMAN_VERDICT).is_in(["right", "wrong"]).fill_null(value=False)
-"""A human said which side is better, and no rule that does not name verdicts acts on the pair."""
-
-
-def current_value(column: Column) -> pl.Expr:
-    """Return a column in the pair's current direction: numbers as floats, NaN as null."""
-    value = column.seen(FLIPPED)
-    return value.cast(pl.Float64).fill_nan(None) if column.numeric else value
 
 
 def unknown_column(name: str, columns: Iterable[str]) -> str:
@@ -64,8 +55,45 @@ def numeric_problems(column: Column) -> Iterator[Problem]:
         yield (), f"`{column.name}` is text; use `equals`, or a numeric column"
 
 
+def bound_problems(
+    minimum: float | None, maximum: float | None, column: Column
+) -> Iterator[Problem]:
+    """Yield why bounds do not fit a column: text, or outside of what the column can be."""
+    yield from numeric_problems(column)
+    if column.known_range is None:
+        return
+    low, high = column.known_range
+    for key, bound in (("minimum", minimum), ("maximum", maximum)):
+        if bound is None:
+            continue
+        where = f"`{column.name}` is {_span(column)}"
+        if not low <= bound <= high:
+            holds = "never" if (bound > high) == (key == "minimum") else "always"
+            yield (), f"{where}, so that `{key}: {bound:g}` {holds} holds"
+        elif pa.types.is_integer(column.type) and bound != int(bound):
+            yield (), f"{where} and a whole number; found `{key}: {bound:g}`"
+
+
 def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
     """Yield why a column can never equal a value."""
-    if column.type != UNKNOWN and isinstance(value, str) == column.numeric:
+    if column.type == UNKNOWN:
+        return
+    if isinstance(value, str) == column.numeric:
         kind = "a number or a truth value" if column.numeric else "text"
         yield (), f"`{column.name}` holds {kind}; found `{value}`"
+    elif isinstance(value, str):
+        return
+    elif pa.types.is_boolean(column.type) and value not in (0, 1):
+        yield (), f"`{column.name}` is true or false; found `{value:g}`"
+    elif pa.types.is_integer(column.type) and value != int(value):
+        yield (), f"`{column.name}` holds whole numbers; found `{value:g}`"
+    elif column.known_range and not column.known_range[0] <= value <= column.known_range[1]:
+        yield (), f"`{column.name}` is {_span(column)}, and never {value:g}"
+
+
+def _span(column: Column) -> str:
+    """Return a known range in words."""
+    low, high = column.known_range or (0.0, 0.0)
+    if pa.types.is_boolean(column.type):
+        return "true (1) or false (0)"
+    return f"in [{low:g}, {high:g}]" if high != float("inf") else f"at least {low:g}"

@@ -1,24 +1,27 @@
 """Conditions on one value: bounds or equality, alone or as an exemption from a rule."""
 
+import math
 from collections.abc import Iterator
 from typing import NamedTuple, Self
 
-import polars as pl
+import numpy as np
 from pydantic import model_validator
 
-from prefine.decide.columns import numeric_problems, value_problems
+from prefine.decide.arrays import Bools, Floats
+from prefine.decide.columns import bound_problems, value_problems
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
 from prefine.settings import Part, Problem
 
-Value = bool | float | str
-"""What a column may be compared with."""
-
 
 class Match(NamedTuple):
-    """The result of a condition; expressions over the working frame."""
+    """The result of a condition, for the pairs that a rule looks at."""
 
-    holds: pl.Expr
-    threshold: pl.Expr
+    value: Floats
+    """The column in the current direction, NaN for null."""
+    holds: Bools
+    """False for a null."""
+    threshold: float
     """The value or bound that is recorded beside the pair's value."""
 
 
@@ -37,20 +40,20 @@ class Condition(Part):
         require_order(self.minimum, self.maximum)
         return self
 
-    def match(self, value: pl.Expr) -> Match:
-        """Return where the condition holds; it is undefined for a null."""
+    def match(self, seen: Seen, column: str) -> Match:
+        """Return where the condition holds for a column."""
+        value = seen.numbers(column)
         if self.equals is not None:
-            expected = literal(self.equals)
-            return Match(value.eq_missing(expected), expected)
-        low, high = (pl.lit(bound, pl.Float64) for bound in (self.minimum, self.maximum))
-        present = value.is_not_null()
-        inside = (value >= low).fill_null(present) & (value <= high).fill_null(present)
-        return Match(inside, pl.coalesce(low, high))
+            expected = seen.number_of(column, self.equals)
+            return Match(value, value == expected, expected)
+        low, high = (math.nan if bound is None else bound for bound in (self.minimum, self.maximum))
+        outside = np.isnan(value) | (value < low) | (value > high)
+        return Match(value, ~outside, high if math.isnan(low) else low)
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the condition cannot be tested on a column."""
         if self.equals is None:
-            yield from numeric_problems(column)
+            yield from bound_problems(self.minimum, self.maximum, column)
         else:
             yield from value_problems(self.equals, column)
 
@@ -75,11 +78,6 @@ def require_order(low: float | None, high: float | None) -> None:
     """Refuse a minimum above the maximum."""
     if low is not None and high is not None and low > high:
         raise ValueError(f"the minimum {low:g} is above the maximum {high:g}, so nothing passes")
-
-
-def literal(value: Value) -> pl.Expr:
-    """Return a value of a recipe as an expression; numbers and truth values are floats."""
-    return pl.lit(value) if isinstance(value, str) else pl.lit(value, pl.Float64)
 
 
 def plain(value: Value) -> str:

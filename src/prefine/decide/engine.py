@@ -2,26 +2,37 @@
 
 A pair is in until a rule drops or holds it. A flipped pair stays in, and every later rule sees it
 in its new direction: margins change sign, and the lengths of chosen and rejected change places. The
-result does not depend on the order of rows.
+result does not depend on the order of rows. ``docs/rules.md`` specifies it.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple, cast
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from prefine.decide.columns import DIRECTED, FLIPPED, IN, PLACE, SEEN, current_value
+from prefine.decide.arrays import Bools, Facts
+from prefine.decide.counts import counts_of
 from prefine.decide.neighbours import Nearby
-from prefine.decide.ranking import rank_pairs
+from prefine.decide.outcome import Outcome
+from prefine.decide.placeholders import refuse_placeholder
+from prefine.decide.remarks import remarks_on
 from prefine.decide.rule import Hit, Rule
-from prefine.errors import DataError
-from prefine.schema import HUMAN_VERDICT, Column, hash_unit
+from prefine.decide.seen import Seen
+from prefine.schema import Column, hash_unit
 from prefine.settings.json import Json
 
-_LABEL_COLUMNS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength"})
-_NUMBERS = ("value", "threshold")
-_TEXTS = ("value_text", "threshold_text")
-_MIN_PLACEHOLDERS = 50
-"""From this many pairs on, a label column with one single value is a placeholder."""
+
+class Decided(NamedTuple):
+    """What became of the pairs."""
+
+    decisions: pa.Table
+    """One row per pair, in the order of the facts, without ids."""
+    log: list[Json]
+    """For each rule, how many pairs it saw, and what it did."""
+    remarks: list[str]
+    """What a user should know about rules that have little to work with."""
 
 
 def apply_rules(
@@ -36,129 +47,85 @@ def apply_rules(
 
     Args:
         facts: One row per pair: ``pair_id`` and every column that a rule reads; where there are
-            human verdicts, ``human_verdict``.
+            human verdicts, ``human_verdict``; ``order`` is made where it is missing.
         rules: In the order in which they act.
         columns: What the columns mean.
         seed: Orders pairs where nothing else does.
         near: Which prompts are near which; only ``diverse`` rules need it.
 
     Returns:
-        The facts with ``verdict``, ``rule``, ``column``, ``value``, ``threshold`` and their text
-        twins, ``flipped_by``, ``order`` and ``weight``; and for each rule how many pairs it saw,
-        dropped, held and flipped.
+        The facts by pair id, with the columns of decisions; and for each rule how many pairs it
+        saw, dropped, held, flipped and turned back, in all and by source.
 
     Raises:
         DataError: A rule bounds a label column that is a placeholder.
     """
-    frame = _undecided(facts, seed)
-    log: list[Json] = []
-    for rule in rules:
-        _refuse_placeholder(frame, rule)
-        frame = frame.with_columns((IN & ~_is_exempt(rule, columns)).alias("_seen"))
-        num_seen = frame.select(SEEN.sum()).item()
-        frame = _apply(frame, rule, columns, near)
-        log.append({"rule": rule.reason, "in": num_seen, **_counts(frame, rule)})
-    kept = pl.when(FLIPPED).then(pl.lit("flip")).otherwise(pl.lit("keep"))
-    verdict = pl.coalesce("verdict", kept).alias("verdict")
-    return frame.with_columns(verdict, pl.lit(1.0).alias("weight")), log
+    if "order" not in facts.columns:
+        order = [hash_unit(seed, "order", pair) for pair in facts["pair_id"]]
+        facts = facts.with_columns(pl.Series("order", order, pl.Float64))
+    facts = facts.sort("pair_id")
+    decided = decide(facts.to_arrow(), rules, columns, near)
+    decisions = cast("pl.DataFrame", pl.from_arrow(decided.decisions))
+    return facts.drop("order").hstack(decisions), decided.log
 
 
-def _undecided(facts: pl.DataFrame, seed: int) -> pl.DataFrame:
-    order = [hash_unit(seed, "order", pair) for pair in facts["pair_id"]]
-    if HUMAN_VERDICT not in facts.columns:
-        facts = facts.with_columns(pl.lit(None, pl.String).alias(HUMAN_VERDICT))
-    texts = ("verdict", "rule", "column", "flipped_by", *_TEXTS)
-    return facts.with_columns(
-        pl.Series("order", order, pl.Float64),
-        pl.lit(value=True).alias("_in"),
-        pl.lit(value=False).alias("_flipped"),
-        *(pl.lit(None, pl.String).alias(name) for name in texts),
-        *(pl.lit(None, pl.Float64).alias(name) for name in _NUMBERS),
-    ).sort("pair_id")
+def decide(
+    facts: pa.Table, rules: tuple[Rule, ...], columns: Mapping[str, Column], near: Nearby | None
+) -> Decided:
+    """Apply rules to facts.
 
+    Args:
+        facts: One row per pair: ``source``, ``order`` and every column that a rule reads.
+        rules: In the order in which they act.
+        columns: What the columns mean.
+        near: Which prompts are near which; only ``diverse`` rules need it.
 
-def _is_exempt(rule: Rule, columns: Mapping[str, Column]) -> pl.Expr:
-    protected = pl.lit(value=False) if rule.verdicts else DIRECTED
-    if rule.unless is None:
-        return protected
-    value = current_value(columns[rule.unless.column])
-    holds = rule.unless.match(value).holds
-    return protected | (holds & value.is_not_null()).fill_null(value=False)
-
-
-def _counts(frame: pl.DataFrame, rule: Rule) -> Json:
-    decided = frame.filter(pl.col("rule") == rule.reason)
-    return {
-        "dropped": decided.filter(pl.col("verdict") == "drop").height,
-        "held": decided.filter(pl.col("verdict") == "hold").height,
-        "flipped": decided.filter(pl.col("verdict").is_null() & FLIPPED).height,
-    }
-
-
-def _apply(
-    frame: pl.DataFrame, rule: Rule, columns: Mapping[str, Column], near: Nearby | None
-) -> pl.DataFrame:
-    """Find the pairs that a rule acts on, and record its decision on them."""
-    if rule.ranking is not None:
-        frame = rank_pairs(frame, rule.ranking, columns, near)
-    column = None if rule.tested is None else columns[rule.tested]
-    hit = rule.hit(pl.col(PLACE) if column is None else current_value(column))
-    frame = frame.with_columns((SEEN & hit.fails.fill_null(value=True)).alias("_acts"))
-    is_text = column is not None and not column.numeric
-    return _flip(frame, rule, hit, is_text) if rule.flips else _remove(frame, rule, hit, is_text)
-
-
-def _remove(frame: pl.DataFrame, rule: Rule, hit: Hit, is_text: bool) -> pl.DataFrame:
-    acts = pl.col("_acts")
-    return frame.with_columns(
-        pl.when(acts).then(hit.verdict).otherwise("verdict").alias("verdict"),
-        *_record(rule, hit, is_text),
-        (IN & ~acts).alias("_in"),
-    )
-
-
-def _flip(frame: pl.DataFrame, rule: Rule, hit: Hit, is_text: bool) -> pl.DataFrame:
-    """Flip pairs; one that is flipped back has no decision any more."""
-    acts = pl.col("_acts")
-    reason = pl.when(~FLIPPED).then(pl.lit(rule.reason))
-    return frame.with_columns(
-        *_record(rule, hit, is_text),
-        pl.when(acts).then(reason).otherwise("flipped_by").alias("flipped_by"),
-        (acts != FLIPPED).alias("_flipped"),
-    )
-
-
-def _record(rule: Rule, hit: Hit, is_text: bool) -> list[pl.Expr]:
-    """Record rule, column, value and threshold, as numbers or as texts.
-
-    What an earlier flip recorded is replaced, and erased where the pair is flipped back.
+    Raises:
+        DataError: A rule bounds a label column that is a placeholder.
     """
-    filled, cleared = (_TEXTS, _NUMBERS) if is_text else (_NUMBERS, _TEXTS)
-    names = ("rule", "column", *filled)
-    values = (pl.lit(rule.reason), pl.lit(rule.subject, pl.String), hit.value, hit.threshold)
-    acts, erased = pl.col("_acts"), FLIPPED & rule.flips
-    return [
-        *(
-            pl.when(acts).then(pl.when(~erased).then(value)).otherwise(name).alias(name)
-            for name, value in zip(names, values, strict=True)
-        ),
-        *(pl.when(acts).then(None).otherwise(name).alias(name) for name in cleared),
-    ]
+    arrays = Facts(facts, columns)
+    outcome = Outcome.undecided(arrays)
+    log: list[Json] = []
+    remarks: list[str] = []
+    for rule in rules:
+        seen = _looked_at(arrays, outcome, rule, near)
+        refuse_placeholder(seen, rule)
+        hit = rule.hit(seen)
+        remarks += remarks_on(seen, rule)
+        log.append({"rule": rule.reason, **_act(outcome, seen, rule, hit)})
+    return Decided(outcome.table(), log, remarks)
 
 
-def _refuse_placeholder(frame: pl.DataFrame, rule: Rule) -> None:
-    """Refuse a bound on a label column with one single value for all pairs of a source."""
-    if rule.tested not in _LABEL_COLUMNS or not rule.is_bound:
-        return
-    value = pl.col(rule.tested)
-    sources = frame.group_by("source").agg(
-        value.drop_nulls().n_unique().alias("kinds"),
-        value.drop_nulls().len().alias("rows"),
-        value.drop_nulls().first().alias("value"),
-    )
-    for source, kinds, rows, same in sources.sort("source").iter_rows():
-        if kinds == 1 and rows >= _MIN_PLACEHOLDERS:
-            raise DataError(
-                f"rule `{rule.reason}`: `{rule.tested}` is {same:g} for all {rows} pairs of "
-                f"source {source}, so it is a placeholder; leave the rule out for this source"
-            )
+def _looked_at(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) -> Seen:
+    """Return the pairs that a rule looks at: they are in, not exempt, and not a human's."""
+    live = outcome.live
+    seen = Seen(facts, live, outcome.flipped, live, near)
+    exempt: Bools | None = None
+    if not rule.verdicts and facts.is_directed is not None:
+        exempt = facts.is_directed[live]
+    if rule.unless is not None:
+        holds = rule.unless.match(seen, rule.unless.column).holds
+        exempt = holds if exempt is None else exempt | holds
+    return seen if exempt is None or not exempt.any() else seen.only(~exempt)
+
+
+def _act(outcome: Outcome, seen: Seen, rule: Rule, hit: Hit) -> Json:
+    """Record what a rule does, and return its counts."""
+    acts = hit.acts & ~hit.missing
+    verdicts = {rule.verdict: acts}
+    if rule.missing != "keep":
+        verdicts[rule.missing] = verdicts.get(rule.missing, False) | hit.missing
+    number = outcome.start(rule, hit, seen)
+    nobody = np.zeros(0, np.int64)
+    done = dict.fromkeys(("dropped", "held", "flipped", "turned_back"), nobody)
+    for verdict, chosen in verdicts.items():
+        rows = seen.rows[chosen]
+        outcome.record(number, chosen, seen, hit)
+        if verdict == "flip":
+            back = outcome.flipped[rows]
+            done["flipped"], done["turned_back"] = rows[~back], rows[back]
+            outcome.flip(number, rows)
+        else:
+            done["dropped" if verdict == "drop" else "held"] = rows
+            outcome.remove(verdict, rows)
+    return counts_of(seen.facts, {"in": seen.rows, **done})

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefine.decide.columns import DIRECTED
-from prefine.decide.conditions import Condition, Value
+from prefine.decide.conditions import Condition
 from prefine.decide.rule import Rule
+from prefine.decide.seen import Value
 from prefine.schema import HUMAN_VERDICT
 
 _VERDICTS = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
@@ -27,20 +27,36 @@ def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
     """Add the column ``explanation`` to decisions.
 
     Args:
-        decisions: The result of ``engine.judge``.
+        decisions: Rows of the table of decisions; with ``human_verdict`` where there is one.
         rules: The rules that were applied.
     """
     passed = f"kept: it passed all {len(rules)} rules" if rules else "kept: there are no rules"
-    human = pl.concat_str(pl.lit("kept: a human said "), pl.col(HUMAN_VERDICT))
-    sentence = pl.when(DIRECTED).then(human).otherwise(pl.lit(passed))
+    sentence = pl.lit(passed)
+    if HUMAN_VERDICT in decisions.columns:
+        said = pl.col(HUMAN_VERDICT)
+        human = pl.concat_str(pl.lit("kept: a human said "), said)
+        sentence = pl.when(said.is_in(["right", "wrong"])).then(human).otherwise(sentence)
     for rule in rules:
         verdict = pl.col("verdict").replace_strict(_VERDICTS, default="kept")
         by = pl.concat_str(verdict, pl.lit(f" by {rule.reason}: "), rule.because())
         sentence = pl.when(pl.col("rule") == rule.reason).then(by).otherwise(sentence)
-    removed = pl.col("verdict").is_in(["drop", "hold"]) & pl.col("flipped_by").is_not_null()
-    flipped = pl.concat_str(sentence, pl.lit("; seen as flipped by "), pl.col("flipped_by"))
-    sentence = pl.when(removed).then(flipped).otherwise(sentence)
-    return decisions.with_columns(sentence.alias("explanation"))
+    return decisions.with_columns(pl.concat_str(sentence, _turns()).alias("explanation"))
+
+
+def _turns() -> pl.Expr:
+    """Return the end of a sentence: which rules turned the pair, where the start does not say."""
+    flips = pl.col("flips")
+    number = pl.int_range(pl.element().len())
+    turn = pl.when(number % 2 == 0).then(pl.lit("flipped by ")).otherwise(pl.lit("turned back by "))
+    history = flips.list.eval(turn + pl.element()).list.join(", ")
+    removed = pl.col("verdict").is_in(["drop", "hold"]) & (flips.list.len() == 1)
+    return (
+        pl.when(flips.list.len() > 1)
+        .then(pl.lit("; ") + history)
+        .when(removed)
+        .then(pl.lit("; seen as ") + history)
+        .otherwise(pl.lit(""))
+    )
 
 
 def value_of(column: str, expected: Value | None = None) -> pl.Expr:

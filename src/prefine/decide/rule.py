@@ -4,51 +4,60 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
 from typing import ClassVar, Literal, NamedTuple, Self
 
+import numpy as np
 import polars as pl
 from pydantic import model_validator
 
+from prefine.decide.arrays import Bools, Floats
 from prefine.decide.columns import unknown_column
-from prefine.decide.conditions import Exemption
+from prefine.decide.conditions import Condition, Exemption
 from prefine.decide.ranking import Ranking
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
-from prefine.settings import Name, Part, Problem
+from prefine.settings import Location, Name, Part, Problem
+
+Missing = Literal["drop", "hold", "keep"]
+"""What becomes of a pair without a value; ``keep``: it passes the rule."""
 
 
 class Hit(NamedTuple):
-    """The result of a rule for each pair; expressions over the working frame."""
+    """The result of a rule for the pairs that it looks at."""
 
-    fails: pl.Expr
-    """Whether the rule acts on the pair; null counts as true."""
-    value: pl.Expr
-    threshold: pl.Expr
-    verdict: pl.Expr
-    """``drop`` or ``hold``; not read from a rule that flips."""
+    acts: Bools
+    """The pair fails the test, or meets the condition; not read where it has no value."""
+    missing: Bools
+    """The pair has no value."""
+    value: Floats
+    """NaN for null, a text as its code."""
+    threshold: Floats | float
+    """Likewise."""
+    threshold_text: str | None = None
+    """The threshold of a test on a text."""
 
 
 class Rule(Part, ABC):
     """One test on one column, or a limit on how many pairs may stay.
 
     Rules act in the order of the list, each on the pairs that are still in. A pair that fails a
-    bound is dropped (or held); one that meets ``flip_when`` is flipped and stays in, and later
-    rules see it in its new direction; one that meets ``hold_when`` is held for a human.
+    bound is dropped; one that meets ``flip_when`` is flipped and stays in, and later rules see it
+    in its new direction; one that meets ``hold_when`` is held for a human. ``docs/rules.md`` has
+    all of it.
     """
 
     test: ClassVar[str]
     """What this kind of check is called in reasons and messages."""
     keys: ClassVar[tuple[str, ...]]
     """The settings that make a rule one of this kind: at least one of them is given."""
-    flips: ClassVar[bool] = False
-    """Whether the rule flips the pairs that it acts on, in place of removing them."""
-    is_bound: ClassVar[bool] = False
-    """Whether the rule compares sizes, which a column with one single value does not have."""
+    action: ClassVar[Literal["drop", "hold", "flip"]] = "drop"
+    """What the rule does with the pairs that it acts on."""
 
     name: Name | None = None
     """The reason that a drop carries; null derives it from the column and the test."""
     unless: Exemption | None = None
     """Pairs that meet this are exempt: they pass the rule, and are not counted in its quantile, cap
     or budget. A missing value exempts nothing."""
-    missing: Literal["drop", "hold"] = "drop"
-    """The verdict on a pair without a value: a null never passes."""
+    missing: Missing = "drop"
+    """What becomes of a pair without a value: ``drop``, ``hold``, or ``keep``, which passes it."""
     verdicts: bool = False
     """Whether the rule also acts on pairs that a human called right or wrong; else these pass it,
     and are not counted in its quantile, cap or budget."""
@@ -79,14 +88,19 @@ class Rule(Part, ABC):
         """How the rule ranks pairs; null for a rule that tests a column."""
         return None
 
-    @abstractmethod
-    def hit(self, value: pl.Expr) -> Hit:
-        """Return what the rule does.
+    @property
+    def grouped_by(self) -> tuple[str, ...]:
+        """The columns by which the rule groups pairs."""
+        return ()
 
-        Args:
-            value: The tested column in the pair's current direction, null where it is missing; or
-                the pair's place in the ranking.
-        """
+    @property
+    def verdict(self) -> Literal["drop", "hold", "flip"]:
+        """What becomes of the pairs that the rule acts on."""
+        return self.action
+
+    @abstractmethod
+    def hit(self, seen: Seen) -> Hit:
+        """Return what the rule does with the pairs that it looks at."""
 
     @abstractmethod
     def because(self) -> pl.Expr:
@@ -106,6 +120,11 @@ class Rule(Part, ABC):
         else:
             for location, text in self.unless.column_problems(column):
                 yield ("unless", *location), text
+
+    def compared(self) -> Iterator[tuple[Location, str, Value]]:
+        """Yield the values that the rule looks for: where it says so, the column, the value."""
+        if self.unless is not None and self.unless.equals is not None:
+            yield ("unless", "equals"), self.unless.column, self.unless.equals
 
     def table_problems(self, tables: Collection[str]) -> Iterator[Problem]:
         """Yield which tables the rule lacks; locations start at the rule.
@@ -153,6 +172,8 @@ class ColumnRule(Rule, ABC):
         """Return the columns that the rule reads."""
         return (self.column, *super().columns_read())
 
-    def drop_or_missing(self, value: pl.Expr) -> pl.Expr:
-        """Return ``drop``, or what ``missing`` says where there is no value."""
-        return pl.when(value.is_null()).then(pl.lit(self.missing)).otherwise(pl.lit("drop"))
+    def hit_where(self, seen: Seen, condition: Condition) -> Hit:
+        """Return that the rule acts where a condition holds for its column."""
+        value, holds, threshold = condition.match(seen, self.column)
+        text = condition.equals if isinstance(condition.equals, str) else None
+        return Hit(holds, np.isnan(value), value, threshold, text)

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from functools import partial
 
-import polars as pl
+import pyarrow as pa
 
-from prefine.decide.columns import KEYS
-from prefine.decide.engine import apply_rules
-from prefine.decide.explain import explained
+from prefine.decide.columns import ID_COLUMNS
+from prefine.decide.engine import decide
 from prefine.decide.limits import NEIGHBOURS
 from prefine.decide.neighbours import nearby
 from prefine.decide.rule import Rule
 from prefine.schema import DECISIONS, HUMAN_VERDICT, Column
 from prefine.step import Counts, StepSpec, Work
 
-DECIDE_VERSION = 4
-
-_PART = "_part"
+DECIDE_VERSION = 5
 
 
 def decide_spec(rules: tuple[Rule, ...], columns: Mapping[str, Column], seed: int) -> StepSpec:
@@ -45,23 +42,23 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
 
     Args:
         work: Reads the columns of ``facts`` that rules name, and ``neighbour_lists`` for rules
-            that are ``diverse``; writes ``decisions``.
+            that are ``diverse``; writes ``decisions``, whose rows are in the order of the facts.
         rules: In the order in which they act, structural ones first.
         columns: Every column that a rule may read.
     """
     names = _columns_needed(rules, columns)
-    facts = pl.concat(
-        work.read("facts", names, part=part).with_columns(pl.lit(part).alias(_PART))
-        for part in work.parts("facts")
-    )
+    parts = [work.read_arrow("facts", names, part=part) for part in work.parts("facts")]
+    facts = pa.concat_tables(parts)
     near = nearby(work.read_all(NEIGHBOURS)) if NEIGHBOURS in _tables(rules) else None
-    decided, log = apply_rules(facts, rules, columns, work.seed, near=near)
-    work.notes["rules"] = log
-    decisions = explained(decided, rules)
-    for part in work.parts("facts"):
-        rows = decisions.filter(pl.col(_PART) == part).select(DECISIONS.names)
-        work.emit("decisions", rows, part=part)
-    return Counts(facts.height, decisions.height)
+    decided = decide(facts, rules, columns, near)
+    work.notes["rules"] = decided.log
+    work.notes["remarks"] = decided.remarks
+    start = 0
+    for part, of_part in enumerate(parts):
+        rows = decided.decisions.slice(start, of_part.num_rows)
+        work.emit("decisions", rows.add_column(0, "pair_id", of_part["pair_id"]), part=part)
+        start += of_part.num_rows
+    return Counts(facts.num_rows, decided.decisions.num_rows)
 
 
 def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:
@@ -70,6 +67,13 @@ def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:
 
 def _columns_needed(rules: tuple[Rule, ...], columns: Mapping[str, Column]) -> list[str]:
     """Return the columns of facts that deciding reads, with what their flipped values need."""
-    named = {name for rule in rules for name in rule.columns_read() if name in columns}
-    needs = {need for name in named for need in columns[name].needs()}
-    return sorted({"source", "own_id", *KEYS, *needs, *({HUMAN_VERDICT} & columns.keys())})
+    named = {name for rule in rules for name in rule.columns_read()}
+    if any(rule.ranking is not None and rule.ranking.diverse for rule in rules):
+        named.add("prompt_id")
+    needs = set[str]()
+    while named:
+        name = named.pop()
+        column = ID_COLUMNS.get(name) or columns.get(name)
+        needs.add(name)
+        named |= set(column.needs() if column else ()) - needs
+    return sorted({"source", "pair_id", "order", *needs, *({HUMAN_VERDICT} & columns.keys())})

@@ -1,13 +1,16 @@
 """The policies on pairs that cannot teach a preference, as rules before all others."""
 
+import math
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
+import numpy as np
 import polars as pl
 
 from prefine.decide.checks import Bound, Equals, Hold
 from prefine.decide.conditions import Condition
-from prefine.decide.rule import ColumnRule, Hit, Rule
+from prefine.decide.rule import ColumnRule, Hit, Missing, Rule
+from prefine.decide.seen import Seen
 from prefine.schema import HUMAN_VERDICT, Column
 from prefine.settings import Part, Problem
 
@@ -20,16 +23,23 @@ class Refused(ColumnRule):
 
     refused: Literal["drop", "hold"]
     """What becomes of them."""
+    missing: Missing = "keep"
+
+    @property
+    def verdict(self) -> Literal["drop", "hold"]:
+        """What becomes of the pairs that a human refused."""
+        return self.refused
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield nothing: the column is always the same."""
         del column
         yield from ()
 
-    def hit(self, value: pl.Expr) -> Hit:
+    def hit(self, seen: Seen) -> Hit:
         """Act on what a human refused; a pair without a verdict passes."""
-        acts = value.is_in(["both_bad", "drop"]).fill_null(value=False)
-        return Hit(acts, value, pl.lit(None, pl.String), pl.lit(self.refused))
+        value = seen.numbers(self.column)
+        refused = [seen.number_of(self.column, verdict) for verdict in ("both_bad", "drop")]
+        return Hit(np.isin(value, refused), np.isnan(value), value, math.nan)
 
     def because(self) -> pl.Expr:
         """Explain what the human said."""

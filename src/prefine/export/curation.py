@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+import polars as pl
 import pyarrow as pa
 
 from prefine.export.settings import Export
@@ -32,6 +33,8 @@ class Curation(NamedTuple):
     """Returns what measures have to say on the card, from the notes of the run's steps."""
     reports: Sequence[str]
     """What further steps provide that the card speaks of."""
+    explained: Callable[[pl.DataFrame], pl.DataFrame]
+    """Adds the column ``explanation`` to decisions."""
     export: Export
     keeps_tools: bool = False
     """Whether a source keeps tools."""

@@ -4,7 +4,6 @@ All pairs of a prompt are in one split.
 """
 
 from collections import Counter
-from collections.abc import Sequence
 
 import orjson
 import polars as pl
@@ -25,7 +24,7 @@ from prefine.step import Counts, StepSpec, Work
 DATASET = "dataset"
 """What the step provides: the last thing that a plan makes."""
 SPLITS = ("train", "test")
-_VERSION = 3
+_VERSION = 4
 _CLUSTERS = "prompt_component"
 _EXPLAINED = ["pair_id", "own_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 
@@ -78,7 +77,7 @@ def _run_export(work: Work, curation: Curation) -> Counts:
             shards[split].add(_rows(target, pairs.filter(of_pair == split), schema))
         work.progress(pairs.height)
     info = {split: shards[split].close() for split in SPLITS if sizes[split]}
-    _explanations(work, curation.kept)
+    _explanations(work, curation)
     manifest = manifest_of(work, curation, {split: sizes[split] for split in info}, verdicts)
     work.draft("README.md").write(write_card(curation, manifest, info).encode())
     manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
@@ -124,13 +123,15 @@ def _splits(work: Work, curation: Curation) -> dict[str, str]:
     return splits
 
 
-def _explanations(work: Work, kept: Sequence[str]) -> None:
-    """Write a sentence for every pair that was not simply kept, with the columns that are yours."""
+def _explanations(work: Work, curation: Curation) -> None:
+    """Write a sentence for every pair whose verdict is not keep, with the columns that are yours.
+
+    A pair that was turned back is kept as it was labelled, and has no line.
+    """
     draft = work.draft("explanations.csv")
     for part in work.parts("decisions"):
-        decisions = work.read("decisions", _EXPLAINED, part=part)
-        rows = decisions.filter(pl.col("verdict") != "keep").sort("pair_id")
-        if kept:
-            own = work.read("facts", ["pair_id", *kept], part=part)
-            rows = rows.join(own, on="pair_id", how="left", maintain_order="left")
+        decisions = work.read("decisions", part=part).filter(pl.col("verdict") != "keep")
+        own = work.read("facts", ["pair_id", "own_id", *curation.kept], part=part)
+        rows = curation.explained(decisions).join(own, on="pair_id", how="left")
+        rows = rows.select(*_EXPLAINED, *curation.kept).sort("pair_id")
         draft.write(rows.write_csv(include_header=part == 0).encode())

@@ -9,11 +9,13 @@ import polars as pl
 import yaml
 from pydantic import ValidationError
 
+from prefine.decide import explained
 from prefine.errors import DataError, RecipeError
 from prefine.export.manifest import sources_of
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved
+from prefine.schema import HUMAN_VERDICT
 from prefine.settings import Runtime
 from prefine.settings.json import Json
 from prefine.step import load_manifest
@@ -110,13 +112,23 @@ def read_table(
             if load_manifest(store, step, shard) is None:
                 raise DataError(f"step {step.name} has not run (part {part}); `prefine run` first")
             frame = store.read(step.part(table, part))
+            if table == "decisions":
+                frame = _with_verdicts(frame, plan, store, part)
             frames.append(frame if where is None else frame.filter(where))
     found = pl.concat(frames)
+    if table == "decisions":
+        found = explained(found, plan.recipe.all_rules).drop(HUMAN_VERDICT)
     if "file" in found.columns:
         names = pl.col("file").replace(file_names(plan.resolved))
         found = found.with_columns(names.alias("file"))
     own = any(source.id for source in plan.recipe.sources)
     return _with_own_ids(found, plan, runtime) if own else found
+
+
+def _with_verdicts(decisions: pl.DataFrame, plan: Plan, store: Store, part: int) -> pl.DataFrame:
+    """Lay human verdicts beside one part of the decisions, whose rows are those of the facts."""
+    facts = plan.writers("facts")[0].part("facts", part)
+    return pl.concat([decisions, store.read(facts, [HUMAN_VERDICT])], how="horizontal")
 
 
 def _with_own_ids(table: pl.DataFrame, plan: Plan, runtime: Runtime) -> pl.DataFrame:

@@ -104,7 +104,8 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
         for spec in (*measure.helpers(view), measure.spec(view), *measure.reports(view)):
             yield replace(spec, config=spec.config | origin_of(type(measure)))
     tables = {measure.table: measure.id_column for measure in recipe.measures}
-    yield facts_spec(tables, [*resolved.kept_columns, *recipe.measured.values()])
+    facts = [*resolved.kept_columns, *recipe.measured.values()]
+    yield facts_spec(tables, facts, recipe.seed)
     yield decide_spec(recipe.all_rules, resolved.columns, recipe.seed)
     yield export_spec(resolved.curation)
 

@@ -1,10 +1,12 @@
 """A recipe with what the names in it stand for: a type of its own, which no YAML file can write."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import yaml
 from pydantic import Field
 
+from prefine.decide import explained
 from prefine.export.curation import Curation
 from prefine.ingest.kept import KeptColumn
 from prefine.ingest.layouts import layout_named
@@ -90,6 +92,7 @@ class Resolved(Part):
             plugins=self._plugins(),
             sections=self._sections,
             reports=[name for spec in reports for name in spec.makes],
+            explained=partial(explained, rules=recipe.all_rules),
             export=recipe.export,
             keeps_tools=any(source.tools == "keep" for source in recipe.sources),
         )

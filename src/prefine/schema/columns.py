@@ -53,6 +53,15 @@ class Column:
     Rules read the column as "has the lowest ``rank`` of its cluster among the pairs still in"."""
     rank: str | None = None
     """The column of a row's place in its cluster, 1 the best; given together with ``cluster``."""
+    range: tuple[float, float] | None = None
+    """The smallest and the largest value that is possible; either may be infinite."""
+
+    @property
+    def known_range(self) -> tuple[float, float] | None:
+        """The range of the values: as stated, or of a truth value or a probability."""
+        if self.range is None and (pa.types.is_boolean(self.type) or self.flip is Flip.COMPLEMENT):
+            return (0.0, 1.0)
+        return self.range
 
     @property
     def numeric(self) -> bool:

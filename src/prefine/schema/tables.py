@@ -234,11 +234,9 @@ PAIRS = pairs_schema()
 DECISIONS = _table(
     {
         "pair_id": _TEXT,
-        "prompt_id": _TEXT,
         "verdict": _TEXT,
         "weight": pa.float64(),
         "order": pa.float64(),
-        "explanation": _TEXT,
     },
     {
         "rule": _TEXT,
@@ -246,12 +244,12 @@ DECISIONS = _table(
         "value": pa.float64(),
         "threshold": pa.float64(),
         "flipped_by": _TEXT,
+        "flips": pa.large_list(_TEXT),
         "value_text": _TEXT,
         "threshold_text": _TEXT,
-        "own_id": _TEXT,
     },
 )
 """One row a pair: ``verdict`` is keep, drop, flip or hold; ``rule`` is what decided, null for a
 pair that passed every rule; ``flipped_by`` is the rule that turned the pair round, also when
-another one dropped it later; ``order`` is a seeded position in [0, 1); ``explanation`` says it all
-in a sentence."""
+another one dropped it later; ``flips`` are all rules that turned it, in order; ``order`` is a
+seeded position in [0, 1). The rows are in the order of the facts."""

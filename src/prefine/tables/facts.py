@@ -1,31 +1,35 @@
-"""All facts about a pair in one row: the pair's own, and every measure's."""
+"""All facts about a pair in one row: the pair's own, every measure's, and its seeded order."""
 
 from collections.abc import Mapping, Sequence
 
+import polars as pl
 import pyarrow as pa
 
 from prefine.errors import IntegrityError
-from prefine.schema import PAIRS, Column, flat_schema
+from prefine.schema import PAIRS, Column, flat_schema, hash_unit
 from prefine.step import Counts, StepSpec, Work
 
 FACTS = "facts"
-_VERSION = 2
+_VERSION = 3
+_ORDER = pa.schema([pa.field("order", pa.float64(), nullable=False)])
 
 
-def facts_spec(tables: Mapping[str, str], columns: Sequence[Column]) -> StepSpec:
+def facts_spec(tables: Mapping[str, str], columns: Sequence[Column], seed: int) -> StepSpec:
     """Return the step that lays the measures beside the pairs.
 
     Args:
         tables: The key of each measure table: ``pair_id`` or ``prompt_id``.
         columns: Everything that the measures write.
+        seed: The recipe's; it draws ``order``, a position in [0, 1) for each pair.
     """
+    measured = flat_schema("pair_id", tuple(columns))
     return StepSpec(
         name=FACTS,
         version=_VERSION,
         run=lambda work: _run_facts(work, tables),
         reads=("pairs", *tables),
-        writes={FACTS: pa.unify_schemas([PAIRS, flat_schema("pair_id", tuple(columns))])},
-        config={"tables": dict(tables)},
+        writes={FACTS: pa.unify_schemas([PAIRS, measured, _ORDER])},
+        config={"tables": dict(tables), "seed": seed},
         rows_of="pairs",
         rows_to=FACTS,
     )
@@ -41,5 +45,7 @@ def _run_facts(work: Work, tables: Mapping[str, str]) -> Counts:
         present = facts.join(measured.select(key), on=key, how="semi").height
         if present != rows:
             raise IntegrityError(f"{table} has no row for {rows - present} of {rows} pairs")
+    order = [hash_unit(work.seed, "order", pair) for pair in facts["pair_id"]]
+    facts = facts.with_columns(pl.Series("order", order, pl.Float64))
     work.emit(FACTS, facts.sort("pair_id"))
     return Counts(rows, facts.height)

@@ -1,13 +1,19 @@
 """A bound: the value must lie between a minimum and a maximum."""
 
+from collections.abc import Iterator
+from math import nan
 from typing import ClassVar, Self
 
 import polars as pl
 from pydantic import model_validator
 
 from prefine.decide.bounds import Bounded
+from prefine.decide.columns import bound_problems
 from prefine.decide.conditions import require_order
 from prefine.decide.rule import Hit
+from prefine.decide.seen import Seen
+from prefine.schema import Column
+from prefine.settings import Problem
 
 
 class Bound(Bounded):
@@ -26,10 +32,14 @@ class Bound(Bounded):
         require_order(self.minimum, self.maximum)
         return self
 
-    def hit(self, value: pl.Expr) -> Hit:
-        """Fail values outside the bounds."""
-        low, high = (pl.lit(bound, pl.Float64) for bound in (self.minimum, self.maximum))
-        return self.between(value, low, high)
+    def column_problems(self, column: Column) -> Iterator[Problem]:
+        """Yield why the bounds do not fit the column."""
+        yield from bound_problems(self.minimum, self.maximum, column)
+
+    def hit(self, seen: Seen) -> Hit:
+        """Act on values outside the bounds."""
+        low, high = (nan if bound is None else bound for bound in (self.minimum, self.maximum))
+        return self.between(seen.numbers(self.column), low, high)
 
     def because(self) -> pl.Expr:
         """Explain which bound the value is outside."""

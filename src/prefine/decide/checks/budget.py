@@ -7,10 +7,10 @@ import polars as pl
 from pydantic import Field
 
 from prefine.decide.columns import group_problems
-from prefine.decide.explain import number_texts
-from prefine.decide.limits import Limit, beyond
+from prefine.decide.limits import MOST_PAIRS, Limit
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
+from prefine.decide.seen import Seen
 from prefine.schema import Column
 from prefine.settings import Problem
 
@@ -21,7 +21,7 @@ class Budget(Limit):
     test: ClassVar[str] = "budget"
     keys: ClassVar[tuple[str, ...]] = ("budget",)
 
-    budget: int = Field(ge=1)
+    budget: int = Field(ge=1, le=MOST_PAIRS)
     """Maximum number of pairs."""
     balance: tuple[str, ...] = ()
     """Take pairs one by one from the groups with the fewest taken: text columns or ``prompt_id``.
@@ -43,11 +43,11 @@ class Budget(Limit):
         """Return the columns that the rule reads."""
         return (*self.balance, *super().columns_read())
 
-    def hit(self, value: pl.Expr) -> Hit:
+    def hit(self, seen: Seen) -> Hit:
         """Drop the pairs beyond the first ones."""
-        return beyond(value, self.budget)
+        return self.hit_beyond(seen, self.budget)
 
     def because(self) -> pl.Expr:
         """Explain the pair's place among all."""
         total = f" of a budget of {self.budget}{self.ranking.describe()}"
-        return pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(total))
+        return self.because_beyond(total)

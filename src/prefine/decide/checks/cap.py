@@ -7,10 +7,10 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from prefine.decide.columns import group_problems
-from prefine.decide.explain import number_texts
-from prefine.decide.limits import Limit, beyond
+from prefine.decide.limits import MOST_PAIRS, Limit
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
+from prefine.decide.seen import Seen
 from prefine.schema import Column
 from prefine.settings import Problem
 from prefine.settings.json import is_object
@@ -22,7 +22,7 @@ class Cap(Limit):
     test: ClassVar[str] = "cap"
     keys: ClassVar[tuple[str, ...]] = ("cap",)
 
-    cap: int = Field(ge=1)
+    cap: int = Field(ge=1, le=MOST_PAIRS)
     """Maximum number of pairs in a group."""
     per: str
     """The group: ``prompt_id``, ``source``, ``group`` or any text column."""
@@ -53,11 +53,11 @@ class Cap(Limit):
         """Return the columns that the rule reads."""
         return (self.per, *super().columns_read())
 
-    def hit(self, value: pl.Expr) -> Hit:
+    def hit(self, seen: Seen) -> Hit:
         """Drop the pairs of a group beyond the first ones."""
-        return beyond(value, self.cap)
+        return self.hit_beyond(seen, self.cap)
 
     def because(self) -> pl.Expr:
         """Explain the pair's place in its group."""
         group = f" of its {self.per}, where {self.cap} are kept{self.ranking.describe()}"
-        return pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(group))
+        return self.because_beyond(group)

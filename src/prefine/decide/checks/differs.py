@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
 from prefine.decide.columns import value_problems
-from prefine.decide.conditions import Value, literal
 from prefine.decide.explain import is_missing, value_of
 from prefine.decide.rule import ColumnRule, Hit
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
-from prefine.settings import Problem
+from prefine.settings import Location, Problem
 
 
 class Differs(ColumnRule):
@@ -26,11 +27,17 @@ class Differs(ColumnRule):
         """Yield why the column can never equal the value."""
         yield from value_problems(self.differs, column)
 
-    def hit(self, value: pl.Expr) -> Hit:
-        """Fail the value, and a null."""
-        unwanted = literal(self.differs)
-        fails = value.is_null() | (value == unwanted)
-        return Hit(fails, value, unwanted, self.drop_or_missing(value))
+    def compared(self) -> Iterator[tuple[Location, str, Value]]:
+        """Yield the values that the rule looks for."""
+        yield ("differs",), self.column, self.differs
+        yield from super().compared()
+
+    def hit(self, seen: Seen) -> Hit:
+        """Act on the value."""
+        value = seen.numbers(self.column)
+        given = seen.number_of(self.column, self.differs)
+        text = self.differs if isinstance(self.differs, str) else None
+        return Hit(value == given, np.isnan(value), value, given, text)
 
     def because(self) -> pl.Expr:
         """Explain that the value is missing or unwanted."""

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
 
 from prefine.decide.columns import value_problems
-from prefine.decide.conditions import Value, literal, plain
+from prefine.decide.conditions import plain
 from prefine.decide.explain import value_of
 from prefine.decide.rule import ColumnRule, Hit
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
-from prefine.settings import Problem
+from prefine.settings import Location, Problem
 
 
 class Equals(ColumnRule):
@@ -26,10 +28,17 @@ class Equals(ColumnRule):
         """Yield why the column can never equal the value."""
         yield from value_problems(self.equals, column)
 
-    def hit(self, value: pl.Expr) -> Hit:
-        """Fail all other values."""
-        expected = literal(self.equals)
-        return Hit(value.ne_missing(expected), value, expected, self.drop_or_missing(value))
+    def compared(self) -> Iterator[tuple[Location, str, Value]]:
+        """Yield the values that the rule looks for."""
+        yield ("equals",), self.column, self.equals
+        yield from super().compared()
+
+    def hit(self, seen: Seen) -> Hit:
+        """Act on all other values."""
+        value = seen.numbers(self.column)
+        given = seen.number_of(self.column, self.equals)
+        text = self.equals if isinstance(self.equals, str) else None
+        return Hit(value != given, np.isnan(value), value, given, text)
 
     def because(self) -> pl.Expr:
         """Explain which value the rule wants."""

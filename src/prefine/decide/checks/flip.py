@@ -1,36 +1,43 @@
 """Flips: chosen and rejected change places where a condition holds."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import polars as pl
 
 from prefine.decide.conditions import Condition
 from prefine.decide.explain import because_met
-from prefine.decide.rule import ColumnRule, Hit
+from prefine.decide.rule import ColumnRule, Hit, Missing
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
-from prefine.settings import Problem
+from prefine.settings import Location, Problem
 
 
 class Flip(ColumnRule):
-    """Flip pairs that meet a condition; a pair without a value stays as it is."""
+    """Flip pairs that meet a condition; a pair without a value stays as it is by default."""
 
     test: ClassVar[str] = "flip"
     keys: ClassVar[tuple[str, ...]] = ("flip_when",)
-    flips: ClassVar[bool] = True
+    action: ClassVar[Literal["drop", "hold", "flip"]] = "flip"
 
     flip_when: Condition
     """Pairs that meet this are flipped; those that are flipped already, flipped back."""
+    missing: Missing = "keep"
+    """What becomes of a pair without a value; it is never flipped."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the condition cannot be tested on the column."""
         yield from self.flip_when.column_problems(column)
 
-    def hit(self, value: pl.Expr) -> Hit:
+    def compared(self) -> Iterator[tuple[Location, str, Value]]:
+        """Yield the values that the rule looks for."""
+        if self.flip_when.equals is not None:
+            yield ("flip_when", "equals"), self.column, self.flip_when.equals
+        yield from super().compared()
+
+    def hit(self, seen: Seen) -> Hit:
         """Act on what meets the condition."""
-        holds, threshold = self.flip_when.match(value)
-        acts = (holds & value.is_not_null()).fill_null(value=False)
-        return Hit(acts, value, threshold, pl.lit(None, pl.String))
+        return self.hit_where(seen, self.flip_when)
 
     def because(self) -> pl.Expr:
         """Explain which condition the value meets."""

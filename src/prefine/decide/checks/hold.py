@@ -1,34 +1,43 @@
 """Holds: pairs that meet a condition are set aside for a human."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import polars as pl
 
 from prefine.decide.conditions import Condition
 from prefine.decide.explain import because_met
-from prefine.decide.rule import ColumnRule, Hit
+from prefine.decide.rule import ColumnRule, Hit, Missing
+from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
-from prefine.settings import Problem
+from prefine.settings import Location, Problem
 
 
 class Hold(ColumnRule):
-    """Hold pairs that meet a condition, and those without a value to show that they do not."""
+    """Hold pairs that meet a condition, and by default those without a value."""
 
     test: ClassVar[str] = "hold"
     keys: ClassVar[tuple[str, ...]] = ("hold_when",)
+    action: ClassVar[Literal["drop", "hold", "flip"]] = "hold"
 
     hold_when: Condition
     """Pairs that meet this are held for a human."""
+    missing: Missing = "hold"
+    """What becomes of a pair without a value."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the condition cannot be tested on the column."""
         yield from self.hold_when.column_problems(column)
 
-    def hit(self, value: pl.Expr) -> Hit:
-        """Act on what meets the condition, and on a null."""
-        holds, threshold = self.hold_when.match(value)
-        return Hit(holds | value.is_null(), value, threshold, pl.lit("hold"))
+    def compared(self) -> Iterator[tuple[Location, str, Value]]:
+        """Yield the values that the rule looks for."""
+        if self.hold_when.equals is not None:
+            yield ("hold_when", "equals"), self.column, self.hold_when.equals
+        yield from super().compared()
+
+    def hit(self, seen: Seen) -> Hit:
+        """Act on what meets the condition."""
+        return self.hit_where(seen, self.hold_when)
 
     def because(self) -> pl.Expr:
         """Explain which condition the value meets."""

@@ -7,9 +7,11 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from prefine.decide.bounds import Bounded
-from prefine.decide.columns import SEEN, group_problems
+from prefine.decide.columns import group_problems
 from prefine.decide.conditions import require_order
+from prefine.decide.quantiles import group_quantiles, quantiles_of
 from prefine.decide.rule import Hit
+from prefine.decide.seen import Seen
 from prefine.schema import Column
 from prefine.settings import Problem
 
@@ -42,16 +44,21 @@ class Quantile(Bounded):
         """Return the columns that the rule reads."""
         return (*super().columns_read(), *(() if self.per is None else (self.per,)))
 
-    def hit(self, value: pl.Expr) -> Hit:
-        """Fail values outside the quantiles of the pairs that the rule looks at."""
-        low, high = (self._bound(value, q) for q in (self.minimum_quantile, self.maximum_quantile))
-        return self.between(value, low, high)
+    @property
+    def grouped_by(self) -> tuple[str, ...]:
+        """The column of the groups."""
+        return () if self.per is None else (self.per,)
 
-    def _bound(self, value: pl.Expr, share: float | None) -> pl.Expr:
-        if share is None:
-            return pl.lit(None, pl.Float64)
-        bound = pl.when(SEEN).then(value).quantile(share, "linear")
-        return bound if self.per is None else bound.over(self.per)
+    def hit(self, seen: Seen) -> Hit:
+        """Act on values outside the quantiles of the pairs that the rule looks at."""
+        value = seen.numbers(self.column)
+        shares = (self.minimum_quantile, self.maximum_quantile)
+        if self.per is None:
+            low, high = quantiles_of(value, shares)
+            return self.between(value, float(low), float(high))
+        groups = seen.groups(self.per)
+        bounds = group_quantiles(value, groups.of, groups.count, shares)
+        return self.between(value, bounds[0][groups.of], bounds[1][groups.of])
 
     def because(self) -> pl.Expr:
         """Explain which quantile the value is outside."""

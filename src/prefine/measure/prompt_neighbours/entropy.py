@@ -19,7 +19,6 @@ with the random draw, which has the same N; the entropy of all is there for its 
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 from scipy.special import digamma, gammaln
 
 from prefine.schema import hash_unit
@@ -42,7 +41,7 @@ def run_diversity(work: Work, kth: int) -> Counts:
     """Write the entropies of all, kept and random prompts into the notes of the manifest.
 
     Args:
-        work: Reads ``decisions`` and the prompts' vectors; writes no table.
+        work: Reads ``facts``, ``decisions`` and the prompts' vectors; writes no table.
         kth: Which neighbour the distances are to.
     """
     paired, kept = _decided(work)
@@ -62,9 +61,10 @@ def _decided(work: Work) -> tuple[list[str], list[str]]:
     paired: set[str] = set()
     kept: set[str] = set()
     for part in work.parts("decisions"):
-        decisions = work.read("decisions", ["prompt_id", "verdict"], part=part)
-        paired.update(decisions["prompt_id"])
-        kept.update(decisions.filter(pl.col("verdict").is_in(["keep", "flip"]))["prompt_id"])
+        prompts = work.read("facts", ["prompt_id"], part=part)["prompt_id"]
+        verdicts = work.read("decisions", ["verdict"], part=part)["verdict"]
+        paired.update(prompts)
+        kept.update(prompts.filter(verdicts.is_in(["keep", "flip"])))
     return sorted(paired), sorted(kept)
 
 

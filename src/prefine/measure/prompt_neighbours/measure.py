@@ -87,7 +87,7 @@ class PromptNeighbours(Measure):
             name=_DIVERSITY,
             version=_DIVERSITY_VERSION,
             run=lambda work: run_diversity(work, self.kth),
-            reads=("decisions", PROMPT_VECTORS.table),
+            reads=("facts", "decisions", PROMPT_VECTORS.table),
             writes={},
             config={"kth": self.kth, "seed": recipe.seed},
             scope="corpus",

@@ -1,0 +1,51 @@
+"""Label columns that hold one constant: a bound on them is refused."""
+
+import numpy as np
+
+from prefine.decide.bounds import Bounded
+from prefine.decide.rule import Rule
+from prefine.decide.seen import Seen
+from prefine.errors import DataError
+
+_LABELS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength"})
+
+
+def refuse_placeholder(seen: Seen, rule: Rule) -> None:
+    """Refuse a bound on a label column with one single value in a source, or in a group of it.
+
+    Args:
+        seen: The pairs that the rule looks at.
+        rule: Any rule.
+
+    Raises:
+        DataError: The column is a placeholder.
+    """
+    if not isinstance(rule, Bounded) or rule.column not in _LABELS:
+        return
+    fewest = rule.placeholder_pairs
+    if fewest is None or len(seen) < fewest:
+        return
+    value = seen.facts.numbers(rule.column).own[seen.rows]
+    group = seen.source
+    for name in rule.grouped_by:
+        within = seen.groups(name)
+        _, group = np.unique(group * within.count + within.of, return_inverse=True)
+    known = ~np.isnan(value)
+    value, group, source = value[known], group[known], seen.source[known]
+    sizes = np.bincount(group)
+    low, high = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
+    np.minimum.at(low, group, value)
+    np.maximum.at(high, group, value)
+    constant = (sizes >= fewest) & (low == high)
+    if not constant.any():
+        return
+    members = np.flatnonzero(constant[group])
+    first = members[np.lexsort((value[members], -sizes[group[members]], source[members]))[0]]
+    where = "".join(f", of one `{name}`," for name in rule.grouped_by)
+    name = seen.facts.source_names[source[first]]
+    raise DataError(
+        f"rule `{rule.reason}`: `{rule.column}` is {value[first]:g} for all "
+        f"{sizes[group[first]]:,} pairs of source {name}{where} that the rule looks at, so it is a "
+        f"placeholder; exempt the source with `unless: {{column: source, equals: {name}}}`, or "
+        "lift the check with `placeholder_pairs: null`"
+    )

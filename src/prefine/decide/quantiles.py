@@ -1,0 +1,71 @@
+"""Quantiles of groups, with linear interpolation between the two nearest values."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from prefine.decide.arrays import Floats, Places
+from prefine.decide.groups import by_group
+
+
+def quantiles_of(values: Floats, shares: Sequence[float | None]) -> Floats:
+    """Return quantiles of values; NaN where there are none, and for a share of null.
+
+    Args:
+        values: NaN does not count.
+        shares: Of which quantiles; each in (0, 1).
+    """
+    known = values[~np.isnan(values)]
+    bounds = np.full(len(shares), np.nan)
+    if not len(known):
+        return bounds
+    size = np.array([len(known)])
+    found = {
+        number: _position(size, share) for number, share in enumerate(shares) if share is not None
+    }
+    near = np.partition(known, [int(one[0]) for ends in found.values() for one in ends[:2]])
+    for number, (low, high, part) in found.items():
+        bounds[number] = _between(near[low], near[high], part)[0]
+    return bounds
+
+
+def group_quantiles(
+    values: Floats, groups: Places, num_groups: int, shares: Sequence[float | None]
+) -> tuple[Floats, ...]:
+    """Return quantiles of each group; NaN for a group without values, and for a share of null.
+
+    Args:
+        values: NaN does not count.
+        groups: The group of each value, from 0.
+        num_groups: How many groups there are.
+        shares: Of which quantiles; each in (0, 1).
+    """
+    counts = ~np.isnan(values)
+    values, groups = values[counts], groups[counts]
+    by_value = np.argsort(values)
+    ordered = values[by_value[by_group(groups[by_value])]]
+    sizes = np.bincount(groups, minlength=num_groups)
+    starts = np.cumsum(sizes) - sizes
+    present = sizes > 0
+    found: list[Floats] = []
+    for share in shares:
+        bounds = np.full(num_groups, np.nan)
+        if share is not None:
+            low, high, part = _position(sizes[present], share)
+            first = starts[present]
+            bounds[present] = _between(ordered[first + low], ordered[first + high], part)
+        found.append(bounds)
+    return tuple(found)
+
+
+def _position(sizes: Places, share: float) -> tuple[Places, Places, Floats]:
+    place = share * (sizes - 1).astype(np.float64)
+    low = np.floor(place).astype(np.int64)
+    return low, np.minimum(low + 1, sizes - 1), place - low
+
+
+def _between(low: Floats, high: Floats, part: Floats) -> Floats:
+    with np.errstate(invalid="ignore", over="ignore"):
+        inside = low + part * (high - low)
+    exact = (part == 0) | (low == high) | (low == -np.inf)
+    return np.where(exact, low, inside)

@@ -1,0 +1,112 @@
+"""What a rule sees: the pairs that it looks at, and their columns in the current direction."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places
+from prefine.decide.neighbours import Nearby
+from prefine.schema import Column
+
+Value = bool | float | str
+"""What a column may be compared with."""
+
+
+class Groups(NamedTuple):
+    """The group of each pair by one column; null is the group 0, whether or not there is one."""
+
+    of: Places
+    count: int
+    """Number of groups that the column could have."""
+    num_null: int
+    """Pairs in the group of nulls."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The pairs that a rule looks at; arrays have one place for each of them."""
+
+    facts: Facts
+    rows: Places
+    """Their rows in the facts, ascending."""
+    flipped: Bools
+    """Chosen and rejected have changed places; for each row of the facts."""
+    live: Places
+    """The rows of all pairs that are in."""
+    near: Nearby | None = None
+    """Which prompts are near which; only ``diverse`` rules need it."""
+
+    def __len__(self) -> int:
+        """Return the number of pairs."""
+        return len(self.rows)
+
+    def only(self, chosen: Bools) -> "Seen":
+        """Return some of the pairs."""
+        return Seen(self.facts, self.rows[chosen], self.flipped, self.live, self.near)
+
+    def numbers(self, name: str) -> Floats:
+        """Return a column in the current direction: NaN for null, a text as its code."""
+        column = self.facts.column(name)
+        if column.cluster is not None and column.rank is not None:
+            return self._represents(column.cluster, column.rank)
+        return self._current(self.facts.numbers(name), self.rows).astype(np.float64, copy=False)
+
+    def _current(self, column: Directed, rows: Places) -> Floats | Places:
+        own = column.own[rows]
+        if column.turned is column.own:
+            return own
+        return np.where(self.flipped[rows], column.turned[rows], own)
+
+    def _represents(self, cluster: str, rank: str) -> Floats:
+        """Return whether each pair has the lowest rank of its cluster among the pairs still in."""
+        groups, ranks = self.facts.groups(cluster), self.facts.numbers(rank)
+        known = self._current(groups, self.live), self._current(ranks, self.live)
+        lowest = np.full(int(max(groups.own.max(), groups.turned.max(), -1)) + 2, np.inf)
+        present = (known[0] >= 0) & ~np.isnan(known[1])
+        np.minimum.at(lowest, known[0][present].astype(np.int64), known[1][present])
+        own_group = self._current(groups, self.rows).astype(np.int64)
+        own_rank = self._current(ranks, self.rows)
+        value = (own_rank == lowest[own_group]).astype(np.float64)
+        value[(own_group < 0) | np.isnan(own_rank)] = np.nan
+        return value
+
+    def groups(self, name: str) -> Groups:
+        """Return the group of each pair by a column in its current direction."""
+        codes = self.facts.groups(name)
+        of = self._current(codes, self.rows).astype(np.int64) + 1
+        count = int(max(codes.own.max(initial=-1), codes.turned.max(initial=-1))) + 2
+        return Groups(of, count, int((of == 0).sum()))
+
+    def text(self, name: str) -> tuple[str, ...] | None:
+        """Return what the codes of a text column stand for; null for a column of numbers."""
+        column = self.facts.column(name)
+        return None if column.numeric else self.facts.numbers(name).texts
+
+    def number_of(self, name: str, value: Value) -> float:
+        """Return the number that stands for a value of a recipe in a column."""
+        if not isinstance(value, str):
+            return float(value)
+        texts = self.text(name) or ()
+        return float(texts.index(value)) if value in texts else -1.0
+
+    @property
+    def order(self) -> Floats:
+        """The seeded position of each pair."""
+        return self.facts.order[self.rows]
+
+    @property
+    def source(self) -> Places:
+        """The place of each pair's source in the list of sources."""
+        return self.facts.source[self.rows]
+
+    def ids(self, name: str, chosen: Places | None = None) -> pl.Series:
+        """Return the ids of the pairs, or of some, as they were labelled."""
+        rows = self.rows if chosen is None else self.rows[chosen]
+        return pl.Series(name, self.facts.table[name].take(rows).to_pylist(), pl.String)
+
+
+def is_representative(column: Column) -> bool:
+    """Tell whether rules read a column as what represents its cluster."""
+    return column.cluster is not None and column.rank is not None
