@@ -141,12 +141,26 @@ class Draft:
 class ParquetDraft:
     """A Parquet file being written, one row group a call."""
 
-    def __init__(self, draft: Draft, schema: pa.Schema, **options: Any) -> None:
+    def __init__(
+        self, draft: Draft, schema: pa.Schema, *, plain: Sequence[str] = (), **options: Any
+    ) -> None:
+        """Open a file.
+
+        Args:
+            draft: What is written to.
+            schema: Of all rows.
+            plain: Columns without dictionary and compression; the others have both.
+            options: Further ones of ``ParquetWriter``.
+        """
         self.draft = draft
         self.schema = schema
         self.num_rows = 0
+        if plain:
+            paths = [path for field in schema for path in _leaves(field.name, field.type)]
+            options["use_dictionary"] = [path for path in paths if path not in plain]
+            codecs = {path: "none" if path in plain else "zstd" for path in paths}
         self._writer = pq.ParquetWriter(
-            cast("IO[bytes]", draft), schema, compression="zstd", **options
+            cast("IO[bytes]", draft), schema, compression=codecs if plain else "zstd", **options
         )
         draft.before_discard = self._writer.close
 
@@ -163,6 +177,15 @@ class ParquetDraft:
         self.draft.before_discard = None
         self.draft.num_rows = self.num_rows
         self.draft.close()
+
+
+def _leaves(path: str, type_: pa.DataType) -> list[str]:
+    """Return the paths of the columns that a Parquet file has for a field."""
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_):
+        return _leaves(f"{path}.list.element", type_.value_type)
+    if pa.types.is_struct(type_):
+        return [one for part in type_ for one in _leaves(f"{path}.{part.name}", part.type)]
+    return [path]
 
 
 class Store:

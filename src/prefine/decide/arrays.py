@@ -28,6 +28,8 @@ class Directed(NamedTuple):
     """The values in flipped pairs; the same object for a column without a direction."""
     texts: tuple[str, ...] = ()
     """What the codes of a text column stand for."""
+    num_codes: int = 0
+    """How many codes there are."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,23 @@ class Facts:
         found = self.columns.get(name) or ID_COLUMNS.get(name)
         return found or Column(name, self.table.schema.field(name).type, "")
 
-    def numbers(self, name: str) -> Directed:
-        """Return a column as floats, null as NaN; a text as the float of its code."""
+    def numbers(self, name: str, rows: Places | None = None) -> Directed:
+        """Return a column as floats, null as NaN; a text as the float of its code.
+
+        Args:
+            name: The column.
+            rows: The rows of which a text needs a code, as in ``groups``.
+        """
         if name not in self._numbers:
             column = self.column(name)
             if column.numeric:
                 own = _floats(self.table[name])
                 self._numbers[name] = Directed(own, self._turned(column, own))
             else:
-                own, turned, texts = self.groups(name)
-                floats = _code_floats(own)
-                other = floats if turned is own else _code_floats(turned)
-                self._numbers[name] = Directed(floats, other, texts)
+                codes = self.groups(name, rows)
+                floats = _code_floats(codes.own)
+                other = floats if codes.turned is codes.own else _code_floats(codes.turned)
+                self._numbers[name] = Directed(floats, other, codes.texts, codes.num_codes)
         return self._numbers[name]
 
     def _turned(self, column: Column, own: Floats) -> Floats:
@@ -68,24 +75,43 @@ class Facts:
             return 1 - own
         return own if column.partner is None else _floats(self.table[column.partner])
 
-    def groups(self, name: str) -> Directed:
-        """Return a number from 0 for each distinct value of a column, and -1 for null."""
+    def groups(self, name: str, rows: Places | None = None) -> Directed:
+        """Return a number from 0 for each distinct value of a column, and -1 for null.
+
+        Args:
+            name: The column.
+            rows: Those that are still in, of which alone the codes will be read; all by default.
+        """
         if name not in self._groups:
             column = self.column(name)
-            own = _comparable(self.table[name], column)
-            other = self._turned_values(column, own)
+            own = _comparable(self._some(name, rows), column)
+            other = self._turned_values(column, own, rows)
             codes, values = _encoded([own] if other is own else [own, other])
+            codes = [self._laid_out(one, rows) for one in codes]
             texts = () if column.numeric else tuple(values.to_pylist())
-            self._groups[name] = Directed(codes[0], codes[-1], texts)
+            self._groups[name] = Directed(codes[0], codes[-1], texts, len(values))
         return self._groups[name]
 
-    def _turned_values(self, column: Column, own: pa.ChunkedArray) -> pa.ChunkedArray:
+    def _some(self, name: str, rows: Places | None) -> pa.ChunkedArray:
+        values = self.table[name]
+        return values if rows is None or len(rows) == len(values) else values.take(pa.array(rows))
+
+    def _laid_out(self, codes: Places, rows: Places | None) -> Places:
+        if rows is None or len(rows) == self.table.num_rows:
+            return codes
+        whole = np.full(self.table.num_rows, -1)
+        whole[rows] = codes
+        return whole
+
+    def _turned_values(
+        self, column: Column, own: pa.ChunkedArray, rows: Places | None
+    ) -> pa.ChunkedArray:
         if column.flip is Flip.NEGATE:
             return cast("pa.ChunkedArray", pc.negate(own))
         if column.flip is Flip.COMPLEMENT:
             return cast("pa.ChunkedArray", pc.subtract(1, own))
         partner = column.partner
-        return own if partner is None else _comparable(self.table[partner], column)
+        return own if partner is None else _comparable(self._some(partner, rows), column)
 
     @cached_property
     def order(self) -> Floats:
@@ -95,25 +121,25 @@ class Facts:
     @cached_property
     def source(self) -> Places:
         """The place of each pair's source in ``source_names``."""
-        codes, texts = self.groups("source").own, self.groups("source").texts
+        found = self.groups("source")
         rank = {name: place for place, name in enumerate(self.source_names)}
-        places = np.array([*(rank[text] for text in texts), rank.get("", -1)], np.int64)
-        return places[codes]
+        places = np.array([*(rank[text] for text in found.texts), rank.get("", -1)], np.int64)
+        return places[found.own]
 
     @cached_property
     def source_names(self) -> tuple[str, ...]:
         """The sources, in order; a pair without one counts under the empty name."""
-        codes, _, texts = self.groups("source")
-        return tuple(sorted({*texts, *([""] if (codes < 0).any() else [])}))
+        found = self.groups("source")
+        return tuple(sorted({*found.texts, *([""] if (found.own < 0).any() else [])}))
 
     @cached_property
     def is_directed(self) -> Bools | None:
         """Whether a human said which side is better; null where no human said anything."""
         if HUMAN_VERDICT not in self.table.column_names:
             return None
-        codes, _, texts = self.groups(HUMAN_VERDICT)
-        named = [code for code, text in enumerate(texts) if text in {"right", "wrong"}]
-        return np.isin(codes, named) if named else None
+        found = self.groups(HUMAN_VERDICT)
+        named = [code for code, text in enumerate(found.texts) if text in {"right", "wrong"}]
+        return np.isin(found.own, named) if named else None
 
 
 def _floats(values: pa.ChunkedArray) -> Floats:

@@ -84,6 +84,7 @@ def decide(
         DataError: A rule bounds a label column that is a placeholder.
     """
     arrays = Facts(facts, columns)
+    assert len(arrays.source) == facts.num_rows, "every pair has a source"
     outcome = Outcome.undecided(arrays)
     log: list[Json] = []
     remarks: list[str] = []
@@ -91,7 +92,7 @@ def decide(
         seen = _looked_at(arrays, outcome, rule, near)
         refuse_placeholder(seen, rule)
         hit = rule.hit(seen)
-        remarks += remarks_on(seen, rule)
+        remarks += remarks_on(seen, rule, hit)
         log.append({"rule": rule.reason, **_act(outcome, seen, rule, hit)})
     return Decided(outcome.table(), log, remarks)
 

@@ -7,6 +7,9 @@ import numpy as np
 from prefine.decide.arrays import Floats, Places
 from prefine.decide.groups import by_group
 
+_FEW = 1000
+"""So many groups are taken one by one, each without sorting it."""
+
 
 def quantiles_of(values: Floats, shares: Sequence[float | None]) -> Floats:
     """Return quantiles of values; NaN where there are none, and for a share of null.
@@ -31,7 +34,7 @@ def quantiles_of(values: Floats, shares: Sequence[float | None]) -> Floats:
 
 def group_quantiles(
     values: Floats, groups: Places, num_groups: int, shares: Sequence[float | None]
-) -> tuple[Floats, ...]:
+) -> Floats:
     """Return quantiles of each group; NaN for a group without values, and for a share of null.
 
     Args:
@@ -39,23 +42,30 @@ def group_quantiles(
         groups: The group of each value, from 0.
         num_groups: How many groups there are.
         shares: Of which quantiles; each in (0, 1).
+
+    Returns:
+        Shape (shares, groups).
     """
     counts = ~np.isnan(values)
     values, groups = values[counts], groups[counts]
-    by_value = np.argsort(values)
-    ordered = values[by_value[by_group(groups[by_value])]]
     sizes = np.bincount(groups, minlength=num_groups)
     starts = np.cumsum(sizes) - sizes
+    bounds = np.full((len(shares), num_groups), np.nan)
+    if num_groups <= _FEW:
+        ordered = values[by_group(groups)]
+        for group in range(num_groups):
+            own = ordered[starts[group] : starts[group] + sizes[group]]
+            bounds[:, group] = quantiles_of(own, shares)
+        return bounds
+    by_value = np.argsort(values)
+    ordered = values[by_value[by_group(groups[by_value])]]
     present = sizes > 0
-    found: list[Floats] = []
-    for share in shares:
-        bounds = np.full(num_groups, np.nan)
+    for number, share in enumerate(shares):
         if share is not None:
             low, high, part = _position(sizes[present], share)
             first = starts[present]
-            bounds[present] = _between(ordered[first + low], ordered[first + high], part)
-        found.append(bounds)
-    return tuple(found)
+            bounds[number, present] = _between(ordered[first + low], ordered[first + high], part)
+    return bounds
 
 
 def _position(sizes: Places, share: float) -> tuple[Places, Places, Floats]:

@@ -8,7 +8,7 @@ import numpy as np
 from prefine.decide.checks.quantile import Quantile
 from prefine.decide.limits import Limit
 from prefine.decide.quantiles import quantiles_of
-from prefine.decide.rule import Rule
+from prefine.decide.rule import Hit, Rule
 from prefine.decide.seen import Seen
 from prefine.schema import HUMAN_VERDICT
 
@@ -18,42 +18,45 @@ _TIMES = 10.0
 """Scales differ where one middle half is this many times as wide as another."""
 
 
-def remarks_on(seen: Seen, rule: Rule) -> list[str]:
+def remarks_on(seen: Seen, rule: Rule, hit: Hit) -> list[str]:
     """Return the remarks on a rule.
 
     Args:
         seen: The pairs that it looks at.
         rule: Any rule.
+        hit: What it does with them.
     """
-    found = [*_without_values(seen, rule), *_of_other_scales(seen, rule), *_null_groups(seen, rule)]
+    found = [
+        *_without_values(seen, rule, hit),
+        *_of_other_scales(seen, rule, hit),
+        *_null_groups(seen, rule),
+    ]
     return [f"rule `{rule.reason}`: {text}" for text in found]
 
 
-def _without_values(seen: Seen, rule: Rule) -> Iterator[str]:
-    """Yield columns that are null for all pairs of a source."""
-    ordered = rule.ranking.ordered_column if rule.ranking else None
-    names = [name for name in (rule.tested, ordered) if name not in (None, HUMAN_VERDICT)]
-    for name in names:
-        missing = np.isnan(seen.numbers(str(name)))
-        if not missing.any():
-            continue
-        source_names = seen.facts.source_names
-        pairs = np.bincount(seen.source, minlength=len(source_names))
-        empty = np.bincount(seen.source[missing], minlength=len(source_names))
-        for place in np.flatnonzero((pairs > 0) & (empty == pairs)):
-            source = source_names[place]
-            yield f"`{name}` is null for all {pairs[place]:,} pairs of source {source}"
+def _without_values(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
+    """Yield a column that is null for all pairs of a source: the tested one, or of the order."""
+    name = rule.tested or (rule.ranking.ordered_column if rule.ranking else None)
+    if name is None or name == HUMAN_VERDICT:
+        return
+    missing = hit.missing if rule.tested else np.isnan(seen.numbers(name))
+    if not missing.any():
+        return
+    names = seen.facts.source_names
+    pairs = np.bincount(seen.source, minlength=len(names))
+    empty = np.bincount(seen.source[missing], minlength=len(names))
+    for place in np.flatnonzero((pairs > 0) & (empty == pairs)):
+        yield f"`{name}` is null for all {pairs[place]:,} pairs of source {names[place]}"
 
 
-def _of_other_scales(seen: Seen, rule: Rule) -> Iterator[str]:
+def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
     """Yield two sources whose values a common quantile should not compare."""
     if not isinstance(rule, Quantile) or rule.per is not None:
         return
     names = seen.facts.source_names
     if len(names) == 1:
         return
-    value = seen.numbers(rule.column)
-    source = seen.source
+    value, source = hit.value, seen.source
     sizes = np.bincount(source[~np.isnan(value)], minlength=len(names))
     halves = {
         names[place]: quantiles_of(value[source == place], (0.25, 0.75)).tolist()

@@ -8,7 +8,6 @@ import polars as pl
 
 from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places
 from prefine.decide.neighbours import Nearby
-from prefine.schema import Column
 
 Value = bool | float | str
 """What a column may be compared with."""
@@ -51,19 +50,21 @@ class Seen:
         column = self.facts.column(name)
         if column.cluster is not None and column.rank is not None:
             return self._represents(column.cluster, column.rank)
-        return self._current(self.facts.numbers(name), self.rows).astype(np.float64, copy=False)
+        return self._current(self.facts.numbers(name, self.live), self.rows).astype(
+            np.float64, copy=False
+        )
 
     def _current(self, column: Directed, rows: Places) -> Floats | Places:
-        own = column.own[rows]
+        own = column.own if len(rows) == len(column.own) else column.own[rows]
         if column.turned is column.own:
             return own
         return np.where(self.flipped[rows], column.turned[rows], own)
 
     def _represents(self, cluster: str, rank: str) -> Floats:
         """Return whether each pair has the lowest rank of its cluster among the pairs still in."""
-        groups, ranks = self.facts.groups(cluster), self.facts.numbers(rank)
+        groups, ranks = self.facts.groups(cluster, self.live), self.facts.numbers(rank)
         known = self._current(groups, self.live), self._current(ranks, self.live)
-        lowest = np.full(int(max(groups.own.max(), groups.turned.max(), -1)) + 2, np.inf)
+        lowest = np.full(groups.num_codes + 1, np.inf)
         present = (known[0] >= 0) & ~np.isnan(known[1])
         np.minimum.at(lowest, known[0][present].astype(np.int64), known[1][present])
         own_group = self._current(groups, self.rows).astype(np.int64)
@@ -74,15 +75,14 @@ class Seen:
 
     def groups(self, name: str) -> Groups:
         """Return the group of each pair by a column in its current direction."""
-        codes = self.facts.groups(name)
-        of = self._current(codes, self.rows).astype(np.int64) + 1
-        count = int(max(codes.own.max(initial=-1), codes.turned.max(initial=-1))) + 2
-        return Groups(of, count, int((of == 0).sum()))
+        codes = self.facts.groups(name, self.live)
+        of = self._current(codes, self.rows).astype(np.int64, copy=False) + 1
+        return Groups(of, codes.num_codes + 1, int((of == 0).sum()))
 
     def text(self, name: str) -> tuple[str, ...] | None:
         """Return what the codes of a text column stand for; null for a column of numbers."""
         column = self.facts.column(name)
-        return None if column.numeric else self.facts.numbers(name).texts
+        return None if column.numeric else self.facts.numbers(name, self.live).texts
 
     def number_of(self, name: str, value: Value) -> float:
         """Return the number that stands for a value of a recipe in a column."""
@@ -105,8 +105,3 @@ class Seen:
         """Return the ids of the pairs, or of some, as they were labelled."""
         rows = self.rows if chosen is None else self.rows[chosen]
         return pl.Series(name, self.facts.table[name].take(rows).to_pylist(), pl.String)
-
-
-def is_representative(column: Column) -> bool:
-    """Tell whether rules read a column as what represents its cluster."""
-    return column.cluster is not None and column.rank is not None

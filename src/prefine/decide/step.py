@@ -34,6 +34,7 @@ def decide_spec(rules: tuple[Rule, ...], columns: Mapping[str, Column], seed: in
         scope="corpus",
         rows_of="facts",
         rows_to="decisions",
+        plain=("pair_id", "order", "value"),
     )
 
 

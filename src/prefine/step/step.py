@@ -52,6 +52,9 @@ class Step:
     """The input table whose rows are counted in; null when they are counted by the function."""
     rows_to: str | None = None
     """The output table whose rows are counted out; null likewise."""
+    plain: tuple[str, ...] = ()
+    """Columns that are written without dictionary and compression: ids and numbers that are all
+    different, of which neither makes much less and both take time."""
     server: str | None = None
     """The name under which the runtime lists the servers that it asks."""
     provides: tuple[str, ...] = ()
@@ -189,7 +192,8 @@ class Work:
     def _table(self, table: str, part: int) -> ParquetDraft:
         if (table, part) not in self._tables:
             draft = self.draft(self.step.part(table, part).removeprefix(f"{self.step.folder}/"))
-            self._tables[table, part] = ParquetDraft(draft, self.step.writes[table])
+            schema = self.step.writes[table]
+            self._tables[table, part] = ParquetDraft(draft, schema, plain=self.step.plain)
         return self._tables[table, part]
 
     def draft(self, name: str) -> Draft:
@@ -249,6 +253,7 @@ class StepSpec:
     uses: Literal["cpu", "model"] = "cpu"
     rows_of: str | None = None
     rows_to: str | None = None
+    plain: tuple[str, ...] = ()
     server: str | None = None
     provides: tuple[str, ...] = ()
 

@@ -32,6 +32,7 @@ def facts_spec(tables: Mapping[str, str], columns: Sequence[Column], seed: int) 
         config={"tables": dict(tables), "seed": seed},
         rows_of="pairs",
         rows_to=FACTS,
+        plain=("order",),
     )
 
 
