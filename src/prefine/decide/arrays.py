@@ -107,9 +107,9 @@ class Facts:
         self, column: Column, own: pa.ChunkedArray, rows: Places | None
     ) -> pa.ChunkedArray:
         if column.flip is Flip.NEGATE:
-            return cast("pa.ChunkedArray", pc.negate(own))
+            return _comparable(pc.negate(own), column)
         if column.flip is Flip.COMPLEMENT:
-            return cast("pa.ChunkedArray", pc.subtract(1, own))
+            return _comparable(pc.subtract(1, own), column)
         partner = column.partner
         return own if partner is None else _comparable(self._some(partner, rows), column)
 

@@ -50,9 +50,8 @@ class Seen:
         column = self.facts.column(name)
         if column.cluster is not None and column.rank is not None:
             return self._represents(column.cluster, column.rank)
-        return self._current(self.facts.numbers(name, self.live), self.rows).astype(
-            np.float64, copy=False
-        )
+        current = self._current(self.facts.numbers(name, self.live), self.rows)
+        return current.astype(np.float64, copy=False)
 
     def _current(self, column: Directed, rows: Places) -> Floats | Places:
         own = column.own if len(rows) == len(column.own) else column.own[rows]
@@ -75,6 +74,10 @@ class Seen:
 
     def groups(self, name: str) -> Groups:
         """Return the group of each pair by a column in its current direction."""
+        column = self.facts.column(name)
+        if column.cluster is not None and column.rank is not None:
+            of = np.nan_to_num(self._represents(column.cluster, column.rank) + 1).astype(np.int64)
+            return Groups(of, 3, int((of == 0).sum()))
         codes = self.facts.groups(name, self.live)
         of = self._current(codes, self.rows).astype(np.int64, copy=False) + 1
         return Groups(of, codes.num_codes + 1, int((of == 0).sum()))
