@@ -156,12 +156,11 @@ class ParquetDraft:
         self.schema = schema
         self.num_rows = 0
         if plain:
-            paths = [path for field in schema for path in _leaves(field.name, field.type)]
+            paths = [path for name in schema.names for path in _leaves(name, schema.field(name))]
             options["use_dictionary"] = [path for path in paths if path not in plain]
-            codecs = {path: "none" if path in plain else "zstd" for path in paths}
-        self._writer = pq.ParquetWriter(
-            cast("IO[bytes]", draft), schema, compression=codecs if plain else "zstd", **options
-        )
+            options["compression"] = {path: "none" if path in plain else "zstd" for path in paths}
+        options.setdefault("compression", "zstd")
+        self._writer = pq.ParquetWriter(cast("IO[bytes]", draft), schema, **options)
         draft.before_discard = self._writer.close
 
     def write(self, table: pa.Table) -> None:
@@ -179,12 +178,13 @@ class ParquetDraft:
         self.draft.close()
 
 
-def _leaves(path: str, type_: pa.DataType) -> list[str]:
-    """Return the paths of the columns that a Parquet file has for a field."""
+def _leaves(path: str, field: Any) -> list[str]:
+    """Return the paths of the columns that a Parquet file has for an Arrow field."""
+    type_ = field.type
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
-        return _leaves(f"{path}.list.element", type_.value_type)
+        return _leaves(f"{path}.list.element", type_.value_field)
     if pa.types.is_struct(type_):
-        return [one for part in type_ for one in _leaves(f"{path}.{part.name}", part.type)]
+        return [one for part in type_ for one in _leaves(f"{path}.{part.name}", part)]
     return [path]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from prefine.schema import HUMAN_VERDICT, Column, Flip
 Floats = npt.NDArray[np.float64]
 Places = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Array: TypeAlias = "pa.Array[Any]"
+Chunked: TypeAlias = "pa.ChunkedArray[Any]"
 
 _TEXT = pa.large_string()
 
@@ -23,8 +25,8 @@ _TEXT = pa.large_string()
 class Directed(NamedTuple):
     """A column in both directions, one value a pair."""
 
-    own: npt.NDArray[np.float64 | np.int64]
-    turned: npt.NDArray[np.float64 | np.int64]
+    own: npt.NDArray[Any]
+    turned: npt.NDArray[Any]
     """The values in flipped pairs; the same object for a column without a direction."""
     texts: tuple[str, ...] = ()
     """What the codes of a text column stand for."""
@@ -47,7 +49,7 @@ class Facts:
     def column(self, name: str) -> Column:
         """Return what a column means; one that no rule may name does not depend on direction."""
         found = self.columns.get(name) or ID_COLUMNS.get(name)
-        return found or Column(name, self.table.schema.field(name).type, "")
+        return found or Column(name, cast("pa.DataType", self.table.schema.field(name).type), "")
 
     def numbers(self, name: str, rows: Places | None = None) -> Directed:
         """Return a column as floats, null as NaN; a text as the float of its code.
@@ -88,13 +90,17 @@ class Facts:
             other = self._turned_values(column, own, rows)
             codes, values = _encoded([own] if other is own else [own, other])
             codes = [self._laid_out(one, rows) for one in codes]
-            texts = () if column.numeric else tuple(values.to_pylist())
+            texts = () if column.numeric else tuple(map(str, values.to_pylist()))
             self._groups[name] = Directed(codes[0], codes[-1], texts, len(values))
         return self._groups[name]
 
-    def _some(self, name: str, rows: Places | None) -> pa.ChunkedArray:
+    def _some(self, name: str, rows: Places | None) -> Chunked:
         values = self.table[name]
-        return values if rows is None or len(rows) == len(values) else values.take(pa.array(rows))
+        return (
+            values
+            if rows is None or len(rows) == len(values)
+            else values.take(cast("Any", pa.array(rows)))
+        )
 
     def _laid_out(self, codes: Places, rows: Places | None) -> Places:
         if rows is None or len(rows) == self.table.num_rows:
@@ -103,9 +109,7 @@ class Facts:
         whole[rows] = codes
         return whole
 
-    def _turned_values(
-        self, column: Column, own: pa.ChunkedArray, rows: Places | None
-    ) -> pa.ChunkedArray:
+    def _turned_values(self, column: Column, own: Chunked, rows: Places | None) -> Chunked:
         if column.flip is Flip.NEGATE:
             return _comparable(pc.negate(own), column)
         if column.flip is Flip.COMPLEMENT:
@@ -142,20 +146,20 @@ class Facts:
         return np.isin(found.own, named) if named else None
 
 
-def _floats(values: pa.ChunkedArray) -> Floats:
+def _floats(values: Chunked) -> Floats:
     """Return numbers or truth values as floats, null as NaN."""
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
     return values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
 
 
-def _code_floats(codes: npt.NDArray[np.float64 | np.int64]) -> Floats:
+def _code_floats(codes: Places) -> Floats:
     floats = codes.astype(np.float64)
     floats[codes < 0] = np.nan
     return floats
 
 
-def _comparable(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+def _comparable(values: Chunked, column: Column) -> Chunked:
     """Return values of which those that are equal have one form: integers stay exact."""
     if not column.numeric:
         return values.cast(_TEXT)
@@ -165,12 +169,10 @@ def _comparable(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     return pa.chunked_array([pa.array(floats, mask=np.isnan(floats))])
 
 
-def _encoded(columns: list[pa.ChunkedArray]) -> tuple[list[Places], pa.Array]:
+def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
     """Return codes of the values of several columns that share them, and the values."""
-    chunks = [chunk for column in columns for chunk in column.chunks]
-    whole = pa.chunked_array(chunks, columns[0].type).combine_chunks()
-    array = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-    encoded = array.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    arrays = [column.combine_chunks() for column in columns]
+    encoded = cast("Any", pa.concat_arrays(arrays)).dictionary_encode()
+    codes: Places = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
     ends = np.cumsum([len(column) for column in columns])[:-1]
     return list(np.split(codes, ends)), encoded.dictionary

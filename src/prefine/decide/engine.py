@@ -6,13 +6,13 @@ result does not depend on the order of rows. ``docs/rules.md`` specifies it.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from prefine.decide.arrays import Bools, Facts
+from prefine.decide.arrays import Bools, Facts, Places
 from prefine.decide.counts import counts_of
 from prefine.decide.neighbours import Nearby
 from prefine.decide.outcome import Outcome
@@ -22,6 +22,9 @@ from prefine.decide.rule import Hit, Rule
 from prefine.decide.seen import Seen
 from prefine.schema import Column, hash_unit
 from prefine.settings.json import Json
+
+
+_REMOVALS: tuple[tuple[Literal["drop", "hold"], str], ...] = (("drop", "dropped"), ("hold", "held"))
 
 
 class Decided(NamedTuple):
@@ -112,21 +115,22 @@ def _looked_at(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) 
 
 def _act(outcome: Outcome, seen: Seen, rule: Rule, hit: Hit) -> Json:
     """Record what a rule does, and return its counts."""
-    acts = hit.acts & ~hit.missing
-    verdicts = {rule.verdict: acts}
-    if rule.missing != "keep":
-        verdicts[rule.missing] = verdicts.get(rule.missing, False) | hit.missing
     number = outcome.start(rule, hit, seen)
-    nobody = np.zeros(0, np.int64)
-    done = dict.fromkeys(("dropped", "held", "flipped", "turned_back"), nobody)
-    for verdict, chosen in verdicts.items():
-        rows = seen.rows[chosen]
-        outcome.record(number, chosen, seen, hit)
-        if verdict == "flip":
-            back = outcome.flipped[rows]
-            done["flipped"], done["turned_back"] = rows[~back], rows[back]
-            outcome.flip(number, rows)
-        else:
-            done["dropped" if verdict == "drop" else "held"] = rows
-            outcome.remove(verdict, rows)
+    acts = hit.acts & ~hit.missing
+    names = ("dropped", "held", "flipped", "turned_back")
+    done: dict[str, Places] = {name: np.zeros(0, np.int64) for name in names}
+    if rule.verdict == "flip":
+        outcome.record(number, acts, seen, hit)
+        rows = seen.rows[acts]
+        back = outcome.flipped[rows]
+        done["flipped"], done["turned_back"] = rows[~back], rows[back]
+        outcome.flip(number, rows)
+    for verdict, name in _REMOVALS:
+        out = acts if rule.verdict == verdict else np.zeros(len(seen), np.bool_)
+        if rule.missing == verdict:
+            out = out | hit.missing
+        if out.any():
+            outcome.record(number, out, seen, hit)
+            done[name] = seen.rows[out]
+            outcome.remove(verdict, done[name])
     return counts_of(seen.facts, {"in": seen.rows, **done})

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from prefine.decide.arrays import Bools, Facts, Floats, Places
+from prefine.decide.arrays import Array, Bools, Facts, Floats, Places
 from prefine.decide.rule import Hit, Rule
 from prefine.decide.seen import Seen
 
@@ -81,7 +81,7 @@ class Outcome:
         self.rule[rows] = number
         self.value[rows] = hit.value[chosen]
         threshold = hit.threshold
-        self.threshold[rows] = threshold if isinstance(threshold, float) else threshold[chosen]
+        self.threshold[rows] = threshold[chosen] if isinstance(threshold, np.ndarray) else threshold
 
     def flip(self, number: int, rows: Places) -> None:
         """Turn pairs round; one that is turned back has no decision any more."""
@@ -90,7 +90,7 @@ class Outcome:
         self.value[back] = self.threshold[back] = np.nan
         self.flipped[rows] ^= True
         known, places = np.unique(self.history[rows], return_inverse=True)
-        grown = [(*self.histories[one], number) for one in known]
+        grown = [(*self.histories[int(one)], number) for one in known]
         first = len(self.histories)
         self.histories += grown
         self.history[rows] = first + places
@@ -130,7 +130,7 @@ class Outcome:
         texts = np.array([*(rule.texts is not None for rule in self.rules), False])
         return texts[self.rule]
 
-    def _texts(self) -> tuple[pa.Array, pa.Array]:
+    def _texts(self) -> tuple[Array, Array]:
         """Return value and threshold of the decisions by rules on texts."""
         count = len(self.rule)
         values, named = np.full(count, -1, np.int32), list[str]()
@@ -144,25 +144,25 @@ class Outcome:
         thresholds = [rule.threshold_text for rule in self.rules]
         return _named(values, named), _named(self.rule, thresholds)
 
-    def _last_flips(self, reasons: list[str]) -> pa.Array:
+    def _last_flips(self, reasons: list[str]) -> Array:
         last = [reasons[one[-1]] if len(one) % 2 else None for one in self.histories]
         return _named(self.history, last)
 
-    def _flips(self, reasons: list[str]) -> pa.Array:
+    def _flips(self, reasons: list[str]) -> Array:
         type_ = pa.large_list(_TEXT)
         named = [[reasons[number] for number in one] or None for one in self.histories]
-        return pa.array(named, type_).take(pa.array(self.history))
+        return pa.array(named, type_).take(cast("Any", pa.array(self.history)))
 
 
-def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) -> pa.Array:
+def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) -> Array:
     """Return texts by their places; a place below 0, and a name of null, is null."""
     known = [name for name in dict.fromkeys(names) if name is not None]
     place = {name: number for number, name in enumerate(known)}
     places = np.array([*(-1 if name is None else place[name] for name in names), -1], np.int32)
     found = places[codes]
-    indices = pa.array(found, mask=found < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(known, _TEXT))
+    indices = cast("Any", pa.array(found, mask=found < 0))
+    return cast("Array", pa.DictionaryArray.from_arrays(indices, pa.array(known, _TEXT)))
 
 
-def _numbers(values: Floats, are_texts: Bools) -> pa.Array:
+def _numbers(values: Floats, are_texts: Bools) -> Array:
     return pa.array(values, mask=np.isnan(values) | are_texts)

@@ -29,7 +29,7 @@ def refuse_placeholder(seen: Seen, rule: Rule) -> None:
     group = seen.source
     for name in rule.grouped_by:
         within = seen.groups(name)
-        _, group = np.unique(group * within.count + within.of, return_inverse=True)
+        _, group = np.unique(group * within.num_groups + within.of, return_inverse=True)
     known = ~np.isnan(value)
     value, group, source = value[known], group[known], seen.source[known]
     sizes = np.bincount(group)

@@ -1,9 +1,10 @@
 """What a rule sees: the pairs that it looks at, and their columns in the current direction."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places
@@ -17,7 +18,7 @@ class Groups(NamedTuple):
     """The group of each pair by one column; null is the group 0, whether or not there is one."""
 
     of: Places
-    count: int
+    num_groups: int
     """Number of groups that the column could have."""
     num_null: int
     """Pairs in the group of nulls."""
@@ -53,7 +54,7 @@ class Seen:
         current = self._current(self.facts.numbers(name, self.live), self.rows)
         return current.astype(np.float64, copy=False)
 
-    def _current(self, column: Directed, rows: Places) -> Floats | Places:
+    def _current(self, column: Directed, rows: Places) -> npt.NDArray[Any]:
         own = column.own if len(rows) == len(column.own) else column.own[rows]
         if column.turned is column.own:
             return own

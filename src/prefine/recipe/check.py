@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from prefine.decide import DECIDED, KEYS, unknown_column
+from prefine.decide import DECIDED, KEYS, Rule, unknown_column
 from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
 from prefine.measure.base import Measure
@@ -106,8 +106,17 @@ def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
     view = recipe.view()
     tables = {table for measure in recipe.measures for table in measure.writes(view)}
     for index, rule in enumerate(recipe.rules):
-        for location, text in (*rule.problems(columns), *rule.table_problems(tables)):
+        found = (*rule.problems(columns), *rule.table_problems(tables), *_sources(recipe, rule))
+        for location, text in found:
             yield ("rules", index, *location), text
+
+
+def _sources(recipe: Recipe, rule: Rule) -> Iterator[Problem]:
+    """Yield sources that a rule looks for and the recipe does not have."""
+    names = [source.name for source in recipe.sources]
+    for location, column, value in rule.compared():
+        if column == "source" and value not in names:
+            yield location, f"no source `{value}`; the sources are: {', '.join(names)}"
 
 
 def _pairs(recipe: Recipe) -> Iterator[Problem]:

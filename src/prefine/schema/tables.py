@@ -128,6 +128,9 @@ QUARANTINE = _table(
 HUMAN_VERDICT = "human_verdict"
 """The column of pairs that says what humans decided."""
 
+_SHARE = (0.0, 1.0)
+_COUNT = (0.0, float("inf"))
+
 PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
@@ -136,23 +139,33 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "joined by `+` where each side has a row of its own",
     ),
     Column("source", _TEXT, "the source whose label made the pair, the first by name if several"),
-    Column("num_sources", pa.int64(), "how many sources hold the pair"),
+    Column("num_sources", pa.int64(), "how many sources hold the pair", range=_COUNT),
     Column("group", _TEXT, "the source's own subset or category of the prompt"),
     Column("language", _TEXT, "the language that the source declares for the prompt"),
     Column("label_source", _TEXT, "what directs the pair: label, rank, rating, reward or verdict"),
-    Column("num_votes", pa.int64(), "labels that name a side or call it a tie"),
-    Column("votes_for", pa.int64(), "labels for this direction", Flip.SWAP, "votes_against"),
-    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for"),
-    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included"),
-    Column("votes_both_bad", pa.int64(), "labels that call both responses bad"),
-    Column("votes_invalid", pa.int64(), "labels that name no side"),
-    Column("num_annotators", pa.int64(), "distinct annotators who labelled the couple"),
+    Column("num_votes", pa.int64(), "labels that name a side or call it a tie", range=_COUNT),
+    Column(
+        "votes_for",
+        pa.int64(),
+        "labels for this direction",
+        Flip.SWAP,
+        "votes_against",
+        range=_COUNT,
+    ),
+    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for", range=_COUNT),
+    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included", range=_COUNT),
+    Column("votes_both_bad", pa.int64(), "labels that call both responses bad", range=_COUNT),
+    Column("votes_invalid", pa.int64(), "labels that name no side", range=_COUNT),
+    Column(
+        "num_annotators", pa.int64(), "distinct annotators who labelled the couple", range=_COUNT
+    ),
     Column(
         "agreement",
         pa.float64(),
         "share of the valid votes that are for this direction, in [0, 1]",
         Flip.SWAP,
         "disagreement",
+        range=_SHARE,
     ),
     Column(
         "disagreement",
@@ -160,6 +173,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "share of the valid votes that are against this direction, in [0, 1]",
         Flip.SWAP,
         "agreement",
+        range=_SHARE,
     ),
     Column(
         "strength",
@@ -187,8 +201,13 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         pa.bool_(),
         "chosen and rejected are the same text, as `pairs.identical` says",
     ),
-    Column("num_empty", pa.int64(), "how many of the two responses are blank: 0, 1 or 2"),
-    Column("num_duplicates", pa.int64(), "labels that repeat the same judgement of another row"),
+    Column("num_empty", pa.int64(), "how many of the two responses are blank", range=(0.0, 2.0)),
+    Column(
+        "num_duplicates",
+        pa.int64(),
+        "labels that repeat the same judgement of another row",
+        range=_COUNT,
+    ),
     Column("both_orders", pa.bool_(), "the couple was shown in both orders"),
     Column("context_mismatch", pa.bool_(), "the two sides' transcripts part before the last turn"),
     Column(
@@ -199,9 +218,9 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     ),
     Column("starts_with_user", pa.bool_(), "the first turn that is no system turn is the user's"),
     Column("system_first", pa.bool_(), "no system turn anywhere but as the very first turn"),
-    Column("num_system_turns", pa.int64(), "system turns of the prompt"),
-    Column("num_empty_turns", pa.int64(), "blank turns of the prompt"),
-    Column("num_prompt_turns", pa.int64(), "turns of the prompt"),
+    Column("num_system_turns", pa.int64(), "system turns of the prompt", range=_COUNT),
+    Column("num_empty_turns", pa.int64(), "blank turns of the prompt", range=_COUNT),
+    Column("num_prompt_turns", pa.int64(), "turns of the prompt", range=_COUNT),
     Column(
         HUMAN_VERDICT,
         _TEXT,
@@ -210,7 +229,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     ),
     Column("human_by", _TEXT, "who decided; several names are joined by `+`"),
     Column("human_at", _TEXT, "when the latest of them did, as written"),
-    Column("num_verdicts", pa.int64(), "human verdicts on the pair"),
+    Column("num_verdicts", pa.int64(), "human verdicts on the pair", range=_COUNT),
 )
 """What rules can read about a pair before anything is measured."""
 

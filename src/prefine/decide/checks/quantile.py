@@ -57,7 +57,7 @@ class Quantile(Bounded):
             low, high = quantiles_of(value, shares)
             return self.between(value, float(low), float(high))
         groups = seen.groups(self.per)
-        bounds = group_quantiles(value, groups.of, groups.count, shares)
+        bounds = group_quantiles(value, groups.of, groups.num_groups, shares)
         return self.between(value, bounds[0][groups.of], bounds[1][groups.of])
 
     def because(self) -> pl.Expr:
