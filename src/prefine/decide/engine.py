@@ -23,7 +23,6 @@ from prefine.decide.seen import Seen
 from prefine.schema import Column, hash_unit
 from prefine.settings.json import Json
 
-
 _REMOVALS: tuple[tuple[Literal["drop", "hold"], str], ...] = (("drop", "dropped"), ("hold", "held"))
 
 
