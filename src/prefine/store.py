@@ -184,7 +184,7 @@ def _leaves(path: str, field: Any) -> list[str]:
     if pa.types.is_list(type_) or pa.types.is_large_list(type_):
         return _leaves(f"{path}.list.element", type_.value_field)
     if pa.types.is_struct(type_):
-        parts = [type_.field(number) for number in range(type_.num_fields)]
+        parts: list[Any] = [type_.field(number) for number in range(type_.num_fields)]
         return [one for part in parts for one in _leaves(f"{path}.{part.name}", part)]
     return [path]
 

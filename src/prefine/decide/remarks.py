@@ -5,7 +5,6 @@ from itertools import combinations
 
 import numpy as np
 
-from prefine.decide.checks.quantile import Quantile
 from prefine.decide.limits import Limit
 from prefine.decide.quantiles import quantiles_of
 from prefine.decide.rule import Hit, Rule
@@ -51,7 +50,7 @@ def _without_values(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
 
 def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
     """Yield two sources whose values a common quantile should not compare."""
-    if not isinstance(rule, Quantile) or rule.per is not None:
+    if not rule.is_relative or rule.grouped_by:
         return
     names = seen.facts.source_names
     if len(names) == 1:
@@ -69,7 +68,7 @@ def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
                 for name in (one, other)
             )
             yield (
-                f"the scales of `{rule.column}` differ between sources (the middle half is "
+                f"the scales of `{rule.tested}` differ between sources (the middle half is "
                 f"{spans}), so one quantile for all means little; add `per: source`"
             )
             return

@@ -50,6 +50,8 @@ class Rule(Part, ABC):
     """The settings that make a rule one of this kind: at least one of them is given."""
     action: ClassVar[Literal["drop", "hold", "flip"]] = "drop"
     """What the rule does with the pairs that it acts on."""
+    is_relative: ClassVar[bool] = False
+    """Whether the rule compares the values of a group of pairs with each other."""
 
     name: Name | None = None
     """The reason that a drop carries; null derives it from the column and the test."""

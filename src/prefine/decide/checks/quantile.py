@@ -21,6 +21,7 @@ class Quantile(Bounded):
 
     test: ClassVar[str] = "quantile"
     keys: ClassVar[tuple[str, ...]] = ("minimum_quantile", "maximum_quantile")
+    is_relative: ClassVar[bool] = True
 
     minimum_quantile: float | None = Field(default=None, gt=0, lt=1)
     """The minimum is this quantile of the pairs that are still in."""
