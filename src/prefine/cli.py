@@ -1,19 +1,18 @@
-"""The command line: run, plan, show, explain, verify, serve, ingest."""
+"""The command line: run, decide, plan, show, explain, verify, serve, ingest."""
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from prefine.errors import DataError, PrefineError, RecipeError
 from prefine.settings import Model, Runtime
+from prefine.settings.flags import SETTABLE, runtime_of, servers_of, settings_of
 from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
@@ -39,6 +38,16 @@ Data = Annotated[
         show_default="the recipe's folder",
     ),
 ]
+Servers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--server", help="NAME=URL of a measure's server, or NAME=start; repeat it for several."
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
+]
 RunName = Annotated[
     str | None,
     typer.Option("--recipe", help="Name of the recipe, where the root holds several."),
@@ -54,9 +63,6 @@ class Task(StrEnum):
 
 
 ROOT = ".prefine"
-SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers", "start"})
-"""What ``--set`` may say about where and how fast a run goes."""
-
 LABEL = (
     *("source", "file", "row", "kind", "response_a", "response_b", "winner", "rating", "rank"),
     *("strength", "aspect", "annotator", "label", "own_id"),
@@ -86,44 +92,6 @@ def _options(
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def runtime_of(recipe: Path | None, root: str, data: str | None, **more: Any) -> Runtime:
-    """Build the runtime from flags; relative source paths lie beside the recipe by default."""
-    base = data if data is not None else str(recipe.parent if recipe is not None else Path())
-    try:
-        return Runtime(root=root, data=base, **more)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--server" if first["loc"][0] == "servers" else f"--set {first['loc'][0]}"
-        said = first["msg"].removeprefix("Value error, ")
-        raise RecipeError(f"{option}: {said[0].lower()}{said[1:]}") from error
-
-
-def settings_of(pairs: Sequence[str]) -> dict[str, str]:
-    """Read ``KEY=VALUE`` options for the runtime."""
-    found: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or key not in SETTABLE:
-            raise RecipeError(f"--set {pair}: want KEY=VALUE with a KEY of {', '.join(SETTABLE)}")
-        found[key] = value
-    return found
-
-
-def servers_of(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read ``NAME=URL`` options, of which a name may have several, and ``NAME=start``."""
-    found: dict[str, tuple[str, ...]] = {}
-    start: list[str] = []
-    for pair in pairs:
-        name, equals, url = pair.partition("=")
-        if url == "start":
-            start.append(name)
-        elif not equals or "://" not in url:
-            raise RecipeError(f"--server {pair}: want NAME=http://HOST:PORT or NAME=start")
-        else:
-            found[name] = (*found.get(name, ()), url)
-    return {"servers": found, "start": tuple(start)}
-
-
 @app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
 def run(
     recipe: RecipeFile,
@@ -131,19 +99,12 @@ def run(
     output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
     root: Root = ROOT,
     data: Data = None,
-    server: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=URL of a measure's server, or NAME=start; repeat it for several."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
-    ] = None,
+    server: Servers = None,
+    set_: Settings = None,
 ) -> None:
     """Run a recipe: only what is not done yet, then publish the data set."""
-    from prefine.plan import check_places, make_plan, publish_plan, run_plan, served
+    from prefine.plan import check_places, make_plan, publish_plan
     from prefine.plan.tables import print_manifest
-    from prefine.plan.watch import watching
     from prefine.recipe import load_recipe
 
     more = {**servers_of(server or []), **settings_of(set_ or [])}
@@ -151,6 +112,43 @@ def run(
     loaded = load_recipe(recipe)
     check_places(runtime, output)
     plan = make_plan(loaded, runtime)
+    _run_missing(plan, runtime)
+    print_manifest(out, publish_plan(plan, runtime, output))
+    out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
+
+
+@app.command(epilog="Example: prefine decide pipelines/quickstart.yaml")
+def decide(
+    recipe: RecipeFile,
+    *,
+    root: Root = ROOT,
+    data: Data = None,
+    server: Servers = None,
+    set_: Settings = None,
+) -> None:
+    """Decide on the pairs without exporting them: run only what is missing, print the counts."""
+    from prefine.plan import check_places, decision_plan
+    from prefine.plan.decided import decided
+    from prefine.plan.tables import print_decided
+    from prefine.recipe import load_recipe
+
+    more = {**servers_of(server or []), **settings_of(set_ or [])}
+    runtime = runtime_of(recipe, root, data, **more)
+    loaded = load_recipe(recipe)
+    check_places(runtime)
+    plan = decision_plan(loaded, runtime)
+    _run_missing(plan, runtime)
+    print_decided(out, decided(plan, runtime))
+    out.print("\nNothing was exported: `prefine run` does that.", highlight=False)
+
+
+def _run_missing(plan: "Plan", runtime: Runtime) -> None:
+    """Run what is not done; where the data end the run, print what came in before the error is."""
+    from prefine.plan import run_plan, served
+    from prefine.plan.look import sources_read
+    from prefine.plan.tables import print_sources
+    from prefine.plan.watch import watching
+
     for source in plan.recipe.sources:
         for file in plan.resolved.files[source.key]:
             if file.reason is not None:
@@ -158,20 +156,9 @@ def run(
                 err.print(escape(text), highlight=False)
     if runtime.start:
         err.print(f"starting servers; their logs are in {escape(runtime.logs)}", highlight=False)
-    with served(plan, runtime) as settings, watching(err, plan) as watcher:
-        _run_or_tell(lambda: run_plan(plan, settings, watcher), plan, runtime)
-    manifest = publish_plan(plan, runtime, output)
-    print_manifest(out, manifest)
-    out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
-
-
-def _run_or_tell(run_all: Callable[[], None], plan: "Plan", runtime: Runtime) -> None:
-    """Run; where the data end the run, print what came in before the error is."""
-    from prefine.plan.look import sources_read
-    from prefine.plan.tables import print_sources
-
     try:
-        run_all()
+        with served(plan, runtime) as settings, watching(err, plan) as watcher:
+            run_plan(plan, settings, watcher)
     except DataError:
         print_sources(err, sources_read(plan, runtime))
         raise
@@ -339,10 +326,7 @@ def serve(
     name: Annotated[str, typer.Option(help="The name to serve it under.")] = "model",
     port: Annotated[int | None, typer.Option(help="A free one by default.")] = None,
     dtype: Annotated[str, typer.Option(help="The type in which it computes.")] = "bfloat16",
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
-    ] = None,
+    set_: Settings = None,
 ) -> None:
     """Start a vLLM server as a recipe needs it; keep it up until it is interrupted."""
     from threading import Event

@@ -1,12 +1,15 @@
 """The command line, in process: output, exit codes, one sentence for a mistake."""
 
 import sys
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 
 from prefine import cli
+from prefine.plan.tables import print_remarks, print_rules
 from tests.made import explicit
 
 RECIPE = """
@@ -79,6 +82,131 @@ def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[s
 
     assert err.count("done before") == 7
     assert "rows in" not in err
+
+
+def test_decide_runs_only_what_is_missing_and_exports_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("decide", "recipe.yaml") == 0
+    first = capsys.readouterr()
+    (folder / "recipe.yaml").write_text(RECIPE.replace("minimum: 6", "minimum: 8"))
+    assert call("decide", "recipe.yaml") == 0
+    moved = capsys.readouterr()
+
+    assert "6 pairs: 4 are kept, 0 of them flipped; 2 are dropped and 0 held." in first.out
+    assert "6 pairs: 2 are kept, 0 of them flipped; 4 are dropped and 0 held." in moved.out
+    assert "decide: 6 rows in" in first.err
+    assert "facts: done before" in moved.err
+    assert "decide: 6 rows in" in moved.err
+    assert not list((folder / ".prefine").glob("export-*"))
+    assert "SECRET" not in first.out + first.err
+
+
+def test_a_decided_run_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call("run", "recipe.yaml", "--output", "out")
+    (folder / "recipe.yaml").write_text(RECIPE.replace("minimum: 6", "minimum: 8"))
+    call("decide", "recipe.yaml")
+    capsys.readouterr()
+
+    assert call("show", "decisions", "--rule", "short", "--limit", "1") == 0
+    shown = capsys.readouterr().out
+    assert "1 of 4 rows" in shown
+    (pair,) = [line.split()[1] for line in shown.splitlines() if line.startswith("pair_id: ")]
+    assert call("explain", pair) == 0
+    assert "dropped by short: chosen_chars is" in capsys.readouterr().out
+    assert call("run", "recipe.yaml", "--output", "out") == 0
+    printed = capsys.readouterr()
+    assert "decide: done before" in printed.err
+    assert "export: 6 rows in" in printed.err
+
+
+def test_decide_says_which_source_is_left_empty(
+    folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines([explicit("Which other?", "Yes", "No")], "other.jsonl")
+    several = RECIPE.replace("[{", "[{name: other, files: [other.jsonl]}, {", 1)
+    (folder / "recipe.yaml").write_text(several)
+
+    assert call("decide", "recipe.yaml") == 0
+
+    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert next(line for line in reversed(lines) if "other" in line)[:4] == ["other", "1", "0", "0"]
+    assert ["made", "6", "4", "0"] in [line[:4] for line in lines]
+
+
+def test_decide_refuses_more_quarantine_than_the_recipe_allows_now(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("run", "recipe.yaml", "--output", "out")
+    strict = RECIPE.replace("[rows.jsonl]}", "[rows.jsonl], max_quarantined: 0.01}")
+    (folder / "recipe.yaml").write_text(strict)
+    capsys.readouterr()
+
+    assert call("decide", "recipe.yaml") == 2
+    assert "What is kept" not in capsys.readouterr().out
+
+
+def counts(pairs: int, **more: int) -> dict[str, int]:
+    return {"in": pairs, "dropped": 0, "held": 0, "flipped": 0, "turned_back": 0, **more}
+
+
+def printed_rules(*rules: dict[str, Any]) -> list[list[str]]:
+    console = Console(width=80, file=StringIO())
+    print_rules(console, rules, has_human_verdicts=False)
+    text = cast("StringIO", console.file).getvalue()
+    assert all(len(line) <= 80 for line in text.splitlines())
+    return [
+        [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
+        for line in text.splitlines()
+        if line[0] in "│┃"
+    ]
+
+
+def test_a_rule_is_counted_for_each_source_on_which_it_acted() -> None:
+    by_source = {"one": counts(7, dropped=1), "two": counts(3, dropped=2), "three": counts(5)}
+    found = printed_rules({"rule": "short", **counts(15, dropped=3), "by_source": by_source})
+
+    assert found == [
+        ["rule", "pairs in", "dropped", "held", "flipped"],
+        ["short", "15", "3", "0", "0"],
+        ["two", "3", "2", "0", "0"],
+        ["one", "7", "1", "0", "0"],
+    ]
+
+
+def test_one_source_is_not_counted_apart_and_turned_back_has_its_column() -> None:
+    rule = {"rule": "f1", **counts(9, flipped=4), "by_source": {"one": counts(9, flipped=4)}}
+    turned = counts(9, flipped=1, turned_back=2)
+
+    assert printed_rules(rule)[0] == ["rule", "pairs in", "dropped", "held", "flipped"]
+    assert printed_rules(rule, {"rule": "f2", **turned, "by_source": {"one": turned}}) == [
+        ["rule", "pairs in", "dropped", "held", "flipped", "turned back"],
+        ["f1", "9", "0", "0", "4", "0"],
+        ["f2", "9", "0", "0", "1", "2"],
+    ]
+
+
+def test_many_sources_are_summed_up() -> None:
+    by_source = {f"source_{n}": counts(10, held=n) for n in range(9)}
+    found = printed_rules({"rule": "unsure", **counts(90, held=36), "by_source": by_source})
+
+    assert [line[0] for line in found[2:]] == [
+        *(f"source_{n}" for n in (8, 7, 6, 5, 4)),
+        "3 other sources",
+    ]
+    assert found[-1] == ["3 other sources", "30", "0", "6", "0"]
+
+
+def test_remarks_are_notes_of_one_line_each() -> None:
+    console = Console(width=80, file=StringIO(), soft_wrap=True)
+    print_remarks(console, ["`length [x]` is null for source a. " * 3, "No pair is in test."])
+    print_remarks(console, [])
+
+    assert cast("StringIO", console.file).getvalue().splitlines() == [
+        "Notes",
+        "- " + "`length [x]` is null for source a. " * 3,
+        "- No pair is in test.",
+    ]
 
 
 def test_plan_prints_the_resolved_recipe_and_runs_nothing(
@@ -177,7 +305,9 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
     assert len(printed.err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", ["run", "plan", "show", "explain", "verify", "ingest"])
+@pytest.mark.parametrize(
+    "command", ["run", "decide", "plan", "show", "explain", "verify", "ingest"]
+)
 def test_every_command_has_help_and_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

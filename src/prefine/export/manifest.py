@@ -70,6 +70,7 @@ def manifest_of(
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
         "benchmarks": _benchmarks(steps),
+        "remarks": remarks_of(steps),
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
 
@@ -161,6 +162,12 @@ def _benchmarks(steps: Mapping[str, list[Manifest]]) -> Json:
             for key, count in counts.items():
                 total[key] = count if key == "texts" else total[key] + count
     return found
+
+
+def remarks_of(steps: Mapping[str, Sequence[Manifest]]) -> list[str]:
+    """Return what the steps have to say about the data, each sentence once."""
+    remarks = (one for ms in steps.values() for m in ms for one in m.notes.get("remarks", []))
+    return list(dict.fromkeys(remarks))
 
 
 def _notes(manifests: list[Manifest]) -> Json:

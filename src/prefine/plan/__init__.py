@@ -11,12 +11,13 @@ from prefine.plan.run import (
     run_plan,
 )
 from prefine.plan.servers import served
-from prefine.plan.steps import Plan, make_plan
+from prefine.plan.steps import Plan, decision_plan, make_plan
 
 __all__ = [
     "Plan",
     "Watcher",
     "check_places",
+    "decision_plan",
     "make_plan",
     "publish_named",
     "publish_plan",

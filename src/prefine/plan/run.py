@@ -128,19 +128,24 @@ def remember(plan: Plan, runtime: Runtime) -> None:
 
 def recipe_path(plan: Plan) -> str:
     """Return where the resolved recipe of a plan lies, relative to the root."""
-    return f"{RECIPES}/{plan.recipe.name}-{plan.step('export').fingerprint[:16]}.yaml"
+    return f"{RECIPES}/{plan.recipe.name}-{plan.dataset.fingerprint[:16]}.yaml"
 
 
-def check_places(runtime: Runtime, output: str) -> None:
+def check_places(runtime: Runtime, output: str | None = None) -> None:
     """Find out before a run whether root and output can be used.
+
+    Args:
+        runtime: Names the root.
+        output: The folder that shall receive the data set; null where none is exported.
 
     Raises:
         RecipeError: One cannot be reached, or the output holds files that are not prefine's.
     """
     Store(runtime.root).reach()
-    place = Store(output)
-    place.reach()
-    files_here(place)
+    if output is not None:
+        place = Store(output)
+        place.reach()
+        files_here(place)
 
 
 def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
@@ -150,10 +155,19 @@ def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
         DataError: More rows of a source are in quarantine than the recipe allows now; a run that
             allowed more may have made the data set.
     """
+    require_sources(plan, runtime)
+    recipe = to_yaml(plan.resolved.written())
+    return publish(plan.dataset, Store(runtime.root), Store(output), recipe)
+
+
+def require_sources(plan: Plan, runtime: Runtime) -> None:
+    """Require that no more rows of a source are in quarantine than the recipe allows.
+
+    Raises:
+        DataError: There are more; an earlier run may have allowed them.
+    """
     store = Store(runtime.root)
     for source in plan.recipe.sources:
         step = plan.step(f"ingest_{source.name}")
         manifests = [require_manifest(store, step, shard) for shard in step.shards]
         require_read(source.name, manifests, plan.resolved.inputs, source.max_quarantined)
-    recipe = to_yaml(plan.resolved.written())
-    return publish(plan.step("export"), store, Store(output), recipe)

@@ -1,4 +1,4 @@
-"""The pipeline: steps offered by the rooms, pulled by the tables that the export reads."""
+"""The pipeline: steps offered by the rooms, pulled by the tables that are wanted of a run."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +22,9 @@ from prefine.step import Step, StepSpec
 from prefine.tables.embeddings import embedding_specs
 from prefine.tables.facts import facts_spec
 
+DECIDED = ("decisions", "splits")
+"""What deciding makes, before anything is exported."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -29,6 +32,8 @@ class Plan:
 
     resolved: Resolved
     steps: tuple[Step, ...]
+    dataset: Step
+    """The step that makes the data set; a plan with another goal does not run it."""
 
     @property
     def recipe(self) -> Recipe:
@@ -60,14 +65,40 @@ class Plan:
         return writers
 
 
-def make_plan(recipe: Recipe | Resolved, runtime: Runtime) -> Plan:
+def make_plan(
+    recipe: Recipe | Resolved, runtime: Runtime, goal: Sequence[str] = (DATASET,)
+) -> Plan:
     """Resolve a recipe, unless it is, and lay out its steps.
 
+    Args:
+        recipe: What to curate, and how.
+        runtime: Where files and models are looked up.
+        goal: What the steps shall make: tables, or the data set.
+
     Raises:
-        RecipeError: A step reads a table that no step makes, or steps read each other's tables.
+        RecipeError: No step makes what is wanted or what a step reads, or steps read each other's
+            tables.
     """
     resolved = recipe if isinstance(recipe, Resolved) else resolve(recipe, runtime)
-    pulled = pull(offered(resolved), DATASET)
+    specs = tuple(offered(resolved))
+    steps = _steps(pull(specs, DATASET, *goal), resolved)
+    wanted = (steps[spec.name] for spec, _ in pull(specs, *goal))
+    dataset = next(step for step in steps.values() if DATASET in step.provides)
+    return Plan(resolved, tuple(wanted), dataset)
+
+
+def decision_plan(recipe: Recipe | Resolved, runtime: Runtime) -> Plan:
+    """Lay out the steps up to the decisions, and to the splits where a step makes them.
+
+    Raises:
+        RecipeError: As ``make_plan``.
+    """
+    whole = make_plan(recipe, runtime)
+    made = {table for step in whole.steps for table in step.writes}
+    return make_plan(whole.resolved, runtime, [table for table in DECIDED if table in made])
+
+
+def _steps(pulled: Iterable["Pulled"], resolved: Resolved) -> dict[str, Step]:
     steps: dict[str, Step] = {}
     for spec, makers in pulled:
         steps[spec.name] = spec.step(
@@ -76,7 +107,7 @@ def make_plan(recipe: Recipe | Resolved, runtime: Runtime) -> Plan:
             seed=resolved.recipe.seed,
             inputs=resolved.inputs,
         )
-    return Plan(resolved, tuple(steps.values()))
+    return steps
 
 
 def offered(resolved: Resolved) -> Iterator[StepSpec]:
@@ -121,16 +152,16 @@ Pulled = tuple[StepSpec, tuple[StepSpec, ...]]
 """A step, and those that make what it reads, in the order in which it names that."""
 
 
-def pull(specs: Iterable[StepSpec], wanted: str) -> list[Pulled]:
-    """Return the steps behind something wanted, each after those that it reads from.
+def pull(specs: Iterable[StepSpec], *wanted: str) -> list[Pulled]:
+    """Return the steps behind what is wanted, each after those that it reads from.
 
     Args:
         specs: Steps that may be needed; several may make parts of one table.
-        wanted: What the last step makes.
+        wanted: Tables, or what steps provide beside tables.
 
     Raises:
-        RecipeError: Nobody makes a table that a step reads, steps read each other's tables, or two
-            different steps have one name.
+        RecipeError: No step makes what is wanted or what a step reads, steps read each other's
+            tables, or two different steps have one name.
     """
     makers: dict[str, list[StepSpec]] = {}
     named: dict[str, StepSpec] = {}
@@ -141,8 +172,11 @@ def pull(specs: Iterable[StepSpec], wanted: str) -> list[Pulled]:
         for name in spec.makes:
             makers.setdefault(name, []).append(spec)
     ordered: dict[str, Pulled] = {}
-    for spec in makers[wanted]:
-        _visit(spec, makers, ordered, ())
+    for name in wanted:
+        if name not in makers:
+            raise RecipeError(f"no step makes `{name}`; the steps make: {', '.join(makers)}")
+        for spec in makers[name]:
+            _visit(spec, makers, ordered, ())
     return list(ordered.values())
 
 

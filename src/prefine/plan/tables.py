@@ -6,28 +6,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from prefine.plan.decided import Decided
 from prefine.settings.json import Json, is_object
+
+SOURCES_SHOWN = 5
+"""Sources listed below a rule; the rest is one line."""
 
 
 def print_manifest(console: Console, manifest: Json) -> None:
     """Print what came in, what each rule did, and what went out."""
     print_sources(console, manifest["sources"])
     print_joined(console, manifest["notes"])
-    print_table(
-        console,
-        "What was decided",
-        ("rule", "pairs in", "dropped", "held", "flipped"),
-        [
-            (rule["rule"], rule["in"], rule["dropped"], rule["held"], rule["flipped"])
-            for rule in manifest["rules"]
-        ],
-    )
-    if "verdicts" in manifest["notes"]:
-        console.print(
-            "Pairs with a human verdict of right or wrong are judged, and counted here, only by "
-            "rules with `verdicts: true`.",
-            highlight=False,
-        )
+    print_rules(console, manifest["rules"], has_human_verdicts="verdicts" in manifest["notes"])
     if manifest["benchmarks"]:
         head = ("benchmark", "texts", "exact", "overlap", "similar")
         keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")
@@ -40,6 +30,82 @@ def print_manifest(console: Console, manifest: Json) -> None:
         f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
         f"{kept:,} are kept ({splits}{rows}), {manifest['num_flipped']:,} of them flipped."
     )
+    print_remarks(console, manifest["remarks"])
+
+
+def print_decided(console: Console, decided: Decided) -> None:
+    """Print what each rule did, how many pairs of each source are kept, and the remarks."""
+    print_rules(console, decided.rules, has_human_verdicts=decided.has_human_verdicts)
+    splits = sorted({split for source in decided.sources for split in source.splits})
+    print_table(
+        console,
+        "What is kept",
+        ("source", "pairs", "kept", "flipped", *splits),
+        [
+            (
+                source.name,
+                sum(source.verdicts.values()),
+                source.kept,
+                source.verdicts.get("flip", 0),
+                *(source.splits.get(split, 0) for split in splits),
+            )
+            for source in decided.sources
+        ],
+    )
+    count = decided.verdicts
+    console.print(
+        f"{count.total():,} pairs: {count['keep'] + count['flip']:,} are kept, {count['flip']:,} "
+        f"of them flipped; {count['drop']:,} are dropped and {count['hold']:,} held."
+    )
+    print_remarks(console, decided.remarks)
+
+
+def print_rules(console: Console, rules: Sequence[Json], *, has_human_verdicts: bool) -> None:
+    """Print what each rule did with all pairs, and with those of each source where it acted."""
+    turns = any(rule["turned_back"] for rule in rules)
+    acts = ("dropped", "held", "flipped", *(("turned_back",) if turns else ()))
+    several = len({source for rule in rules for source in rule["by_source"]}) > 1
+    lines: list[tuple[object, ...]] = []
+    for rule in rules:
+        lines.append((rule["rule"], rule["in"], *(rule[act] for act in acts)))
+        if several:
+            lines += _source_lines(rule["by_source"], acts)
+    head = ("rule", "pairs in", *(act.replace("_", " ") for act in acts))
+    print_table(console, "What was decided", head, lines)
+    if has_human_verdicts:
+        console.print(
+            "Pairs with a human verdict of right or wrong are judged, and counted here, only by "
+            "rules with `verdicts: true`.",
+            highlight=False,
+        )
+
+
+def _source_lines(
+    by_source: Mapping[str, Mapping[str, int]], acts: Sequence[str]
+) -> list[tuple[object, ...]]:
+    """Return a line for each source on which a rule acted, those with most first."""
+    acted = {name: sum(counts[act] for act in acts) for name, counts in by_source.items()}
+    order = sorted((name for name, count in acted.items() if count), key=lambda n: (-acted[n], n))
+    shown, rest = order[:SOURCES_SHOWN], order[SOURCES_SHOWN:]
+    lines = [_source_line(name, [by_source[name]], acts) for name in shown]
+    if rest:
+        name = f"{len(rest)} other sources" if len(rest) > 1 else rest[0]
+        lines.append(_source_line(name, [by_source[name] for name in rest], acts))
+    return lines
+
+
+def _source_line(
+    name: str, counts: Sequence[Mapping[str, int]], acts: Sequence[str]
+) -> tuple[object, ...]:
+    return (f"  {name}", *(sum(one[key] for one in counts) for key in ("in", *acts)))
+
+
+def print_remarks(console: Console, remarks: Sequence[str]) -> None:
+    """Print what the steps have to say about the data, one line each."""
+    if remarks:
+        console.print("[bold]Notes[/bold]")
+    for remark in remarks:
+        console.print(f"- {remark}", markup=False, highlight=False)
 
 
 def print_sources(console: Console, sources: Sequence[Json]) -> None:
