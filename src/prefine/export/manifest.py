@@ -70,9 +70,18 @@ def manifest_of(
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
         "benchmarks": _benchmarks(steps),
-        "remarks": remarks_of(steps),
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
+
+
+def remarks_of(steps: Mapping[str, Sequence[Manifest]]) -> list[str]:
+    """Return what steps have to say to whoever runs the recipe, each sentence once.
+
+    Args:
+        steps: The manifests of the shards that have run, by step, in the order of the plan.
+    """
+    noted = (m.notes.get("remarks", ()) for manifests in steps.values() for m in manifests)
+    return list(dict.fromkeys(remark for remarks in noted for remark in remarks))
 
 
 def _manifests(work: Work, step: Step) -> list[Manifest]:
@@ -162,12 +171,6 @@ def _benchmarks(steps: Mapping[str, list[Manifest]]) -> Json:
             for key, count in counts.items():
                 total[key] = count if key == "texts" else total[key] + count
     return found
-
-
-def remarks_of(steps: Mapping[str, Sequence[Manifest]]) -> list[str]:
-    """Return what the steps have to say about the data, each sentence once."""
-    remarks = (one for ms in steps.values() for m in ms for one in m.notes.get("remarks", []))
-    return list(dict.fromkeys(remarks))
 
 
 def _notes(manifests: list[Manifest]) -> Json:
