@@ -36,7 +36,7 @@ def print_manifest(console: Console, manifest: Json) -> None:
 def print_decided(console: Console, decided: Decided) -> None:
     """Print what each rule did, how many pairs of each source are kept, and the remarks."""
     print_rules(console, decided.rules, has_human_verdicts=decided.has_human_verdicts)
-    splits = sorted({split for source in decided.sources for split in source.splits})
+    splits = sorted({name for source in decided.sources for name in source.splits}, reverse=True)
     print_table(
         console,
         "What is kept",
