@@ -9,7 +9,7 @@ import pytest
 
 from prefine.errors import RecipeError
 from prefine.ingest.layouts import layout_named
-from prefine.plan import make_plan
+from prefine.plan import decision_plan, make_plan
 from prefine.plan.steps import pull
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
@@ -62,6 +62,14 @@ def test_a_table_that_nobody_makes_names_who_wants_it() -> None:
         order(spec("a"), spec("end", "a", "gone"))
 
 
+def test_several_tables_may_be_wanted_and_one_that_nobody_makes_is_refused() -> None:
+    specs = spec("a"), spec("left", "a"), spec("right", "a"), spec("end", "left", "right")
+
+    assert [one.name for one, _ in pull(specs, "right", "left")] == ["a", "right", "left"]
+    with pytest.raises(RecipeError, match=r"no step makes `gone`; the steps make: a, left, right"):
+        pull(specs, "gone")
+
+
 def test_a_circle_names_all_who_stand_in_it() -> None:
     specs = spec("a", "c"), spec("b", "a"), spec("c", "b"), spec("end", "b")
 
@@ -96,6 +104,22 @@ def steps(runtime: Runtime, measures: str, *change: str) -> dict[str, Any]:
     text = RECIPE.replace("MEASURES", measures)
     text = text.replace(*change) if change else text
     return {step.name: step for step in make_plan(parse_recipe(text), runtime).steps}
+
+
+def test_deciding_needs_no_export_and_is_the_same_run(runtime: Runtime) -> None:
+    recipe = parse_recipe(RECIPE.replace("MEASURES", "{kind: lengths}"))
+    whole, deciding = make_plan(recipe, runtime), decision_plan(recipe, runtime)
+    facts = make_plan(recipe, runtime, ["facts"])
+
+    assert [step.name for step in facts.steps][-1] == "facts"
+    assert {step.name for step in whole.steps} - {step.name for step in deciding.steps} == {
+        "export"
+    }
+    assert deciding.writers("decisions") and not deciding.dataset.writes
+    assert deciding.dataset.fingerprint == whole.steps[-1].fingerprint
+    assert facts.dataset.fingerprint == whole.steps[-1].fingerprint
+    for step in deciding.steps:
+        assert step.fingerprint == whole.step(step.name).fingerprint
 
 
 def test_text_that_is_cut_elsewhere_needs_no_other_distillation(runtime: Runtime) -> None:
