@@ -1,10 +1,11 @@
 """The data set card: a README that ``datasets`` reads, made of what the manifest holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefine.errors import IntegrityError
 from prefine.export.curation import Curation
+from prefine.export.splits import SPLITS
 from prefine.export.target import KEYS, TOOLS
 from prefine.settings.json import Json
 from prefine.tables.markdown import markdown_table
@@ -27,6 +28,9 @@ def write_card(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> s
         _summary(curation, facts, splits),
         "## What came in\n\n" + _sources(facts),
         "## What was decided\n\n" + _rules(facts),
+        *_by_source(facts),
+        *_splits(facts["split_shares"]),
+        *_notes(facts["remarks"]),
         "## Columns\n\n" + _columns(curation),
         *curation.sections(facts["notes"]),
     ]
@@ -98,11 +102,49 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def _rules(facts: Json) -> str:
+    keys = _rule_counts(facts)
+    rows = [(r["rule"], *(f"{r[key]:,}" for key in keys)) for r in facts["rules"]]
+    return markdown_table(("rule", *keys.values()), rows)
+
+
+def _rule_counts(facts: Json) -> dict[str, str]:
+    """Return what is shown of each rule, with its head; flips turned back only where some were."""
+    keys = {"in": "pairs in", "dropped": "dropped", "held": "held", "flipped": "flipped"}
+    turned = any(rule.get("turned_back") for rule in facts["rules"])
+    return keys | ({"turned_back": "turned back"} if turned else {})
+
+
+def _by_source(facts: Json) -> list[str]:
+    """Return what each rule did to each source, where there are several."""
+    if len(facts["sources"]) == 1:
+        return []
+    keys = _rule_counts(facts)
     rows = [
-        (r["rule"], *(f"{r[key]:,}" for key in ("in", "dropped", "held", "flipped")))
-        for r in facts["rules"]
+        (rule["rule"], source, *(f"{counts[key]:,}" for key in keys))
+        for rule in facts["rules"]
+        for source, counts in rule.get("by_source", {}).items()
     ]
-    return markdown_table(("rule", "pairs in", "dropped", "held", "flipped"), rows)
+    table = markdown_table(("rule", "source", *keys.values()), rows)
+    return ["### By source\n\n" + table] if rows else []
+
+
+def _splits(shares: Json) -> list[str]:
+    """Return the size of each split before and after the rules; nothing where none was wanted."""
+    if not shares["wanted_test_ratio"]:
+        return []
+    rows: list[tuple[str, ...]] = []
+    for when in ("before_rules", "after_rules"):
+        for what, counts in shares[when].items():
+            sizes = (f"{counts[split]:,}" for split in SPLITS)
+            name = f"{what} {when.replace('_', ' ')}"
+            rows.append((name, *sizes, f"{counts['test_ratio']:.1%}"))
+    wanted = f"{shares['wanted_test_ratio']:.1%} of the pairs were wanted in the test split."
+    return ["## Splits\n\n" + markdown_table(("", *SPLITS, "share of test"), rows), wanted]
+
+
+def _notes(remarks: Sequence[str]) -> list[str]:
+    """Return what is worth knowing about the run, where there is anything."""
+    return ["## Notes\n\n" + "\n".join(f"- {remark}" for remark in remarks)] if remarks else []
 
 
 def _columns(curation: Curation) -> str:

@@ -12,10 +12,22 @@ from typing import NamedTuple
 import orjson
 
 from prefine.export.curation import Curation
+from prefine.export.splits import SPLITS_TABLE, share_remark
 from prefine.settings.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
 LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "rensa", "torch")
+_TOLD = {"rules", "remarks", "split"}
+"""Notes of steps that have a place of their own in the manifest."""
+
+
+class Exported(NamedTuple):
+    """How much of the data set is in each split."""
+
+    rows: Mapping[str, int]
+    """Rows of each split that has any."""
+    shares: Json
+    """Pairs and prompts of each split, as ``splits.shares`` counts them."""
 
 
 class Verdicts(NamedTuple):
@@ -40,13 +52,13 @@ def verdicts_of(work: Work) -> Verdicts:
     return Verdicts(counted.total(), flipped, dict(sorted(dropped.items())))
 
 
-def manifest_of(
-    work: Work, curation: Curation, splits: Mapping[str, int], verdicts: Verdicts
-) -> Json:
+def manifest_of(work: Work, curation: Curation, exported: Exported, verdicts: Verdicts) -> Json:
     """Return what is known about the data set, but for its files."""
     steps = {step.name: _manifests(work, step) for step in work.step.ancestors().values()}
     read = sources_of(steps, curation.sources)
     decided = steps["decide"][0]
+    wanted = curation.export.test_ratio
+    remark = share_remark(exported.shares, wanted)
     identity = orjson.dumps(curation.identity, option=orjson.OPT_SORT_KEYS)
     return {
         "prefine": version("prefine"),
@@ -63,13 +75,19 @@ def manifest_of(
         "num_flipped": verdicts.num_flipped,
         "target": curation.export.target.kind_name(),
         "rows_per_pair": curation.export.target.rows_per_pair,
-        "splits": dict(splits),
+        "splits": dict(exported.rows),
+        "split_shares": {
+            "wanted_test_ratio": wanted,
+            "before_rules": steps[SPLITS_TABLE][0].notes["split"],
+            "after_rules": exported.shares,
+        },
         "plugins": list(curation.plugins),
         "models": list(curation.models),
         "chats": _distinct(steps, "chat"),
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
         "benchmarks": _benchmarks(steps),
+        "remarks": [*remarks_of(steps), *([f"splits: after the rules {remark}"] if remark else [])],
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
 
@@ -177,4 +195,4 @@ def _notes(manifests: list[Manifest]) -> Json:
     """Return the notes of corpus steps that are worth showing."""
     if len(manifests) != 1 or manifests[0].shard is not None:
         return {}
-    return {key: value for key, value in manifests[0].notes.items() if key != "rules"}
+    return {key: value for key, value in manifests[0].notes.items() if key not in _TOLD}

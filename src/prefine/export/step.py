@@ -1,9 +1,7 @@
 """The export step: shards, card, manifest and explanations of one curated data set.
 
-All pairs of a prompt are in one split.
+All pairs of a prompt are in the split that the step ``splits`` drew for it.
 """
-
-from collections import Counter
 
 import orjson
 import polars as pl
@@ -12,20 +10,19 @@ import pyarrow as pa
 from prefine.errors import DataError, IntegrityError
 from prefine.export.card import write_card
 from prefine.export.curation import Curation
-from prefine.export.manifest import losses_of, manifest_of, verdicts_of
-from prefine.export.pairs import kept_ids, kept_pairs
+from prefine.export.manifest import Exported, losses_of, manifest_of, verdicts_of
+from prefine.export.pairs import kept_pairs
 from prefine.export.shards import Shards, Size
+from prefine.export.splits import SPLITS, SPLITS_TABLE, shares
 from prefine.export.target import Target
-from prefine.schema import hash_unit
 from prefine.settings.json import Json
 from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 
 DATASET = "dataset"
 """What the step provides: the last thing that a plan makes."""
-SPLITS = ("train", "test")
 _VERSION = 4
-_CLUSTERS = "prompt_component"
+_SPLIT = "_split"
 _EXPLAINED = ["pair_id", "own_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 
 
@@ -37,7 +34,7 @@ def export_spec(curation: Curation) -> StepSpec:
     """
     target = curation.export.target
     version = {"target_version": target.version} if target.version > 1 else {}
-    tables = ("facts", "decisions", "prompts", "responses", *curation.reports)
+    tables = ("facts", "decisions", SPLITS_TABLE, "prompts", "responses", *curation.reports)
     return StepSpec(
         name="export",
         version=_VERSION,
@@ -65,24 +62,27 @@ def _run_export(work: Work, curation: Curation) -> Counts:
         raise DataError(f"nothing is left to export of {verdicts.num_pairs:,} pairs; {told}")
     target, facts = curation.export.target, curation.facts
     schema = curation.schema
-    splits = _splits(work, curation)
-    num_pairs = Counter(splits.values())
-    sizes = {split: num_pairs[split] * target.rows_per_pair for split in SPLITS}
+    kept = shares(pl.concat(_kept_prompts(work, part) for part in work.parts("decisions")))
+    sizes = {split: kept["pairs"][split] * target.rows_per_pair for split in SPLITS}
     per_shard = curation.export.rows_per_shard
     shards = {s: Shards(work, schema, s, Size(sizes[s], per_shard)) for s in SPLITS}
     for part in work.parts("facts"):
         pairs = kept_pairs(work, part, facts, tools=curation.keeps_tools)
-        of_pair = pl.Series([splits[name] for name in pairs["pair_id"]], dtype=pl.String)
+        pairs = pairs.join(_splits(work, part), on="prompt_id", how="left", maintain_order="left")
         for split in SPLITS:
-            shards[split].add(_rows(target, pairs.filter(of_pair == split), schema))
+            of_split = pairs.filter(pl.col(_SPLIT) == split).drop(_SPLIT)
+            shards[split].add(_rows(target, of_split, schema))
         work.progress(pairs.height)
     info = {split: shards[split].close() for split in SPLITS if sizes[split]}
     _explanations(work, curation)
-    manifest = manifest_of(work, curation, {split: sizes[split] for split in info}, verdicts)
+    rows = {split: sizes[split] for split in info}
+    manifest = manifest_of(work, curation, Exported(rows, kept), verdicts)
     work.draft("README.md").write(write_card(curation, manifest, info).encode())
     manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
     work.draft("manifest.json").write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return Counts(verdicts.num_pairs, sum(num_pairs.values()), verdicts.dropped)
+    return Counts(
+        verdicts.num_pairs, sum(kept["pairs"][split] for split in SPLITS), verdicts.dropped
+    )
 
 
 def _rows(target: Target, pairs: pl.DataFrame, schema: pa.Schema) -> pl.DataFrame:
@@ -107,20 +107,19 @@ def _listed(work: Work, facts: Json) -> Json:
     return facts | {"path": facts["path"].removeprefix(f"{work.step.folder}/")}
 
 
-def _splits(work: Work, curation: Curation) -> dict[str, str]:
-    """Return the split of each exported pair: all pairs of a prompt share one.
+def _splits(work: Work, part: int) -> pl.DataFrame:
+    """Return the split of each prompt of one part, under a name that no fact has."""
+    return work.read(SPLITS_TABLE, part=part).rename({"split": _SPLIT})
 
-    Where near duplicates are measured, so do all pairs of clusters that an edge links.
-    """
-    group = _CLUSTERS if _CLUSTERS in curation.measured else "prompt_id"
-    splits: dict[str, str] = {}
-    for part in work.parts("facts"):
-        groups = work.read("facts", ["pair_id", group], part=part)
-        kept = kept_ids(work, part).join(groups, on="pair_id", how="left")
-        for name, member in kept.select("pair_id", group).iter_rows():
-            test = hash_unit(work.seed, "split", member) < curation.export.test_ratio
-            splits[name] = "test" if test else "train"
-    return splits
+
+def _kept_prompts(work: Work, part: int) -> pl.DataFrame:
+    """Return the exported prompts of one part: ``split``, and their number of exported pairs."""
+    decisions = work.read("decisions", ["prompt_id", "verdict"], part=part)
+    kept = decisions.filter(pl.col("verdict").is_in(["keep", "flip"]))
+    counts = kept.group_by("prompt_id").agg(pl.len().cast(pl.Int64).alias("num_pairs"))
+    return counts.join(work.read(SPLITS_TABLE, part=part), on="prompt_id", validate="1:1").select(
+        "split", "num_pairs"
+    )
 
 
 def _explanations(work: Work, curation: Curation) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from prefine.decide import decide_spec
 from prefine.errors import RecipeError
+from prefine.export.splits import COMPONENT, splits_spec
 from prefine.export.step import DATASET, export_spec
 from prefine.ingest.examples import examples_spec
 from prefine.ingest.gather import gather_spec
@@ -138,6 +139,8 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
     facts = [*resolved.kept_columns, *recipe.measured.values()]
     yield facts_spec(tables, facts, recipe.seed)
     yield decide_spec(recipe.all_rules, resolved.columns, recipe.seed)
+    grouped = [m.table for m in recipe.measures if COMPONENT in {c.name for c in m.columns()}]
+    yield splits_spec(recipe.export.test_ratio, recipe.seed, grouped)
     yield export_spec(resolved.curation)
 
 

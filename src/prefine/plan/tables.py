@@ -30,6 +30,7 @@ def print_manifest(console: Console, manifest: Json) -> None:
         f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
         f"{kept:,} are kept ({splits}{rows}), {manifest['num_flipped']:,} of them flipped."
     )
+    print_split_shares(console, manifest["split_shares"])
     print_remarks(console, manifest["remarks"])
 
 
@@ -106,6 +107,20 @@ def print_remarks(console: Console, remarks: Sequence[str]) -> None:
         console.print("[bold]Notes[/bold]")
     for remark in remarks:
         console.print(f"- {remark}", markup=False, highlight=False)
+
+
+def print_split_shares(console: Console, shares: Json) -> None:
+    """Print the wanted and the actual share of the test split; nothing where none was wanted."""
+    if shares["wanted_test_ratio"]:
+        before, after = (shares[when] for when in ("before_rules", "after_rules"))
+        console.print(
+            f"Test split: {after['pairs']['test_ratio']:.1%} of the pairs and "
+            f"{after['prompts']['test_ratio']:.1%} of the prompts; "
+            f"{before['pairs']['test_ratio']:.1%} and {before['prompts']['test_ratio']:.1%} before "
+            f"the rules; {shares['wanted_test_ratio']:.1%} of the pairs were wanted.",
+            markup=False,
+            highlight=False,
+        )
 
 
 def print_sources(console: Console, sources: Sequence[Json]) -> None:
