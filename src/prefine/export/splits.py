@@ -184,12 +184,8 @@ def shares(prompts: pl.DataFrame) -> Json:
     for what, count in (("pairs", pl.col("num_pairs").sum()), ("prompts", pl.len())):
         counted = dict(used.group_by("split").agg(count).iter_rows())
         train, test = (int(counted.get(split, 0)) for split in SPLITS)
-        found[what] = {"train": train, "test": test, "test_ratio": _ratio(test, train + test)}
+        found[what] = {"train": train, "test": test, "test_ratio": test / max(train + test, 1)}
     return found
-
-
-def _ratio(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
 
 
 def share_remark(counts: Json, test_ratio: float) -> str | None:
@@ -205,10 +201,9 @@ def share_remark(counts: Json, test_ratio: float) -> str | None:
     wanted = Fraction(str(test_ratio)) * (train + test)
     if not test_ratio or (test and abs(test - wanted) <= max(1, wanted * _FAR)):
         return None
-    has = f"has {test:,} of {train + test:,} pairs ({_ratio(test, train + test):.1%})"
-    return (
-        f"the test split {has if test else 'is empty'}; {test_ratio:.1%} of the pairs were wanted"
-    )
+    total = train + test
+    has = f"has {test:,} of {total:,} pairs ({test / total:.1%})" if test else "is empty"
+    return f"the test split {has}; {test_ratio:.1%} of the pairs were wanted"
 
 
 def _remarks(prompts: pl.DataFrame, test_ratio: float) -> list[str]:
@@ -218,9 +213,9 @@ def _remarks(prompts: pl.DataFrame, test_ratio: float) -> list[str]:
     if large.height:
         total = prompts["num_pairs"].sum()
         remarks.append(
-            f"splits: {large.height:,} groups of like prompts are larger than the test split "
-            f"should be, and are in train; the largest has {large['num_pairs'].max():,} of "
-            f"{total:,} pairs"
+            "splits: groups of like prompts that are larger than the test split should be are in "
+            f"train: {large.height:,}, the largest with {large['num_pairs'].max():,} of {total:,} "
+            "pairs"
         )
     remark = share_remark(shares(prompts), test_ratio)
     return [*remarks, f"splits: before the rules {remark}"] if remark else remarks

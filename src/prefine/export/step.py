@@ -80,9 +80,8 @@ def _run_export(work: Work, curation: Curation) -> Counts:
     work.draft("README.md").write(write_card(curation, manifest, info).encode())
     manifest["files"] = [_listed(work, draft.facts()) for draft in work.drafts]
     work.draft("manifest.json").write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-    return Counts(
-        verdicts.num_pairs, sum(kept["pairs"][split] for split in SPLITS), verdicts.dropped
-    )
+    num_kept = sum(kept["pairs"][split] for split in SPLITS)
+    return Counts(verdicts.num_pairs, num_kept, verdicts.dropped)
 
 
 def _rows(target: Target, pairs: pl.DataFrame, schema: pa.Schema) -> pl.DataFrame:
