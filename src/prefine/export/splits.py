@@ -25,10 +25,8 @@ COMPONENT = "prompt_component"
 """The column of a measure that names the group of a prompt: equal names share a split."""
 _SCHEMA = pa.schema([pa.field(name, pa.large_string(), False) for name in ("prompt_id", "split")])
 _VERSION = 1
-_BAND = Fraction(1, 10)
-"""The share of pairs in test stays within this fraction of the wanted one where groups allow."""
 _FAR = Fraction(1, 4)
-"""A share that is off by more than this fraction of the wanted one gets a remark."""
+"""A test split that is off by more than this part of its wanted pairs, and a pair, is far off."""
 
 
 def splits_spec(test_ratio: float, seed: int, tables: Sequence[str]) -> StepSpec:
@@ -116,8 +114,8 @@ def with_splits(prompts: pl.DataFrame, test_ratio: float) -> pl.DataFrame:
     """Add the split of each prompt, and whether its group is too large for the test split.
 
     A group has the smallest draw of its prompts. Groups whose draw is below ``test_ratio`` are in
-    test; where these hold a share of the pairs that is more than a tenth off, the limit is moved
-    just far enough. A group of more pairs than the test split should have is in train.
+    test; where that would be far from the wanted share of the pairs, the limit is moved just far
+    enough. A group of more pairs than the test split should have is in train.
 
     Args:
         prompts: ``prompt_id``, ``num_pairs``, ``draw`` in [0, 1) and ``group``, a label.
@@ -126,15 +124,17 @@ def with_splits(prompts: pl.DataFrame, test_ratio: float) -> pl.DataFrame:
     Returns:
         The rows with ``split`` and ``too_large``.
     """
+    if not test_ratio:
+        return prompts.with_columns(split=pl.lit("train"), too_large=pl.lit(value=False))
     total = int(prompts["num_pairs"].sum())
     wanted = Fraction(str(test_ratio)) * total
     largest = min(ceil(wanted), max(total - 1, 0))
     groups = prompts.group_by("group").agg(
         pl.col("draw").min(), pl.col("num_pairs").sum(), pl.col("prompt_id").min()
     )
-    groups = groups.with_columns(
-        (pl.lit(bool(test_ratio)) & (pl.col("num_pairs") > largest)).alias("too_large")
-    ).sort("too_large", "draw", "prompt_id")
+    groups = groups.with_columns((pl.col("num_pairs") > largest).alias("too_large")).sort(
+        "too_large", "draw", "prompt_id"
+    )
     small = groups.filter(~pl.col("too_large"))
     natural = small.filter(pl.col("draw") < test_ratio).height
     in_test = np.zeros(groups.height, np.bool_)
@@ -155,22 +155,27 @@ def _chosen(
         wanted: Pairs that should be in test.
         total: All pairs, those of larger groups included.
     """
-    low = min(ceil(wanted * (1 - _BAND)), total - 1)
-    high = min(floor(wanted * (1 + _BAND)), total - 1)
+    low = min(max(ceil(wanted - _slack(wanted)), 1), total - 1)
+    high = min(floor(wanted + _slack(wanted)), total - 1)
     sums = np.concatenate([[0], np.cumsum(sizes)])
     fitting = np.flatnonzero((sums >= low) & (sums <= high))
     if len(fitting):
         count = fitting[np.argmin(np.abs(fitting - natural))]
         return np.arange(len(sizes)) < count
     chosen = np.zeros(len(sizes), np.bool_)
-    most, taken = max(high, min(ceil(wanted), total - 1)), 0
+    taken = 0
     for place, size in enumerate(sizes):
-        if taken >= low:
+        if place >= natural and taken >= low:
             break
-        if taken + size <= most:
+        if taken + size <= high:
             chosen[place] = True
             taken += int(size)
     return chosen
+
+
+def _slack(wanted: Fraction) -> Fraction:
+    """Return how many pairs a test split may be off without being far off."""
+    return max(Fraction(1), wanted * _FAR)
 
 
 def shares(prompts: pl.DataFrame) -> Json:
@@ -191,15 +196,13 @@ def shares(prompts: pl.DataFrame) -> Json:
 def share_remark(counts: Json, test_ratio: float) -> str | None:
     """Return a sentence on a test split that is empty or far from its wanted size, else nothing.
 
-    Far is more than a quarter of the wanted pairs, and more than one pair.
-
     Args:
         counts: ``pairs`` of each split, as ``shares`` returns them.
         test_ratio: Wanted share of the pairs that are in test.
     """
     train, test = counts["pairs"]["train"], counts["pairs"]["test"]
     wanted = Fraction(str(test_ratio)) * (train + test)
-    if not test_ratio or (test and abs(test - wanted) <= max(1, wanted * _FAR)):
+    if not test_ratio or (test and abs(test - wanted) <= _slack(wanted)):
         return None
     total = train + test
     has = f"has {test:,} of {total:,} pairs ({test / total:.1%})" if test else "is empty"
