@@ -307,7 +307,7 @@ def verify(
     output: Annotated[str, typer.Argument(help="A folder that `prefine run` published.")],
 ) -> None:
     """Hash and count a published data set again; exit code 1 when something differs."""
-    from prefine.export.publish import problems_of
+    from prefine.export.verify import problems_of
     from prefine.store import Store
 
     problems = problems_of(Store(output))

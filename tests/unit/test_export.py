@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.export.publish import problems_of
 from prefine.export.settings import RESERVED
+from prefine.export.verify import problems_of
 from prefine.plan import publish_plan
 from prefine.store import Store
 from tests.made import assistant, explicit, run_recipe, turn, user

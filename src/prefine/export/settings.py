@@ -54,7 +54,8 @@ class Export(Part):
     """Facts to export beside the texts; null takes every column that was measured and a few of the
     pair's."""
     test_ratio: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the prompts (or prompt clusters, where measured) that go to the test split."""
+    """Wanted share of the pairs, before rules, whose prompts go to the test split; prompts that are
+    copies of each other share a split. ``docs/decisions/008-splits.md`` says how it is drawn."""
     rows_per_shard: int = Field(default=50_000, ge=1)
     license: str | None = None
     """For the data set card; the sources' terms are yours to check."""

@@ -11,7 +11,7 @@ from prefine.errors import DataError, IntegrityError
 from prefine.export.card import write_card
 from prefine.export.curation import Curation
 from prefine.export.manifest import Exported, losses_of, manifest_of, verdicts_of
-from prefine.export.pairs import kept_pairs
+from prefine.export.pairs import kept_ids, kept_pairs
 from prefine.export.shards import Shards, Size
 from prefine.export.splits import SPLITS, SPLITS_TABLE, shares
 from prefine.export.target import Target
@@ -113,8 +113,8 @@ def _splits(work: Work, part: int) -> pl.DataFrame:
 
 def _kept_prompts(work: Work, part: int) -> pl.DataFrame:
     """Return the exported prompts of one part: ``split``, and their number of exported pairs."""
-    decisions = work.read("decisions", ["prompt_id", "verdict"], part=part)
-    kept = decisions.filter(pl.col("verdict").is_in(["keep", "flip"]))
+    facts = work.read("facts", ["pair_id", "prompt_id"], part=part)
+    kept = kept_ids(work, part).join(facts, on="pair_id", validate="1:1")
     counts = kept.group_by("prompt_id").agg(pl.len().cast(pl.Int64).alias("num_pairs"))
     return counts.join(work.read(SPLITS_TABLE, part=part), on="prompt_id", validate="1:1").select(
         "split", "num_pairs"

@@ -1,0 +1,61 @@
+"""The recipe beside the data against the manifest, as far as the file alone tells."""
+
+from collections.abc import Iterator
+
+import yaml
+
+from prefine.export.verify.stated import Stated
+from prefine.settings.json import Json, is_array, is_object
+
+
+def recipe_problems(stated: Stated, path: str, text: bytes) -> Iterator[str]:
+    """Yield what a recipe says otherwise than the manifest.
+
+    ``recipe_sha256`` covers files and models by their hashes, which a recipe only names, so it
+    cannot be computed from here.
+
+    Args:
+        stated: The manifest.
+        path: Of the recipe, for messages.
+        text: Its bytes.
+    """
+    try:
+        recipe = yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        yield f"{path} is not valid YAML: {str(error).splitlines()[0]}"
+        return
+    if not is_object(recipe):
+        yield f"{path} is not a recipe"
+        return
+    for what, here, there in _compared(stated, recipe):
+        if here != there:
+            yield f"{path}: {what} is {_shown(here)}, the manifest says {_shown(there)}"
+
+
+def _compared(stated: Stated, recipe: Json) -> Iterator[tuple[str, object, object]]:
+    export = recipe.get("export")
+    export = export if is_object(export) else {}
+    target = export.get("target", "trl")
+    kind = target.get("kind") if is_object(target) else target
+    rules = _names(recipe.get("rules"))
+    yield "name", recipe.get("name"), stated.name
+    yield "target", kind, stated.target
+    yield "test_ratio", export.get("test_ratio", 0.0), stated.split_shares.wanted_test_ratio
+    yield "the list of sources", _names(recipe.get("sources")), [s.name for s in stated.sources]
+    listed = [rule.rule for rule in stated.rules]
+    last = listed[len(listed) - len(rules) :] if len(rules) <= len(listed) else listed
+    named = [name for name, rule in zip(last, rules, strict=False) if rule is not None]
+    yield "the list of rules", [rule for rule in rules if rule is not None], named
+
+
+def _names(parts: object) -> list[object]:
+    """Return the names of parts of a recipe; null where one has none."""
+    return (
+        [part.get("name") if is_object(part) else None for part in parts]
+        if (is_array(parts))
+        else []
+    )
+
+
+def _shown(value: object) -> str:
+    return ", ".join(map(str, value)) or "empty" if is_array(value) else str(value)
