@@ -96,7 +96,7 @@ _SPLIT = pl.Enum(["train", "test"])
 
 def _flipped(batch: Any) -> npt.NDArray[np.bool_]:
     if "is_flipped" not in batch.schema.names:
-        return np.zeros(batch.num_rows, np.bool_)
+        return np.zeros(int(batch.num_rows), np.bool_)
     flipped = batch.column("is_flipped").fill_null(fill_value=False)
     return np.array(cast("list[bool]", flipped.to_pylist()), np.bool_)
 

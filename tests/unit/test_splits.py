@@ -1,0 +1,367 @@
+"""The split of every prompt: independent of rules, stable, and without leaks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from prefine.export.card import write_card
+from prefine.export.manifest import remarks_of
+from prefine.export.splits import share_remark, with_splits
+from prefine.export.twins import bare
+from prefine.plan import Plan, publish_plan
+from prefine.plan.look import read_table
+from prefine.schema import hash_unit, prompt_id
+from prefine.settings import Runtime
+from prefine.step import Manifest
+from tests.made import assistant, explicit, run_recipe, table, turn, user
+
+RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+
+
+def recipe(ratio: float, more: str = "") -> str:
+    return f"{RECIPE}{more}export: {{test_ratio: {ratio}}}\n"
+
+
+def sides(text: str, folder: Path) -> dict[str, str]:
+    """Return the split of each prompt by its text."""
+    splits = dict(table(text, folder, "splits").iter_rows())
+    prompts = table(text, folder, "prompts")
+    return {
+        "".join(message["content"] for message in turns): splits[name]
+        for name, turns in prompts.select("prompt_id", "messages").iter_rows()
+    }
+
+
+def ran(text: str, folder: Path, name: str = "out") -> tuple[Plan, Runtime, dict[str, Any]]:
+    plan, runtime = run_recipe(text, folder)
+    publish_plan(plan, runtime, str(folder / name))
+    return plan, runtime, json.loads((folder / name / "manifest.json").read_text())
+
+
+def test_where_no_prompt_has_a_copy_the_draw_alone_decides(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    texts = [f"What is {n} plus {n}?" for n in range(300)]
+    write_lines([explicit(text, "Even.", "Odd.") for text in texts])
+
+    found = sides(recipe(0.1, "seed: 5\n"), tmp_path)
+
+    draws = {text: hash_unit(5, "split", prompt_id([user(text)])) for text in texts}
+    assert {text for text in texts if found[text] == "test"} == {
+        text for text in texts if draws[text] < 0.1
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Why is the sky blue?", "  why is\tthe SKY blue?\n"),
+        ("Why?No.", "Why? No."),
+        ("café", "cafe\u0301"),
+        ("ﬁne", "FINE"),
+        ("STRASSE", "straße"),
+        ("a\u200bb\u00adc", "abc"),
+        ("10 km²", "10km2"),
+        ("為 什麼", "為什麼"),
+    ],
+)
+def test_texts_that_differ_by_blanks_case_or_form_are_twins(one: str, other: str) -> None:
+    assert bare(pl.Series([one])).to_list() == bare(pl.Series([other])).to_list()
+
+
+@pytest.mark.parametrize(("one", "other"), [("n!", "n"), ("5 - 3", "5 + 3"), ("né", "ne")])
+def test_texts_that_differ_in_a_sign_are_no_twins(one: str, other: str) -> None:
+    assert bare(pl.Series([one])).to_list() != bare(pl.Series([other])).to_list()
+
+
+def test_twins_share_a_side_without_near_duplicates(write_lines: Any, tmp_path: Path) -> None:
+    texts = [f"what is {n} plus {n}?" for n in range(60)]
+    write_lines(
+        [explicit(form(text), "Even.", "Odd.") for text in texts for form in (str, str.upper)]
+    )
+
+    found = sides(recipe(0.3), tmp_path)
+
+    assert len(found) == 120
+    assert [text for text in texts if found[text] != found[text.upper()]] == []
+    assert set(found.values()) == {"train", "test"}
+
+
+def test_turns_and_roles_do_not_hide_twins(write_lines: Any, tmp_path: Path) -> None:
+    rows: list[Any] = []
+    for n in range(40):
+        asked = f"what is {n}?"
+        sides_ = {"chosen": [assistant("Much.")], "rejected": [assistant("No.")]}
+        rows += [
+            {"prompt": [user(asked)], **sides_},
+            {"prompt": [turn("system", "What IS"), user(f"{n}?")], **sides_},
+        ]
+    write_lines(rows)
+
+    found = sides(recipe(0.4), tmp_path)
+
+    assert len(found) == 80
+    assert [n for n in range(40) if found[f"what is {n}?"] != found[f"What IS{n}?"]] == []
+
+
+def test_a_component_larger_than_the_test_share_is_in_train_and_remarked(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    words = " ".join(f"word{n}" for n in range(60))
+    copies = [f"{words} {n}" for n in range(30)]
+    others = [f"What is {n} plus {n + 1}?" for n in range(70)]
+    write_lines([explicit(text, "yes", "no") for text in [*copies, *others]])
+    text = recipe(0.2, "measures: [{kind: near_duplicates}]\n")
+
+    plan, runtime, manifest = ran(text, tmp_path)
+
+    assert {side for name, side in sides(text, tmp_path).items() if name in copies} == {"train"}
+    assert manifest["remarks"] == [
+        "splits: groups of like prompts that are larger than the test split should be are in "
+        "train: 1, the largest with 30 of 100 pairs"
+    ]
+    counts = read_table(plan, runtime, "splits")["split"].value_counts()
+    assert 15 <= dict(counts.iter_rows())["test"] <= 25
+    card = (tmp_path / "out/README.md").read_text()
+    assert f"## Notes\n\n- {manifest['remarks'][0]}\n" in card
+
+
+def test_copies_that_join_a_prompt_leave_it_in_test(write_lines: Any, tmp_path: Path) -> None:
+    texts = [" ".join(f"c{n}w{k}" for k in range(40)) for n in range(80)]
+    measured = recipe(0.25, "measures: [{kind: near_duplicates}]\n")
+    write_lines([explicit(text, "yes", "no") for text in texts])
+    before = sides(measured, tmp_path)
+    of_test = [text for text in texts if before[text] == "test"]
+    assert len(of_test) > 10
+
+    for joined in of_test[:6]:
+        copies = [f"{joined} {word}" for word in ("now", "then")]
+        write_lines([explicit(text, "yes", "no") for text in [*texts, *copies]])
+        after = sides(measured, tmp_path)
+
+        assert [after[text] for text in (joined, *copies)] == ["test"] * 3
+        assert [text for text in texts if after[text] != before[text]] == []
+
+
+def test_a_moved_threshold_moves_no_prompt(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(f"What is {n}?", "y" * (n % 9 + 1), "no") for n in range(60)])
+    lengths = "measures: [{kind: lengths}]\nrules: [{name: short, column: chosen_chars, minimum: "
+
+    loose, _, at_first = ran(recipe(0.3, f"{lengths}2}}]\n"), tmp_path)
+    strict, runtime, later = ran(recipe(0.3, f"{lengths}6}}]\n"), tmp_path)
+
+    assert loose.step("decide").fingerprint != strict.step("decide").fingerprint
+    assert loose.step("splits").fingerprint == strict.step("splits").fingerprint
+    shares = later["split_shares"]
+    assert shares["before_rules"] == at_first["split_shares"]["before_rules"]
+    assert shares["wanted_test_ratio"] == 0.3
+    assert {s: n["train"] + n["test"] for s, n in shares["before_rules"].items()} == {
+        "pairs": 60,
+        "prompts": 60,
+    }
+    drawn = dict(read_table(strict, runtime, "splits").iter_rows())
+    for split in ("train", "test"):
+        rows = pl.read_parquet(tmp_path / "out/data" / f"{split}-*.parquet")
+        assert {drawn[name] for name in rows["prompt_id"]} == {split}
+        assert rows.height == shares["after_rules"]["pairs"][split] == later["splits"][split]
+
+
+def test_the_card_and_the_manifest_hold_the_shares(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(f"What is {n}?", "yes", "no") for n in range(50)])
+
+    _, _, manifest = ran(recipe(0.2), tmp_path)
+
+    pairs = manifest["split_shares"]["after_rules"]["pairs"]
+    assert pairs["test_ratio"] == pairs["test"] / 50
+    card = (tmp_path / "out/README.md").read_text()
+    line = f"| pairs after rules | {pairs['train']} | {pairs['test']} | {pairs['test'] / 50:.1%} |"
+    assert line in card
+    assert "20.0% of the pairs were wanted in the test split." in card
+    assert "## Notes" not in card
+    assert manifest["remarks"] == []
+
+
+def test_without_a_test_split_there_is_none(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(f"What is {n}?", "yes", "no") for n in range(50)])
+
+    _, _, manifest = ran(recipe(0), tmp_path)
+
+    assert manifest["splits"] == {"train": 50}
+    assert manifest["split_shares"]["after_rules"]["pairs"] == {
+        "train": 50,
+        "test": 0,
+        "test_ratio": 0.0,
+    }
+    assert manifest["remarks"] == []
+    assert [path.name for path in (tmp_path / "out/data").iterdir()] == [
+        "train-00000-of-00001.parquet"
+    ]
+    assert "## Splits" not in (tmp_path / "out/README.md").read_text()
+
+
+def test_rules_that_empty_the_test_split_get_a_remark(write_lines: Any, tmp_path: Path) -> None:
+    texts = [f"What is {n}?" for n in range(40)]
+    in_test = {text for text in texts if hash_unit(0, "split", prompt_id([user(text)])) < 0.1}
+    assert 3 <= len(in_test) <= 5
+    write_lines([explicit(t, "yes" if t in in_test else "certainly", "no") for t in texts])
+    rule = "rules: [{name: short, column: chosen_chars, minimum: 5}]\n"
+
+    _, _, manifest = ran(recipe(0.1, f"measures: [{{kind: lengths}}]\n{rule}"), tmp_path)
+
+    assert manifest["remarks"] == [
+        "splits: after the rules the test split is empty; 10.0% of the pairs were wanted"
+    ]
+    assert manifest["splits"] == {"train": 40 - len(in_test)}
+
+
+def test_a_data_set_of_one_prompt_is_all_train(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit("What?", f"yes {n}", "no") for n in range(5)])
+
+    _, _, manifest = ran(recipe(0.5), tmp_path)
+
+    assert manifest["splits"] == {"train": 5}
+    assert manifest["remarks"] == [
+        "splits: groups of like prompts that are larger than the test split should be are in "
+        "train: 1, the largest with 5 of 5 pairs",
+        "splits: before the rules the test split is empty; 50.0% of the pairs were wanted",
+        "splits: after the rules the test split is empty; 50.0% of the pairs were wanted",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "ratio", "remark"),
+    [
+        (90, 10, 0.1, None),
+        (88, 12, 0.1, None),
+        (87, 13, 0.1, "the test split has 13 of 100 pairs (13.0%); 10.0% of the pairs were wanted"),
+        (92, 8, 0.1, None),
+        (93, 7, 0.1, "the test split has 7 of 100 pairs (7.0%); 10.0% of the pairs were wanted"),
+        (8, 2, 0.1, None),
+        (7, 3, 0.1, "the test split has 3 of 10 pairs (30.0%); 10.0% of the pairs were wanted"),
+        (10, 0, 0.1, "the test split is empty; 10.0% of the pairs were wanted"),
+        (10, 0, 0.0, None),
+    ],
+)
+def test_a_share_far_from_the_wanted_one_is_remarked(
+    train: int, test: int, ratio: float, remark: str | None
+) -> None:
+    counts = {"pairs": {"train": train, "test": test}}
+
+    assert share_remark(counts, ratio) == remark
+
+
+@pytest.mark.parametrize(
+    ("sizes", "draws", "ratio", "test"),
+    [
+        # the draws below the ratio are two of ten
+        ([1] * 10, [n / 10 for n in range(10)], 0.2, {0, 1}),
+        # none is: the smallest goes until test is not far off
+        ([1] * 20, [0.5 + n / 100 for n in range(20)], 0.2, {0, 1, 2}),
+        # all are: the limit falls until test is not far off
+        ([1] * 20, [n / 1000 for n in range(20)], 0.2, {0, 1, 2, 3, 4}),
+        # a group of more than the test share is in train, whatever its draw
+        ([6, 1, 1, 1, 1], [0.0, 0.1, 0.2, 0.3, 0.4], 0.2, {1, 2}),
+        # one that would make test too large is passed over
+        ([5, 8, 1, 1, 25], [0.0, 0.01, 0.02, 0.03, 0.9], 0.2, {0, 2, 3}),
+        # train keeps a pair
+        ([1, 1], [0.0, 0.01], 0.9, {0}),
+        ([1], [0.0], 0.9, set()),
+    ],
+)
+def test_groups_are_taken_by_their_draws(
+    sizes: list[int], draws: list[float], ratio: float, test: set[int]
+) -> None:
+    names = [f"{n:024x}" for n in range(len(sizes))]
+    groups = range(len(sizes))
+    rows = pl.DataFrame({"prompt_id": names, "num_pairs": sizes, "draw": draws, "group": groups})
+
+    found = with_splits(rows, ratio)["split"]
+
+    assert {place for place, split in enumerate(found) if split == "test"} == test
+
+
+def test_a_group_has_the_smallest_draw_of_its_prompts() -> None:
+    rows = pl.DataFrame(
+        {
+            "prompt_id": [f"{n:024x}" for n in range(12)],
+            "num_pairs": [1] * 12,
+            "draw": [0.9, 0.01, *(0.5 + n / 100 for n in range(10))],
+            "group": [0, 0, *range(1, 11)],
+        }
+    )
+
+    assert with_splits(rows, 0.2)["split"].to_list() == ["test"] * 2 + ["train"] * 10
+
+
+def test_parts_are_those_of_the_prompts(write_lines: Any, tmp_path: Path) -> None:
+    write_lines([explicit(f"What is {n}?", "yes", "no") for n in range(60)])
+    plan, runtime = run_recipe(recipe(0.3, "shards: 3\n"), tmp_path)
+    splits, gather = plan.step("splits"), plan.step("gather")
+
+    for part in range(3):
+        drawn = pl.read_parquet(Path(runtime.root) / splits.part("splits", part))
+        prompts = pl.read_parquet(Path(runtime.root) / gather.part("prompts", part))
+        assert drawn.columns == ["prompt_id", "split"]
+        assert drawn["prompt_id"].to_list() == prompts["prompt_id"].to_list()
+
+
+def test_a_component_of_the_users_own_keeps_prompts_together(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    texts = [f"What is {n}?" for n in range(60)]
+    write_lines([explicit(text, "yes", "no") for text in texts])
+    named = [
+        {"prompt_id": prompt_id([user(text)]), "topic": f"t{n % 20}" if n < 40 else None}
+        for n, text in enumerate(texts)
+    ]
+    (tmp_path / "topics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named))
+    measure = (
+        "measures: [{kind: table, name: topics, files: [topics.jsonl], key: prompt_id, "
+        "columns: {prompt_component: {column: topic, type: text}}}]\n"
+    )
+
+    found = sides(recipe(0.3, measure), tmp_path)
+
+    assert [n for n in range(20) if found[texts[n]] != found[texts[n + 20]]] == []
+    assert {found[text] for text in texts[:40]} == {"train", "test"}
+
+
+def manifest(*remarks: str) -> Manifest:
+    return Manifest("s", "f", None, 0, 0, {}, (), {"remarks": list(remarks)} if remarks else {}, 0)
+
+
+def test_remarks_are_gathered_in_the_order_of_the_plan_each_once() -> None:
+    steps = {
+        "b": [manifest("two"), manifest("one", "two")],
+        "a": [manifest()],
+        "c": [manifest("0")],
+    }
+
+    assert remarks_of(steps) == ["two", "one", "0"]
+
+
+def test_the_card_shows_pairs_turned_back_and_counts_by_source_where_there_are_any(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([explicit(f"What is {n}?", "yes", "no") for n in range(10)])
+    plan, _, facts = ran(recipe(0), tmp_path)
+    none = dict.fromkeys(("in", "dropped", "held", "flipped", "turned_back"), 0)
+    sizes = {"train": {"num_examples": 10, "num_bytes": 100}}
+    curation = plan.resolved.curation
+    facts["rules"] = [
+        {"rule": "f", **none, "in": 9, "by_source": {"a": none, "b": none | {"in": 9}}}
+    ]
+
+    plain = write_card(curation, facts, sizes)
+    facts["rules"][0]["turned_back"] = 2
+    facts["sources"] *= 2
+    full = write_card(curation, facts, sizes)
+
+    assert "| rule | pairs in | dropped | held | flipped |\n" in plain
+    assert "### By source" not in plain
+    assert "| f | 9 | 0 | 0 | 0 | 2 |\n" in full
+    assert "| rule | source | pairs in | dropped | held | flipped | turned back |\n" in full
+    assert "| f | b | 9 | 0 | 0 | 0 | 0 |\n" in full
