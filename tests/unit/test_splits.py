@@ -203,18 +203,18 @@ def test_without_a_test_split_there_is_none(write_lines: Any, tmp_path: Path) ->
 
 
 def test_rules_that_empty_the_test_split_get_a_remark(write_lines: Any, tmp_path: Path) -> None:
-    texts = [f"What is {n}?" for n in range(40)]
-    in_test = {text for text in texts if hash_unit(0, "split", prompt_id([user(text)])) < 0.15}
-    assert 5 <= len(in_test) <= 7
+    texts = [f"What is {n}?" for n in range(80)]
+    in_test = {text for text in texts if hash_unit(0, "split", prompt_id([user(text)])) < 0.2}
+    assert 12 <= len(in_test) <= 20
     write_lines([explicit(t, "yes" if t in in_test else "certainly", "no") for t in texts])
     rule = "rules: [{name: short, column: chosen_chars, minimum: 5}]\n"
 
-    _, _, manifest = ran(recipe(0.15, f"measures: [{{kind: lengths}}]\n{rule}"), tmp_path)
+    _, _, manifest = ran(recipe(0.2, f"measures: [{{kind: lengths}}]\n{rule}"), tmp_path)
 
     assert manifest["remarks"] == [
-        "splits: after the rules the test split is empty; 15.0% of the pairs were wanted"
+        "splits: after the rules the test split is empty; 20.0% of the pairs were wanted"
     ]
-    assert manifest["splits"] == {"train": 40 - len(in_test)}
+    assert manifest["splits"] == {"train": 80 - len(in_test)}
 
 
 def test_a_data_set_of_one_prompt_is_all_train(write_lines: Any, tmp_path: Path) -> None:
