@@ -15,7 +15,7 @@ from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
 from tests.made import table
 
-ABCD = [("a", 4.0), ("b", 3.0), ("c", 1.0), ("d", 1.0)]
+ABCD = [("a", 4), ("b", 3), ("c", 1), ("d", 1)]
 
 
 def chance(key: str) -> float:
@@ -25,18 +25,18 @@ def chance(key: str) -> float:
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
-        ("best_vs_worst", [("a", "d", 3.0)]),
-        ("adjacent", [("b", "c", 2.0), ("a", "b", 1.0)]),
+        ("best_vs_worst", [("a", "d", 3)]),
+        ("adjacent", [("b", "c", 2), ("a", "b", 1)]),
         (
             "all",
-            [("a", "c", 3.0), ("a", "d", 3.0), ("b", "c", 2.0), ("b", "d", 2.0), ("a", "b", 1.0)],
+            [("a", "c", 3), ("a", "d", 3), ("b", "c", 2), ("b", "d", 2), ("a", "b", 1)],
         ),
     ],
 )
 def test_each_strategy_chooses_its_couples(
-    strategy: Any, expected: list[tuple[str, str, float]]
+    strategy: Any, expected: list[tuple[str, str, int]]
 ) -> None:
-    found = select(ABCD, Pairs(select=strategy), chance)
+    found = select(ABCD, Pairs(select=strategy), chance).couples
 
     assert sorted(found) == sorted(Couple(*couple) for couple in expected)
     assert [couple.gap for couple in found] == sorted((c[2] for c in expected), reverse=True)
@@ -44,13 +44,14 @@ def test_each_strategy_chooses_its_couples(
 
 def test_best_against_random_takes_one_lower_response_by_the_seed() -> None:
     config = Pairs(select="best_vs_random")
-    losers = {select(ABCD, config, partial(hash_unit, s, "made"))[0].loser for s in range(40)}
+    drawn = [select(ABCD, config, partial(hash_unit, seed, "made")) for seed in range(40)]
+    losers = {found.couples[0].loser for found in drawn}
 
     assert losers == {"b", "c", "d"}
 
 
-CIRCLE = [Couple("a", "b", 3.0), Couple("b", "c", 2.0), Couple("c", "a", 1.0)]
-LINE = [Couple("a", "b", 1.0), Couple("b", "c", 1.0), Couple("a", "c", 2.0), Couple("c", "d", 0.0)]
+CIRCLE = [Couple("a", "b", 3), Couple("b", "c", 2), Couple("c", "a", 1)]
+LINE = [Couple("a", "b", 1), Couple("b", "c", 1), Couple("a", "c", 2), Couple("c", "d", 0)]
 
 
 @pytest.mark.parametrize(
@@ -87,14 +88,47 @@ def test_gap_and_number_limit_the_couples() -> None:
     wide = select(ABCD, Pairs(select="all", minimum_gap=2.5), chance)
     few = select(ABCD, Pairs(select="all", per_prompt=2), chance)
 
-    assert {(c.winner, c.loser) for c in wide} == {("a", "c"), ("a", "d")}
-    assert {(c.winner, c.loser) for c in few} == {("a", "c"), ("a", "d")}
+    assert {(c.winner, c.loser) for c in wide.couples} == {("a", "c"), ("a", "d")}
+    assert {(c.winner, c.loser) for c in few.couples} == {("a", "c"), ("a", "d")}
+    assert (wide.too_narrow, few.too_narrow) == ({"b"}, set())
+
+
+@pytest.mark.parametrize(
+    ("values", "minimum", "unit", "wide"),
+    [
+        ((34, 32), 0.2, 10, True),
+        ((34, 32), 0.20000000000000001, 10, True),
+        ((34, 32), 0.21, 10, False),
+        ((2, 1), 0.3333333333333333, 3, True),
+        ((2, 1), 0.3333333333333334, 3, False),
+        ((10**30 + 1, 1), 1.0, 10**30, True),
+        ((10**30, 1), 1.0, 10**30, False),
+    ],
+)
+def test_the_least_gap_is_the_decimal_that_the_recipe_says(
+    values: tuple[int, int], minimum: float, unit: int, wide: bool
+) -> None:
+    scored = list(zip("ab", values, strict=True))
+
+    found = select(scored, Pairs(minimum_gap=minimum), chance, unit)
+
+    assert found.couples == ([Couple("a", "b", values[0] - values[1])] if wide else [])
+    assert found.too_narrow == (set() if wide else {"a", "b"})
+
+
+def test_a_response_with_a_wide_couple_is_not_too_narrow() -> None:
+    found = select(ABCD, Pairs(select="adjacent", minimum_gap=1.5, per_prompt=1), chance)
+
+    assert found.couples == [Couple("b", "c", 2)]
+    assert found.too_narrow == {"a"}
 
 
 def test_equal_values_make_no_couple() -> None:
-    assert select([("a", 2.0), ("b", 2.0)], Pairs(select="all"), chance) == []
-    assert fate([("a", 2.0), ("b", 2.0)]) == "tie"
-    assert fate([("a", 2.0)]) == "no_partner"
+    equal = select([("a", 2), ("b", 2)], Pairs(select="all", minimum_gap=1), chance)
+
+    assert equal == ([], set())
+    assert fate([("a", 2), ("b", 2)]) == "tie"
+    assert fate([("a", 2)]) == "no_partner"
     assert fate(ABCD) == "not_selected"
 
 
@@ -157,14 +191,13 @@ def test_a_label_that_names_no_side_leaves_a_pair_without_votes(
     assert (row["num_votes"], row["votes_invalid"], row["agreement"]) == (0, 1, None)
 
 
-def test_a_repeated_row_is_counted_and_makes_no_second_pair(
-    write_lines: Any, tmp_path: Path
-) -> None:
-    pairs = pairs_of(write_lines, tmp_path, vote("a", "x"), vote("a", "x"), vote("a", "y"))
+def test_a_repeated_label_is_one_vote_and_is_counted(write_lines: Any, tmp_path: Path) -> None:
+    votes = [vote("a", "x"), vote("a", "x"), vote("a", "x"), vote("b", "y")]
 
-    assert pairs.height == 1
-    assert pairs["num_duplicates"].to_list() == [1]
-    assert pairs["votes_for"].to_list() == [3]
+    row = pairs_of(write_lines, tmp_path, *votes).row(0, named=True)
+
+    assert (row["votes_for"], row["votes_against"], row["num_votes"]) == (1, 1, 2)
+    assert (row["agreement"], row["is_tie"], row["num_duplicates"]) == (0.5, True, 2)
 
 
 def test_identical_and_blank_sides_are_marked(write_lines: Any, tmp_path: Path) -> None:

@@ -651,7 +651,7 @@ def test_a_row_that_stands_twice_is_a_duplicate_whatever_it_holds(
 
 
 def sides(winner: str, source: str, count: int = 1) -> list[dict[str, Any]]:
-    return [label(winner, source=source, row=row) for row in range(count)]
+    return [label(winner, source=source, row=n, annotator=f"{source}{n}") for n in range(count)]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from prefine.schema import ValueType
 from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
 from prefine.settings.json import Json, is_array, is_object
 
-_DIRECTING = ("priority", "weight")
+_DIRECTING = ("priority", "weight", "anonymous")
 """Settings that act where pairs are directed, and not where files are read."""
 
 
@@ -75,8 +75,11 @@ class Source(Part):
     """Largest share of the rows that may go to quarantine before the run stops."""
     priority: int = Field(default=0, ge=-1_000, le=1_000)
     """Of the labels on a pair, only those of the sources of the highest priority direct it."""
-    weight: float = Field(default=1.0, gt=0, le=1_000_000)
+    weight: float = Field(default=1.0, ge=1e-6, le=1_000_000)
     """What a label counts in the majority of the labels that direct a pair."""
+    anonymous: Literal["one", "several"] = "one"
+    """Who gave the labels and ratings that name no annotator: ``one`` rater, whose label counts
+    once however often it is repeated, or ``several``, of whom each row is a vote."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
     encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None

@@ -13,6 +13,7 @@ from prefine.pair.aggregate import VOTE, aggregate
 from prefine.pair.facts import with_facts
 from prefine.pair.origin import with_origin
 from prefine.pair.outcomes import counts_by_aspect, outcomes, require_aspects
+from prefine.pair.repeats import repeats
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings, from_rewards
 from prefine.schema import Column, Kind, pairs_schema
@@ -23,7 +24,7 @@ _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _RATES = (pl.col("kind") == Kind.RATING) & (
     pl.col("outcome").is_null() | (pl.col("outcome") == "no_value")
 )
-_VERSION = 5
+_VERSION = 6
 PAIRS_TABLE = "pairs"
 
 
@@ -69,7 +70,7 @@ def labelled_schema(kept: Sequence[Column]) -> pa.Schema:
     Args:
         kept: The columns of pairs that come from kept columns.
     """
-    return pairs_schema(kept).append(pa.field("balance", pa.float64()))
+    return pairs_schema(kept).append(pa.field("balance", pa.large_string()))
 
 
 def run_pairs(
@@ -100,13 +101,14 @@ def run_pairs(
     """
     require_aspects(config, (_aspects(work, part) for part in _parts(work)))
     merits = {name: one.merit for name, one in weights.items() if one.merit and not config.aspect}
+    several = [name for name, one in weights.items() if one.anonymous == "several"]
     judgements = work.read("judgements").with_row_index("number")
     rewards = _rewards(work, reward) if reward is not None else None
     marked = outcomes(judgements, config, rewards)
     used = marked.filter(pl.col("outcome").is_null()).drop("outcome")
     chosen = [
         from_rankings(used.filter(pl.col("kind") == Kind.RANK), config, work.seed),
-        from_ratings(marked.filter(_RATES), config, work.seed, merits),
+        from_ratings(marked.filter(_RATES), config, work.seed, merits, several=several),
     ]
     votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR)), *(one.votes for one in chosen)]
     if rewards is not None:
@@ -116,7 +118,8 @@ def run_pairs(
     voted = pl.concat(frame.select(*VOTE).cast(pl.Schema(VOTE)) for frame in votes)
     pairs = aggregate(voted, weights)
     ratings = judgements.filter((pl.col("kind") == Kind.RATING) & counts_by_aspect(config))
-    pairs = with_facts(pairs, work, ratings, config, merits)
+    distinct = ratings.filter(~repeats(several))
+    pairs = with_facts(pairs, work, distinct, config, merits)
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))
     return _counts(work, marked, pl.concat(one.fates for one in chosen))

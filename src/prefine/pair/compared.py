@@ -5,8 +5,9 @@ from typing import NamedTuple, cast
 
 import polars as pl
 
+from prefine.pair.exact import Numbers
 from prefine.pair.ratings import common, mean_values
-from prefine.pair.select import Couple, candidates, limited, without_order
+from prefine.pair.select import Couple, Selected, candidates, limited, without_order
 from prefine.pair.settings import Pairs
 from prefine.schema import hash_unit
 
@@ -19,6 +20,8 @@ class Compared(NamedTuple):
 
     couples: list[tuple[Mapping[str, object], Couple]]
     """The couples that were selected; with each, the facts of the ratings behind it."""
+    unit: int
+    """Their gaps are multiples of ``1 / unit``."""
     fates: pl.DataFrame
     """One row a rating: its ``number``, and why it is behind no couple; null where it is."""
 
@@ -30,15 +33,20 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
     Where none does, all couples that some column rates are compared.
 
     Args:
-        ratings: Ratings in lists, as ``comparable`` returns them.
+        ratings: Ratings in lists, as ``comparable`` returns them, with ``repeats``.
         config: How couples are selected.
         seed: Decides between equals.
     """
     has_order = pl.col("covers").any().over("list")
-    ordered = _candidates(ratings.filter("covers"), config, seed)
-    known = pl.concat((ordered, _all_couples(ratings.filter(~has_order))))
-    gaps = _gaps(known, ratings)
-    selected = list(_select(gaps, config, seed))
+    once = ratings.filter(~pl.col("repeats"))
+    ordered = _candidates(once.filter("covers"), config, seed)
+    known = pl.concat((ordered, _all_couples(once.filter(~has_order))))
+    values, numbers = _values(known, once)
+    found = list(_select(values, numbers, config, seed))
+    selected = [
+        ((key, *sorted(couple[:2])), couple) for key, one in found for couple in one.couples
+    ]
+    narrow = [(key, name) for key, one in found for name in one.too_narrow]
     taken = pl.DataFrame([key for key, _ in selected], schema=_KNOWN, orient="row")
     behind = common(taken, ratings).join(taken, on=_KEYS, how="semi")
     names = pl.col("annotator").cast(pl.String).drop_nulls().unique().sort()
@@ -54,10 +62,11 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
     unused = ratings.join(behind.select("number").unique(), on="number", how="anti")
     return Compared(
         [(by_key[key], couple) for key, couple in selected],
+        numbers.unit,
         pl.concat(
             (
                 behind.select("number", fate=pl.lit(None, pl.String)).unique(),
-                _unused(unused, gaps),
+                _unused(unused, values, narrow),
             )
         ),
     )
@@ -65,11 +74,12 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
 
 def _candidates(covering: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
     """Return the couples to compare in lists that covering columns put in order."""
-    values = mean_values(covering, ["list"]).sort("list", "response_a")
-    lists = values.group_by("list", maintain_order=True)
+    values, (multiples, _) = mean_values(covering, ["list"])
+    lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     found: list[tuple[object, str, str]] = []
     for row in lists.agg(pl.col("prompt_id").first(), "response_a", "value").iter_rows(named=True):
-        scored = zip(row["response_a"], row["value"], strict=True)
+        numbers = (multiples[place] for place in row["value"])
+        scored = zip(row["response_a"], numbers, strict=True)
         prompt = cast("str", row["prompt_id"])
         couples = candidates(
             scored, config.select, lambda key, name=prompt: hash_unit(seed, name, key)
@@ -86,25 +96,27 @@ def _all_couples(ratings: pl.DataFrame) -> pl.DataFrame:
     return couples.select(_KEYS).unique()
 
 
-def _gaps(known: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Return the ``gap`` of each couple, low minus high, and whether its list ``has_order``."""
-    values = mean_values(common(known, ratings), _KEYS).join(known, on=_KEYS, how="semi")
+def _values(known: pl.DataFrame, ratings: pl.DataFrame) -> tuple[pl.DataFrame, Numbers]:
+    """Return the values of both sides of each couple, and whether its list ``has_order``."""
+    means, numbers = mean_values(common(known, ratings), _KEYS)
     low, high = (
         pl.col("value").filter(pl.col("response_a") == pl.col(side)).first()
         for side in ("low", "high")
     )
-    gaps = values.group_by(_KEYS).agg(pl.col("prompt_id").first(), (low - high).alias("gap"))
+    couples = means.join(known, on=_KEYS, how="semi").group_by(_KEYS)
+    values = couples.agg(pl.col("prompt_id").first(), of_low=low, of_high=high)
     orders = ratings.group_by("list").agg(pl.col("covers").any().alias("has_order"))
-    return gaps.join(orders, on="list").sort(_KEYS)
+    return values.join(orders, on="list").sort(_KEYS), numbers
 
 
 def _select(
-    gaps: pl.DataFrame, config: Pairs, seed: int
-) -> Iterator[tuple[tuple[object, ...], Couple]]:
-    """Yield the selected couples, each after its key."""
-    columns = ("has_order", "prompt_id")
-    lists = gaps.group_by("list", maintain_order=True).agg(
-        pl.col(columns).first(), "low", "high", "gap"
+    values: pl.DataFrame, numbers: Numbers, config: Pairs, seed: int
+) -> Iterator[tuple[int, Selected]]:
+    """Yield what is selected of each list, after its number."""
+    multiples, unit = numbers
+    sides = ("low", "high", "of_low", "of_high")
+    lists = values.group_by("list", maintain_order=True).agg(
+        pl.col("has_order", "prompt_id").first(), *sides
     )
     for row in lists.iter_rows(named=True):
         prompt = cast("str", row["prompt_id"])
@@ -113,20 +125,36 @@ def _select(
             return hash_unit(seed, name, key)
 
         couples = [
-            Couple(low, high, gap) if gap > 0 else Couple(high, low, -gap)
-            for low, high, gap in zip(row["low"], row["high"], row["gap"], strict=True)
+            _couple(low, high, multiples[of_low] - multiples[of_high])
+            for low, high, of_low, of_high in zip(*(row[side] for side in sides), strict=True)
         ]
         if not row["has_order"]:
             couples = without_order(couples, config.select, chance)
-        for couple in limited(couples, config, chance):
-            key = (row["list"], *sorted((couple.winner, couple.loser)))
-            yield key, couple
+        yield row["list"], limited(couples, config, chance, unit)
 
 
-def _unused(unused: pl.DataFrame, gaps: pl.DataFrame) -> pl.DataFrame:
+def _couple(low: str, high: str, gap: int) -> Couple:
+    return Couple(low, high, gap) if gap > 0 else Couple(high, low, -gap)
+
+
+def _unused(
+    unused: pl.DataFrame, values: pl.DataFrame, narrow: list[tuple[int, str]]
+) -> pl.DataFrame:
     """Say why ratings are behind no couple."""
-    differ = gaps.group_by("list").agg((pl.col("gap") != 0).any().alias("differ"))
-    fate = pl.when(pl.col("differ").fill_null(value=False)).then(pl.lit("not_selected"))
-    return unused.join(differ, on="list", how="left").select(
-        "number", fate=fate.otherwise(pl.lit("tie"))
+    schema = {"list": pl.UInt32, "response_a": pl.String}
+    too_narrow = pl.DataFrame(narrow, schema=schema, orient="row").unique()
+    differ = values.group_by("list").agg(
+        (pl.col("of_low") != pl.col("of_high")).any().alias("differ")
+    )
+    why = (
+        pl.when("narrow")
+        .then(pl.lit("too_narrow"))
+        .when("differ")
+        .then(pl.lit("not_selected"))
+        .otherwise(pl.lit("tie"))
+    )
+    return (
+        unused.join(differ, on="list", how="left")
+        .join(too_narrow.with_columns(narrow=True), on=["list", "response_a"], how="left")
+        .select("number", why.alias("fate"))
     )

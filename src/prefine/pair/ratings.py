@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import polars as pl
 
 from prefine.errors import DataError
-from prefine.schema import ratio
+from prefine.pair.exact import Numbers, exact_means
 
 OVERALL = "overall"
 """The aspect of a rating as a whole; a rating without an aspect counts as one."""
@@ -141,33 +141,20 @@ def common(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def mean_values(ratings: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
-    """Return one value for each response: the weighted mean of its aspects.
-
-    Each aspect is first averaged over its raters. An aspect of negative weight counts against a
-    response; the sum is divided by the sum of the absolute weights.
+def mean_values(ratings: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, Numbers]:
+    """Return one value for each response: the weighted mean of its aspects, as ``exact_means``.
 
     Args:
         ratings: Ratings with their ``weight``.
         by: Further columns within which ratings are averaged: those of a list, or of a couple.
 
     Returns:
-        The columns ``by``, ``prompt_id``, ``source``, ``response_a`` and ``value``.
+        The columns ``by``, ``prompt_id``, ``source``, ``response_a`` and ``value``, a place in the
+        numbers; and these.
     """
     keys = [*by, *_KEYS, _RATED]
-    by_rater = ratings.group_by(*keys, _ASPECT.alias("aspect"), "annotator").agg(
-        pl.col("rating").sort().mean(), pl.col("weight").first()
-    )
-    means = by_rater.group_by(*keys, "aspect").agg(
-        pl.col("rating").sort().mean(), pl.col("weight").first()
-    )
-    return (
-        means.sort(*keys, "aspect")
-        .group_by(keys, maintain_order=True)
-        .agg((pl.col("rating") * pl.col("weight")).sum(), pl.col("weight").abs().sum())
-        .with_columns(ratio(pl.col("rating"), pl.col("weight")).alias("value"))
-        .drop("rating", "weight")
-    )
+    rated = ratings.select(*keys, "annotator", "weight", aspect=_ASPECT, number="rating")
+    return exact_means(rated, keys)
 
 
 def rating_facts(
@@ -188,17 +175,16 @@ def rating_facts(
     decisive = weighted(ratings, aspects, merits)
     overall = ratings.filter(_ASPECT == OVERALL).with_columns(weight=pl.lit(1.0))
     parts = ratings.filter(_ASPECT != OVERALL).with_columns(weight=pl.lit(1.0))
-    gap = (pl.col("chosen_rating") - pl.col("rejected_rating")).alias("rating_gap")
-    found = _sides(pairs, decisive).with_columns(gap)
+    found = _sides(pairs, decisive)
     for name, some in (("overall_gap", overall), ("aspect_gap", parts)):
-        gaps = _sides(pairs, some).select("low", "high", gap.alias(name))
+        gaps = _sides(pairs, some).select("low", "high", pl.col("rating_gap").alias(name))
         found = found.join(gaps, on=["low", "high"], how="full", coalesce=True)
     opposite = pl.col("overall_gap").sign() * pl.col("aspect_gap").sign() < 0
     return found.with_columns(opposite.alias("aspects_disagree")).drop("overall_gap")
 
 
 def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Return the ratings of both sides by the columns of one source that rate both.
+    """Return the ratings of both sides by the columns of one source that rate both, and their gap.
 
     The first source by name that has such columns counts, and otherwise the first that rates one
     side: this side's rating is by all its columns.
@@ -208,20 +194,38 @@ def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     ).filter(pl.col("list").is_not_null())
     couples = pairs.select("low", "high", "chosen_id", "rejected_id")
     keys = ["low", "high", "source"]
-    both, own = mean_values(common(couples, counted), ["low", "high"]), mean_values(counted, [])
-    compared: list[pl.DataFrame] = []
+    both, numbers = mean_values(common(couples, counted), ["low", "high"])
+    sides = [
+        couples.join(both, left_on=["low", "high", side], right_on=["low", "high", _RATED])
+        for side in ("chosen_id", "rejected_id")
+    ]
+    means = sides[0].join(sides[1], on=keys).sort("source").pipe(_with_gap, numbers)
+    own, numbers = mean_values(counted, [])
+    own = own.with_columns(
+        pl.Series("value", numbers.rounded(), dtype=pl.Float64).gather(own["value"])
+    )
     alone: list[pl.DataFrame] = []
     for side in ("chosen", "rejected"):
-        name = f"{side}_id"
-        values = pl.col("value").alias(f"{side}_rating")
-        sides = couples.join(both, left_on=["low", "high", name], right_on=["low", "high", _RATED])
-        compared.append(sides.select(*keys, values))
-        one = couples.join(own, left_on=name, right_on=_RATED).select(*keys, values)
+        one = couples.join(own, left_on=f"{side}_id", right_on=_RATED)
+        one = one.select(*keys, pl.col("value").alias(f"{side}_rating"))
         alone.append(one.join(both, on=keys, how="anti"))
-    means = compared[0].join(compared[1], on=keys).sort("source")
     ones = pl.concat(alone, how="diagonal").sort("source", "chosen_rating", nulls_last=True)
     return (
         pl.concat((means, ones), how="diagonal")
         .unique(["low", "high"], keep="first", maintain_order=True)
         .drop("source")
+    )
+
+
+def _with_gap(sides: pl.DataFrame, numbers: Numbers) -> pl.DataFrame:
+    """Replace the places of both values by the values, and add the difference."""
+    chosen, rejected = sides["value"], sides["value_right"]
+    values = pl.Series(numbers.rounded(), dtype=pl.Float64)
+    return sides.select(
+        "low",
+        "high",
+        "source",
+        values.gather(chosen).alias("chosen_rating"),
+        values.gather(rejected).alias("rejected_rating"),
+        pl.Series("rating_gap", numbers.gaps(chosen, rejected), dtype=pl.Float64),
     )

@@ -1,10 +1,37 @@
 """Ratings that repeat the same ratings of another row."""
 
+from collections.abc import Collection
+
 import polars as pl
+
+from prefine.pair.ratings import OVERALL
 
 _KEYS = ["low", "high", "source"]
 _SAID = ("annotator", "aspect", "index", "rating")
+_SAME = ("source", "response_a", "annotator", "index", "rating")
+"""What two ratings of one aspect must share to be the same."""
 _REPEATED = pl.len().cast(pl.Int64) - pl.col("said").n_unique().cast(pl.Int64)
+
+
+def anonymous_row(several: Collection[str]) -> pl.Expr:
+    """Return the raw row of a judgement that has no annotator and may be by anyone; else null.
+
+    Args:
+        several: The sources whose judgements without annotator are by several people.
+    """
+    is_apart = pl.col("annotator").is_null() & pl.col("source").is_in(list(several))
+    return pl.when(is_apart).then(pl.concat_str("file", "row", separator=":"))
+
+
+def repeats(several: Collection[str]) -> pl.Expr:
+    """Return whether a rating says what a rating before it says, of the same response.
+
+    Args:
+        several: The sources whose ratings without annotator are by several people.
+    """
+    aspect = pl.col("aspect").cast(pl.String).fill_null(OVERALL)
+    same = pl.struct(*_SAME, aspect, anonymous_row(several).alias("apart"))
+    return ~same.is_first_distinct()
 
 
 def with_repeats(votes: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:

@@ -1,16 +1,19 @@
 """Which couples of valued responses become pairs."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from itertools import combinations, pairwise
+from math import ceil
 from typing import NamedTuple
 
+from prefine.pair.exact import decimal
 from prefine.pair.settings import Pairs
 
 Chance = Callable[[str], float]
 """A number in [0, 1) for a key: it decides between equals."""
 
-Valued = tuple[str, float]
-"""A response id and its value."""
+Valued = tuple[str, int]
+"""A response id and its value, in whole multiples of a unit fraction."""
 
 
 class Couple(NamedTuple):
@@ -18,38 +21,56 @@ class Couple(NamedTuple):
 
     winner: str
     loser: str
-    gap: float
+    gap: int
+    """In multiples of the unit fraction of the values."""
 
 
-def select(scored: Sequence[Valued], config: Pairs, chance: Chance) -> list[Couple]:
+class Selected(NamedTuple):
+    """Couples that were selected, and responses that ``minimum_gap`` left out."""
+
+    couples: list[Couple]
+    """Widest first."""
+    too_narrow: set[str]
+    """Responses whose couples all have a positive gap below ``minimum_gap``."""
+
+
+def select(scored: Sequence[Valued], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
     """Choose couples out of the valued responses of one prompt.
 
     Args:
         scored: Distinct response ids with their values; higher is better.
         config: The strategy, the least gap, and how many couples.
         chance: A number in [0, 1) for an id: decides between equals.
-
-    Returns:
-        Couples with a positive gap of at least ``minimum_gap``, widest first.
+        unit: Values are multiples of ``1 / unit``.
     """
     couples = [
         Couple(better[0], worse[0], better[1] - worse[1])
         for better, worse in candidates(scored, config.select, chance)
     ]
-    return limited(couples, config, chance)
+    return limited(couples, config, chance, unit)
 
 
-def limited(couples: Iterable[Couple], config: Pairs, chance: Chance) -> list[Couple]:
+def limited(couples: Sequence[Couple], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
     """Return the couples with a positive gap that is wide enough, widest first, and cut the list.
 
     Args:
         couples: Each at most once.
         config: The least gap, and how many couples.
         chance: Decides between equals.
+        unit: Gaps are multiples of ``1 / unit``.
     """
-    wide = [couple for couple in couples if couple.gap > 0 and couple.gap >= config.minimum_gap]
+    least = _least(config.minimum_gap, unit)
+    wide = [couple for couple in couples if couple.gap >= least]
+    narrow = {name for couple in couples if 0 < couple.gap < least for name in couple[:2]}
     wide.sort(key=lambda couple: (-couple.gap, chance(couple.winner + couple.loser)))
-    return wide[: config.per_prompt]
+    too_narrow = narrow.difference(name for couple in wide for name in couple[:2])
+    return Selected(wide[: config.per_prompt], too_narrow)
+
+
+@lru_cache
+def _least(minimum_gap: float, unit: int) -> int:
+    """Return the least gap in multiples of ``1 / unit``."""
+    return max(1, ceil(decimal(minimum_gap) * unit))
 
 
 def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> list[Couple]:

@@ -27,6 +27,8 @@ class SourceWeight(NamedTuple):
     """Among the labels of one priority."""
     merit: Mapping[str, float] = {}
     """The published weights of its rating aspects."""
+    anonymous: Literal["one", "several"] = "one"
+    """Who gave the labels and ratings that have no annotator."""
 
 
 class Pairs(Part):
@@ -41,7 +43,8 @@ class Pairs(Part):
     raters left responses out, those who rated all put the list in order; where nobody did, the
     couple that is widest apart stands for best against worst."""
     minimum_gap: float = Field(default=0.0, ge=0)
-    """Least difference of two ratings or rewards; ranks count places."""
+    """Least difference of two ratings or rewards; ranks count places. Numbers are decimals: 3.4 and
+    3.2 differ by 0.2. A response that it leaves without a couple is ``too_narrow``."""
     per_prompt: int | None = Field(default=None, ge=1)
     """Maximum number of selected couples per prompt: the widest gaps first."""
     aspect: str | None = None

@@ -1,14 +1,15 @@
 """Judgements and rewards become votes on couples; lists, raters and scales are never merged."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple, cast
 
 import polars as pl
 
 from prefine.pair.aggregate import VOTE
 from prefine.pair.compared import compare
+from prefine.pair.exact import Numbers, exact_means, exact_values
 from prefine.pair.ratings import Merits, comparable, mean_values, require_weights, weighted
-from prefine.pair.repeats import with_repeats
+from prefine.pair.repeats import repeats, with_repeats
 from prefine.pair.select import Couple, fate, select
 from prefine.pair.settings import Pairs
 from prefine.schema import Winner, hash_unit
@@ -55,6 +56,7 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         pl.when(a_is_low).then(toward_a).otherwise(-toward_a).alias("direction"),
         "winner",
         "strength",
+        pl.lit(None, pl.String).alias("exact"),
         "annotator",
         "source",
         a_is_low.alias("shown_low_first"),
@@ -73,12 +75,20 @@ def from_rankings(ranks: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
     origin = listed.group_by("list", *(key for key in keys if key != "file")).agg(
         pl.col("context_mismatch").any(), pl.col("index").min()
     )
-    values = listed.group_by("list", "response_a").agg(-pl.col("rank").mean().alias("value"))
-    return _choose(listed, values.join(origin, on="list"), "rank", config, seed)
+    places = listed.select(
+        "list", "response_a", number=-pl.col("rank"), weight=1.0, aspect=None, annotator=None
+    )
+    values, numbers = exact_means(places, ["list", "response_a"])
+    return _choose(listed, (values.join(origin, on="list"), numbers), "rank", config, seed)
 
 
 def from_ratings(
-    ratings: pl.DataFrame, config: Pairs, seed: int, merits: Merits = _NO_MERITS
+    ratings: pl.DataFrame,
+    config: Pairs,
+    seed: int,
+    merits: Merits = _NO_MERITS,
+    *,
+    several: Collection[str] = (),
 ) -> Chosen:
     """Turn the ratings of each prompt into votes; each source has scales of its own.
 
@@ -87,6 +97,7 @@ def from_ratings(
         config: The weights of aspects, and how couples are selected.
         seed: Decides between equals.
         merits: The published weights of each source.
+        several: The sources whose ratings without annotator are by several people.
 
     Raises:
         DataError: A source rates several aspects, and nothing says what they count.
@@ -98,11 +109,11 @@ def from_ratings(
     has_weight = pl.col("weight").is_not_null()
     listed = comparable(weighed.filter(has_weight))
     in_list = pl.col("list").is_not_null()
-    judged = listed.filter(in_list)
+    judged = listed.filter(in_list).with_columns(repeats(several).alias("repeats"))
     is_whole = pl.col("covers").all().over("list")
     whole = _from_whole_lists(judged.filter(is_whole), config, seed)
     parts = compare(judged.filter(~is_whole), config, seed)
-    votes = [_vote(facts, couple, "rating") for facts, couple in parts.couples]
+    votes = [_vote(facts, couple, parts.unit, "rating") for facts, couple in parts.couples]
     fates = (
         whole.fates,
         parts.fates.cast(pl.Schema(_FATE)),
@@ -120,8 +131,9 @@ def _from_whole_lists(judged: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
         pl.when(names.len() > 0).then(names.str.join("+")).first().alias("annotator"),
         pl.col("context_mismatch").any(),
     )
-    values = mean_values(judged, ["list"]).join(origin, on="list").with_columns(**_NO_PLACE)
-    return _choose(judged, values, "rating", config, seed)
+    values, numbers = mean_values(judged.filter(~pl.col("repeats")), ["list"])
+    values = values.join(origin, on="list").with_columns(**_NO_PLACE)
+    return _choose(judged, (values, numbers), "rating", config, seed)
 
 
 def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
@@ -133,29 +145,39 @@ def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFram
         config: Names the reward, and says how couples are selected.
         seed: Decides between equals.
     """
+    places, numbers = exact_values(rewards["value"])
     values = rewards.with_columns(
+        places,
         pl.col("prompt_id").rank("dense").alias("list"),
         pl.lit(config.reward, pl.String).alias("annotator"),
         **_NO_PLACE,
     )
-    return _choose(values.clear().with_columns(number=pl.lit(0)), values, "reward", config, seed)[0]
+    nothing = values.clear().with_columns(number=pl.lit(0))
+    return _choose(nothing, (values, numbers), "reward", config, seed)[0]
 
 
 def _choose(
-    judged: pl.DataFrame, values: pl.DataFrame, label_source: str, config: Pairs, seed: int
+    judged: pl.DataFrame,
+    valued: tuple[pl.DataFrame, Numbers],
+    label_source: str,
+    config: Pairs,
+    seed: int,
 ) -> Chosen:
     """Select couples list by list, and find out which judgements are in none."""
+    values, (multiples, unit) = valued
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     votes: list[dict[str, object]] = []
     fates: list[tuple[int, str, str | None]] = []
     for row in lists.agg(pl.col(_ORIGIN).first(), "response_a", "value").iter_rows(named=True):
-        scored = list(zip(row["response_a"], row["value"], strict=True))
+        numbers = [multiples[place] for place in row["value"]]
+        scored = list(zip(row["response_a"], numbers, strict=True))
         prompt = cast("str", row["prompt_id"])
-        couples = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key))
-        votes += [_vote(row, couple, label_source) for couple in couples]
-        taken = {name for couple in couples for name in (couple.winner, couple.loser)}
-        why = fate(scored)
-        fates += [(row["list"], name, None if name in taken else why) for name, _ in scored]
+        found = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key), unit)
+        votes += [_vote(row, couple, unit, label_source) for couple in found.couples]
+        why = dict.fromkeys(row["response_a"], fate(scored))
+        why |= dict.fromkeys(found.too_narrow, "too_narrow")
+        why |= {name: None for couple in found.couples for name in couple[:2]}
+        fates += [(row["list"], name, reason) for name, reason in why.items()]
     return Chosen(pl.DataFrame(votes, schema=VOTE), _fates(judged, fates))
 
 
@@ -176,17 +198,22 @@ def _with_fate(judged: pl.DataFrame, fate_: str) -> pl.DataFrame:
     return judged.select(pl.col("number").cast(pl.UInt32), fate=pl.lit(fate_))
 
 
-def _vote(row: Mapping[str, object], couple: Couple, label_source: str) -> dict[str, object]:
+def _vote(
+    row: Mapping[str, object], couple: Couple, unit: int, label_source: str
+) -> dict[str, object]:
+    """Return the vote of a couple; its gap is in multiples of ``1 / unit``."""
     low_wins = couple.winner < couple.loser
+    exact = f"{couple.gap}/{unit}"
     return {
         **{key: row[key] for key in _FROM_LIST},
         "low": min(couple.winner, couple.loser),
         "high": max(couple.winner, couple.loser),
         "direction": 1 if low_wins else -1,
         "winner": Winner.A,
-        "strength": couple.gap,
+        "strength": couple.gap / unit,
+        "exact": exact,
         "shown_low_first": None,
-        "said": f"{row['aspect']}/{row['index']}/{couple.winner}/{couple.gap!r}",
+        "said": f"{row['aspect']}/{row['index']}/{couple.winner}/{exact}",
         "label_source": label_source,
         "repeated": 0,
     }

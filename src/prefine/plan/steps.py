@@ -148,7 +148,7 @@ def _weight(source: Source, files: Sequence[File]) -> SourceWeight:
     """Return what the labels of a source count, and its ratings, as far as its layouts state it."""
     merits = [layout_of(source, file).merit for file in files]
     merit = {aspect: weight for one in merits for aspect, weight in one.items()}
-    return SourceWeight(source.priority, source.weight, merit)
+    return SourceWeight(source.priority, source.weight, merit, source.anonymous)
 
 
 Pulled = tuple[StepSpec, tuple[StepSpec, ...]]

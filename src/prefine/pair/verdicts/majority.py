@@ -1,9 +1,11 @@
 """Human verdicts direct pairs: reviewers vote, and what they say outranks or joins the labels."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import polars as pl
 
+from prefine.pair.exact import decimal
 from prefine.pair.verdicts.settings import Word
 from prefine.schema import PAIR_COLUMNS, Column
 
@@ -23,14 +25,13 @@ CAST: dict[str, type[pl.DataType]] = {
 _TIE = pl.lit(Word.TIE.value)
 _NO_SIDE = (Word.TIE.value, Word.BOTH_BAD.value)
 _WORDS = (*_NO_SIDE, Word.DROP.value)
-_ROUNDING = 1e-9
 
 
 def reviewed(pairs: pl.DataFrame, cast: pl.DataFrame, kept: Sequence[Column]) -> pl.DataFrame:
     """Direct pairs by human verdicts, and add what humans said.
 
     Args:
-        pairs: As their labels direct them, with their ``balance``.
+        pairs: As their labels direct them, with their ``balance``, a fraction.
         cast: The verdicts on them.
         kept: The columns of pairs that come from kept columns.
     """
@@ -76,37 +77,42 @@ def _who(outranking: pl.DataFrame) -> pl.DataFrame:
 
 
 def _voted(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return the weight of the votes for the chosen response less that of the votes against it."""
+    """Return which side labels and votes favour together: 1 the chosen one, -1 the other, or 0."""
     each = _plurality(votes, ["pair_id", "reviewer", "weight"])
-    sides = each.join(pairs.select("pair_id", "chosen_id"), on="pair_id")
+    sides = each.join(pairs.select("pair_id", "chosen_id", "balance"), on="pair_id")
     toward = (
         pl.when(pl.col("outcome").is_in(_WORDS))
         .then(0)
         .otherwise(pl.when(pl.col("outcome") == pl.col("chosen_id")).then(1).otherwise(-1))
     )
-    return sides.group_by("pair_id").agg(
-        (pl.col("weight") * toward).sort().sum().alias("swing"),
-        pl.col("weight").sort().sum().alias("cast_weight"),
+    lists = sides.group_by("pair_id").agg(
+        pl.col("balance").first(), pl.col("weight"), toward.alias("toward")
     )
+    favours = [_favours(*row) for row in lists.select("balance", "weight", "toward").iter_rows()]
+    return lists.select("pair_id", pl.Series("favours", favours, dtype=pl.Int8))
+
+
+def _favours(balance: str, weights: Sequence[float], towards: Sequence[int]) -> int:
+    """Return the sign of the labels' balance plus the weights of votes for and against."""
+    cast = sum(decimal(w) * toward for w, toward in zip(weights, towards, strict=True))
+    total = abs(Fraction(balance)) + cast
+    return (total > 0) - (total < 0)
 
 
 def _directed(pairs: pl.DataFrame, kept: Sequence[Column]) -> pl.DataFrame:
-    outcome, swing = pl.col("outcome"), pl.col("swing").fill_null(0.0)
-    by_labels = pl.col("balance").abs()
-    balance = by_labels + swing
-    equal = balance.abs() <= _ROUNDING * (by_labels + pl.col("cast_weight").fill_null(0.0))
+    outcome, favours = pl.col("outcome"), pl.col("favours")
     is_side = (~outcome.is_in(_WORDS)).fill_null(value=False)
     frame = pairs.with_columns(
         pl.when(is_side)
         .then(outcome != pl.col("chosen_id"))
-        .otherwise(outcome.is_null() & ~equal & (balance < 0))
+        .otherwise(outcome.is_null() & (favours.fill_null(1) < 0))
         .alias("turned"),
         pl.when(is_side)
         .then(pl.lit(value=False))
         .when(outcome.is_in(_NO_SIDE))
         .then(pl.lit(value=True))
-        .when(outcome.is_null() & pl.col("swing").is_not_null())
-        .then(equal)
+        .when(outcome.is_null() & favours.is_not_null())
+        .then(favours == 0)
         .otherwise("is_tie")
         .alias("decided_tie"),
         _human_verdict(is_side),

@@ -27,7 +27,7 @@ from prefine.tables.matches import (
 LABELLED = "labelled_pairs"
 """The table of pairs as labels direct them, where verdicts follow."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 def verdicts_spec(
