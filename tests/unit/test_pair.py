@@ -97,7 +97,6 @@ def test_gap_and_number_limit_the_couples() -> None:
     ("values", "minimum", "unit", "wide"),
     [
         ((34, 32), 0.2, 10, True),
-        ((34, 32), 0.20000000000000001, 10, True),
         ((34, 32), 0.21, 10, False),
         ((2, 1), 0.3333333333333333, 3, True),
         ((2, 1), 0.3333333333333334, 3, False),

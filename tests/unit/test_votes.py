@@ -22,7 +22,7 @@ from prefine.schema import JUDGEMENTS
 from prefine.settings import Runtime
 from prefine.step import load_manifest, run_step
 from prefine.store import Store
-from tests.made import table
+from tests.made import read_record, table
 
 
 def judgements(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -713,3 +713,25 @@ def test_weights_act_in_the_pairs_step_only(write_lines: Any, tmp_path: Path) ->
         found = prints(settings)
         assert found["ingest_m"] == plain["ingest_m"]
         assert found["pairs"] != plain["pairs"]
+
+
+@pytest.mark.parametrize(
+    ("row", "layout", "strength"),
+    [
+        ({"score_0": 3.2, "score_1": 3.4}, "webgpt", 0.2),
+        ({"score": [0.3, 0.1]}, "scored_text", 0.2),
+        ({"preference": 1.6}, "alpaca_eval", 0.2),
+        ({"preference": 1.201813219}, "alpaca_eval", 0.596373562),
+        ({"preference": 1.5}, "alpaca_eval", 0.0),
+    ],
+)
+def test_the_strength_of_scored_labels_is_their_difference_as_decimals(
+    row: dict[str, Any], layout: str, strength: float
+) -> None:
+    texts: dict[str, dict[str, Any]] = {
+        "webgpt": {"question": "Q?", "answer_0": "x", "answer_1": "y"},
+        "scored_text": {"text": [f"\n\nHuman: Q?\n\nAssistant: {side}" for side in "xy"]},
+        "alpaca_eval": {"instruction": "Q?", "output_1": "x", "output_2": "y"},
+    }
+
+    assert read_record(texts[layout] | row, layout).labels[0].strength == strength

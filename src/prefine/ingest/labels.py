@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 from prefine.ingest.record import Label, Reason, RowError
@@ -43,6 +44,15 @@ def signed_preference(value: float) -> tuple[Winner, float]:
     if value == 0:
         return Winner.TIE, abs(value)
     return (Winner.A if value < 0 else Winner.B), abs(value)
+
+
+def compared_scores(first: float, second: float) -> tuple[Winner, float]:
+    """Compare the scores of sides a and b, the higher the better.
+
+    Returns:
+        The winner, and the difference of the scores as decimals: that of 3.4 and 3.2 is 0.2.
+    """
+    return signed_preference(float(Fraction(repr(second)) - Fraction(repr(first))))
 
 
 def winner_of(value: object, winners: Mapping[Any, Winner], what: str) -> Winner:

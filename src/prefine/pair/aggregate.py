@@ -105,14 +105,18 @@ def _once(votes: pl.DataFrame, weights: Mapping[str, SourceWeight]) -> pl.DataFr
     several = [name for name, one in weights.items() if one.anonymous == "several"]
     is_apart = pl.col("annotator").is_null() & pl.col("source").is_in(several)
     votes = votes.with_columns(pl.when(is_apart).then("row").alias("apart"))
-    if votes.select(_SAME).is_unique().all():
-        return votes
+    is_single = votes.select(_SAME).is_unique()
     others = pl.exclude(*_SAME, "context_mismatch", "repeated")
-    return votes.group_by(_SAME).agg(
-        others.first(),
-        pl.col("context_mismatch").any(),
-        pl.col("repeated").sum() + pl.len().cast(pl.Int64) - 1,
+    merged = (
+        votes.filter(~is_single)
+        .group_by(_SAME)
+        .agg(
+            others.first(),
+            pl.col("context_mismatch").any(),
+            pl.col("repeated").sum() + pl.len().cast(pl.Int64) - 1,
+        )
     )
+    return pl.concat((votes.filter(is_single), merged.select(votes.columns)))
 
 
 def _strengths(votes: pl.DataFrame) -> pl.DataFrame:

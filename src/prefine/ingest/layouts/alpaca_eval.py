@@ -1,5 +1,6 @@
 """AlpacaEval annotations and AlpacaFarm preferences: two outputs and which one is better."""
 
+from fractions import Fraction
 from typing import ClassVar, Literal
 
 from prefine.ingest.labels import pair_label, signed_preference
@@ -10,12 +11,13 @@ from prefine.ingest.values import number, optional, required
 from prefine.schema import Winner
 from prefine.settings.json import Json
 
-_FIRST, _TIE, _SECOND = 1, 1.5, 2
+_FIRST, _SECOND = 1, 2
 
 
 class AlpacaEval(Layout):
     """``output_1``, ``output_2`` and ``preference``, with or without ``annotator``."""
 
+    version: ClassVar = 2
     keys: ClassVar = ("instruction", "output_1", "output_2", "preference")
     because: ClassVar = "`output_1`, `output_2` and `preference`"
 
@@ -47,5 +49,5 @@ def _preference(row: Json) -> Label:
         return pair_label(Winner.TIE, **facts)
     if not _FIRST <= preference <= _SECOND:
         raise RowError(Reason.UNKNOWN_LABEL, "`preference` is not between 1 and 2")
-    winner, distance = signed_preference(preference - _TIE)
-    return pair_label(winner, strength=2 * distance, strength_unit="probability_gap", **facts)
+    winner, gap = signed_preference(float(2 * Fraction(repr(preference)) - (_FIRST + _SECOND)))
+    return pair_label(winner, strength=gap, strength_unit="probability_gap", **facts)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from prefine.errors import DataError
-from prefine.ingest.labels import pair_label, rating_label, signed_preference
+from prefine.ingest.labels import compared_scores, pair_label, rating_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
 from prefine.ingest.values import number, optional, required, text
@@ -31,7 +31,7 @@ class Table(Part):
 class FastChat(Layout):
     """Reviews with two answers, pairwise judgements by model names, or single grades."""
 
-    version: ClassVar = 2
+    version: ClassVar = 3
     format: Literal["fastchat"] = "fastchat"
     tables: dict[str, Table] = Field(min_length=1)
     """``questions`` and ``answers``."""
@@ -185,7 +185,7 @@ def _preference(row: Json) -> Label:
         values = [number(value, "score") for value in score]
         if len(values) != 2 or None in values or min(v or 0 for v in values) < 0:  # noqa: PLR2004
             return pair_label(Winner.INVALID, label=str(score), annotator=judge)
-        winner, strength = signed_preference((values[1] or 0) - (values[0] or 0))
+        winner, strength = compared_scores(values[0] or 0.0, values[1] or 0.0)
         facts = {"strength": strength, "strength_unit": "score", "annotator": judge}
         return pair_label(winner, label=str(score), **facts)
     if score is not None:

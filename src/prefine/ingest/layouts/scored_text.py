@@ -1,8 +1,8 @@
 """Two transcripts in a list beside their scores."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from prefine.ingest.labels import pair_label, signed_preference
+from prefine.ingest.labels import compared_scores, pair_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import common_prompt
 from prefine.ingest.record import Candidate, Reason, Record, RowError
@@ -14,6 +14,7 @@ from prefine.settings.json import Json
 class ScoredText(Layout):
     """``text`` with two transcripts and ``score`` with their scores."""
 
+    version: ClassVar = 2
     format: Literal["scored_text"] = "scored_text"
 
     @classmethod
@@ -33,7 +34,7 @@ class ScoredText(Layout):
         values = [number(score, "score") for score in scores]
         if None in values:
             raise RowError(Reason.LABEL_MISSING, "a score is missing")
-        winner, strength = signed_preference(float(values[1] or 0) - float(values[0] or 0))
+        winner, strength = compared_scores(values[0] or 0.0, values[1] or 0.0)
         label = pair_label(winner, strength=strength, strength_unit="score", label=f"{scores}")
         candidates = [Candidate(side[length:]) for side in sides]
         return Record(sides[0][:length], candidates, [label], context_mismatch=mismatch)

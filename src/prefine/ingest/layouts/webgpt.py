@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from prefine.ingest.labels import pair_label, signed_preference
+from prefine.ingest.labels import compared_scores, pair_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.record import Candidate, Label, Record
@@ -14,6 +14,7 @@ from prefine.settings.json import Json, is_object
 class WebGpt(Layout):
     """``question``, ``answer_0`` and ``answer_1`` with ``score_0`` and ``score_1``."""
 
+    version: ClassVar = 2
     keys: ClassVar = ("question", "answer_0", "answer_1", "score_0", "score_1")
     because: ClassVar = "`answer_0` and `answer_1` with `score_0` and `score_1`"
 
@@ -50,5 +51,5 @@ def _label(row: Json) -> Label:
     raw = f"{row.get('score_0')}, {row.get('score_1')}"
     if first is None or second is None:
         return pair_label(Winner.INVALID, label=raw)
-    winner, strength = signed_preference(second - first)
+    winner, strength = compared_scores(first, second)
     return pair_label(winner, strength=strength, strength_unit="score", label=raw)
