@@ -683,3 +683,17 @@ def test_merit_is_what_the_publications_state() -> None:
         "helpfulness": 1.0,
     }
     assert not layout_named("llmeval2").merit
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
+def test_a_layout_has_no_other_aspects_than_it_says(entry: Published) -> None:
+    if entry.format == "columns" or (known := layout_named(entry.format).aspects) is None:
+        return
+    aspects = {
+        aspect.partition("@")[0]
+        for read in entry.expected
+        for label in getattr(read, "labels", ())
+        for aspect in re.findall(r"/([^/@*]+)", label)
+    }
+
+    assert aspects <= set(known)

@@ -84,7 +84,7 @@ def test_a_new_threshold_measures_nothing_again(runtime: Runtime) -> None:
     run_plan(make_plan(parse_recipe(moved), runtime), runtime, second)
     run_plan(make_plan(parse_recipe(moved), runtime), runtime, third)
 
-    assert first.did[:3] == ["ingest_made", "gather", "pairs"]
+    assert first.did[:3] == ["ingest_made", "gather", "label_audit"]
     assert second.did == ["decide", "export"]
     assert third.did == []
 

@@ -202,3 +202,31 @@ def test_a_pin_of_a_model_that_nobody_asks_stays() -> None:
     assert pinned.pinned(Inputs()) == pinned
     models = {pinned.key: Model(model="a/b", digest="abd")}
     assert pinned.pinned(Inputs(models=models)).sha256 == "abd"
+
+
+RATED = "columns: {prompt: q, responses: [x, y], ratings: [{columns: [s, t], aspect: safer}]}"
+
+
+@pytest.mark.parametrize(
+    ("source", "pairs", "message"),
+    [
+        (f"format: columns, {RATED}", "{aspect: saver}", "judges `saver`; they judge safer$"),
+        (f"format: columns, {RATED}", "{aspects: {safer: 1, good: 1}}", "no source judges `good`"),
+        (f"format: columns, {RATED}", "{aspect: safer}", None),
+        (f"format: columns, path_fields: '(?P<aspect>.)', {RATED}", "{aspect: saver}", None),
+        ("format: helpsteer2", "{aspects: {help: 1}}", "they judge coherence, .*helpfulness"),
+        ("format: helpsteer2", "{aspects: {helpfulness: 1}}", None),
+        ("format: ultrafeedback", "{aspects: {help: 1}}", None),
+        ("text: plain", "{aspect: saver}", None),
+    ],
+)
+def test_an_aspect_that_no_source_can_have_is_refused_when_the_recipe_is_checked(
+    source: str, pairs: str, message: str | None
+) -> None:
+    text = f"name: t\nsources: [{{name: s, files: [r.jsonl], {source}}}]\npairs: {pairs}\n"
+
+    if message is None:
+        parse_recipe(text)
+    else:
+        with pytest.raises(RecipeError, match=rf"recipe:3 pairs\.aspects?.*: .*{message}"):
+            parse_recipe(text)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from prefine.errors import DataError
+from prefine.errors import DataError, RecipeError
 from prefine.pair.aggregate import aggregate
 from prefine.pair.outcomes import outcomes, require_aspects
 from prefine.pair.ratings import rating_facts
@@ -398,6 +398,22 @@ def test_an_aspect_that_no_shard_has_is_refused(
 
 
 @pytest.mark.parametrize("setting", ["aspect: saver", "aspects: {saver: 1}"])
+def test_an_aspect_that_rows_could_name_and_do_not_ends_the_run(
+    write_lines: Any, tmp_path: Path, setting: str
+) -> None:
+    said = {"text": "Q?", "a": "x", "b": "y", "s": 2, "t": 1}
+    write_lines([said], "by_safer.jsonl")
+    columns = {"prompt": "text", "responses": ["a", "b"], "ratings": [{"columns": ["s", "t"]}]}
+    recipe = (
+        "name: m\nsources: [{name: a, files: [by_safer.jsonl], format: columns, "
+        f"path_fields: 'by_(?P<aspect>[a-z]+)', columns: {columns}}}]\n"
+    )
+
+    with pytest.raises(DataError, match=r"names `saver`.*the data have safer"):
+        table(f"{recipe}pairs: {{{setting}}}\n", tmp_path, "pairs")
+
+
+@pytest.mark.parametrize("setting", ["aspect: saver", "aspects: {saver: 1}"])
 def test_a_misspelt_aspect_ends_the_run_and_one_of_another_shard_does_not(
     write_lines: Any, tmp_path: Path, setting: str
 ) -> None:
@@ -414,7 +430,7 @@ def test_a_misspelt_aspect_ends_the_run_and_one_of_another_shard_does_not(
         f"columns: {columns}}}\n  - {{name: b, files: [b.jsonl]}}\n"
     )
 
-    with pytest.raises(DataError, match=r"names `saver`.*the data have .*safer"):
+    with pytest.raises(RecipeError, match=r"no source judges `saver`; they judge overall, safer"):
         table(f"{recipe}pairs: {{{setting}}}\n", tmp_path, "pairs")
     right = f"{recipe}pairs: {{{setting.replace('saver', 'safer')}}}\n"
     assert table(right, tmp_path, "pairs").height == 5

@@ -51,6 +51,8 @@ class Layout(Source, ABC):
     """Columns that together show the layout; one that has to look closer overrides ``detect``."""
     because: ClassVar[str] = ""
     """What these columns are, for the message on a recognised layout; empty lists ``keys``."""
+    aspects: ClassVar[tuple[str, ...] | None] = None
+    """The aspects of its labels, ``overall`` for those of the whole; null where rows name them."""
     merit: ClassVar[Mapping[str, float]] = MappingProxyType({})
     """Weights of rating aspects that the data's publication states; empty where it states none."""
 
@@ -89,6 +91,10 @@ class Layout(Source, ABC):
         """
         del labels, rejected
         return None
+
+    def known_aspects(self) -> Collection[str] | None:
+        """Return the aspects that its labels can have; null where paths or rows name them."""
+        return None if self.path_names("aspect") else self.aspects
 
     def prompt_columns(self) -> Collection[str]:
         """Return the columns that it reads as parts of the prompt."""

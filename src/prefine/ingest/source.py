@@ -1,5 +1,7 @@
 """The settings that every source has, whatever its layout."""
 
+import re
+from collections.abc import Collection
 from io import BytesIO, TextIOWrapper
 from typing import Annotated, Any, Literal, Self
 
@@ -101,6 +103,14 @@ class Source(Part):
     def file_options(self) -> FileOptions:
         """What the source states about the form of its files."""
         return FileOptions(self.encoding, self.delimiter, self.rows)
+
+    def path_names(self, group: str) -> bool:
+        """Tell whether ``path_fields`` takes a group from the paths of files."""
+        return self.path_fields is not None and group in re.compile(self.path_fields).groupindex
+
+    def known_aspects(self) -> Collection[str] | None:
+        """Return the aspects that its labels can have; null where the recipe does not show them."""
+        return None
 
     def file_sets(self) -> tuple[FileSet, ...]:
         """Return all files that the source names, to be looked up when a recipe is resolved."""

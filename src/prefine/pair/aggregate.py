@@ -36,8 +36,9 @@ judgements that say the same at the same place of their rows, ``row`` tells the 
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _COUPLE = ["low", "high"]
-_SAME = [*_COUPLE, "source", "annotator", "label_source", "said", "apart"]
+SAME_LABEL = (*_COUPLE, "source", "annotator", "label_source", "said")
 """What repeated votes share."""
+_SAME = [*SAME_LABEL, "apart"]
 
 
 def aggregate(

@@ -10,9 +10,10 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.pair.aggregate import VOTE, aggregate
+from prefine.pair.audit import LABEL_AUDIT
 from prefine.pair.facts import with_facts
 from prefine.pair.origin import with_origin
-from prefine.pair.outcomes import counts_by_aspect, outcomes, require_aspects
+from prefine.pair.outcomes import counts_by_aspect, outcomes
 from prefine.pair.repeats import repeats
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings, from_rewards
@@ -56,11 +57,10 @@ def pairs_spec(
         name="pairs",
         version=_VERSION,
         run=lambda work: run_pairs(work, config, reward, kept=kept, weights=stated, table=table),
-        reads=("judgements", "responses", "prompts", *rewards),
+        reads=("judgements", "responses", "prompts", LABEL_AUDIT, *rewards),
         writes={table: pairs_schema(kept) if table == PAIRS_TABLE else labelled_schema(kept)},
         config=config.identity() | {"seed": seed} | own | hashed | written,
         rows_of="judgements",
-        gathers=bool(config.aspect or config.aspects),
     )
 
 
@@ -96,10 +96,8 @@ def run_pairs(
         Judgements in, judgements that are behind a pair, and the others by reason.
 
     Raises:
-        DataError: A source judges several aspects and the recipe does not say which one counts; or
-            the recipe names an aspect that no shard has.
+        DataError: A source judges several aspects and the recipe does not say which one counts.
     """
-    require_aspects(config, (_aspects(work, part) for part in _parts(work)))
     merits = {name: one.merit for name, one in weights.items() if one.merit and not config.aspect}
     several = [name for name, one in weights.items() if one.anonymous == "several"]
     judgements = work.read("judgements").with_row_index("number")
@@ -123,15 +121,6 @@ def run_pairs(
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))
     return _counts(work, marked, pl.concat(one.fates for one in chosen))
-
-
-def _parts(work: Work) -> list[int]:
-    """Return all parts of the judgements, that of this shard first."""
-    return sorted(work.parts("judgements"), key=lambda part: part != work.shard)
-
-
-def _aspects(work: Work, part: int) -> pl.DataFrame:
-    return work.read("judgements", ["kind", "aspect"], part=part)
 
 
 def _counts(work: Work, marked: pl.DataFrame, fates: pl.DataFrame) -> Counts:

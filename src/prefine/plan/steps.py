@@ -12,6 +12,7 @@ from prefine.ingest.gather import gather_spec
 from prefine.ingest.keyed import keyed_spec
 from prefine.ingest.read import ingest_spec, layout_of
 from prefine.ingest.source import Source
+from prefine.pair.audit import audit_spec
 from prefine.pair.build import PAIRS_TABLE, pairs_spec
 from prefine.pair.settings import SourceWeight
 from prefine.pair.verdicts import LABELLED, verdicts_spec
@@ -122,6 +123,7 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
     weights = {one.name: _weight(one, inputs.files[one.key]) for one in recipe.sources}
     kept = resolved.kept_columns
     made = LABELLED if recipe.verdicts else PAIRS_TABLE
+    yield audit_spec(recipe.pairs, weights, verdicts_vote=recipe.verdicts_vote)
     yield pairs_spec(recipe.pairs, recipe.seed, reward, kept=kept, weights=weights, table=made)
     if recipe.verdicts:
         yield from (keyed_spec(verdicts, inputs) for verdicts in recipe.verdicts)

@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from prefine.decide import DECIDED, KEYS, Rule, unknown_column
 from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
+from prefine.ingest.read import layout_of
 from prefine.measure.base import Measure
 from prefine.recipe.recipe import Recipe
 from prefine.recipe.resolved import Resolved
@@ -23,6 +24,7 @@ def problems_of(recipe: Recipe) -> Iterator[Problem]:
     yield from _kept(recipe)
     yield from _rules(recipe, recipe.columns)
     yield from _pairs(recipe)
+    yield from _aspects(recipe, (source.known_aspects() for source in recipe.sources))
     for index, measure in enumerate(recipe.measures):
         for location, text in measure.problems(recipe.view()):
             yield ("measures", index, *location), text
@@ -89,13 +91,23 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def require_columns(resolved: Resolved) -> None:
-    """Check rules and exports once the types of kept columns are known.
+    """Check what depends on files: the types of kept columns, and the layouts of sources.
 
     Raises:
-        RecipeError: A rule tests a kept column by what it does not hold.
+        RecipeError: A rule tests a kept column by what it does not hold, or no source has an aspect
+            that the recipe names.
     """
     recipe = resolved.recipe
-    found = (*_rules(recipe, resolved.columns), *_exported(recipe, resolved.columns))
+    layouts = (
+        layout_of(source, file)
+        for source in recipe.sources
+        for file in resolved.files.get(source.key, ())
+    )
+    found = (
+        *_rules(recipe, resolved.columns),
+        *_exported(recipe, resolved.columns),
+        *_aspects(recipe, (layout.known_aspects() for layout in layouts)),
+    )
     for location, text in found:
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
         where = "".join(parts).lstrip(".")
@@ -128,6 +140,20 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
         known = ", ".join(rewards) or "none"
         text = f"no reward measure `{recipe.pairs.reward}`; the response rewards are: {known}"
         yield ("pairs", "reward"), text
+
+
+def _aspects(recipe: Recipe, known: Iterable[Collection[str] | None]) -> Iterator[Problem]:
+    """Yield the aspects that pairs name and no source has, where all sources are known."""
+    judged: set[str] = set()
+    for aspects in known:
+        if aspects is None:
+            return
+        judged.update(aspects)
+    single = {} if recipe.pairs.aspect is None else {("pairs", "aspect"): recipe.pairs.aspect}
+    several = {("pairs", "aspects", name): name for name in recipe.pairs.aspects}
+    for location, name in (*single.items(), *several.items()):
+        if name not in judged:
+            yield location, f"no source judges `{name}`; they judge {', '.join(sorted(judged))}"
 
 
 def _encoder(recipe: Recipe) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from prefine.ingest.layouts import AnySource
 from prefine.measure.base import RecipeView
 from prefine.measure.kinds import AnyMeasure
 from prefine.pair.settings import Pairs
-from prefine.pair.verdicts import Verdicts
+from prefine.pair.verdicts import OUTRANKS, Verdicts
 from prefine.schema import PAIR_COLUMNS, UNKNOWN, Column
 from prefine.schema.columns import kept_column, sides
 from prefine.settings import Encoder, Inputs, Name, Part
@@ -38,6 +38,11 @@ class Recipe(Part):
     def all_rules(self) -> tuple[Rule, ...]:
         """The structural rules, then the recipe's own."""
         return self.structure.rules(verdicts=bool(self.verdicts)) + self.rules
+
+    @property
+    def verdicts_vote(self) -> bool:
+        """Whether human verdicts are votes among the labels."""
+        return any(one.weight != OUTRANKS for one in self.verdicts)
 
     @property
     def measured(self) -> dict[str, Column]:

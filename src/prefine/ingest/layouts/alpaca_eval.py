@@ -20,6 +20,7 @@ class AlpacaEval(Layout):
     version: ClassVar = 2
     keys: ClassVar = ("instruction", "output_1", "output_2", "preference")
     because: ClassVar = "`output_1`, `output_2` and `preference`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["alpaca_eval"] = "alpaca_eval"
 

@@ -1,6 +1,6 @@
 """Chatbot Arena conversations, the release of 100,000: whole conversations and a named winner."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.arena import named_winner_record
 from prefine.ingest.layout import Context, Layout
@@ -11,6 +11,8 @@ from prefine.settings.json import Json, is_array, is_object
 
 class Arena100k(Layout):
     """``conversation_a``, ``conversation_b`` and ``winner`` without the name of a judge."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["arena_100k"] = "arena_100k"
 

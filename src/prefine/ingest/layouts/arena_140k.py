@@ -13,6 +13,7 @@ class Arena140k(Layout):
 
     keys: ClassVar = ("conversation_a", "conversation_b", "winner", "evaluation_session_id")
     because: ClassVar = "`conversation_a`, `conversation_b`, `winner` and `evaluation_session_id`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["arena_140k"] = "arena_140k"
 

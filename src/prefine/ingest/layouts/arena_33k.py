@@ -15,6 +15,7 @@ class Arena33k(Layout):
     version: ClassVar = 2
     keys: ClassVar = ("conversation_a", "conversation_b", "winner", "judge")
     because: ClassVar = "`conversation_a`, `conversation_b`, `winner` and `judge`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["arena_33k"] = "arena_33k"
 

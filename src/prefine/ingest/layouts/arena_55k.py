@@ -22,6 +22,7 @@ class Arena55k(Layout):
 
     keys: ClassVar = ("prompt", "response_a", "response_b", "winner_model_a", "winner_tie")
     because: ClassVar = "`prompt` and responses as JSON lists, with one-hot `winner_*`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["arena_55k"] = "arena_55k"
 

@@ -20,6 +20,7 @@ class FineGrained(Layout):
     reads_beside: ClassVar = ("passages",)
     keys: ClassVar = ("question", "prediction 1", "prediction 4", "preference")
     because: ClassVar = "`prediction 1` to `prediction 4` with six preferences"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["finegrained"] = "finegrained"
 

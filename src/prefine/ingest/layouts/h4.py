@@ -1,6 +1,6 @@
 """The layout of H4, Tulu and distilabel sets: a text prompt beside whole conversations."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import is_conversation, messages
@@ -14,6 +14,8 @@ _SAMPLES = {"all_rm_scores", "rewards_armorm"}
 
 class H4(Layout):
     """A text ``prompt`` (``instruction``) that ``chosen`` and ``rejected`` begin with."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["h4"] = "h4"
 

@@ -26,6 +26,7 @@ class HelpSteer2(Layout):
 
     Source: Wang et al., HelpSteer2, 2024: the preferred response is the one of higher
     helpfulness."""
+    aspects: ClassVar = _ASPECTS
 
     format: Literal["helpsteer2"] = "helpsteer2"
 

@@ -16,6 +16,7 @@ class HelpSteer2Preference(Layout):
 
     keys: ClassVar = ("prompt", "response_1", "response_2", "preference_strength")
     because: ClassVar = "`response_1`, `response_2` and `preference_strength`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["helpsteer2_preference"] = "helpsteer2_preference"
 

@@ -16,6 +16,7 @@ class HelpSteer3(Layout):
     reads_beside: ClassVar = ("context",)
     keys: ClassVar = ("context", "response1", "response2", "overall_preference")
     because: ClassVar = "`context`, `response1`, `response2` and `overall_preference`"
+    aspects: ClassVar = ("overall", "individual")
 
     format: Literal["helpsteer3"] = "helpsteer3"
 

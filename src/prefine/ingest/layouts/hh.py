@@ -1,6 +1,6 @@
 """Anthropic's HH-RLHF: chosen and rejected as whole transcripts."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.pairs import SIDES, conversation_pair
@@ -12,6 +12,8 @@ from prefine.settings.json import Json
 
 class Hh(Layout):
     """``chosen`` and ``rejected``, transcripts with Human and Assistant marks."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["hh"] = "hh"
 

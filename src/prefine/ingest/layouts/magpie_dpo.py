@@ -15,6 +15,7 @@ class MagpieDpo(Layout):
 
     keys: ClassVar = ("instruction", "responses", "rewards_armorm")
     because: ClassVar = "`instruction`, `responses` and `rewards_armorm`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["magpie_dpo"] = "magpie_dpo"
 

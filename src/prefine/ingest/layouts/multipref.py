@@ -26,6 +26,7 @@ class MultiPref(Layout):
 
     keys: ClassVar = ("text", "completion_a", "completion_b", "normal_worker_annotations")
     because: ClassVar = "`completion_a`, `completion_b` and `normal_worker_annotations`"
+    aspects: ClassVar = tuple(_ASPECTS)
 
     format: Literal["multipref"] = "multipref"
 

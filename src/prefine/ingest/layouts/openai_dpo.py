@@ -19,6 +19,7 @@ class OpenAiDpo(Layout):
     reads_beside: ClassVar = ("input", "messages", "tools")
     keys: ClassVar = ("input", "preferred_output", "non_preferred_output")
     because: ClassVar = "`input`, `preferred_output` and `non_preferred_output`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["openai_dpo"] = "openai_dpo"
 

@@ -1,6 +1,6 @@
 """Labelled pairs under the many names that published sets and trainers give to their columns."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.aliases import (
     are_conversations,
@@ -20,6 +20,8 @@ _OTHERS = ({"prompt"}, {"conversations"}, {"generations", "rating", "status"})
 
 class Paired(Layout):
     """A prompt and two sides, such as ``question``, ``chosen`` and ``rejected``."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["paired"] = "paired"
 

@@ -16,6 +16,7 @@ class PandaLm(Layout):
     reads_beside: ClassVar = ("input",)
     keys: ClassVar = ("response1", "response2", "annotator1", "cmp_key")
     because: ClassVar = "`response1`, `response2` and `annotator1`, ..."
+    aspects: ClassVar = ("overall",)
 
     format: Literal["pandalm"] = "pandalm"
 

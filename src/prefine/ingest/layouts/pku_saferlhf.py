@@ -20,6 +20,7 @@ class PkuSafeRlhf(Layout):
 
     keys: ClassVar = ("prompt", "response_0", "response_1", "better_response_id")
     because: ClassVar = "`response_0`, `response_1` and `better_response_id`"
+    aspects: ClassVar = tuple(_ASPECTS)
 
     format: Literal["pku_saferlhf"] = "pku_saferlhf"
 

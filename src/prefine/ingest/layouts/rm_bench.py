@@ -13,6 +13,8 @@ class RmBench(Layout):
     """``chosen`` and ``rejected``, lists of texts in the same order of styles."""
 
     version: ClassVar = 2
+    aspects: ClassVar = ("overall",)
+
     format: Literal["rm_bench"] = "rm_bench"
 
     @classmethod

@@ -15,6 +15,8 @@ class ScoredText(Layout):
     """``text`` with two transcripts and ``score`` with their scores."""
 
     version: ClassVar = 2
+    aspects: ClassVar = ("overall",)
+
     format: Literal["scored_text"] = "scored_text"
 
     @classmethod

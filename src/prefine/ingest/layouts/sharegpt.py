@@ -16,6 +16,7 @@ class ShareGpt(Layout):
     reads_beside: ClassVar = ("conversations",)
     keys: ClassVar = ("conversations", "chosen", "rejected")
     because: ClassVar = "`conversations` beside `chosen` and `rejected`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["sharegpt"] = "sharegpt"
 

@@ -18,6 +18,8 @@ class ShareGptUnpaired(Layout):
     """``messages`` with a ``label`` that is true or false."""
 
     reads_beside: ClassVar = _TURNS
+    aspects: ClassVar = ("thumb",)
+
     format: Literal["sharegpt_unpaired"] = "sharegpt_unpaired"
 
     @classmethod

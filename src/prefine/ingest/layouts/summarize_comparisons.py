@@ -18,6 +18,7 @@ class SummarizeComparisons(Layout):
 
     keys: ClassVar = ("info", "summaries", "choice")
     because: ClassVar = "`info`, `summaries` and `choice`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["summarize_comparisons"] = "summarize_comparisons"
 

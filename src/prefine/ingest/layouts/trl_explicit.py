@@ -1,6 +1,6 @@
 """TRL's explicit preference layout: prompt, chosen and rejected apart."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.aliases import read_sides, require_one_prompt
 from prefine.ingest.layout import Context, Layout
@@ -16,6 +16,8 @@ _OTHERS = {"all_rm_scores", "num_correct"}
 
 class TrlExplicit(Layout):
     """``prompt``, ``chosen`` and ``rejected``, as texts or as messages."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["trl_explicit"] = "trl_explicit"
 

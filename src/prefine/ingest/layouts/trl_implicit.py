@@ -1,7 +1,7 @@
 """TRL's implicit preference layout: the prompt is what chosen and rejected have in common."""
 
 from itertools import takewhile
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import is_conversation, messages
@@ -28,6 +28,8 @@ _STEMS = ("", "_messages", "_conversations")
 
 class TrlImplicit(Layout):
     """``chosen`` and ``rejected`` that contain the prompt, as texts or as messages."""
+
+    aspects: ClassVar = ("overall",)
 
     format: Literal["trl_implicit"] = "trl_implicit"
 

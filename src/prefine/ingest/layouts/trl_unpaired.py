@@ -1,6 +1,6 @@
 """TRL's unpaired preference layout: single completions with a thumb up or down."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from prefine.ingest.aliases import PROMPTS, prompt_column, read_prompt
 from prefine.ingest.labels import thumb_label
@@ -17,6 +17,8 @@ _NAMES = (("completion", "label"), ("output", "kto_tag"), ("response", "kto_tag"
 
 class TrlUnpaired(Layout):
     """``prompt``, ``completion`` and a ``label`` that is true or false."""
+
+    aspects: ClassVar = ("thumb",)
 
     format: Literal["trl_unpaired"] = "trl_unpaired"
 

@@ -17,6 +17,7 @@ class WebGpt(Layout):
     version: ClassVar = 2
     keys: ClassVar = ("question", "answer_0", "answer_1", "score_0", "score_1")
     because: ClassVar = "`answer_0` and `answer_1` with `score_0` and `score_1`"
+    aspects: ClassVar = ("overall",)
 
     format: Literal["webgpt"] = "webgpt"
 

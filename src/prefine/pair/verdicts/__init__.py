@@ -1,6 +1,6 @@
 """Human verdicts on pairs: right, wrong, tie, both bad or drop."""
 
-from prefine.pair.verdicts.settings import Verdicts
+from prefine.pair.verdicts.settings import OUTRANKS, Verdicts
 from prefine.pair.verdicts.step import LABELLED, verdicts_spec
 
-__all__ = ["LABELLED", "Verdicts", "verdicts_spec"]
+__all__ = ["LABELLED", "OUTRANKS", "Verdicts", "verdicts_spec"]

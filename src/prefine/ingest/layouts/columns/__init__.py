@@ -56,6 +56,10 @@ class Columns(Layout):
             tools=_tools(row, columns.tools),
         )
 
+    def known_aspects(self) -> Collection[str] | None:
+        """Return the aspects that the map names; null where paths name some."""
+        return None if self.path_names("aspect") else self.columns.aspects()
+
     def prompt_columns(self) -> Collection[str]:
         """Return every key of a row that the map reads, wholly or in part."""
         return self._keys

@@ -210,6 +210,12 @@ class ColumnMap(Part):
             raise ValueError(f"{bare[0]!r} names no column")
         return self
 
+    def aspects(self) -> set[str]:
+        """Return the aspects of its entries, ``overall`` for those of the whole."""
+        entries = (*self.labels, *self.ratings, *self.ranks, *self.ranking)
+        named = {entry.aspect or "overall" for entry in entries}
+        return named if self.responses else named | {"overall"}
+
     @model_validator(mode="after")
     def _rankings_apart(self) -> Self:
         lists = Counter((e.aspect, e.annotator) for e in (*self.ranks, *self.ranking))
