@@ -64,6 +64,7 @@ FILES: dict[str, Any] = {
         {"q": "T?", "a": "x", "b": "y", "w": "failed"},
         {"q": "U?", "a": "x", "b": "y", "w": "a"},
     ],
+    "repeated.jsonl": [{"q": "Q?", "a": "x", "b": "y", "w": w} for w in "aab"],
     "review.jsonl": [
         {"own_id": 0, "verdict": "wrong", "other": "right", "who": "eve", "when": 2, "source": "s"},
         {"own_id": 0, "verdict": "right", "other": "right", "who": "eve", "when": 1, "source": "s"},
@@ -169,6 +170,9 @@ CASES: dict[tuple[type, str], tuple[Recipe, Recipe]] = {
     (Source, "max_quarantined"): of_source({"max_quarantined": 0}, source(file="many.jsonl")),
     (Source, "priority"): of_two(priority=1),
     (Source, "weight"): of_two(weight=2.0),
+    (Source, "anonymous"): of_source(
+        {"anonymous": "several"}, source(file="repeated.jsonl", **VOTED)
+    ),
     (Source, "max_row_bytes"): of_source({"max_row_bytes": 1024}, source(file="odd.jsonl")),
     (Source, "encoding"): of_source({"encoding": "latin-1"}, source(file="latin.csv")),
     (Source, "delimiter"): of_source({"delimiter": ","}, source(file="cells.csv")),

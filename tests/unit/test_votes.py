@@ -751,3 +751,106 @@ def test_the_strength_of_scored_labels_is_their_difference_as_decimals(
     }
 
     assert read_record(texts[layout] | row, layout).labels[0].strength == strength
+
+
+@pytest.mark.parametrize(
+    ("rows", "several", "expected"),
+    [
+        ([label("a", row=1), label("a", row=2), label("b", row=3)], False, (1, 1, 1)),
+        ([label("a", row=1), label("a", row=2), label("b", row=3)], True, (2, 1, 0)),
+        ([label("a", row=n, annotator="j") for n in range(3)], True, (1, 0, 2)),
+        ([label("a", row=1), label("a", row=1, index=1)], False, (2, 0, 0)),
+        ([label("a", row=1), label("a", row=1, file="g")], False, (1, 0, 1)),
+        ([label("a", row=n, strength=s) for n, s in enumerate([1.0, 2.0])], False, (2, 0, 0)),
+        ([label("invalid", row=1), label("invalid", row=2)], False, (0, 0, 1)),
+    ],
+)
+def test_a_repeated_label_is_one_vote(
+    rows: list[dict[str, Any]], several: bool, expected: tuple[int, int, int]
+) -> None:
+    weights = {"s": SourceWeight(anonymous="several")} if several else {}
+
+    pair = aggregate(from_labels(judgements(*rows)), weights).row(0, named=True)
+
+    votes = {pair["chosen_id"]: pair["votes_for"], pair["rejected_id"]: pair["votes_against"]}
+    assert (votes["a"], votes["b"], pair["num_duplicates"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("second", "several", "gap"),
+    [
+        ({}, (), 1.0),
+        ({"annotator": None}, (), 1.0),
+        ({"annotator": None}, ("s",), 4 / 3),
+        ({"index": 1}, (), 4 / 3),
+    ],
+)
+def test_a_repeated_rating_enters_the_mean_of_its_rater_once(
+    second: dict[str, Any], several: tuple[str, ...], gap: float
+) -> None:
+    """The ratings 5, 5 and 3 of a have the mean 4, or 13/3; b has 3."""
+    who = second.get("annotator", "j")
+    rows = [
+        rating("a", 5, who, row=1),
+        rating("a", 5, who, **{"row": 2, **second, "annotator": who}),
+        rating("a", 3, who, row=3),
+        rating("b", 3, who, row=4),
+    ]
+
+    votes = from_ratings(judgements(*rows), Pairs(), 0, several=several).votes
+
+    assert votes["strength"].to_list() == [gap]
+
+
+def test_a_repeated_ranking_is_one_vote() -> None:
+    rows = [
+        rank(name, place, annotator=who, row=row)
+        for row, who, order in [(1, "j", "ab"), (2, "j", "ab"), (3, "k", "ba")]
+        for place, name in enumerate(order, 1)
+    ]
+
+    pair = aggregate(from_rankings(judgements(*rows), Pairs(), 0).votes).row(0, named=True)
+
+    assert (pair["votes_for"], pair["votes_against"], pair["num_duplicates"]) == (1, 1, 1)
+
+
+def test_what_a_least_gap_leaves_out_is_too_narrow() -> None:
+    rows = [rating("a", 3.4), rating("b", 3.2), rating("c", 3.1)]
+
+    passed = from_ratings(judgements(*rows[:2]), Pairs(minimum_gap=0.2), 0)
+    adjacent = from_ratings(judgements(*rows), Pairs(minimum_gap=0.2, select="adjacent"), 0)
+    narrow = from_ratings(judgements(*rows), Pairs(minimum_gap=0.4), 0)
+    partly = [*rows[:2], rating("a", 3.4, "x"), rating("b", 3.0, "x"), rating("c", 3.0, "x")]
+    compared = from_ratings(judgements(*partly), Pairs(minimum_gap=0.5), 0)
+
+    assert passed.votes["strength"].to_list() == [0.2]
+    assert fates(adjacent) == {0: None, 1: None, 2: "too_narrow"}
+    assert fates(narrow) == {0: "too_narrow", 1: "not_selected", 2: "too_narrow"}
+    assert set(fates(compared).values()) == {"too_narrow", "not_selected"}
+
+
+def test_the_run_remarks_on_repeats_same_files_and_weights_without_effect(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([{"prompt": "Q?", "chosen": "x", "rejected": "y"}] * 3, "a.jsonl")
+    write_lines([{"prompt": "R?", "chosen": "x", "rejected": "y"}], "b.jsonl")
+    recipe = (
+        "name: m\nshards: 3\nsources:\n  - {name: one, files: [a.jsonl]}\n"
+        "  - {name: two, files: [a.jsonl], anonymous: several, priority: 1}\n"
+        "  - {name: apart, files: [b.jsonl], weight: 2, priority: 1}\n"
+    )
+    runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+    table(recipe, tmp_path, "pairs")
+
+    step = make_plan(parse_recipe(recipe), runtime).step("label_audit")
+    manifest = load_manifest(Store(runtime.root), step, None)
+
+    assert manifest is not None
+    assert manifest.notes["repeated_without_annotator"] == {"one": 2, "two": 2}
+    assert [remark.partition(":")[0] for remark in manifest.notes["remarks"]] == [
+        "sources `one` and `two` hold the same file",
+        "source `one`",
+        "source `apart`",
+    ]
+    assert "2 of 3 labels name no annotator" in manifest.notes["remarks"][1]
+    assert "`priority` and `weight` without effect" in manifest.notes["remarks"][2]

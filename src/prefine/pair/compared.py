@@ -74,12 +74,11 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
 
 def _candidates(covering: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
     """Return the couples to compare in lists that covering columns put in order."""
-    values, (multiples, _) = mean_values(covering, ["list"])
+    values, numbers = mean_values(covering, ["list"])
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     found: list[tuple[object, str, str]] = []
     for row in lists.agg(pl.col("prompt_id").first(), "response_a", "value").iter_rows(named=True):
-        numbers = (multiples[place] for place in row["value"])
-        scored = zip(row["response_a"], numbers, strict=True)
+        scored = zip(row["response_a"], numbers.at(row["value"]), strict=True)
         prompt = cast("str", row["prompt_id"])
         couples = candidates(
             scored, config.select, lambda key, name=prompt: hash_unit(seed, name, key)
@@ -113,7 +112,6 @@ def _select(
     values: pl.DataFrame, numbers: Numbers, config: Pairs, seed: int
 ) -> Iterator[tuple[int, Selected]]:
     """Yield what is selected of each list, after its number."""
-    multiples, unit = numbers
     sides = ("low", "high", "of_low", "of_high")
     lists = values.group_by("list", maintain_order=True).agg(
         pl.col("has_order", "prompt_id").first(), *sides
@@ -125,12 +123,18 @@ def _select(
             return hash_unit(seed, name, key)
 
         couples = [
-            _couple(low, high, multiples[of_low] - multiples[of_high])
-            for low, high, of_low, of_high in zip(*(row[side] for side in sides), strict=True)
+            _couple(low, high, of_low - of_high)
+            for low, high, of_low, of_high in zip(
+                row["low"],
+                row["high"],
+                numbers.at(row["of_low"]),
+                numbers.at(row["of_high"]),
+                strict=True,
+            )
         ]
         if not row["has_order"]:
             couples = without_order(couples, config.select, chance)
-        yield row["list"], limited(couples, config, chance, unit)
+        yield row["list"], limited(couples, config, chance, numbers.unit)
 
 
 def _couple(low: str, high: str, gap: int) -> Couple:

@@ -28,6 +28,10 @@ class Numbers(NamedTuple):
     multiples: list[int]
     unit: int
 
+    def at(self, places: Iterable[int]) -> list[int]:
+        """Return the multiples at some places."""
+        return [self.multiples[place] for place in places]
+
     def rounded(self) -> list[float]:
         """Return the float that is nearest to each number."""
         return [multiple / self.unit for multiple in self.multiples]
@@ -132,9 +136,9 @@ def _means_of_integers(
 
 
 def _largest(column: pl.Series) -> int:
-    return max(
-        (abs(value) for value in (column.min(), column.max()) if value is not None), default=0
-    )
+    """Return the largest absolute value of whole numbers; 0 of none."""
+    ends: list[int] = [*column.bottom_k(1), *column.top_k(1)]
+    return max(map(abs, ends), default=0)
 
 
 def _of_quotients(quotients: Iterable[tuple[int, int]], unit: int) -> tuple[list[int], Numbers]:

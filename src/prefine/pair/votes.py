@@ -164,13 +164,13 @@ def _choose(
     seed: int,
 ) -> Chosen:
     """Select couples list by list, and find out which judgements are in none."""
-    values, (multiples, unit) = valued
+    values, numbers = valued
+    unit = numbers.unit
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     votes: list[dict[str, object]] = []
     fates: list[tuple[int, str, str | None]] = []
     for row in lists.agg(pl.col(_ORIGIN).first(), "response_a", "value").iter_rows(named=True):
-        numbers = [multiples[place] for place in row["value"]]
-        scored = list(zip(row["response_a"], numbers, strict=True))
+        scored = list(zip(row["response_a"], numbers.at(row["value"]), strict=True))
         prompt = cast("str", row["prompt_id"])
         found = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key), unit)
         votes += [_vote(row, couple, unit, label_source) for couple in found.couples]

@@ -201,11 +201,16 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         pa.bool_(),
         "chosen and rejected are the same text, as `pairs.identical` says",
     ),
-    Column("num_empty", pa.int64(), "how many of the two responses are blank", range=(0.0, 2.0)),
+    Column(
+        "num_empty",
+        pa.int64(),
+        "how many of the two responses are blank: 0, 1 or 2",
+        range=(0.0, 2.0),
+    ),
     Column(
         "num_duplicates",
         pa.int64(),
-        "labels that repeat the same judgement of another row",
+        "labels that repeat the same judgement of another row; they are no votes",
         range=_COUNT,
     ),
     Column("both_orders", pa.bool_(), "the couple was shown in both orders"),

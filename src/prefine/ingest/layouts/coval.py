@@ -9,12 +9,14 @@ from prefine.ingest.record import Candidate, Label, Record
 from prefine.ingest.values import as_list, item_object, nonempty_list, optional, required, text
 from prefine.settings.json import Json, is_array, is_object
 
+_ASPECTS = ("personal", "world")
+
 
 class CoVal(Layout):
     """``prompt``, ``responses`` by letter, and ``metadata.assessments`` with rankings."""
 
     format: Literal["coval"] = "coval"
-    aspects: ClassVar = ("personal", "world")
+    aspects: ClassVar = _ASPECTS
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
@@ -52,7 +54,7 @@ def _rankings(assessment: Json, names: list[str]) -> list[Label]:
     blocks = item_object(assessment.get("ranking_blocks"), "ranking_blocks")
     annotator = optional(assessment, "annotator_id")
     labels: list[Label] = []
-    for aspect in CoVal.aspects:
+    for aspect in _ASPECTS:
         for item in as_list(blocks.get(aspect)) or []:
             block = item_object(item, aspect)
             ranking = text(required(block, "ranking"), f"{aspect}.ranking")
