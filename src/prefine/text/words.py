@@ -4,6 +4,7 @@ No run reaches from one text into the next. A text shorter than a run is one run
 it equals only the very same.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,17 @@ Places = npt.NDArray[np.int64]
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = rf"[{_UNSPACED}]|[\w--[{_UNSPACED}]]+|[^\w\s]"
 _UNSEEN = "[\u200b\u2060\ufeff\u00ad]"
+_OTHER = r"[\p{L}--[\p{Latin}\p{Greek}]]"
 _PROSE = (
-    r"(\p{L})[.,;:!?…]+(\s|$)",
-    r"[。、，；：！？]+",  # noqa: RUF001 - the marks of prose in scripts without spaces
-    r"(\d)[.?](\s|$)",
-    r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})",  # noqa: RUF001 - these are the dashes of prose
+    (rf"(?:(\p{{L}}[\p{{L}}\p{{M}}]|{_OTHER})[.,;:!?…]+|(\p{{L}})[.,:?…]+)(\s|$)", "${1}${2} ${3}"),
+    (r"[。、，；：！？]+", " "),  # noqa: RUF001 - the marks of prose in scripts without spaces
+    (r"(\d)[.?](\s|$)", "${1} ${2}"),
+    (r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})", "${1} ${2}"),  # noqa: RUF001 - these are the dashes of prose
 )
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
+_BYTES = 6
+_WINDOW = np.uint64(2 ** (8 * _BYTES) - 1)
 
 
 class Shingles(NamedTuple):
@@ -44,9 +48,10 @@ class Shingles(NamedTuple):
 def words_of(texts: list[str]) -> pl.Series:
     """Return the words of texts, without case and without the punctuation of prose.
 
-    A symbol is a word too: C# is not C++, and 12 - 4 is not 12 + 4. What is left out is the
-    punctuation behind a letter, one stop or question mark behind a number, a dash between words of
-    several letters, and characters that are not seen. A character of a script without spaces is a
+    A symbol is a word too: C# is not C++, 12 - 4 is not 12 + 4, and n! is not n. What is left out
+    is the punctuation behind a letter (a single Latin letter keeps its ! and ;), one stop or
+    question mark behind a number, a dash between words of several letters, and characters that are
+    not seen. A character of a script without spaces is a
     word. Composed and decomposed letters are the same (NFC); 5² is not 52, so nothing is folded
     further.
 
@@ -56,9 +61,22 @@ def words_of(texts: list[str]) -> pl.Series:
     plain = pl.Series("words", texts, pl.String).str.to_lowercase()
     if not (plain.str.len_bytes() == plain.str.len_chars()).all():
         plain = plain.str.normalize("NFC").str.replace_all(_UNSEEN, "")
-    for prose in _PROSE:
-        plain = plain.str.replace_all(prose, "${1} ${2}")
+    for prose, kept in _PROSE:
+        plain = plain.str.replace_all(prose, kept)
     return plain.str.extract_all(_WORD)
+
+
+def exact_texts(texts: Sequence[str]) -> pl.Series:
+    """Return texts without what makes no difference even in code.
+
+    White space at both ends and at the ends of lines is left out, a line break is one character,
+    and letters are composed (NFC). Indentation, blank lines, runs of blanks and case stay.
+    """
+    plain = pl.Series("text", texts, pl.String)
+    if not (plain.str.len_bytes() == plain.str.len_chars()).all():
+        plain = plain.str.normalize("NFC")
+    plain = plain.str.replace_all(r"\r\n?", "\n").str.replace_all(r"[^\S\n]+\n", "\n")
+    return plain.str.strip_chars()
 
 
 def keys_of(words: pl.Series) -> Hashes:
@@ -81,7 +99,38 @@ def character_shingles(words: pl.Series, size: int) -> Shingles:
     )
 
 
+def byte_shingles(words: pl.Series) -> Shingles:
+    """Return the runs of 6 bytes of each text in UTF-8; one space stands between two words.
+
+    Six Latin letters, three of most other alphabets, two Chinese characters or Hangul syllables:
+    a run is about as telling in any language, and none needs to be told.
+    """
+    joined = words.list.join(" ")
+    data = "".join(joined).encode() + bytes(8)
+    windows = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,)) & _WINDOW
+    windows = windows * _MULTIPLY
+    windows ^= windows >> _SHIFT
+    sizes = joined.str.len_bytes().to_numpy().astype(np.int64)
+    return _cut(windows, sizes, keys_of(words), _BYTES)
+
+
 def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
+    mixed = np.zeros(max(len(flat) - size + 1, 0), np.uint64)
+    for ahead in range(size):
+        mixed = (mixed ^ flat[ahead : ahead + len(mixed)]) * _MULTIPLY
+        mixed ^= mixed >> _SHIFT
+    return _cut(mixed, lengths, keys, size)
+
+
+def _cut(runs: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
+    """Return the runs that lie within one text; a text shorter than a run is one as a whole.
+
+    Args:
+        runs: The run that begins at each place of all texts, one behind the other.
+        lengths: Of the texts.
+        keys: A number for each whole text.
+        size: Of a run.
+    """
     sizes = np.maximum(lengths - size + 1, 1)
     starts = np.concatenate([[0], np.cumsum(sizes)])
     hashes = np.empty(starts[-1], np.uint64)
@@ -89,12 +138,7 @@ def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingle
     hashes[starts[:-1][short]] = keys[short]
     begins: Places = np.cumsum(lengths) - lengths
     long = np.repeat(~short, sizes)
-    places = (np.repeat(begins, sizes) + _inside(sizes))[long]
-    mixed = np.zeros(len(places), np.uint64)
-    for ahead in range(size):
-        mixed = (mixed ^ flat[places + ahead]) * _MULTIPLY
-        mixed ^= mixed >> _SHIFT
-    hashes[long] = mixed
+    hashes[long] = runs[(np.repeat(begins, sizes) + _inside(sizes))[long]]
     return Shingles(hashes, starts)
 
 

@@ -1,0 +1,133 @@
+"""What two texts that are nearly the same differ in: numbers, negations, symbols, or words alone.
+
+Each of the first three is read from one text at a time, as a trait: two texts differ in it when
+their traits are unequal. So "equal in numbers" is transitive, and a cluster whose edges join texts
+of equal traits has one trait.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from prefine.text.words import Hashes, exact_texts, words_of
+
+Apart = Literal["numbers", "negations", "symbols"]
+"""Differences that can turn a label round."""
+
+TRAITS: tuple[Apart, ...] = ("numbers", "negations", "symbols")
+DIFFERENCES = (*TRAITS, "words", "order", "form", "none")
+"""The gravest first. ``form`` is case, white space, punctuation and markup."""
+
+_UNITS = (
+    "mg|g|kg|cl|dl|ml|l|nm|mm|cm|dm|m|km|ms|s|min|h|hz|khz|mhz|ghz|kb|mb|gb|tb|w|kw|mw|v|mv|"
+    "cal|kcal|oz|lb|lbs|ft|mph|usd|eur|gbp|am|pm"
+)
+_NUMBER_WORDS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+    "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|"
+    "thousand|million|billion"
+)
+_GROUPED = r"(\d) , (\d{3})\b"
+_UNIT = rf"(\d) ({_UNITS})\b"
+_NUMBER = rf"\d+(?:(?:{_UNITS})\b)?|\b(?:{_NUMBER_WORDS})\b|[二两兩三四五六七八九十百千万萬亿億]"
+
+_NO_NEGATION = (
+    "非 常|不 过|不 過|不 仅|不 僅|不 但|无 论|無 論|不 论|不 論|不 管|未 来|未 來|除 非|非 洲|"
+    "莫 非|아니면|아니요|아니오"
+)
+_NEGATIONS = (
+    # English; words_of cuts "isn't" into isn ' t
+    r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot)\b",
+    r"n ['’] t\b",  # noqa: RUF001 - the apostrophe of printed text
+    r"\b(?:is|are|was|were|do|does|did|has|have|had|would|could|should|ca|wo|ai)nt\b",
+    # Chinese; 别 is a prohibition only behind whom it is said to
+    "[不没沒無无非未勿]",
+    "(?:请|請|千 万|千 萬|你|您|们|們) [别別]",
+    # Korean
+    r"\b(?:안|못)\b|\w*[않없]\w*|\b아[니닌닙닐]\w*|\b못[하한할해했]\w*|지 [마말]\w*",
+    # German
+    r"\b(?:nichts?|nie|niemals|niemand\w*|kein\w*|ohne|weder|nirgends|nirgendwo|nein)\b",
+    # French; "ne" alone is left out of speech, and "plus" is more often "more"
+    r"\b(?:pas|jamais|rien|aucun\w*|sans|ni|non|nulle?)\b",
+    r"\bn(?:e| ['’]) (?:\w+ ){1,2}(?:plus|personne|guère)\b",  # noqa: RUF001 - as above
+    # Spanish
+    r"\b(?:nunca|jamás|nadie|nada|ningún|ningun\w*|sin|tampoco)\b",
+)
+_NEGATION = "|".join(_NEGATIONS)
+
+_SAID = r"[\w\p{So}]"
+"""In a word that is no mere mark."""
+
+_LAYOUT = (
+    # bullets, headings, quotes and rules at the beginning of a line
+    (r"(?m)^[ \t]*(?:(?:[-*+•>]+|#{1,6})[ \t]+|[-=*_]{3,}[ \t]*$)", ""),
+    # emphasis
+    (r"(^|[\s(\"“])\*{1,3}(\w)", "${1}${2}"),
+    (r"([\w.:!?)\"”])\*{1,3}($|[\s,.;:!?)])", "${1}${2}"),
+    # and/or, well-known, 3-month, a dash between words
+    (r"(\p{L}{2})/(\p{L}{2})", "${1} ${2}"),
+    (r"([\p{L}\d])-(\p{L}{2})", "${1} ${2}"),
+    (r"(\p{L}{2})\s+-+\s+(\p{L}{2})", "${1} ${2}"),
+    # the parentheses of calls and formulas become others, those of prose are left
+    (r"(\w)\(", "${1}⟮"),
+    (r"[(⟮]([^()⟮\n]{0,60}[-+*/=<>^][^()⟮\n]{0,60})\)", "⟮${1}⟯"),
+)
+_SYMBOL = (
+    r"[-−+*/<>=≤≥≠≈±×÷√∑∏∫∂∞∈∀∃^%‰|~@#&€£¥°\\\[\]{}⟮⟯²³¹]"  # noqa: RUF001 - the sign of minus
+    r"|\b\w!|[)\]]!|!=|!\w|\b\w;|[)\]}];"
+)
+
+
+def traits(texts: Sequence[str], words: pl.Series) -> Hashes:
+    """Return a number for each trait of each text, in the order of ``TRAITS``.
+
+    Args:
+        texts: As they are.
+        words: Their words.
+
+    Returns:
+        Equal where texts do not differ in the trait, shape (texts, traits).
+    """
+    joined = words.list.join(" ")
+    found = (_numbers(joined), _negations(joined), _symbols(exact_texts(texts)))
+    return np.stack([column.to_numpy() for column in found], axis=1)
+
+
+def differences(left: Sequence[str], right: Sequence[str]) -> pl.Series:
+    """Return the gravest difference between the two texts of each pair, one of ``DIFFERENCES``."""
+    both = [*left, *right]
+    words = words_of(both)
+    kinds = traits(both, words)
+    said = words.list.eval(pl.element().filter(pl.element().str.contains(_SAID)))
+    ordered, sorted_ = (w.list.join(" ") for w in (said, said.list.sort()))
+    facts = [*kinds.T, *(s.hash(seed=0).to_numpy() for s in (sorted_, ordered, exact_texts(both)))]
+    found = np.full(len(left), DIFFERENCES[-1], dtype=object)
+    for name, fact in reversed(list(zip(DIFFERENCES, facts, strict=False))):
+        found[fact[: len(left)] != fact[len(left) :]] = name
+    return pl.Series(found.tolist(), dtype=pl.String)
+
+
+def _numbers(joined: pl.Series) -> pl.Series:
+    """Number the sequence of numbers, with the unit that follows; 1,000 is 1000."""
+    plain = joined.str.replace_all(_GROUPED, "${1}${2}").str.replace_all(_GROUPED, "${1}${2}")
+    return _sequence(plain.str.replace_all(_UNIT, "${1}${2}"), _NUMBER)
+
+
+def _negations(joined: pl.Series) -> pl.Series:
+    """Count the negations."""
+    plain = joined.str.replace_all(_NO_NEGATION, "")
+    return plain.str.count_matches(_NEGATION).cast(pl.UInt64)
+
+
+def _symbols(texts: pl.Series) -> pl.Series:
+    """Number the sequence of symbols and operators, without those of layout and prose."""
+    plain = texts.str.to_lowercase()
+    for pattern, kept in _LAYOUT:
+        plain = plain.str.replace_all(pattern, kept)
+    return _sequence(plain, _SYMBOL)
+
+
+def _sequence(texts: pl.Series, pattern: str) -> pl.Series:
+    return texts.str.extract_all(pattern).list.join(" ").hash(seed=0)
