@@ -53,7 +53,12 @@ def job(data: Path, out: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from prefine.measure.near_duplicates.texts import Bounds, centre_of, lexical_edges
+    from prefine.measure.near_duplicates.edges import (
+        Bounds,
+        centre_of,
+        kept_apart,
+        lexical_edges,
+    )
     from prefine.text.distinct import survey
 
     long = pl.col("chosen").str.len_chars() >= 20
@@ -61,8 +66,11 @@ def job(data: Path, out: Path) -> None:
     rows = rows.filter(pl.col("chosen") != pl.col("rejected")).collect()
     bounds = Bounds(jaccard=JACCARD)
     texts = (rows["id"].to_list(), rows["prompt"].to_list())
-    found = survey(lambda _part: texts, range(1), bounds.shingle_words)
-    centre = centre_of(found, bounds, lexical_edges(found, bounds))[found.places]
+    found = survey(
+        lambda _part: texts, range(1), bounds.shingle_words, characters=bounds.characters
+    )
+    edges = kept_apart(found, bounds, lexical_edges(found, bounds)).edges
+    centre = centre_of(found, bounds, edges)[found.places]
     kept = rows[np.sort(np.unique(centre, return_index=True)[1])]
     (out / "final").mkdir(parents=True)
     size = -(-kept.height // 4)

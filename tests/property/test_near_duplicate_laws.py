@@ -18,6 +18,15 @@ quick = settings(max_examples=60, deadline=None)
 COUNT = 12
 PLACE = st.integers(0, COUNT - 1)
 EDGES = st.lists(st.tuples(PLACE, PLACE).filter(lambda e: e[0] < e[1]), unique=True)
+VOTED = {
+    "is_tie": False,
+    "is_identical": False,
+    "num_empty": 0,
+    "human_verdict": None,
+    "votes_for": 1,
+    "votes_against": 0,
+    "agreement": 1.0,
+}
 TEXT = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=9).map(" ".join)
 
 
@@ -118,7 +127,7 @@ def test_turning_a_pair_turns_what_its_cluster_says_of_it(
             sides = (f"{number}{other}", f"{number}{one}")
             chosen, rejected = sides if flip else sides[::-1]
             ids = {"pair_id": f"p{number}", "chosen_id": chosen, "rejected_id": rejected}
-            rows.append({**ids, "prompt_cluster": prompt, "num_votes": 1, "agreement": 1.0})
+            rows.append({**ids, "prompt_cluster": prompt, **VOTED})
         ids = sorted({row[side] for row in rows for side in ("chosen_id", "rejected_id")})
         responses = {"response_id": ids, "cluster": [i[-1] for i in ids]}
         responses["text"] = [ord(i[-1]) for i in ids]

@@ -22,6 +22,8 @@ _SKETCHED = 1024
 """Texts whose sketches pass through Python at once; 8,192 took a quarter longer."""
 _CROWD = 48
 """In a bucket of more texts than this, each is compared with the first and with the next alone."""
+_ESTIMATED = 10_000
+"""Pairs whose sketches are compared at once."""
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(31)
 
@@ -79,6 +81,18 @@ def candidates(found: Sketches, jaccard: float) -> Places:
         low, high = _meetings(_bucket(found[:, first : first + rows]))
         codes = [np.unique(np.concatenate([*codes, low * count + high]))]
     return np.stack(np.divmod(codes[0], max(count, 1)), axis=1)
+
+
+def estimates(found: Sketches, pairs: Places) -> npt.NDArray[np.float64]:
+    """Estimate the Jaccard overlap of pairs: the share of columns in which their sketches agree.
+
+    The standard error is at most 0.045.
+    """
+    parts = [np.empty(0)]
+    for start in range(0, len(pairs), _ESTIMATED):
+        left, right = pairs[start : start + _ESTIMATED].T
+        parts.append((found[left] == found[right]).mean(axis=1))
+    return np.concatenate(parts)
 
 
 def _bucket(band: Sketches) -> Hashes:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -13,6 +13,7 @@ from prefine.measure.near_duplicates.columns import (
     prompt_columns,
     response_columns,
 )
+from prefine.measure.near_duplicates.edges import Bounds
 from prefine.measure.near_duplicates.pairs import run_pair_clusters
 from prefine.measure.near_duplicates.tables import (
     PAIR_CLUSTERS,
@@ -23,7 +24,6 @@ from prefine.measure.near_duplicates.tables import (
 from prefine.measure.near_duplicates.texts import (
     PROMPTS,
     RESPONSES,
-    Bounds,
     Texts,
     run_text_clusters,
 )
@@ -32,14 +32,18 @@ from prefine.search.settings import Search
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.texts import beside
+from prefine.tables.texts import texts as read_texts
+from prefine.text.differences import TRAITS, Apart, differences
 
-_TEXTS_VERSION = 2
-_PAIRS_VERSION = 2
-_RESPONSE = ("cluster", "cluster_size", "cluster_prompts", "text_prompts", "cluster_by")
+_TEXTS_VERSION = 3
+_PAIRS_VERSION = 3
+_RESPONSE = ("cluster", "cluster_size", "cluster_prompts", "text_prompts", "cluster_by", "apart")
 
 
 class NearDuplicates(Measure):
     """Clusters of prompts, responses and pairs that say the same in nearly the same words."""
+
+    version: ClassVar[int] = 3
 
     kind: Literal["near_duplicates"]
     of: tuple[Literal["prompts", "responses", "pairs"], ...] = Field(("prompts",), min_length=1)
@@ -50,11 +54,16 @@ class NearDuplicates(Measure):
     jaccard: float = Field(default=0.8, gt=0, le=1)
     """Least overlap of their word shingles to be one cluster."""
     shingle_words: int = Field(default=3, ge=1, le=10)
-    """Texts of fewer words are duplicates only when their words are equal."""
-    character_jaccard: float | None = Field(default=0.9, gt=0, le=1)
-    """Least overlap of character shingles that does as well, for texts with many small slips;
-    looked at where the word shingles were near enough to be compared. Null leaves it out."""
-    shingle_characters: int = Field(default=5, ge=1, le=50)
+    """Texts of fewer words are duplicates by their words only when these are equal."""
+    character_jaccard: float | None = Field(default=0.7, gt=0, le=1)
+    """Least overlap of character shingles that does as well, where the words that differ are slips
+    of each other but for 1 in 20. It needs no word boundaries, and so holds in any language. Texts
+    of more than 256 Latin letters are looked at where their words came near. Null leaves it out."""
+    shingle_characters: int = Field(default=3, ge=1, le=50)
+    """Characters in a shingle; a space stands between two words, and a Chinese character is one."""
+    apart: tuple[Apart, ...] = TRAITS
+    """Near copies that differ in one of these are not one cluster, by whatever method they were
+    found; an empty list keeps none apart. They still share a side of the split."""
     chained: float = Field(default=0.5, gt=0, le=1)
     """Least overlap of word shingles between a cluster's centre and each member that is no near
     duplicate of it itself; members below are clustered anew."""
@@ -89,7 +98,8 @@ class NearDuplicates(Measure):
 
     def reads(self, recipe: RecipeView) -> tuple[str, ...]:
         """Return the tables that are read."""
-        return ("pairs", *self.clustered)
+        texts = (RESPONSES.table,) if RESPONSE_CLUSTERS in self.clustered else ()
+        return ("pairs", *texts, *self.clustered)
 
     def helpers(self, recipe: RecipeView) -> Iterator[StepSpec]:
         """Yield the steps that cluster prompts, responses and pairs."""
@@ -133,11 +143,22 @@ class NearDuplicates(Measure):
                 prompts, on="prompt_id", how="left", maintain_order="left", validate="m:1"
             )
         if RESPONSE_CLUSTERS in self.clustered:
-            rows = beside(rows, work.read(RESPONSE_CLUSTERS), *_RESPONSE).with_columns(
-                (pl.col("chosen_cluster") == pl.col("rejected_cluster")).alias("responses_alike")
-            )
+            rows = _with_responses(work, rows)
         if PAIR_CLUSTERS in self.clustered:
             pairs = work.read(PAIR_CLUSTERS)
             rows = rows.join(pairs, on="pair_id", how="left", maintain_order="left", validate="1:1")
         work.emit(self.table, rows)
         return Counts(rows.height, rows.height)
+
+
+def _with_responses(work: Work, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add what the clusters of responses say of both sides, and how the two differ."""
+    rows = beside(rows, work.read(RESPONSE_CLUSTERS), *_RESPONSE, "text", "component")
+    rows = rows.with_columns(
+        (pl.col("chosen_text") == pl.col("rejected_text")).alias("responses_alike")
+    )
+    near = rows.filter(pl.col("chosen_component") == pl.col("rejected_component"))
+    texts = dict(zip(*read_texts(work, RESPONSES.table, RESPONSES.key), strict=True))
+    sides = ([texts[name] for name in near[side]] for side in ("chosen_id", "rejected_id"))
+    differ = near.select("pair_id", differences(*sides).alias("responses_differ"))
+    return rows.join(differ, on="pair_id", how="left", maintain_order="left", validate="1:1")

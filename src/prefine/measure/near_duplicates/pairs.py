@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from prefine.measure.near_duplicates.merit import RANKED, VOTES, with_votes
 from prefine.measure.near_duplicates.tables import (
     PAIR_CLUSTERS,
     PROMPT_CLUSTERS,
@@ -14,10 +15,10 @@ from prefine.tables.texts import beside
 def run_pair_clusters(work: Work) -> Counts:
     """Cluster the pairs of all shards: same cluster of prompts, same two clusters of responses.
 
-    Where both responses are in one cluster, their words must be equal: there is no telling which
+    Where both responses are in one cluster, their texts must be equal: there is no telling which
     side of another pair one of them is.
     """
-    columns = ["pair_id", "prompt_id", "chosen_id", "rejected_id", "num_votes", "agreement"]
+    columns = ["pair_id", "prompt_id", "chosen_id", "rejected_id", *VOTES]
     pairs = pl.concat(
         work.read("pairs", columns, part=part).with_columns(pl.lit(part).alias("part"))
         for part in work.parts("pairs")
@@ -36,7 +37,7 @@ def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         pairs: With ``prompt_cluster``, ``chosen_id`` and ``rejected_id``.
-        responses: ``response_id``, ``cluster`` and ``text``, a number for the words.
+        responses: ``response_id``, ``cluster`` and ``text``, a number for the exact text.
     """
     named = beside(pairs, responses, "cluster", "text")
     same = pl.col("chosen_cluster") == pl.col("rejected_cluster")
@@ -56,20 +57,21 @@ def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the cluster's name, size and how many of it point the same way.
+    """Add the cluster's name, its size, how many of it point the same way, and each one's rank.
 
     Args:
-        rows: What ``directed`` returns; the pair with the most votes, the best agreement, the
-            lowest id names its cluster.
+        rows: What ``directed`` returns. Pairs that can teach come first, then those with the most
+            votes for a side, the best agreement, the lowest id; the first names its cluster.
     """
-    merit = [pl.col("num_votes").fill_null(-1), pl.col("agreement").fill_null(-1.0)]
-    rows = rows.sort(*merit, "pair_id", descending=[True, True, False])
-    name, size = pl.col("pair_id").first().over("copy"), pl.len().over("copy").cast(pl.Int64)
+    rows = with_votes(rows).sort(*RANKED, "pair_id", descending=[True, True, True, False])
+    size = pl.len().over("copy").cast(pl.Int64)
     along = pl.len().over("copy", "up").cast(pl.Int64)
+    rank = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("copy")
     return rows.with_columns(
-        name.alias("pair_cluster"),
+        pl.col("pair_id").first().over("copy").alias("pair_cluster"),
         size.alias("pair_cluster_size"),
-        (pl.col("pair_id") == name).alias("pair_is_representative"),
+        rank.alias("pair_cluster_rank"),
+        (rank == 1).alias("pair_is_representative"),
         (along - 1).alias("pair_cluster_agreeing"),
         (size - along).alias("pair_cluster_opposed"),
     )

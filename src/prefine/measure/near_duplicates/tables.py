@@ -12,8 +12,11 @@ SCHEMAS = {
             "prompt_id": _TEXT,
             "prompt_cluster": _TEXT,
             "prompt_cluster_size": _I64,
+            "prompt_cluster_rank": _I64,
             "prompt_is_representative": _BOOL,
             "prompt_cluster_by": _TEXT,
+            "prompt_differs": _TEXT,
+            "prompt_apart": _TEXT,
             "prompt_overlap": pa.float64(),
             "prompt_component": _TEXT,
             "prompt_similarity": pa.float64(),
@@ -28,6 +31,7 @@ SCHEMAS = {
             "cluster_prompts": _I64,
             "text_prompts": _I64,
             "cluster_by": _TEXT,
+            "apart": _TEXT,
             "overlap": pa.float64(),
             "component": _TEXT,
         }
@@ -37,6 +41,7 @@ SCHEMAS = {
             "pair_id": _TEXT,
             "pair_cluster": _TEXT,
             "pair_cluster_size": _I64,
+            "pair_cluster_rank": _I64,
             "pair_is_representative": _BOOL,
             "pair_cluster_sources": _I64,
             "pair_cluster_agreeing": _I64,
@@ -44,4 +49,4 @@ SCHEMAS = {
         }
     ),
 }
-"""The tables of clusters; ``text`` is a number for the words of a response."""
+"""The tables of clusters; ``text`` is a number for the exact text of a response."""

@@ -7,12 +7,18 @@ being short, and a cluster's members resemble its centre, not merely each other 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from prefine.measure.near_duplicates.semantic import Near, Nearness, near, unsearched
+from prefine.measure.near_duplicates.edges import (
+    Bounds,
+    Kept,
+    centre_of,
+    kept_apart,
+    lexical_edges,
+)
+from prefine.measure.near_duplicates.merit import MERIT, RANKED, VOTES, with_votes
+from prefine.measure.near_duplicates.semantic import Near, near, unsearched
 from prefine.measure.near_duplicates.tables import PROMPT_CLUSTERS, RESPONSE_CLUSTERS
-from prefine.search.settings import Search
 from prefine.step import Counts, Work
 from prefine.tables.embeddings import (
     PROMPT_VECTORS,
@@ -21,11 +27,13 @@ from prefine.tables.embeddings import (
     read_vectors,
 )
 from prefine.tables.texts import texts as read_texts
-from prefine.text.clusters import METHODS, Edges, centres, components, edges_of, joined
+from prefine.text.clusters import METHODS, components, joined
+from prefine.text.differences import DIFFERENCES, differences
 from prefine.text.distinct import Distinct, survey
-from prefine.text.overlap import overlaps
-from prefine.text.sketches import candidates, chance_missed, rows_per_band
-from prefine.text.words import Places, character_shingles, word_shingles
+from prefine.text.sketches import chance_missed, rows_per_band
+from prefine.text.words import Places
+
+_NOT_APART = pl.DataFrame(schema={"place": pl.Int64, "apart": pl.String})
 
 
 class Texts(NamedTuple):
@@ -48,71 +56,33 @@ RESPONSES = Texts(
 )
 
 
-class Bounds(NamedTuple):
-    """How alike near duplicates are; the settings of the measure say what each means."""
-
-    by: tuple[str, ...] = ("lexical",)
-    jaccard: float = 0.8
-    shingle_words: int = 3
-    character_jaccard: float | None = 0.9
-    shingle_characters: int = 5
-    chained: float = 0.5
-    similarity: float = 0.95
-    neighbours: int = 16
-    search: Search = Search()
-
-    @property
-    def lexical(self) -> bool:
-        """Whether words are compared."""
-        return "lexical" in self.by
-
-    @property
-    def nearness(self) -> Nearness:
-        """How embeddings are compared."""
-        return Nearness(self.similarity, self.neighbours, self.search)
-
-
 def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
     """Cluster the texts of all shards."""
     found = survey(
         lambda part: read_texts(work, texts.table, texts.key, part),
         work.parts(texts.table),
         bounds.shingle_words if bounds.lexical else None,
+        characters=bounds.characters,
     )
     semantic = _semantic(work, found, bounds, texts)
     edges = joined(lexical_edges(found, bounds), semantic.edges)
-    rows = _table(found, edges, centre_of(found, bounds, edges)).with_columns(
-        pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None)
+    kept = kept_apart(found, bounds, edges)
+    rows = _table(found, kept, centre_of(found, bounds, kept.edges)).with_columns(
+        pl.Series("component", components(len(found.keys), edges.pairs)[found.places]),
+        pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None),
     )
+    rows = rows.with_columns(pl.col("id").min().over("component").alias("component"))
     rows = _with_representatives(rows, _votes(work, texts))
     if bounds.lexical:
         chance = chance_missed(bounds.jaccard, rows_per_band(bounds.jaccard))
         work.notes["chance_missed_at_bound"] = round(chance, 6)
     work.notes.update(semantic.notes)
     work.notes["edges"] = {
-        name: int((edges.methods == place).sum()) for place, name in enumerate(METHODS)
+        name: int((kept.edges.methods == place).sum()) for place, name in enumerate(METHODS)
     }
-    _emit(work, texts.clusters, _named(work, rows, texts), found.sizes)
+    work.notes["edges_apart"] = {name: len(pairs) for name, pairs in kept.apart.items()}
+    _emit(work, texts.clusters, _named(work, _with_differences(rows, found), texts), found.sizes)
     return Counts(len(found.ids), len(found.ids))
-
-
-def lexical_edges(found: Distinct, bounds: Bounds) -> Edges:
-    """Return the edges between distinct texts whose words, or characters, overlap enough."""
-    proposed = candidates(found.sketches, bounds.jaccard)
-    wanted, rows = np.unique(proposed, return_inverse=True)
-    rows = rows.reshape(-1, 2)
-    words = found.words(wanted)
-    by_words = overlaps(word_shingles(words, bounds.shingle_words), rows)
-    same = by_words >= bounds.jaccard
-    edges = edges_of(proposed[same], "words", by_words[same])
-    if bounds.character_jaccard is None or same.all():
-        return edges
-    rest = proposed[~same]
-    places, rows = np.unique(rows[~same], return_inverse=True)
-    shingles = character_shingles(words.gather(places), bounds.shingle_characters)
-    by_characters = overlaps(shingles, rows.reshape(-1, 2))
-    same = by_characters >= bounds.character_jaccard
-    return joined(edges, edges_of(rest[same], "characters", by_characters[same]))
 
 
 def _semantic(work: Work, found: Distinct, bounds: Bounds, texts: Texts) -> Near:
@@ -132,21 +102,9 @@ def _semantic(work: Work, found: Distinct, bounds: Bounds, texts: Texts) -> Near
     )
 
 
-def centre_of(found: Distinct, bounds: Bounds, edges: Edges) -> Places:
-    """Return the centre of each distinct text's cluster, shape (places,)."""
-
-    def alike(pairs: Places) -> npt.NDArray[np.bool_]:
-        if not len(pairs):
-            return np.empty(0, np.bool_)
-        wanted, rows = np.unique(pairs, return_inverse=True)
-        shingles = word_shingles(found.words(wanted), bounds.shingle_words)
-        return overlaps(shingles, rows.reshape(-1, 2)) >= bounds.chained
-
-    return centres(len(found.keys), edges.pairs, alike)
-
-
-def _table(found: Distinct, edges: Edges, centre: Places) -> pl.DataFrame:
-    """Return one row a text: its cluster's number, component and what joined it."""
+def _table(found: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
+    """Return one row a text: its cluster's number, what joined it and what keeps it apart."""
+    edges = kept.edges
     both = pl.DataFrame(
         {
             "place": edges.pairs.ravel(),
@@ -155,61 +113,88 @@ def _table(found: Distinct, edges: Edges, centre: Places) -> pl.DataFrame:
         }
     )
     strongest = both.sort("place", "method", -pl.col("overlap")).unique("place", keep="first")
+    apart = [
+        pl.DataFrame({"place": np.unique(pairs)}).with_columns(pl.lit(name).alias("apart"))
+        for name, pairs in kept.apart.items()
+    ]
+    gravest = pl.concat([_NOT_APART, *apart]).unique("place", keep="first", maintain_order=True)
     rows = pl.DataFrame(
         {
             "id": pl.Series(found.ids, dtype=pl.String),
+            "row": np.arange(len(found.ids)),
             "place": found.places,
-            "text": found.keys[found.places],
+            "text": found.exact,
             "centre": centre[found.places],
-            "label": components(len(found.keys), edges.pairs)[found.places],
         }
-    ).join(strongest, on="place", how="left", maintain_order="left")
-    size, exact = pl.len().over("centre"), pl.len().over("place") > 1
+    )
+    for facts in (strongest, gravest):
+        rows = rows.join(facts, on="place", how="left", maintain_order="left")
+    size = pl.len().over("centre")
+    exact, same = pl.len().over("text") > 1, pl.len().over("place") > 1
     names = pl.col("method").replace_strict(dict(enumerate(METHODS)), return_dtype=pl.String)
+    by = pl.when(exact).then(pl.lit("exact")).when(same).then(pl.lit("same_words"))
     return rows.select(
-        *("id", "text", "centre"),
-        pl.col("id").min().over("label").alias("component"),
+        *("id", "row", "place", "text", "centre", "apart"),
         size.cast(pl.Int64).alias("cluster_size"),
-        pl.when(exact).then(pl.lit("exact")).when(size > 1).then(names).alias("cluster_by"),
-        pl.when(exact).then(1.0).when(size > 1).then("overlap").alias("overlap"),
+        by.when(size > 1).then(names).alias("cluster_by"),
+        pl.when(same).then(1.0).when(size > 1).then("overlap").alias("overlap"),
     )
 
 
 def _votes(work: Work, texts: Texts) -> pl.DataFrame:
-    """Return the votes on the pairs of each prompt or response, and the best agreement."""
-    columns = ["prompt_id", "chosen_id", "rejected_id", "num_votes", "agreement"]
-    pairs = work.read_all("pairs", columns)
-    of_sides = [
-        pairs.select(pl.col(side).alias("id"), "num_votes", "agreement") for side in texts.in_pairs
-    ]
-    votes = pl.col("num_votes").sum().alias("votes")
-    return pl.concat(of_sides).group_by("id").agg(votes, pl.col("agreement").max())
+    """Return the votes on the pairs of each prompt or response that can teach."""
+    pairs = with_votes(work.read_all("pairs", ["prompt_id", "chosen_id", "rejected_id", *VOTES]))
+    of_sides = [pairs.select(pl.col(side).alias("id"), *MERIT) for side in texts.in_pairs]
+    taught = pl.col("teaches")
+    return (
+        pl.concat(of_sides)
+        .group_by("id")
+        .agg(
+            taught.any(),
+            pl.col("votes").filter(taught).sum(),
+            pl.col("agreement").filter(taught).max(),
+        )
+    )
 
 
 def _with_representatives(rows: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
-    """Name each cluster after the text with the most votes, the best agreement, the lowest id."""
-    merit = [pl.col("votes").fill_null(-1), pl.col("agreement").fill_null(-1.0)]
-    best = (
-        rows.join(votes, on="id", how="left")
-        .sort("centre", *merit, "id", descending=[False, True, True, False])
-        .unique("centre", keep="first")
-        .select("centre", pl.col("id").alias("cluster"))
+    """Rank the texts of each cluster, and name it after the first."""
+    named = rows.join(votes, on="id", how="left", maintain_order="left", validate="m:1")
+    ranked = named.sort("centre", *RANKED, "id", descending=[False, True, True, True, False])
+    return (
+        ranked.with_columns(
+            pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("centre").alias("cluster_rank"),
+            pl.col("id").first().over("centre").alias("cluster"),
+            pl.col("row").first().over("centre").alias("best"),
+            (pl.col("text") == pl.col("text").first().over("centre")).alias("equal"),
+        )
+        .with_columns((pl.col("cluster_rank") == 1).alias("is_representative"))
+        .sort("row")
     )
-    named = rows.join(best, on="centre", how="left", maintain_order="left", validate="m:1")
-    return named.with_columns((pl.col("id") == pl.col("cluster")).alias("is_representative"))
+
+
+def _with_differences(rows: pl.DataFrame, found: Distinct) -> pl.DataFrame:
+    """Say what each text of a cluster and its representative differ in."""
+    unlike = rows.filter(~pl.col("equal"))
+    sides = (found.texts(unlike[column].to_numpy()) for column in ("row", "best"))
+    differ = unlike.select("row", differences(*sides).alias("differs"))
+    equal = pl.when(pl.col("cluster_size") > 1).then(pl.lit(DIFFERENCES[-1]))
+    joined_ = rows.join(differ, on="row", how="left", maintain_order="left", validate="1:1")
+    return joined_.with_columns(pl.when("equal").then(equal).otherwise("differs").alias("differs"))
 
 
 def _named(work: Work, rows: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     """Name the columns after the table; say of responses how many prompts they answer."""
     if texts is PROMPTS:
         same = {"id": "prompt_id", "is_representative": "prompt_is_representative"}
-        stems = ("cluster", "cluster_size", "cluster_by", "overlap", "component", "similarity")
+        stems = ("cluster", "cluster_size", "cluster_rank", "cluster_by", "differs", "apart")
+        stems += ("overlap", "component", "similarity")
         return rows.rename(same | {stem: f"prompt_{stem}" for stem in stems})
     asked = work.read_all("responses", ["response_id", "prompt_id"])
     rows = rows.rename({"id": "response_id"}).join(asked, on="response_id", maintain_order="left")
     num = pl.col("prompt_id").n_unique().cast(pl.Int64)
     return rows.with_columns(
-        num.over("centre").alias("cluster_prompts"), num.over("text").alias("text_prompts")
+        num.over("centre").alias("cluster_prompts"), num.over("place").alias("text_prompts")
     )
 
 
