@@ -72,7 +72,8 @@ class Distinct:
             here = wanted[np.searchsorted(wanted, start) : np.searchsorted(wanted, start + size)]
             if len(here):
                 _, texts = self.read(part)
-                found.update((row, texts[row - start]) for row in here.tolist())
+                for row in here.tolist():
+                    found[row] = texts[row - start]
             start += size
         return [found[row] for row in rows.tolist()]
 

@@ -57,7 +57,7 @@ class NearDuplicates(Measure):
     """Texts of fewer words are duplicates by their words only when these are equal."""
     character_jaccard: float | None = Field(default=0.7, gt=0, le=1)
     """Least overlap of character shingles that does as well, where the words that differ are slips
-    of each other but for 1 in 20. It needs no word boundaries, and so holds in any language. Texts
+    of each other but for 1 in 28. It needs no word boundaries, and so holds in any language. Texts
     of more than 256 Latin letters are looked at where their words came near. Null leaves it out."""
     shingle_characters: int = Field(default=3, ge=1, le=50)
     """Characters in a shingle; a space stands between two words, and a Chinese character is one."""
