@@ -27,8 +27,8 @@ def are_slips(left: Sequence[str], right: Sequence[str]) -> bool:
     A slip is a letter too many, too few or another, two letters that changed places, or a space
     inside a word or missing between two; two of them in a word of seven letters or more. Of the
     words, 1 in 12 may be shorter than four letters or differ in the first one, and 1 in 28 may be
-    another word, such as one of two that changed places. A Hangul syllable counts as one and a half. A
-    Chinese character is a word: 1 in 12 may differ, and 1 in 28 where several in a row do.
+    another word, such as one of two that changed places. A Hangul syllable counts as one and a
+    half. A Chinese character is a word: 1 in 12 may differ, and 1 in 28 where several in a row do.
     """
     count = max(len(left), len(right))
     unsure = replaced = 0
