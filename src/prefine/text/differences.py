@@ -29,29 +29,29 @@ _NUMBER_WORDS = (
     "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|"
     "thousand|million|billion"
 )
-_GROUPED = r"(\d) , (\d{3})\b"
+_GROUPED = r"(\d),(\d{3})\b"
 _UNIT = rf"(\d) ({_UNITS})\b"
 _NUMBER = rf"\d+(?:(?:{_UNITS})\b)?|\b(?:{_NUMBER_WORDS})\b|[二两兩三四五六七八九十百千万萬亿億]"
 
 _NO_NEGATION = (
-    "非 常|不 过|不 過|不 仅|不 僅|不 但|无 论|無 論|不 论|不 論|不 管|未 来|未 來|除 非|非 洲|"
-    "莫 非|아니면|아니요|아니오"
+    "非常|不过|不過|不仅|不僅|不但|无论|無論|不论|不論|不管|未来|未來|除非|非洲|莫非|"
+    "아니면|아니요|아니오"
 )
 _NEGATIONS = (
-    # English; words_of cuts "isn't" into isn ' t
+    # English
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot)\b",
-    r"n ['’] t\b",  # noqa: RUF001 - the apostrophe of printed text
+    r"n['’]t\b",  # noqa: RUF001 - the apostrophe of printed text
     r"\b(?:is|are|was|were|do|does|did|has|have|had|would|could|should|ca|wo|ai)nt\b",
     # Chinese; 别 is a prohibition only behind whom it is said to
     "[不没沒無无非未勿]",
-    "(?:请|請|千 万|千 萬|你|您|们|們) [别別]",
+    "(?:请|請|千万|千萬|你|您|们|們)[别別]",
     # Korean
     r"\b(?:안|못)\b|\w*[않없]\w*|\b아[니닌닙닐]\w*|\b못[하한할해했]\w*|지 [마말]\w*",
     # German
     r"\b(?:nichts?|nie|niemals|niemand\w*|kein\w*|ohne|weder|nirgends|nirgendwo|nein)\b",
     # French; "ne" alone is left out of speech, and "plus" is more often "more"
     r"\b(?:pas|jamais|rien|aucun\w*|sans|ni|non|nulle?)\b",
-    r"\bn(?:e| ['’]) (?:\w+ ){1,2}(?:plus|personne|guère)\b",  # noqa: RUF001 - as above
+    r"\bn(?:e |['’])(?:\w+ ){1,2}(?:plus|personne|guère)\b",  # noqa: RUF001 - as above
     # Spanish
     r"\b(?:nunca|jamás|nadie|nada|ningún|ningun\w*|sin|tampoco)\b",
 )
@@ -80,18 +80,14 @@ _SYMBOL = (
 )
 
 
-def traits(texts: Sequence[str], words: pl.Series) -> Hashes:
+def traits(texts: Sequence[str]) -> Hashes:
     """Return a number for each trait of each text, in the order of ``TRAITS``.
-
-    Args:
-        texts: As they are.
-        words: Their words.
 
     Returns:
         Equal where texts do not differ in the trait, shape (texts, traits).
     """
-    joined = words.list.join(" ")
-    found = (_numbers(joined), _negations(joined), _symbols(exact_texts(texts)))
+    plain = exact_texts(texts).str.to_lowercase()
+    found = (_numbers(plain), _negations(plain), _symbols(plain))
     return np.stack([column.to_numpy() for column in found], axis=1)
 
 
@@ -99,7 +95,7 @@ def differences(left: Sequence[str], right: Sequence[str]) -> pl.Series:
     """Return the gravest difference between the two texts of each pair, one of ``DIFFERENCES``."""
     both = [*left, *right]
     words = words_of(both)
-    kinds = traits(both, words)
+    kinds = traits(both)
     said = words.list.eval(pl.element().filter(pl.element().str.contains(_SAID)))
     ordered, sorted_ = (w.list.join(" ") for w in (said, said.list.sort()))
     facts = [*kinds.T, *(s.hash(seed=0).to_numpy() for s in (sorted_, ordered, exact_texts(both)))]
@@ -109,24 +105,23 @@ def differences(left: Sequence[str], right: Sequence[str]) -> pl.Series:
     return pl.Series(found.tolist(), dtype=pl.String)
 
 
-def _numbers(joined: pl.Series) -> pl.Series:
+def _numbers(texts: pl.Series) -> pl.Series:
     """Number the sequence of numbers, with the unit that follows; 1,000 is 1000."""
-    plain = joined.str.replace_all(_GROUPED, "${1}${2}").str.replace_all(_GROUPED, "${1}${2}")
+    plain = texts.str.replace_all(_GROUPED, "${1}${2}").str.replace_all(_GROUPED, "${1}${2}")
     return _sequence(plain.str.replace_all(_UNIT, "${1}${2}"), _NUMBER)
 
 
-def _negations(joined: pl.Series) -> pl.Series:
+def _negations(texts: pl.Series) -> pl.Series:
     """Count the negations."""
-    plain = joined.str.replace_all(_NO_NEGATION, "")
+    plain = texts.str.replace_all(_NO_NEGATION, "")
     return plain.str.count_matches(_NEGATION).cast(pl.UInt64)
 
 
 def _symbols(texts: pl.Series) -> pl.Series:
     """Number the sequence of symbols and operators, without those of layout and prose."""
-    plain = texts.str.to_lowercase()
     for pattern, kept in _LAYOUT:
-        plain = plain.str.replace_all(pattern, kept)
-    return _sequence(plain, _SYMBOL)
+        texts = texts.str.replace_all(pattern, kept)
+    return _sequence(texts, _SYMBOL)
 
 
 def _sequence(texts: pl.Series, pattern: str) -> pl.Series:

@@ -124,8 +124,7 @@ def kept_apart(found: Distinct, bounds: Bounds, edges: Edges) -> Kept:
     """
     wanted, rows = np.unique(edges.pairs, return_inverse=True)
     rows = rows.reshape(-1, 2)
-    texts = found.texts(found.first[wanted])
-    of_texts = traits(texts, words_of(texts))
+    of_texts = traits(found.texts(found.first[wanted]))
     left = np.ones(len(rows), np.bool_)
     apart: dict[Apart, Places] = {}
     for column, name in enumerate(TRAITS):
