@@ -13,8 +13,8 @@ _UNSURE = 12
 """One word in so many may be short, or differ at its beginning: it may be another word."""
 _REPLACED = 28
 """One word in so many may be another word, as at an overlap of 0.8 of runs of three words. With 20
-in place of 28, 4,000 distinct responses of rm_bench had 20 edges more that were no copies: beef and
-pork, subtraction and addition."""
+in place of 28, 3,029 responses of rm_bench had 26 edges by characters in place of 5; of 20 that
+were read 14 were no copies: beef and pork, subtraction and addition."""
 _SURE = 4
 """Letters of a word whose change of one letter is taken for a slip."""
 _LONG = 7
