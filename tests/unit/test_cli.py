@@ -80,7 +80,7 @@ def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[s
     assert call("run", "recipe.yaml", "--output", "out") == 0
     err = capsys.readouterr().err
 
-    assert err.count("done before") == 8
+    assert err.count("done before") == 9
     assert "rows in" not in err
 
 
