@@ -1,4 +1,4 @@
-"""Laws of near duplicates and of contamination, on drawn texts and graphs."""
+"""Laws of near duplicates, on drawn texts and graphs."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from prefine.measure.near_duplicates.pairs import counted, directed
 from prefine.text.clusters import centres, components
-from prefine.text.ngrams import runs, shared
 from prefine.text.overlap import overlaps
 from prefine.text.words import keys_of, word_shingles, words_of
 
@@ -93,27 +92,6 @@ def test_overlaps_are_those_of_the_texts_themselves(texts: list[str], size: int)
     for (i, j), overlap in zip(pairs.tolist(), found.tolist(), strict=True):
         if keys[i] == keys[j]:
             assert overlap == 1.0
-
-
-@quick
-@given(st.lists(TEXT, max_size=5), st.lists(TEXT, max_size=5), st.integers(1, 4))
-def test_runs_shared_with_known_texts_are_those_of_brute_force(
-    texts: list[str], known: list[str], size: int
-) -> None:
-    def cut(text: str) -> set[tuple[str, ...]]:
-        words = text.split()
-        return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
-
-    frames = list(shared(runs(words_of(texts), size), runs(words_of(known), size)))
-
-    found = {(place, other): overlap for f in frames for place, other, overlap in f.iter_rows()}
-    expected = {
-        (i, j): len(cut(a) & cut(b)) / len(cut(b))
-        for i, a in enumerate(texts)
-        for j, b in enumerate(known)
-        if cut(a) & cut(b)
-    }
-    assert found == expected
 
 
 @quick

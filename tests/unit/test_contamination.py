@@ -1,4 +1,4 @@
-"""Prompts that stand in benchmarks: by words, by runs of words and by embeddings."""
+"""Prompts and responses that hold benchmark texts: by words, by runs and by embeddings."""
 
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,16 @@ from typer.testing import CliRunner
 
 from prefine.cli import app
 from prefine.errors import DataError, RecipeError
+from prefine.measure.contamination import matches
+from prefine.measure.contamination.items import items_of, parts_of
+from prefine.measure.contamination.matches import matches_of, pieces_of
 from prefine.plan import make_plan, publish_plan
 from prefine.plan.look import dossier, read_table
 from prefine.recipe import parse_recipe
-from prefine.schema import prompt_id
+from prefine.schema import Column, Flip, prompt_id
 from prefine.settings import Runtime
 from prefine.text import ngrams
-from prefine.text.ngrams import runs, shared
+from prefine.text.fold import folded
 from prefine.text.words import words_of
 from tests.made import assistant, explicit, run_recipe, table, turn, user
 
@@ -26,23 +29,44 @@ RECIPE = (
 )
 
 
-def overlaps(texts: list[str], known: list[str], size: int) -> list[tuple[int, int, float]]:
-    found = shared(runs(words_of(texts), size), runs(words_of(known), size))
-    return sorted(pl.concat([pl.DataFrame(schema=_SCHEMA), *found]).iter_rows())
+def shares(texts: list[str], known: list[str], size: int = 8) -> list[tuple[Any, ...]]:
+    """Return what each text shares with each item: by place, item, overlap, covered, longest."""
+    frame = pl.DataFrame({"example_id": [f"{n:02}" for n in range(len(known))], "text": known})
+    frame = frame.with_columns(pl.lit(None, pl.String).alias("answer"))
+    items = items_of([frame], size, 1)
+    turns = pl.DataFrame({"messages": [[user(text)] for text in texts]})
+    blocks = pieces_of(turns, pl.col("role") == "user")
+    found = pl.concat([matches_of(block, items, size) for block in blocks])
+    found = found.sort("place", "example_id").with_columns(pl.col("example_id").cast(pl.Int64))
+    return found.select("place", "example_id", "overlap", "covered", "longest_run").rows()
 
 
-_SCHEMA = {"place": pl.Int64, "known": pl.Int64, "overlap": pl.Float64}
+def measured(
+    prompts: list[Any], questions: list[Any], write_lines: Any, folder: Path, recipe: str = ""
+) -> list[dict[str, Any]]:
+    """Return the facts of pairs of these prompts, or (prompt, chosen, rejected), in their order."""
+    rows = [explicit(*(p if isinstance(p, tuple) else (p, "yes", "no"))) for p in prompts]
+    write_lines(rows)
+    write_lines([q if isinstance(q, dict) else {"prompt": q} for q in questions], "puzzles.jsonl")
+    facts = table(recipe or RECIPE, folder, "facts")
+    by_id = {row["prompt_id"]: row for row in facts.iter_rows(named=True)}
+    return [by_id[prompt_id(row["prompt"])] for row in rows]
+
+
+def resolved_column(name: str) -> Column:
+    return parse_recipe(RECIPE).measured[name]
 
 
 def test_the_overlap_is_the_share_of_the_known_texts_runs() -> None:
     known = ["a b c d e", "c d e", "x y"]
     texts = ["z a b c d z", "c d e c d e", "x y", "b c"]
 
-    # of abc, bcd, cde the first text has two, the second one; of cde the second has all
-    assert overlaps(texts, known, 3) == [
-        (0, 0, pytest.approx(2 / 3)),
-        (1, 0, pytest.approx(1 / 3)),
-        (1, 1, 1.0),
+    # of abc, bcd, cde the first text has two, which cover four words; the second one has cde
+    assert shares(texts, known, 3) == [
+        (0, 0, pytest.approx(2 / 3), 0.8, 4),
+        (1, 0, pytest.approx(1 / 3), 0.6, 3),
+        (1, 1, 1.0, 1.0, 3),
+        (2, 2, 1.0, 1.0, 2),
     ]
 
 
@@ -50,11 +74,17 @@ def test_blocks_of_texts_give_what_one_block_gives(monkeypatch: pytest.MonkeyPat
     words = ["the", "same", "old", "start", "of", "every", "question", "in", "this", "bench"]
     known = [" ".join([*words, f"k{n}"]) for n in range(20)]
     texts = [" ".join([*words[n % 3 :], f"t{n}"]) for n in range(30)]
-    whole = overlaps(texts, known, 4)
+    whole = shares(texts, known, 4)
 
     monkeypatch.setattr(ngrams, "_JOINED", 50)
+    monkeypatch.setattr(matches, "_BLOCK", 7)
+    apart = [
+        (start + place, *rest)
+        for start in range(0, 30, 7)
+        for place, *rest in shares(texts[start : start + 7], known, 4)
+    ]
 
-    assert overlaps(texts, known, 4) == whole
+    assert apart == whole
     assert len(whole) == 600
 
 
@@ -72,7 +102,7 @@ def test_prompts_tell_the_benchmark_text_that_they_show_the_most_of(
     questions = [RIVER, "What is two plus two?", "Name a colour."]
     write_lines([{"prompt": text} for text in questions], "puzzles.jsonl")
 
-    found = table(RECIPE, tmp_path, "measure_contamination")
+    found = table(RECIPE, tmp_path, "facts")
 
     by_id = {row["prompt_id"]: row for row in found.iter_rows(named=True)}
     named = {name: by_id[prompt_id([user(text)])] for name, text in prompts.items()}
@@ -117,7 +147,7 @@ def test_one_turn_of_a_conversation_is_enough(write_lines: Any, tmp_path: Path) 
     write_lines([{"prompt": asked, **sides}, {"prompt": said, **sides}])
     write_lines([{"prompt": "Name a colour."}], "puzzles.jsonl")
 
-    found = table(RECIPE, tmp_path, "measure_contamination")
+    found = table(RECIPE, tmp_path, "facts")
 
     by_id = {row["prompt_id"]: row["contamination_by"] for row in found.iter_rows(named=True)}
     assert by_id == {prompt_id(asked): "exact", prompt_id(said): None}
@@ -134,13 +164,14 @@ def test_rules_drop_the_manifest_counts_and_explain_shows_the_text(
     write_lines([{"turns": ["Is 3 a prime number or not?", "Why?"]}], "primes.jsonl")
     more = "{name: primes, files: [primes.jsonl], text: turns}"
     recipe = RECIPE.replace("puzzles.jsonl]}", f"puzzles.jsonl]}}, {more}")
-    recipe += "shards: 2\nrules: [{name: leaked, column: contamination_overlap, maximum: 0.49}]\n"
+    recipe += "shards: 2\nrules: [{name: leaked, column: contamination_overlap, maximum: 0.5}]\n"
 
     plan, runtime = run_recipe(recipe, tmp_path)
     manifest = publish_plan(plan, runtime, str(tmp_path / "out"))
 
     assert manifest["dropped"] == {"leaked": 1}
     counts = {"texts": 1, "prompts_exact": 0, "prompts_overlap": 1}
+    counts |= {"responses_exact": 0, "responses_overlap": 0}
     assert manifest["benchmarks"] == {"puzzles": counts, "primes": counts | {"prompts_overlap": 0}}
     refused = read_table(plan, runtime, "quarantine")
     assert sorted(refused["reason"]) == ["missing_value", "prompt_empty"]
@@ -161,7 +192,7 @@ def test_embeddings_find_what_is_said_in_other_words(write_lines: Any, tmp_path:
     write_lines([{"prompt": text} for text in asked], "puzzles.jsonl")
     recipe = f"{RECIPE}    semantic: true\n    counted_similarity: 0.7\n"
 
-    found = table(recipe, tmp_path, "measure_contamination")
+    found = table(recipe, tmp_path, "facts")
 
     by_id = {row["prompt_id"]: row for row in found.iter_rows(named=True)}
     first, second = by_id[prompt_id([user(near)])], by_id[prompt_id([user(far)])]
@@ -201,3 +232,203 @@ def test_two_benchmarks_need_two_names() -> None:
 
     with pytest.raises(RecipeError, match="`puzzles` is used twice"):
         parse_recipe(f"{HEAD}  - {{kind: contamination, benchmarks: {twice}}}\n")
+
+
+def test_a_short_item_is_found_inside_a_frame(write_lines: Any, tmp_path: Path) -> None:
+    capital = "What is the capital of France?"
+    prompts = [
+        f"Please answer: {capital} Thanks",
+        'Asked: "**What** is the capital of France?", they said',
+        "Tell me: what is the capital city of France?",
+        "Name a colour. Quickly!",
+    ]
+
+    found = measured(prompts, [capital, "Name a colour."], write_lines, tmp_path)
+
+    told = [(r["contamination_by"], r["contamination_longest_run"]) for r in found]
+    assert told == [("whole", 6), ("whole", 6), (None, 0), (None, 0)]
+    assert [row["contamination_overlap"] for row in found] == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_the_floor_counts_a_character_without_spaces_as_half_a_word(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    prompts = ["请问你好世界可以吗", "请回答。法国的首都是哪里。谢谢"]
+
+    found = measured(prompts, ["你好世界", "法国的首都是哪里"], write_lines, tmp_path)
+
+    assert [row["contamination_by"] for row in found] == [None, "ngrams"]
+
+
+def test_responses_are_looked_at_and_swap_with_a_flip(write_lines: Any, tmp_path: Path) -> None:
+    rows = [
+        ("Any puzzle?", f"Sure: {RIVER}. Solve it!", "no"),
+        ("A riddle?", "no", f"Here: {RIVER}."),
+        (f"{RIVER}?", "One", "Two"),
+    ]
+
+    found = measured(rows, [RIVER], write_lines, tmp_path)
+
+    sides = ("prompt_", "chosen_", "rejected_", "")
+    told = [tuple(row[f"{side}contamination_overlap"] for side in sides) for row in found]
+    assert told == [(0.0, 1.0, 0.0, 1.0), (0.0, 0.0, 1.0, 1.0), (1.0, 0.0, 0.0, 1.0)]
+    assert [row["contamination_example"] for row in found] == [prompt_id([user(RIVER)])] * 3
+    column = resolved_column("chosen_contamination_overlap")
+    assert (column.flip, column.partner) == (Flip.SWAP, "rejected_contamination_overlap")
+
+
+def test_in_names_where_items_are_looked_for(write_lines: Any, tmp_path: Path) -> None:
+    rows = [("Any puzzle?", f"Sure: {RIVER}. Solve it!", "no"), (f"{RIVER}?", "One", "Two")]
+
+    for places, expected in {"[prompts]": [0.0, 1.0], "[responses]": [1.0, 0.0]}.items():
+        recipe = f"{RECIPE}    in: {places}\n"
+        found = measured(rows, [RIVER], write_lines, tmp_path, recipe)
+        assert [row["contamination_overlap"] for row in found] == expected
+        assert ("chosen_contamination_overlap" in found[0]) == (places == "[responses]")
+        assert "prompt_contamination_overlap" not in found[0]
+    with pytest.raises(RecipeError, match="a place is named twice"):
+        parse_recipe(f"{RECIPE}    in: [prompts, prompts]\n")
+
+
+def test_answers_are_found_alone_and_behind_their_questions(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    long = "Because the moon turns once around its own axis in the time of one orbit"
+    questions = [
+        {"prompt": "Why so?", "answer": long},
+        {"prompt": "Two primes?", "answer": "5, 7"},
+        {"prompt": "Name the letter behind A.", "answer": "B"},
+        {"prompt": "How many of them?", "answer": 42},
+        {"prompt": "No answer here at all?", "answer": None},
+    ]
+    rows = [
+        ("Moon?", f"Well. {long}.", "B"),
+        ("Quiz", "Two primes? 5, 7. Right!", "5, 7"),
+        ("Letter", "B", "42"),
+    ]
+    recipe = RECIPE.replace("puzzles.jsonl]", "puzzles.jsonl], answer: answer")
+
+    found = measured(rows, questions, write_lines, tmp_path, recipe)
+
+    sides = ("chosen_contamination_overlap", "rejected_contamination_overlap")
+    told = [tuple(row[side] for side in sides) for row in found]
+    assert told == [(1.0, 0.0), (1.0, 0.0), (0.0, 0.0)]
+    assert found[0]["contamination_example"] == prompt_id([user("Why so?")])
+    assert measured(rows, questions, write_lines, tmp_path)[0]["contamination_overlap"] == 0.0
+
+
+QUIZ = (
+    "Which gas do plants take from the air to make sugar?\n"
+    "A. oxygen\nB. carbon dioxide\nC. nitrogen\nD. hydrogen and helium"
+)
+
+
+def test_options_in_another_order_are_found_as_parts(write_lines: Any, tmp_path: Path) -> None:
+    stem, *options = QUIZ.split("\n")
+    texts = [option[3:] for option in options]
+    mixed = "\n".join(f"({label}) {text}" for label, text in zip("ABCD", texts[::-1], strict=True))
+    inline = " ".join(f"{label}) {text}" for label, text in zip("abcd", texts[::-1], strict=True))
+    prompts = [f"{stem}\n{mixed}", f"Quiz! {stem} {inline}", f"{stem} Why?", "oxygen or nitrogen"]
+
+    found = measured(prompts, [QUIZ], write_lines, tmp_path)
+
+    # the stem has 11 of the 18 words of all parts
+    parts = [row["contamination_parts"] for row in found]
+    assert parts == [1.0, 1.0, pytest.approx(11 / 18), 0.0]
+    assert max(row["contamination_overlap"] for row in found) < 0.5
+    assert [row["contamination_longest_run"] for row in found] == [11, 12, 11, 0]
+    assert found[0]["contamination_parts_example"] == prompt_id([user(QUIZ)])
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Which is red?\nA. wine\nB) blood red\n(C) snow", ["Which is red?", "wine", "blood red"]),
+        ("Pick: (A) 3 (B) 4 or 5", ["Pick:", "3", "4 or 5"]),
+        ("首都是哪里。\nA、北京 B、上海", ["首都是哪里。", "北京", "上海"]),
+        ("Sort them.\n1. cats\n- dogs\n* birds\n", ["Sort them.", "cats", "dogs", "birds"]),
+        ("A cat. A dog sat on version 2.5 of it", ["A cat. A dog sat on version 2.5 of it"]),
+    ],
+)
+def test_parts_are_lines_and_options_without_their_labels(text: str, parts: list[str]) -> None:
+    assert parts_of(text)[: len(parts)] == parts
+
+
+def test_an_item_is_found_over_turns_and_in_any_of_them(write_lines: Any, tmp_path: Path) -> None:
+    first, second = " ".join(RIVER.split()[:9]), " ".join(RIVER.split()[9:])
+    sides = {"chosen": [assistant("yes")], "rejected": [assistant("no")]}
+    asked = {
+        "split": [user(first), assistant("Go on."), user(second)],
+        "system": [turn("system", f"You know this: {RIVER}"), user("Hi")],
+        "history": [user("Hi"), assistant(f"A riddle: {RIVER}."), user("Why?")],
+        "half": [user(first), assistant("Go on."), user("No.")],
+    }
+    write_lines([{"prompt": turns, **sides} for turns in asked.values()])
+    write_lines([{"prompt": RIVER}], "puzzles.jsonl")
+
+    facts = table(RECIPE, tmp_path, "facts")
+
+    by_id = {row["prompt_id"]: row for row in facts.iter_rows(named=True)}
+    found = {name: by_id[prompt_id(turns)] for name, turns in asked.items()}
+    assert {name: row["contamination_overlap"] for name, row in found.items()} == {
+        "split": 1.0,
+        "system": 1.0,
+        "history": 1.0,
+        "half": pytest.approx(2 / 11),
+    }
+    assert found["split"]["contamination_by"] == "exact"
+
+
+def test_the_longest_run_is_of_the_item_that_has_it(write_lines: Any, tmp_path: Path) -> None:
+    passage = " ".join(f"word{n}" for n in range(100))
+    short = "Name the three largest rivers of northern Asia now"
+    text = " ".join(passage.split()[10:30])
+
+    (found,) = measured([f"{short}. {text}"], [passage, short], write_lines, tmp_path)
+
+    assert found["contamination_overlap"] == 1.0
+    assert found["contamination_longest_run"] == 20
+    assert found["contamination_example"] == prompt_id([user(short)])
+    assert found["contamination_run_example"] == prompt_id([user(passage)])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("\uff37\uff48\uff41\uff54\u3000\uff49\uff53", ["what", "is"]),
+        ("wh\u200bat \u202eis\u00ad \ufe0fit\u2066", ["what", "is", "it"]),
+        ("Poincaré cafe\u0301", ["poincare", "cafe"]),
+        ("5² is not 52, x² is x^2", ["5", "^", "2", "is", "not", "52", ",", "x", "^", "2"]),
+        ("**Bold** `code` “said” _it_", ["bold", "code", "said", "it"]),
+        ("# Head\n2**3 a*b", ["head", "2", "*", "*", "3", "a", "*", "b"]),
+        ("2½ a\u2013b don\u2019t", ["2", "1", "/", "2", "a", "-", "b", "don", "'", "t"]),
+        ("한국어 है 「東京」", ["한국어", "है", "東", "京"]),
+    ],
+)
+def test_form_is_folded_and_powers_are_kept(text: str, words: list[str]) -> None:
+    assert words_of(folded([text]).to_list())[0].to_list()[: len(words)] == words
+
+
+def test_unseen_and_full_width_characters_hide_nothing(write_lines: Any, tmp_path: Path) -> None:
+    hidden = "".join(f"{letter}\u200b" for letter in RIVER)
+    wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in RIVER)
+    turned = "\u202e" + RIVER.replace(" ", " \u2067") + "\u202c"
+
+    found = measured([hidden, wide, turned], [RIVER], write_lines, tmp_path)
+
+    assert [row["contamination_by"] for row in found] == ["exact"] * 3
+
+
+def test_any_number_of_shards_and_order_of_files_gives_the_same(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    rows = [explicit(f"{RIVER} {n}", f"Is {n} one?", f"No {n}: {RIVER}") for n in range(12)]
+    items = [{"prompt": RIVER}, {"prompt": RIVER[:60]}, {"prompt": "Is 3 one?"}]
+    write_lines(rows)
+    found: list[pl.DataFrame] = []
+    for shards, order in ((1, 1), (5, -1)):
+        write_lines(items[::order], "puzzles.jsonl")
+        rows_of = table(f"{RECIPE}shards: {shards}\n", tmp_path, "measure_contamination")
+        found.append(rows_of.sort("pair_id"))
+
+    assert found[0].equals(found[1])

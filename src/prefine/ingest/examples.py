@@ -18,7 +18,7 @@ from prefine.settings.json import Json, is_array
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.examples import EXAMPLES, Examples
 
-EXAMPLES_VERSION = 3
+EXAMPLES_VERSION = 4
 """Raised whenever the bytes that ``run_examples`` writes change."""
 
 _BATCH_ROWS = 10_000
@@ -56,7 +56,9 @@ def run_examples(work: Work, examples: Examples) -> Counts:
         try:
             example = example_text(row, examples.text)
             name = prompt_id([{"role": "user", "content": example}])
-            rows.append({**facts, "example_id": name, "text": example, "row": row.number})
+            answer = answer_text(row, examples.answer_path)
+            found = {"example_id": name, "text": example, "answer": answer, "row": row.number}
+            rows.append({**facts, **found})
             num_read += 1
         except RowError as error:
             rejected.append({**facts, "source": examples.name, **quarantine_row(row, error)})
@@ -86,12 +88,32 @@ def example_text(row: RawRow, path: str) -> str:
         assert row.error is not None, "a row without a value says why"
         raise row.error
     value = values_at(row.value, path) if LIST in path else value_at(row.value, path)
-    if is_array(value) and all(isinstance(item, str) for item in value):
-        example = "\n\n".join(str(item) for item in value)
-    elif is_array(value):
-        example = "\n\n".join(turn["content"] for turn in messages(value, path))
-    else:
-        example = text(value, path)
+    example = _joined(value, path)
     if not example.strip():
         raise RowError(Reason.PROMPT_EMPTY, f"`{path}` is blank")
     return example
+
+
+def answer_text(row: RawRow, path: str | None) -> str | None:
+    """Return the answer at a dotted path; null where the row has none, or a blank one.
+
+    A number or a truth value is written out.
+
+    Raises:
+        RowError: What is at the path is no answer.
+    """
+    if path is None or row.value is None:
+        return None
+    value = values_at(row.value, path) if LIST in path else value_at(row.value, path)
+    if value is None:
+        return None
+    answer = str(value) if isinstance(value, int | float) else _joined(value, path)
+    return answer if answer.strip() else None
+
+
+def _joined(value: object, path: str) -> str:
+    if is_array(value) and all(isinstance(item, str) for item in value):
+        return "\n\n".join(str(item) for item in value)
+    if is_array(value):
+        return "\n\n".join(turn["content"] for turn in messages(value, path))
+    return text(value, path)

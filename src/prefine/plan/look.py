@@ -159,7 +159,8 @@ class Dossier:
     rejected: list[Json]
     judgements: pl.DataFrame
     matches: pl.DataFrame
-    """Benchmark texts that the prompt is like: ``benchmark``, ``text``, ``file`` and ``row``."""
+    """Benchmark texts that stand in the pair, with their answers where these are read:
+    ``benchmark``, ``text``, ``file`` and ``row``."""
 
 
 def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
@@ -216,7 +217,8 @@ def _matches(plan: Plan, runtime: Runtime, facts: Json) -> pl.DataFrame:
                 "example_id", keep="first", maintain_order=True
             )
             name = pl.lit(table.removeprefix("examples_")).alias("benchmark")
-            frames.append(texts.select(name, *list(schema)[1:]))
+            whole = pl.concat_str("text", "answer", separator="\n\n", ignore_nulls=True)
+            frames.append(texts.with_columns(whole.alias("text")).select(name, *list(schema)[1:]))
     return pl.concat(frames)
 
 

@@ -19,10 +19,11 @@ def print_manifest(console: Console, manifest: Json) -> None:
     print_joined(console, manifest["notes"])
     print_rules(console, manifest["rules"], has_human_verdicts="verdicts" in manifest["notes"])
     if manifest["benchmarks"]:
-        head = ("benchmark", "texts", "exact", "overlap", "similar")
-        keys = ("texts", "prompts_exact", "prompts_overlap", "prompts_similar")
-        lines = [(n, *(c.get(k) for k in keys)) for n, c in manifest["benchmarks"].items()]
-        print_table(console, "Prompts that stand in benchmarks", head, lines)
+        counts = manifest["benchmarks"]
+        keys = list(dict.fromkeys(key for count in counts.values() for key in count))
+        heads = ("benchmark", *(key.replace("_", " ") for key in keys))
+        lines = [(name, *(count.get(key) for key in keys)) for name, count in counts.items()]
+        print_table(console, "Prompts and responses that hold benchmark texts", heads, lines)
     splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
     rows = "" if manifest["rows_per_pair"] == 1 else " rows"
     kept = sum(manifest["splits"].values()) // manifest["rows_per_pair"]

@@ -22,11 +22,12 @@ EXAMPLES = pa.schema(
     [
         pa.field("example_id", pa.large_string(), False),
         pa.field("text", pa.large_string(), False),
+        pa.field("answer", pa.large_string()),
         pa.field("file", pa.large_string(), False),
         pa.field("row", pa.int64(), False),
     ]
 )
-"""One row an example as found; equal texts have equal ids."""
+"""One row an example as found; equal texts have equal ids, whatever their answers."""
 
 VECTORS = pa.schema(
     [pa.field("example_id", pa.large_string(), False), pa.field("vector", VECTOR, False)]
@@ -52,6 +53,11 @@ class Examples(Part):
     ``turns[].content`` walks a list."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
     """A longer raw row goes to quarantine without being parsed."""
+
+    @property
+    def answer_path(self) -> str | None:
+        """Dotted path of the answer in its row, where answers are read."""
+        return None
 
     @property
     def file_set(self) -> FileSet:

@@ -1,0 +1,53 @@
+"""The columns of contamination."""
+
+from collections.abc import Collection
+
+import pyarrow as pa
+
+from prefine.measure.contamination.matches import METRICS
+from prefine.schema import Column
+from prefine.schema.columns import sides
+
+_TEXT = pa.large_string()
+SIMILAR = (
+    Column("contamination_similarity", pa.float64(), "cosine to the nearest benchmark text"),
+    Column("contamination_nearest", _TEXT, "id of that text; null for a blank prompt"),
+)
+"""What embeddings say of the prompt."""
+
+
+def columns_of(size: int, places: Collection[str]) -> tuple[Column, ...]:
+    """Return the columns that words give.
+
+    Args:
+        size: Words in a run.
+        places: Where items are looked for: ``prompts``, ``responses``, or both.
+    """
+    about = {
+        "overlap": f"largest share of an item's runs of {size} words that stand in one text of the "
+        "pair, in [0, 1]; 1 where a turn has the very same words",
+        "covered": f"largest share of an item's words that lie in such runs of {size}, in [0, 1]",
+        "parts": "largest share of an item's words that lie in such runs within its lines and "
+        "options, or are all of a short one, in any order, in [0, 1]",
+        "longest_run": "most words of an item in a row that lie in such runs; 0 where none does",
+    }
+    columns = [
+        *(Column(f"contamination_{name}", _type(name), about[name]) for name in METRICS),
+        Column("contamination_by", _TEXT, "how the overlap was found: exact, ngrams, whole"),
+        Column("contamination_benchmark", _TEXT, "the benchmark of that item, or null"),
+        Column("contamination_example", _TEXT, "id of that item, or null"),
+        Column("contamination_run_example", _TEXT, "id of the item of the longest run, or null"),
+        Column("contamination_parts_example", _TEXT, "id of the item of the most parts, or null"),
+    ]
+    stems = {name: f"contamination_{name}" for name in METRICS}
+    if "responses" in places:
+        for name, stem in stems.items():
+            columns += sides(stem, _type(name), stem)
+    if len(places) > 1:
+        for name, stem in stems.items():
+            columns.append(Column(f"prompt_{stem}", _type(name), f"{stem} of the prompt"))
+    return tuple(columns)
+
+
+def _type(name: str) -> pa.DataType:
+    return pa.int64() if name == "longest_run" else pa.float64()
