@@ -170,8 +170,8 @@ def test_rules_drop_the_manifest_counts_and_explain_shows_the_text(
     manifest = publish_plan(plan, runtime, str(tmp_path / "out"))
 
     assert manifest["dropped"] == {"leaked": 1}
-    counts = {"texts": 1, "prompts_exact": 0, "prompts_overlap": 1}
-    counts |= {"responses_exact": 0, "responses_overlap": 0}
+    counts = {"texts": 1, "prompts_exact": 0, "prompts_whole": 0, "prompts_overlap": 1}
+    counts |= {"responses_exact": 0, "responses_whole": 0, "responses_overlap": 0}
     assert manifest["benchmarks"] == {"puzzles": counts, "primes": counts | {"prompts_overlap": 0}}
     refused = read_table(plan, runtime, "quarantine")
     assert sorted(refused["reason"]) == ["missing_value", "prompt_empty"]
@@ -183,6 +183,25 @@ def test_rules_drop_the_manifest_counts_and_explain_shows_the_text(
     assert shown.exit_code == 0
     assert "like a text of benchmark puzzles" in shown.output
     assert RIVER in shown.output.replace("\n", " ")
+
+
+def test_explain_shows_questions_with_their_answers_and_every_item_named(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    passage = " ".join(f"word{n}" for n in range(60))
+    items = [{"prompt": "Why so?", "answer": RIVER}, {"prompt": passage}]
+    rows = [explicit("Any puzzle?", f"{RIVER}. {passage[:200]}", "no")]
+    rows += [explicit(f"Is {n} a prime?", "yes", "no") for n in range(3)]
+    write_lines(rows)
+    write_lines(items, "puzzles.jsonl")
+    recipe = RECIPE.replace("puzzles.jsonl]", "puzzles.jsonl], answer: answer?")
+    recipe += "rules: [{name: leaked, column: contamination_overlap, maximum: 0.5}]\n"
+
+    plan, runtime = run_recipe(recipe, tmp_path)
+
+    leaked = read_table(plan, runtime, "decisions").filter(pl.col("rule") == "leaked")["pair_id"]
+    (found,) = (dossier(plan, runtime, pair) for pair in leaked)
+    assert found.matches["text"].to_list() == [f"Why so?\n\n{RIVER}", passage]
 
 
 def test_embeddings_find_what_is_said_in_other_words(write_lines: Any, tmp_path: Path) -> None:
@@ -250,14 +269,15 @@ def test_a_short_item_is_found_inside_a_frame(write_lines: Any, tmp_path: Path) 
     assert [row["contamination_overlap"] for row in found] == [1.0, 1.0, 0.0, 0.0]
 
 
-def test_the_floor_counts_a_character_without_spaces_as_half_a_word(
+def test_the_floor_counts_three_characters_without_spaces_as_two_words(
     write_lines: Any, tmp_path: Path
 ) -> None:
-    prompts = ["请问你好世界可以吗", "请回答。法国的首都是哪里。谢谢"]
+    prompts = ["请问你好大世界可以吗", "请问质子泵是什么呢", "请回答。法国的首都是哪里。谢谢"]
+    items = ["你好大世界", "质子泵是什么", "法国的首都是哪里"]
 
-    found = measured(prompts, ["你好世界", "法国的首都是哪里"], write_lines, tmp_path)
+    found = measured(prompts, items, write_lines, tmp_path)
 
-    assert [row["contamination_by"] for row in found] == [None, "ngrams"]
+    assert [row["contamination_by"] for row in found] == [None, "whole", "ngrams"]
 
 
 def test_responses_are_looked_at_and_swap_with_a_flip(write_lines: Any, tmp_path: Path) -> None:

@@ -48,8 +48,9 @@ def items_of(benchmarks: list[pl.DataFrame], size: int, min_words: int) -> Items
     Args:
         benchmarks: Of each: ``example_id``, ``text`` and ``answer``, null where it has none.
         size: Words in a run.
-        min_words: A question of fewer words has no runs; a character of a script without spaces
-            counts half a word here. An answer of fewer than ``size`` words is not looked for alone.
+        min_words: A question of fewer words has no runs; three characters of a script without
+            spaces count two words here. An answer of fewer than ``size`` words is not looked for
+            alone.
     """
     table = _asked(benchmarks)
     words = words_of(table["text"].to_list())
@@ -95,7 +96,7 @@ def _asked(benchmarks: list[pl.DataFrame]) -> pl.DataFrame:
 
 def _short(words: pl.Series, min_words: int) -> pl.Series:
     unspaced = words.list.join("").str.count_matches(_UNSPACED)
-    return 2 * words.list.len().cast(pl.Int64) - unspaced.cast(pl.Int64) < 2 * min_words
+    return 3 * words.list.len().cast(pl.Int64) - unspaced.cast(pl.Int64) < 3 * min_words
 
 
 def _runs(words: pl.Series, items: pl.Series, size: int, wanted: pl.Series) -> pl.DataFrame:

@@ -73,7 +73,7 @@ class Contamination(Measure):
     words stand in a row."""
     min_words: int = Field(default=4, ge=1, le=50)
     """A shorter item is found only where it is all of a user's turn, of a prompt or of a response.
-    A character of a script without spaces counts half a word here."""
+    Three characters of a script without spaces count two words here."""
     semantic: bool = False
     """Also compare embeddings of the prompts."""
     counted_overlap: float = Field(default=0.5, gt=0, le=1)
@@ -139,10 +139,12 @@ class Contamination(Measure):
         return found.select(pl.exclude("place"), ids.gather(found["place"]).alias("id"))
 
     def _count(self, counted: dict[str, Json], place: Place, matches: pl.DataFrame) -> None:
-        exact, much = pl.col("by") == "exact", pl.col("overlap") > self.counted_overlap
+        """Count texts by how they match; ``whole``: a short item stands inside other words."""
+        by, much = pl.col("by"), pl.col("overlap") > self.counted_overlap
+        conditions = {"exact": by == "exact", "whole": by == "whole", "overlap": much}
         for number, benchmark in enumerate(self.benchmarks):
             mine = matches.filter(pl.col("benchmark") == number)
-            for name, condition in (("exact", exact), ("overlap", much)):
+            for name, condition in conditions.items():
                 count = mine.filter(condition)["id"].n_unique()
                 counted[benchmark.name][f"{place}_{name}"] = count
 
