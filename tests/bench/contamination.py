@@ -6,7 +6,8 @@
 Items are real ones; each form is planted by code, so that the table can be made again. ``Tulu 3``,
 ``13-gram`` and ``8-gram`` are the published rules written out here, on words between blanks; the
 other columns are rules over the columns of the measure. The second table has real texts that hold
-no item on purpose: HH-RLHF beside items of alpaca_eval, LLMBar and Vicuna.
+no item on purpose: HH-RLHF beside items of alpaca_eval, LLMBar and Vicuna. The third has items of
+fewer than 8 words in texts of seven data sets, by ``min_words``.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import re
 import string
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,11 @@ COMMON = (
     "What are some good examples?",
 )
 """Items of four to six words that people say all the time."""
+OTHERS = (
+    *("autoj_pairwise", "dsp_domain", "finegrained_rlhf_qa", "hh_rlhf_harmless", "judgebench"),
+    *("pandalm_test", "rmb"),
+)
+"""Data sets with texts of many kinds."""
 TOPICS = (
     *("volcanoes", "the French Revolution", "cell biology", "inflation", "black holes", "opera"),
     *("photosynthesis", "the Roman Senate", "contract law", "vaccines", "glaciers", "haiku"),
@@ -277,9 +283,9 @@ def benchmark(questions: list[str], answers: list[str | None] | None = None) -> 
     return pl.DataFrame(rows, schema=dict.fromkeys(rows, pl.String))
 
 
-def columns_of(known: pl.DataFrame, texts: list[Turns]) -> list[dict[str, Any]]:
+def columns_of(known: pl.DataFrame, texts: list[Turns], min_words: int = 4) -> list[dict[str, Any]]:
     """Return the columns of the measure for each text, and the text of its item."""
-    items = items_of([known], NGRAM, 4)
+    items = items_of([known], NGRAM, min_words)
     asked = pl.col("role").is_in(["user", "assistant"])
     messages = pl.DataFrame({"messages": texts})
     blocks = [matches_of(block, items, NGRAM) for block in pieces_of(messages, asked)]
@@ -388,6 +394,34 @@ def hits(source: Source) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return counts, shown
 
 
+def floors(source: Source, data: Path) -> list[dict[str, Any]]:
+    """Return how many texts of several data sets have a short item inside, by ``min_words``."""
+    items = _distinct([*source.alpaca, *source.llmbar, *source.vicuna])
+    known = [text for text in items if size_of(text) < NGRAM]
+    paths = [path for name in OTHERS for path in sorted((data / name).rglob("*.json*"))]
+    texts = _distinct(text for path in paths for text in strings(rows_of(path)))
+    rows: list[dict[str, Any]] = []
+    for floor in (2, 3, 4):
+        found = columns_of(benchmark(known), [user(text) for text in texts], floor)
+        hit = [row["example_id"] for row in found if row["by"] == "whole"]
+        most = max(sorted(set(hit)), key=hit.count)
+        named = {"most frequent": known[int(most)], "times": hit.count(most)}
+        counts = {"items": len(known), "texts": len(texts), "inside": len(hit)}
+        rows.append({"min_words": floor} | counts | named)
+    return rows
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Yield the texts of a parsed row."""
+    if isinstance(value, str) and len(value) > 15:
+        yield value
+    elif isinstance(value, dict):
+        yield from strings([*value.values()])
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+
+
 def speed(rows: int, items: int) -> list[dict[str, Any]]:
     """Measure made prompts and responses against made items, a twentieth of which is planted."""
     maker = Maker(0)
@@ -429,7 +463,7 @@ def main() -> None:
     else:
         source = Source(asked.data)
         counts, shown = hits(source)
-        found = {"plants": table(source), "real": counts}
+        found = {"plants": table(source), "real": counts, "floors": floors(source, asked.data)}
         if asked.show:
             for row in shown:
                 sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")

@@ -10,7 +10,9 @@ import polars as pl
 import pytest
 import yaml
 
-from tests.made import table
+from prefine.plan import publish_plan
+from prefine.plan.look import read_table
+from tests.made import run_recipe, table
 
 SOURCES = Path(__file__).parents[1] / "sources"
 
@@ -94,9 +96,13 @@ def test_prompts_that_stand_in_a_benchmark_are_told(real_data: Path, tmp_path: P
     measures = [{"kind": "contamination", "benchmarks": [benchmark]}]
     recipe = yaml.safe_dump({**source, "measures": measures})
 
-    found = table(recipe, tmp_path, "measure_contamination", data=str(real_data))
+    plan, runtime = run_recipe(recipe, tmp_path, data=str(real_data))
+    counts = publish_plan(plan, runtime, str(tmp_path / "out"))["benchmarks"]["rm_bench"]
+    found = read_table(plan, runtime, "facts")
 
-    # 156 prompts are identical, and one has a space more at its end
-    assert found.height == 450
-    assert found.filter(pl.col("contamination_by") == "exact").height == 157
-    assert found.filter(pl.col("contamination_overlap") == 1.0).height == 157
+    # 156 prompts are identical, and one has a space more at its end; three say something else with
+    # their last words or their first, and share more than half of the runs
+    assert read_table(plan, runtime, "prompts").height == 450
+    assert (counts["prompts_exact"], counts["prompts_overlap"]) == (157, 160)
+    exact = found.filter(pl.col("contamination_by") == "exact")
+    assert exact["prompt_contamination_overlap"].unique().to_list() == [1.0]

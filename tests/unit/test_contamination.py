@@ -194,7 +194,7 @@ def test_explain_shows_questions_with_their_answers_and_every_item_named(
     rows += [explicit(f"Is {n} a prime?", "yes", "no") for n in range(3)]
     write_lines(rows)
     write_lines(items, "puzzles.jsonl")
-    recipe = RECIPE.replace("puzzles.jsonl]", "puzzles.jsonl], answer: answer?")
+    recipe = RECIPE.replace("puzzles.jsonl]", "puzzles.jsonl], answer: 'answer?'")
     recipe += "rules: [{name: leaked, column: contamination_overlap, maximum: 0.5}]\n"
 
     plan, runtime = run_recipe(recipe, tmp_path)
