@@ -34,6 +34,7 @@ DATA = Path(__file__).parents[2] / "../shared/data"
 COUNT = 50
 """Plants of each kind, as far as there are items."""
 NGRAM = 8
+COMMON_RATIO = 0.05
 BEFORE = "I was asked this question by a colleague at work today, and I could not answer it. "
 BEHIND = " Please take your time and think about it carefully before you give me the answer."
 OPEN, CLOSE = "Please answer: ", " Thanks"
@@ -270,22 +271,24 @@ def _passages(source: Source) -> list[list[str]]:
 def found_by_columns(kind: Kind) -> list[dict[str, Any]]:
     """Return the largest value of each column for each text, over the items of its kind."""
     questions, answers = zip(*kind.items, strict=True)
-    return columns_of(benchmark([*questions], [*answers]), kind.texts)
+    return columns_of([benchmark([*questions], [*answers])], kind.texts)
 
 
 def benchmark(questions: list[str], answers: list[str | None] | None = None) -> pl.DataFrame:
     """Return questions and answers as the table of a benchmark."""
     rows = {
-        "example_id": [f"{n:06}" for n in range(len(questions))],
+        "example_id": questions,
         "text": questions,
         "answer": answers or [None] * len(questions),
     }
     return pl.DataFrame(rows, schema=dict.fromkeys(rows, pl.String))
 
 
-def columns_of(known: pl.DataFrame, texts: list[Turns], min_words: int = 4) -> list[dict[str, Any]]:
+def columns_of(
+    known: list[pl.DataFrame], texts: list[Turns], min_words: int = 4
+) -> list[dict[str, Any]]:
     """Return the columns of the measure for each text, and the text of its item."""
-    items = items_of([known], NGRAM, min_words)
+    items = items_of(known, NGRAM, min_words, COMMON_RATIO)
     asked = pl.col("role").is_in(["user", "assistant"])
     messages = pl.DataFrame({"messages": texts})
     blocks = [matches_of(block, items, NGRAM) for block in pieces_of(messages, asked)]
@@ -368,7 +371,7 @@ def table(source: Source) -> list[dict[str, Any]]:
 
 def hits(source: Source) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return what real texts share with real items: counts by rule, and the hits of short items."""
-    known = _distinct([*source.alpaca, *source.llmbar, *source.vicuna])
+    known = [benchmark(items) for items in (source.alpaca, source.llmbar, source.vicuna)]
     prompts: dict[str, Turns] = {}
     replies: dict[tuple[str, str], Turns] = {}
     for sides in source.hh:
@@ -380,17 +383,16 @@ def hits(source: Source) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     counts: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
     for name, texts in (("prompts", [*prompts.values()]), ("responses", [*replies.values()])):
-        rows = columns_of(benchmark(known), texts)
+        rows = columns_of(known, texts)
         found = {rule: sum(map(test, rows)) for rule, test in COLUMNS.items()}
         found["short items"] = sum(row["by"] == "whole" for row in rows)
-        phrases = columns_of(benchmark([*COMMON]), texts)
+        phrases = columns_of([benchmark([*COMMON])], texts)
         found["common phrases"] = sum(row["by"] == "whole" for row in phrases)
         counts.append({"HH": name, "texts": len(texts), **found})
         for row in rows:
             if row["longest_run"] >= NGRAM or row["parts"] > 0.5:
-                item = known[int(row["example_id"])]
                 text = texts[row["place"]][-1]["content"]
-                shown.append({"in": name, **row, "item": item, "text": text})
+                shown.append({"in": name, **row, "text": text})
     return counts, shown
 
 
@@ -402,10 +404,10 @@ def floors(source: Source, data: Path) -> list[dict[str, Any]]:
     texts = _distinct(text for path in paths for text in strings(rows_of(path)))
     rows: list[dict[str, Any]] = []
     for floor in (2, 3, 4):
-        found = columns_of(benchmark(known), [user(text) for text in texts], floor)
+        found = columns_of([benchmark(known)], [user(text) for text in texts], floor)
         hit = [row["example_id"] for row in found if row["by"] == "whole"]
         most = max(sorted(set(hit)), key=hit.count)
-        named = {"most frequent": known[int(most)], "times": hit.count(most)}
+        named = {"most frequent": most, "times": hit.count(most)}
         counts = {"items": len(known), "texts": len(texts), "inside": len(hit)}
         rows.append({"min_words": floor} | counts | named)
     return rows
@@ -431,7 +433,7 @@ def speed(rows: int, items: int) -> list[dict[str, Any]]:
     messages = pl.DataFrame({"messages": [user(text) for text in texts]})
     measured: list[dict[str, Any]] = []
     start, cpu = time.perf_counter(), time.process_time()
-    cut = items_of([benchmark(known)], NGRAM, 4)
+    cut = items_of([benchmark(known)], NGRAM, 4, COMMON_RATIO)
     measured.append(_timed("cut items", items, start, cpu))
     for share in (1, 2):
         start, cpu = time.perf_counter(), time.process_time()

@@ -360,6 +360,27 @@ def test_options_in_another_order_are_found_as_parts(write_lines: Any, tmp_path:
     assert found[0]["contamination_parts_example"] == prompt_id([user(QUIZ)])
 
 
+def test_what_a_benchmark_says_to_every_question_is_left_out(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    told = "Answer the question below and give reasons for every step that you take."
+    asked = [
+        f"Can {n} boats and {n + 1} ships cross the channel in {n + 2} hours?" for n in range(40)
+    ]
+    items = [f"{told} {question}" for question in asked]
+    prompts = [f"{told} What is the weather like in Spain in the month of May?", f"Hm. {asked[3]}"]
+
+    found = measured(prompts, items, write_lines, tmp_path)
+    few = measured(prompts, items[:19], write_lines, tmp_path)
+
+    assert [row["contamination_overlap"] for row in found] == [0.0, 1.0]
+    # each question begins with "Can", which the instruction takes along
+    assert [row["contamination_longest_run"] for row in found] == [0, 11]
+    assert [row["contamination_longest_run"] for row in few] == [13, 12]
+    # the 12 words of the question have 5 runs, and the whole item of 25 words has 18
+    assert few[1]["contamination_overlap"] == pytest.approx(5 / 18)
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [

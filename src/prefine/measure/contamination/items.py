@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from prefine.text.fold import folded
-from prefine.text.ngrams import Postings, Sieve, postings, runs_of, sieves
+from prefine.text.ngrams import Postings, Sieve, extents, postings, runs_of, sieves
 from prefine.text.words import keys_of, words_of
 
 _CLOSE = r"(?:[.):][ \t]+|[.):、](?=[\u3040-\u9fff\uac00-\ud7a3]))"
@@ -23,13 +23,19 @@ SEED_WORDS = 4
 """A part of at least so many words, or of a whole run, is looked for in every text, a shorter one
 only in texts that have something longer of its item."""
 
+LEAST_COMMON = 20
+"""A run of fewer questions is never left out as common."""
+MOST_ITEMS = 500
+"""A run of more questions of one benchmark always is: texts that have it would meet them all."""
+
 
 class Items(NamedTuple):
     """All items of all benchmarks."""
 
     table: pl.DataFrame
     """``item``, ``benchmark`` (its number), ``example_id``, ``size`` (its words), ``num_runs``
-    (distinct runs) and ``part_words`` (words of its parts; 0 where it has only one)."""
+    (distinct runs), ``num_words`` (words in these) and ``part_words`` (words in its parts; 0 where
+    it has only one)."""
     runs: Postings
     """Runs of items."""
     parts: Postings
@@ -42,7 +48,9 @@ class Items(NamedTuple):
     """What tells runs of items and parts from others, by length."""
 
 
-def items_of(benchmarks: list[pl.DataFrame], size: int, min_words: int) -> Items:
+def items_of(
+    benchmarks: list[pl.DataFrame], size: int, min_words: int, common_ratio: float = 1
+) -> Items:
     """Cut the texts of benchmarks into runs.
 
     Args:
@@ -51,22 +59,23 @@ def items_of(benchmarks: list[pl.DataFrame], size: int, min_words: int) -> Items
         min_words: A question of fewer words has no runs; three characters of a script without
             spaces count two words here. An answer of fewer than ``size`` words is not looked for
             alone.
+        common_ratio: A run or part that stands in more than this share of a benchmark's questions
+            is left out; see ``LEAST_COMMON`` and ``MOST_ITEMS``.
     """
     table = _asked(benchmarks)
     words = words_of(table["text"].to_list())
     table = table.with_columns(words.list.len().cast(pl.Int64).alias("size"))
     whole = ~_short(words, min_words) & ((table["kind"] != "answer") | (table["size"] >= size))
-    runs = _runs(words, table["item"], size, whole)
-    parts = _parts(table, size, whole & (table["kind"] != "both"))
-    counted = runs.group_by("item").agg(pl.col("first").sum().cast(pl.Int64).alias("num_runs"))
-    covered = parts.group_by("item").agg(pl.col("part_words").first())
+    runs = _own(_runs(words, table["item"], size, whole), table, common_ratio)
+    parts = _own(_parts(table, size, whole & (table["kind"] != "both")), table, common_ratio)
     columns = ("item", "benchmark", "example_id", "size")
-    full = table.select(*columns).join(counted, on="item", how="left")
-    full = full.join(covered, on="item", how="left").fill_null(0).sort("item")
+    of_runs = _whole(runs).rename({"runs": "num_runs", "covered": "num_words"})
+    of_parts = _whole(parts).select("item", pl.col("covered").alias("part_words"))
+    full = table.select(*columns).join(of_runs, on="item", how="left")
+    full = full.join(of_parts, on="item", how="left").fill_null(0).sort("item")
     named = (table["size"] > 0) & ((table["kind"] != "answer") | (table["size"] >= size))
     keys = pl.DataFrame({"item": table["item"], "key": pl.Series(keys_of(words), dtype=pl.UInt64)})
     long = pl.col("words") >= min(SEED_WORDS, size)
-    parts = parts.drop("part_words")
     known = sieves(pl.concat([runs, parts]).select("words", "run"))
     small = parts.filter(~long).select("item", "words", "run")
     return Items(
@@ -106,8 +115,46 @@ def _runs(words: pl.Series, items: pl.Series, size: int, wanted: pl.Series) -> p
     return named.select("item", "at", "words", "run").sort("item", "at").with_columns(first)
 
 
+def _own(rows: pl.DataFrame, table: pl.DataFrame, common_ratio: float) -> pl.DataFrame:
+    """Leave out the runs that many questions of a benchmark have in common.
+
+    With them go the runs that have a word of theirs, unless nothing else is left of an item.
+    """
+    often = rows.group_by("run").len().filter(pl.col("len") >= LEAST_COMMON)
+    if often.is_empty():
+        return rows
+    of = table.select("item", "benchmark", "example_id")
+    total = of.group_by("benchmark").agg(pl.col("example_id").n_unique().alias("total"))
+    perhaps = rows.select("run", "item").join(often, on="run", how="semi").join(of, on="item")
+    counts = perhaps.group_by("benchmark", "run").agg(
+        pl.col("example_id").n_unique().alias("count")
+    )
+    limit = (common_ratio * pl.col("total")).clip(LEAST_COMMON - 1, MOST_ITEMS)
+    common = counts.join(total, on="benchmark").filter(pl.col("count") > limit)
+    if common.is_empty():
+        return rows
+    named = rows.join(of.select("item", "benchmark"), on="item", maintain_order="left")
+    marks = common.select("benchmark", "run", common=pl.lit(value=True))
+    flagged = named.join(marks, on=("benchmark", "run"), how="left", maintain_order="left")
+    at, words = pl.col("at"), pl.col("words")
+    mark = pl.when(pl.col("common").fill_null(value=False)).then("at")
+    before, behind = mark.forward_fill().over("item"), mark.backward_fill().over("item")
+    near = (at - before < words).fill_null(value=False) | (behind - at < words).fill_null(
+        value=False
+    )
+    flagged = flagged.with_columns(near.alias("near"))
+    kept = pl.col("common").is_null() & (~pl.col("near") | pl.col("near").all().over("item"))
+    return flagged.filter(kept).select(rows.columns)
+
+
+def _whole(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return ``runs`` and ``covered`` of each item for a text that has all of its runs."""
+    found = extents(rows.select(pl.lit(0, pl.Int64).alias("place"), pl.all()))
+    return found.select("item", pl.col("runs", "covered").cast(pl.Int64))
+
+
 def _parts(table: pl.DataFrame, size: int, wanted: pl.Series) -> pl.DataFrame:
-    """Return the runs of the parts of items that have several, and ``part_words`` of the item."""
+    """Return the runs of the parts of items that have several."""
     perhaps = pl.col("text").str.contains(_SEVERAL)
     rows = table.filter(wanted).filter(perhaps).select("item", "text")
     parts = [parts_of(text) for text in rows["text"]]
@@ -116,15 +163,14 @@ def _parts(table: pl.DataFrame, size: int, wanted: pl.Series) -> pl.DataFrame:
     words = words_of(lines["part"].to_list())
     length = words.list.len().cast(pl.Int64).alias("length")
     lines = lines.select("item", length).with_columns(
-        (pl.col("length").cum_sum() - pl.col("length")).over("item").alias("begin"),
-        pl.col("length").sum().over("item").alias("part_words"),
+        (pl.col("length").cum_sum() - pl.col("length")).over("item").alias("begin")
     )
     found = runs_of(words, size)
     mine = lines.select(pl.all().gather(found["place"]))
     at = (found["at"] + mine["begin"]).alias("at")
     first = pl.lit(value=True).alias("first")
-    joined = found.select("words", "run").with_columns(mine["item"], at, mine["part_words"])
-    return joined.select("item", "at", "words", "run", first, "part_words")
+    joined = found.select("words", "run").with_columns(mine["item"], at)
+    return joined.select("item", "at", "words", "run", first)
 
 
 def parts_of(text: str) -> list[str]:

@@ -108,7 +108,8 @@ def _measured(pairs: pl.DataFrame, size: int) -> pl.DataFrame:
     zero = {"runs": 0, "covered": 0, "longest": 0, "parts_covered": 0}
     rows = pairs.with_columns(pl.col(name).fill_null(value) for name, value in zero.items())
     whole = pl.lit(1.0)
-    covered = ratio(pl.col("covered"), pl.col("size"))
+    covered = pl.when(pl.col("runs") > 0).then(ratio(pl.col("covered"), pl.col("num_words")))
+    covered = covered.otherwise(0.0)
     parts = pl.when(pl.col("part_words") > 0).then(
         ratio(pl.col("parts_covered"), pl.col("part_words"))
     )

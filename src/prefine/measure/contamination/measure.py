@@ -74,6 +74,9 @@ class Contamination(Measure):
     min_words: int = Field(default=4, ge=1, le=50)
     """A shorter item is found only where it is all of a user's turn, of a prompt or of a response.
     Three characters of a script without spaces count two words here."""
+    common_ratio: float = Field(default=0.05, gt=0, le=1)
+    """A run or part that stands in more than this share of a benchmark's questions, and in at least
+    20, is an instruction and not an item: it is left out, as is one in more than 500 questions."""
     semantic: bool = False
     """Also compare embeddings of the prompts."""
     counted_overlap: float = Field(default=0.5, gt=0, le=1)
@@ -110,7 +113,7 @@ class Contamination(Measure):
             DataError: No text of a benchmark could be read.
         """
         known = [_texts_of(work, benchmark) for benchmark in self.benchmarks]
-        items = items_of(known, self.ngram_words, self.min_words)
+        items = items_of(known, self.ngram_words, self.min_words, self.common_ratio)
         counted = {
             b.name: {"texts": n} for b, n in zip(self.benchmarks, _sizes(known), strict=True)
         }
