@@ -103,7 +103,10 @@ def test_pairs_of_the_same_prompt_and_copies_have_no_vote(tmp_path: Path, write_
     counted = facts([*rows, turned(copy)], tmp_path, write_lines, ", copy_similarity: 2")
 
     asked = of(alone, rows[0])
-    assert more.row(by_predicate=pl.col("pair_id") == asked["pair_id"], named=True) == asked
+    told = more.row(by_predicate=pl.col("pair_id") == asked["pair_id"], named=True)
+    # the texts of the other two rows move the mean of all a little
+    probability = pytest.approx(asked["label_probability"], abs=1e-3)
+    assert told == asked | {"label_probability": probability}
     assert of(counted, rows[0])["label_opposing"] == asked["label_opposing"] + 1
 
 

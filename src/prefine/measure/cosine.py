@@ -1,7 +1,10 @@
 """Cosine similarity of the embeddings of chosen and rejected.
 
-There is none for a blank response, which has no direction, nor for one of which only the beginning
-was embedded: the value is null and the reason is given.
+There is none for a response without an embedding, nor for one of which only the beginning was
+embedded: the value is null and the reason is given.
+
+The mean of all responses is subtracted first. Two responses to one prompt have a median cosine of
+MEDIANS.
 """
 
 from typing import ClassVar, Literal
@@ -13,13 +16,15 @@ import pyarrow as pa
 from prefine.measure.base import Measure
 from prefine.schema import Column
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import RESPONSE_VECTORS, read_vectors
+from prefine.tables.texts import beside
+from prefine.tables.vectors import RESPONSE_VECTORS, read_reasons, read_vectors
 
 
 class Cosine(Measure):
     """Cosine similarity of the embeddings of chosen and rejected."""
 
-    tables: ClassVar = ("pairs", RESPONSE_VECTORS.table)
+    tables: ClassVar = ("pairs", *RESPONSE_VECTORS.tables)
+    version: ClassVar = 3
 
     kind: Literal["cosine"]
 
@@ -30,7 +35,7 @@ class Cosine(Measure):
             Column(
                 "cosine_reason",
                 pa.large_string(),
-                "why there is no cosine: too_long, blank; else null",
+                "why there is no cosine: blank, unknown_words, too_long; else null",
             ),
         )
 
@@ -43,20 +48,16 @@ class Cosine(Measure):
             vectors[[place[name] for name in pairs[column]]]
             for column in ("chosen_id", "rejected_id")
         )
-        table = work.read(RESPONSE_VECTORS.table, ["response_id", "is_cut"])
-        cut = table.filter("is_cut")["response_id"].implode()
-        is_cut = pl.col("chosen_id").is_in(cut) | pl.col("rejected_id").is_in(cut)
-        result = pairs.with_columns(
-            pl.Series("cosine", cosines(chosen, rejected), pl.Float64), is_cut.alias("is_cut")
-        ).select(
+        told = beside(pairs, read_reasons(work, RESPONSE_VECTORS), "is_cut", "reason")
+        too_long = pl.when(pl.col("chosen_is_cut") | pl.col("rejected_is_cut"))
+        # of two reasons the first in alphabetical order: blank, then unknown_words
+        reason = pl.min_horizontal("chosen_reason", "rejected_reason")
+        cosine = pl.Series("cosine", cosines(chosen, rejected), pl.Float64)
+        result = told.select(
             "pair_id",
-            pl.when(~pl.col("is_cut")).then("cosine"),
-            pl.when("is_cut")
-            .then(pl.lit("too_long"))
-            .when(pl.col("cosine").is_null())
-            .then(pl.lit("blank"))
-            .alias("cosine_reason"),
-        )
+            pl.coalesce(reason, too_long.then(pl.lit("too_long"))).alias("cosine_reason"),
+            cosine,
+        ).with_columns(pl.when(pl.col("cosine_reason").is_null()).then("cosine"))
         work.emit(self.table, result)
         return Counts(pairs.height, pairs.height)
 

@@ -30,7 +30,8 @@ from prefine.search.index import Index, built, ranked
 from prefine.search.settings import Search
 from prefine.search.storage import Places, Vectors
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import PROMPT_VECTORS, RESPONSE_VECTORS, read_vectors
+from prefine.tables.texts import beside
+from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_reasons, read_vectors
 
 _MORE = 32
 """Neighbours looked at beyond those wanted, for those that may not vote."""
@@ -64,9 +65,10 @@ class Ballot(NamedTuple):
 class LabelConsistency(Measure):
     """Whether a pair's label points the way that the labels of like pairs point."""
 
-    tables: ClassVar = ("pairs", PROMPT_VECTORS.table, RESPONSE_VECTORS.table)
+    tables: ClassVar = ("pairs", *PROMPT_VECTORS.tables, *RESPONSE_VECTORS.tables)
     scope: ClassVar = "corpus"
     seeded: ClassVar = True
+    version: ClassVar = 3
 
     kind: Literal["label_consistency"]
     neighbours: int = Field(default=64, ge=1, le=1024)
@@ -107,7 +109,7 @@ class LabelConsistency(Measure):
             Column(
                 "label_reason",
                 pa.large_string(),
-                "why there is no probability: blank, same_vectors, alone; else null",
+                "why there is no probability: blank, unknown_words, same_vectors, alone; else null",
             ),
         )
 
@@ -149,14 +151,14 @@ def _pairs(work: Work, part: int) -> pl.DataFrame:
     place = {name: index for index, name in enumerate(ids)}
     sides = ([place[name] for name in pairs[f"{side}_id"]] for side in ("chosen", "rejected"))
     chosen, rejected = (vectors[side] for side in sides)
-    same = (chosen == rejected).all(axis=1)
-    reason = (
-        pl.when(pl.col("num_empty") > 0)
-        .then(pl.lit("blank"))
-        .when(pl.Series(same, dtype=pl.Boolean))
-        .then(pl.lit("same_vectors"))
+    same = pl.Series((chosen == rejected).all(axis=1), dtype=pl.Boolean)
+    told = beside(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
+    reason = pl.coalesce(
+        pl.when(pl.col("num_empty") > 0).then(pl.lit("blank")),
+        pl.min_horizontal("chosen_reason", "rejected_reason"),
+        pl.when(same).then(pl.lit("same_vectors")),
     )
-    return pairs.with_columns(reason.alias("label_reason"))
+    return told.select(*pairs.columns, reason.alias("label_reason"))
 
 
 def _labels(pairs: pl.DataFrame) -> Labels:

@@ -16,9 +16,10 @@ from prefine.measure.base import Measure
 from prefine.schema import Column
 from prefine.search.kmeans import spherical_kmeans
 from prefine.search.nearest import nearest
+from prefine.search.storage import Vectors
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import PROMPT_VECTORS, Vectors
 from prefine.tables.prompts import emit_parts, read_prompts, scattered
+from prefine.tables.vectors import PROMPT_VECTORS
 
 
 class PromptTopics(Measure):
@@ -27,10 +28,11 @@ class PromptTopics(Measure):
     A prompt of which only the beginning was embedded belongs where its beginning does.
     """
 
-    tables: ClassVar = ("prompts", PROMPT_VECTORS.table)
+    tables: ClassVar = ("prompts", *PROMPT_VECTORS.tables)
     id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
     seeded: ClassVar = True
+    version: ClassVar = 3
 
     kind: Literal["prompt_topics"]
     topics: int | None = Field(default=None, ge=1)
@@ -53,7 +55,9 @@ class PromptTopics(Measure):
                 "prompt_topic_similarity", pa.float64(), "cosine to the topic's centre, in [-1, 1]"
             ),
             Column(
-                "prompt_topic_reason", pa.large_string(), "why there is no topic: blank; else null"
+                "prompt_topic_reason",
+                pa.large_string(),
+                "why there is no topic: blank, unknown_words; else null",
             ),
         )
 
@@ -68,6 +72,7 @@ class PromptTopics(Measure):
         topics = prompts.frame().with_columns(
             pl.Series("label", label, pl.Int64),
             scattered(prompts, near.similarities.ravel()).alias("prompt_topic_similarity"),
+            prompts.reasons.alias("prompt_topic_reason"),
         )
         emit_parts(work, self.table, with_names(topics))
         work.notes["num_topics"] = topics.filter(pl.col("label") >= 0)["label"].n_unique()
@@ -96,7 +101,8 @@ def with_names(topics: pl.DataFrame) -> pl.DataFrame:
     """Name each topic after its most central prompt, the smallest id of several.
 
     Args:
-        topics: ``prompt_id``, ``label`` (below 0 for none) and ``prompt_topic_similarity``.
+        topics: ``prompt_id``, ``label`` (below 0 for none), ``prompt_topic_similarity`` and
+            ``prompt_topic_reason``.
 
     Returns:
         The same without ``label``, with the columns of the measure.
@@ -107,5 +113,4 @@ def with_names(topics: pl.DataFrame) -> pl.DataFrame:
     return topics.with_columns(
         pl.when(inside).then(name).alias("prompt_topic"),
         pl.when(inside).then(pl.len().over("label")).cast(pl.Int64).alias("prompt_topic_size"),
-        pl.when(~inside).then(pl.lit("blank")).alias("prompt_topic_reason"),
     ).drop("label")

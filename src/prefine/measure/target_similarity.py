@@ -22,12 +22,13 @@ from prefine.measure.base import Measure, RecipeView
 from prefine.schema import Column
 from prefine.search.nearest import nearest
 from prefine.search.pool import BLOCK, Pool, pooled
+from prefine.search.storage import Vectors
 from prefine.settings import Inputs, Name, Where
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import PROMPT_VECTORS, Vectors
 from prefine.tables.examples import Examples, example_vectors
 from prefine.tables.prompts import emit_parts, read_prompts, scattered
+from prefine.tables.vectors import PROMPT_VECTORS, read_centre
 
 _LISTS = 16
 """Examples whose lists are in memory at once."""
@@ -50,7 +51,7 @@ class TargetSimilarity(Measure):
     Measure it after decontamination: what is nearest to a benchmark may be the benchmark itself.
     """
 
-    version: ClassVar = 3
+    version: ClassVar = 4
     id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
 
@@ -81,12 +82,16 @@ class TargetSimilarity(Measure):
                 pa.float64(),
                 "mean of log2(1 / place) over all examples, at most 0",
             ),
-            Column(f"{name}_reason", pa.large_string(), "why there is none: blank; else null"),
+            Column(
+                f"{name}_reason",
+                pa.large_string(),
+                "why there is none: blank, unknown_words; else null",
+            ),
         )
 
     def reads(self, recipe: RecipeView) -> tuple[str, ...]:
         """Return the tables that are read."""
-        return ("prompts", PROMPT_VECTORS.table, self._examples.vectors)
+        return ("prompts", *PROMPT_VECTORS.tables, self._examples.vectors)
 
     @property
     def _examples(self) -> TargetExamples:
@@ -111,17 +116,17 @@ class TargetSimilarity(Measure):
         prompts = read_prompts(work)
         solid = prompts.solid
         vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-        examples = example_vectors(work.read_arrow(self._examples.vectors, part=0))
+        table = work.read_arrow(self._examples.vectors, part=0)
+        examples = example_vectors(table, read_centre(work, PROMPT_VECTORS))
         near = nearest(vectors, examples, 1)
         best, score = ranks_and_scores(vectors, examples)
-        column = pl.col(f"{name}_similarity")
         ranked = prompts.frame().with_columns(
             scattered(prompts, near.similarities.ravel()).alias(f"{name}_similarity"),
             scattered(prompts, best.astype(np.float64)).cast(pl.Int64).alias(f"{name}_best_rank"),
             scattered(prompts, score).alias(f"{name}_score"),
+            prompts.reasons.alias(f"{name}_reason"),
         )
-        reason = pl.when(column.is_null()).then(pl.lit("blank")).alias(f"{name}_reason")
-        emit_parts(work, self.table, ranked.with_columns(reason))
+        emit_parts(work, self.table, ranked)
         return Counts(len(prompts.ids), ranked.height)
 
 

@@ -17,7 +17,7 @@ from prefine.recipe.check import require_columns
 from prefine.serve.weights import resolved_model
 from prefine.settings import File, FileSet, Runtime
 from prefine.store import filesystem
-from prefine.tables.embeddings import PROMPT_VECTORS, RESPONSE_VECTORS
+from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS
 
 _SHARD_BYTES = 64 * 2**20
 

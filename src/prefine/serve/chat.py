@@ -52,6 +52,21 @@ def load_tokenizer(model: Model) -> Any:
         raise unloadable(model, error) from error
 
 
+def fast_tokenizer(tokenizer: Any) -> str:
+    """Return the JSON of a tokenizer that the tokenizers library runs.
+
+    Raises:
+        RecipeError: Python code of its own runs it.
+    """
+    backend: Any = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        raise RecipeError(
+            f"the encoder's tokenizer {type(tokenizer).__name__} has no `tokenizer.json`; "
+            "convert it to a fast tokenizer"
+        )
+    return backend.to_str()
+
+
 class Chat:
     """A tokenizer with a chat template."""
 

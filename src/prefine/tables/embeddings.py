@@ -1,4 +1,4 @@
-"""Embeddings of prompts and responses: float16 unit vectors by id, one table each.
+"""The steps that embed prompts and responses, one table each.
 
 A text is encoded once however many pairs, or rows of a shard, hold it.
 """
@@ -7,41 +7,32 @@ import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 
 from prefine.errors import RecipeError
+from prefine.serve.embedded import Embedded
 from prefine.serve.vllm.served import Served
 from prefine.settings import ENCODER, Encoder, Inputs
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
+from prefine.tables.centre import centre_spec
 from prefine.tables.texts import texts
-
-VECTOR = pa.large_list(pa.float16())
+from prefine.tables.vectors import (
+    PROMPT_VECTORS,
+    RESPONSE_VECTORS,
+    VECTOR,
+    VectorTable,
+    stored,
+)
 
 _DISTIL_VERSION = 2
-_EMBED_VERSION = 2
+_EMBED_VERSION = 3
 _FILES = ("tokenizer.json", "vectors.npy")
 _DISTILLED = "distilled_encoder"
-
-Vectors = npt.NDArray[np.float32]
-
-
-class VectorTable(NamedTuple):
-    """A table of vectors, and the texts that it encodes."""
-
-    table: str
-    texts: str
-    """The table of the texts."""
-    key: str
-
-
-PROMPT_VECTORS = VectorTable("prompt_vectors", "prompts", "prompt_id")
-RESPONSE_VECTORS = VectorTable("response_vectors", "responses", "response_id")
 
 
 def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
@@ -65,12 +56,14 @@ def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
             provides=(_DISTILLED,),
         )
     for made in (PROMPT_VECTORS, RESPONSE_VECTORS):
-        yield _embedding_spec(made, encoder, encoder.identity(inputs))
+        yield _embedding_spec(made, encoder, encoder.embedding(inputs))
+        yield centre_spec(made, center=encoder.center)
 
 
 def _embedding_spec(made: VectorTable, encoder: Encoder, config: Json) -> StepSpec:
     fields = [pa.field(made.key, pa.large_string(), False)]
     fields += [pa.field("vector", VECTOR), pa.field("is_cut", pa.bool_(), False)]
+    fields.append(pa.field("reason", pa.large_string()))
     return StepSpec(
         name=made.table,
         version=_EMBED_VERSION,
@@ -149,30 +142,29 @@ def _distil_to(folder: Path, work: Work, config: Encoder) -> None:
 def _run_embeddings(work: Work, config: Encoder, made: VectorTable) -> Counts:
     """Encode the texts of a shard."""
     ids, found = texts(work, made.texts, made.key)
-    vectors, is_cut = np.empty((0, 1), np.float16), list[bool]()
+    distinct = sorted(set(found))
+    place = {text: index for index, text in enumerate(distinct)}
+    which = [place[text] for text in found]
+    encoded = Embedded(np.empty((0, 1), np.float32), [], [])
     if found:
-        encoding = embedder(work, config)
-        distinct = sorted(set(found))
-        place = {text: index for index, text in enumerate(distinct)}
-        which = [place[text] for text in found]
-        vectors = encoding.encode(distinct, work.progress).astype(np.float16)[which]
-        cuts = encoding.cuts(distinct)
-        is_cut = [cuts[index] for index in which]
+        encoded = embedder(work, config).embed(distinct, work.progress)
         work.progress(len(found) - len(distinct))
-    rows = _arrow(made.key, ids, vectors).append_column("is_cut", pa.array(is_cut, pa.bool_()))
-    work.emit(made.table, rows)
+    vectors, reasons = stored(encoded)
+    columns = {
+        made.key: pa.array(ids, pa.large_string()),
+        "vector": vectors.take(pa.array(which, pa.int64())),
+        "is_cut": pa.array([encoded.is_cut[index] for index in which], pa.bool_()),
+        "reason": pa.array([reasons[index] for index in which], pa.large_string()),
+    }
+    work.emit(made.table, pa.table(columns))
     return Counts(len(ids), len(ids))
 
 
 class Embeds(Protocol):
     """Anything that turns texts into vectors."""
 
-    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
-        """Return one unit vector a text, shape (texts, dimensions); tell how many are done."""
-        ...
-
-    def cuts(self, texts: Sequence[str]) -> list[bool]:
-        """Tell of each text whether its vector is that of its beginning alone."""
+    def embed(self, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
+        """Embed texts; tell how many more are done."""
         ...
 
 
@@ -181,7 +173,8 @@ def embedder(work: Work, config: Encoder) -> Embeds:
     if config.static:
         from prefine.serve.local.static import Static, StaticEmbedder
 
-        return StaticEmbedder(Static(*_distilled(work)), config.max_chars)
+        distilled = Static(*_distilled(work))
+        return StaticEmbedder(distilled, config.max_chars, config.max_unknown_ratio)
     served = served_encoder(config, work.step.inputs)
     if served is not None:
         from prefine.serve.vllm.embed import EmbedClient
@@ -199,27 +192,3 @@ def _distilled(work: Work) -> tuple[str, npt.NDArray[np.float16]]:
     step = work.source_of(_DISTILLED)
     tokenizer, vectors = (work.store.read_bytes(f"{step.folder}/{name}") for name in _FILES)
     return tokenizer.decode(), np.load(io.BytesIO(vectors))
-
-
-def _arrow(key: str, ids: list[str], vectors: npt.NDArray[np.float16]) -> pa.Table:
-    series: Any = pl.Series("vector", vectors.astype(np.float32))
-    columns = [pa.array(ids, type=pa.large_string()), series.to_arrow().cast(VECTOR)]
-    return pa.Table.from_arrays(columns, names=[key, "vector"])
-
-
-def read_vectors(
-    work: Work, made: VectorTable, part: int | None = None
-) -> tuple[list[str], Vectors]:
-    """Return ids and unit vectors of one part, shape (rows, dimensions), float32.
-
-    Storage rounds to float16, so the norms are restored here; a blank text's zeros stay zero.
-    """
-    arrow = work.read_arrow(made.table, part=part)
-    ids = cast("list[str]", arrow[made.key].to_pylist())
-    if not ids:
-        return ids, np.empty((0, 1), np.float32)
-    column: Any = arrow["vector"].combine_chunks()
-    flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.astype(np.float32).reshape(len(ids), -1)
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
-    return ids, np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)

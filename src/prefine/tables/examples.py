@@ -4,19 +4,19 @@ An example never becomes a prompt of the data.
 """
 
 from collections import Counter
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 import pyarrow as pa
 from pydantic import Field
 
 from prefine.errors import DataError
+from prefine.serve.embedded import UNKNOWN_WORDS, Embedded
 from prefine.settings import Encoder, FileSet, Inputs, Name, Part, Where
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work, manifests_of
-from prefine.tables.embeddings import VECTOR, Vectors, embedder, encoder_tables, server_of
+from prefine.tables.embeddings import embedder, encoder_tables, server_of
+from prefine.tables.vectors import VECTOR, Centre, Vectors, centred, stored
 
 EXAMPLES = pa.schema(
     [
@@ -34,7 +34,7 @@ VECTORS = pa.schema(
 )
 """One row a distinct example."""
 
-_EMBED_VERSION = 2
+_EMBED_VERSION = 3
 
 
 class Examples(Part):
@@ -97,7 +97,7 @@ class Examples(Part):
             run=lambda work: _run_embeddings(work, self, encoder),
             reads=(self.table, *encoder_tables(encoder)),
             writes={self.vectors: VECTORS},
-            config=encoder.identity(inputs),
+            config=encoder.embedding(inputs),
             num_parts=1,
             scope="corpus",
             uses="model",
@@ -113,33 +113,45 @@ def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
     """
     rows = work.read_all(examples.table, ["example_id", "text"])
     distinct = rows.unique("example_id").sort("example_id")
-    vectors = np.empty((0, 1), np.float16)
+    encoded = Embedded(np.empty((0, 1), np.float32), [], [])
     if distinct.height:
-        texts = distinct["text"].to_list()
-        vectors = embedder(work, encoder).encode(texts, work.progress).astype(np.float16)
-    solid: npt.NDArray[np.bool_] = (vectors != 0).max(axis=1, initial=False)
-    if not solid.any():
+        encoded = embedder(work, encoder).embed(distinct["text"].to_list(), work.progress)
+    vectors, reasons = stored(encoded)
+    without = Counter(reason for reason in reasons if reason is not None)
+    if without.total() == len(reasons):
+        told = ", ".join(f"{reason} {n}" for reason, n in sorted(without.items())) or "none"
         raise DataError(
             f"{examples.name}: no example could be read at `{examples.text}` and embedded; "
-            "quarantine holds the rows that could not be read"
+            f"without an embedding: {told}; quarantine holds the rows that could not be read"
         )
-    series: Any = pl.Series("vector", vectors[solid].astype(np.float32))
-    ids = distinct["example_id"].filter(pl.Series(solid)).to_list()
-    columns = [pa.array(ids, pa.large_string()), series.to_arrow().cast(VECTOR)]
-    work.emit(examples.vectors, pa.Table.from_arrays(columns, names=VECTORS.names), part=0)
-    work.notes["num_examples"] = len(ids)
+    ids = pa.array(distinct["example_id"].to_list(), pa.large_string())
+    table = pa.table({"example_id": ids, "vector": vectors})
+    rows_out = table.filter(vectors.is_valid())
+    work.emit(examples.vectors, rows_out, part=0)
+    work.notes["num_examples"] = rows_out.num_rows
+    if count := without[UNKNOWN_WORDS]:
+        remark = (
+            f"{count:,} of {len(reasons):,} examples of {examples.name} have no embedding: the "
+            "encoder does not know most of their words (reason `unknown_words`)"
+        )
+        work.notes["remarks"] = [remark]
     refused = Counter[str]()
     for manifest in manifests_of(work, examples.table):
         refused.update(manifest.dropped)
     work.notes["quarantined"] = dict(sorted(refused.items()))
-    dropped = {"repeated": rows.height - distinct.height, "blank": distinct.height - len(ids)}
-    return Counts(rows.height, len(ids), {reason: n for reason, n in dropped.items() if n})
+    dropped = {"repeated": rows.height - distinct.height, **without}
+    counted = {reason: n for reason, n in dropped.items() if n}
+    return Counts(rows.height, rows_out.num_rows, counted)
 
 
-def example_vectors(table: pa.Table) -> Vectors:
-    """Return the stored vectors with the norms that rounding took from them."""
-    column: Any = table["vector"].combine_chunks()
-    flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
-    vectors = flat.astype(np.float32).reshape(table.num_rows, -1)
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+def example_vectors(table: pa.Table, centre: Centre) -> Vectors:
+    """Return the vectors of examples, centred as those that they are compared with.
+
+    Args:
+        table: The examples.
+        centre: Of the table of vectors that they are compared with (``read_centre``); empty where
+            that table has no vector.
+    """
+    if not len(centre):
+        return np.zeros((table.num_rows, 1), np.float32)
+    return centred(table, centre)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from prefine.step import Work
-from prefine.tables.embeddings import PROMPT_VECTORS, Vectors, read_vectors
+from prefine.tables.vectors import PROMPT_VECTORS, Vectors, read_reasons, read_vectors
 
 _PART = "_part"
 
@@ -22,11 +22,13 @@ class Prompts(NamedTuple):
     parts: npt.NDArray[np.int64]
     """The shard in which each lies."""
     vectors: Vectors
-    """Unit vectors, shape (prompts, dimensions); zeros for a blank prompt."""
+    """Unit vectors, shape (prompts, dimensions); zeros for a prompt without an embedding."""
+    reasons: pl.Series
+    """Why a prompt has no embedding, ``blank`` or ``unknown_words``; null where it has one."""
 
     @property
     def solid(self) -> npt.NDArray[np.int64]:
-        """The places of the prompts that have a direction: those that are not blank."""
+        """The places of the prompts that have an embedding."""
         return np.flatnonzero(self.vectors.any(axis=1))
 
     def frame(self) -> pl.DataFrame:
@@ -39,7 +41,7 @@ _TYPES = {"prompt_id": pl.String, _PART: pl.Int64}
 
 def read_prompts(work: Work) -> Prompts:
     """Read ``prompt_vectors`` of all shards; one shard's vectors are in memory twice."""
-    names = [work.read(PROMPT_VECTORS.table, ["prompt_id"], part=p) for p in _parts(work)]
+    names = [read_reasons(work, PROMPT_VECTORS, part) for part in _parts(work)]
     where = [pl.lit(part, pl.Int64).alias(_PART) for part in _parts(work)]
     frames = [n.with_columns(w) for n, w in zip(names, where, strict=True)]
     sorted_ = pl.concat(frames).with_row_index("row").sort("prompt_id")
@@ -56,7 +58,8 @@ def read_prompts(work: Work) -> Prompts:
         start += of_part.height
     if vectors is None:
         vectors = np.empty((0, 1), np.float32)
-    return Prompts(sorted_["prompt_id"].to_list(), sorted_[_PART].to_numpy(), vectors)
+    parts = sorted_[_PART].to_numpy()
+    return Prompts(sorted_["prompt_id"].to_list(), parts, vectors, sorted_["reason"])
 
 
 def _parts(work: Work) -> range:
@@ -70,7 +73,7 @@ def emit_parts(work: Work, table: str, rows: pl.DataFrame) -> None:
 
 
 def scattered(prompts: Prompts, values: npt.NDArray[np.float64]) -> pl.Series:
-    """Return values of the solid prompts as a column of all: null for the blank ones."""
+    """Return values of the solid prompts as a column of all: null for the others."""
     full = np.full(len(prompts.ids), np.nan)
     full[prompts.solid] = values
     return pl.Series(full, nan_to_null=True)

@@ -22,8 +22,8 @@ from prefine.measure.contamination.semantic import nearest_of_all, nearest_text
 from prefine.schema import Column
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import PROMPT_VECTORS
 from prefine.tables.examples import Examples
+from prefine.tables.vectors import PROMPT_VECTORS
 
 Place = Literal["prompts", "responses"]
 _KEYS = {"prompts": "prompt_id", "responses": "response_id"}
@@ -95,7 +95,7 @@ class Contamination(Measure):
         if not self.semantic:
             return tables
         vectors = (benchmark.vectors for benchmark in self.benchmarks)
-        return (*tables, PROMPT_VECTORS.table, *vectors)
+        return (*tables, *PROMPT_VECTORS.tables, *vectors)
 
     def examples(self) -> tuple[Examples, ...]:
         """Return the files that texts are compared with."""

@@ -35,7 +35,7 @@ class Bounds(NamedTuple):
     shingle_characters: int = 3
     apart: tuple[Apart, ...] = TRAITS
     chained: float = 0.5
-    similarity: float = 0.95
+    similarity: float = 0.9
     neighbours: int = 16
     search: Search = Search()
 

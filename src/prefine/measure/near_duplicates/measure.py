@@ -67,10 +67,11 @@ class NearDuplicates(Measure):
     chained: float = Field(default=0.5, gt=0, le=1)
     """Least overlap of word shingles between a cluster's centre and each member that is no near
     duplicate of it itself; members below are clustered anew."""
-    similarity: float = Field(default=0.95, gt=0, le=1)
+    similarity: float = Field(default=0.9, gt=0, le=1)
     """Least cosine of two embeddings; only for ``semantic``."""
     neighbours: int = Field(default=16, ge=1, le=256)
-    """How many neighbours of each text are looked at; only for ``semantic``."""
+    """How many neighbours of each text are looked at first; a text whose neighbours are all near
+    duplicates is looked at again with four times as many, up to 256. Only for ``semantic``."""
     search: Search = Search()
     """How neighbours are searched; only for ``semantic``."""
 
@@ -121,7 +122,7 @@ class NearDuplicates(Measure):
 
     def _clusters(self, texts: Texts, config: Json) -> StepSpec:
         bounds = Bounds(**{name: getattr(self, name) for name in Bounds._fields})
-        vectors = (texts.vectors.table,) if self.semantic else ()
+        vectors = texts.vectors.tables if self.semantic else ()
         return StepSpec(
             name=texts.clusters,
             version=_TEXTS_VERSION,

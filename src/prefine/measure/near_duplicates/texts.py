@@ -17,16 +17,17 @@ from prefine.measure.near_duplicates.edges import (
     lexical_edges,
 )
 from prefine.measure.near_duplicates.merit import MERIT, RANKED, VOTES, with_votes
-from prefine.measure.near_duplicates.semantic import Near, near, unsearched
+from prefine.measure.near_duplicates.semantic import (
+    Near,
+    full_lists_remark,
+    near,
+    unsearched,
+    whole_vectors,
+)
 from prefine.measure.near_duplicates.tables import PROMPT_CLUSTERS, RESPONSE_CLUSTERS
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import (
-    PROMPT_VECTORS,
-    RESPONSE_VECTORS,
-    VectorTable,
-    read_vectors,
-)
 from prefine.tables.texts import texts as read_texts
+from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, VectorTable
 from prefine.text.clusters import METHODS, components, joined
 from prefine.text.differences import DIFFERENCES, differences
 from prefine.text.distinct import Distinct, survey
@@ -77,6 +78,8 @@ def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
         chance = chance_missed(bounds.jaccard, rows_per_band(bounds.jaccard))
         work.notes["chance_missed_at_bound"] = round(chance, 6)
     work.notes.update(semantic.notes)
+    if remark := full_lists_remark(texts.table, semantic.notes):
+        work.notes.setdefault("remarks", []).append(remark)
     work.notes["edges"] = {
         name: int((kept.edges.methods == place).sum()) for place, name in enumerate(METHODS)
     }
@@ -89,7 +92,7 @@ def _semantic(work: Work, found: Distinct, bounds: Bounds, texts: Texts) -> Near
     """Return what the embeddings say of each distinct text."""
     if "semantic" not in bounds.by:
         return unsearched(len(found.keys))
-    parts = [read_vectors(work, texts.vectors, part) for part in work.parts(texts.table)]
+    parts = [whole_vectors(work, texts.vectors, part) for part in work.parts(texts.table)]
     ids = np.array([name for names, _ in parts for name in names])
     assert ids.tolist() == found.ids, "vectors are in the order of the ids"
     vectors = np.concatenate([v for _, v in parts if len(v)] or [np.empty((0, 1), np.float32)])

@@ -24,9 +24,9 @@ from scipy.special import digamma, gammaln
 from prefine.schema import hash_unit
 from prefine.search.index import without
 from prefine.search.nearest import nearest
+from prefine.search.storage import Vectors
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
-from prefine.tables.embeddings import Vectors
 from prefine.tables.prompts import read_prompts
 
 RESOLUTION = 1e-3

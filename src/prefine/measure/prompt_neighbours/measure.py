@@ -22,8 +22,8 @@ from prefine.search.settings import Search
 from prefine.search.storage import Places
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.embeddings import PROMPT_VECTORS
 from prefine.tables.prompts import Prompts, emit_parts, read_prompts, scattered
+from prefine.tables.vectors import PROMPT_VECTORS
 
 LISTS = "neighbour_lists"
 _LISTS = pa.schema(
@@ -34,18 +34,20 @@ _LISTS = pa.schema(
         pa.field("is_blank", pa.bool_(), False),
     ]
 )
-"""One row a prompt: its neighbours, the most similar first; a blank prompt has none."""
+"""One row a prompt: its neighbours, the most similar first; one without an embedding has none,
+whatever the reason."""
 _DIVERSITY = "diversity"
-_DIVERSITY_VERSION = 2
+_DIVERSITY_VERSION = 3
 
 
 class PromptNeighbours(Measure):
     """The nearest other prompts of each prompt: what ``diverse`` rules and the entropy read."""
 
-    tables: ClassVar = ("prompts", PROMPT_VECTORS.table)
+    tables: ClassVar = ("prompts", *PROMPT_VECTORS.tables)
     id_column: ClassVar = "prompt_id"
     scope: ClassVar = "corpus"
     seeded: ClassVar = True
+    version: ClassVar = 3
 
     kind: Literal["prompt_neighbours"]
     neighbours: int = Field(default=32, ge=1, le=1024)
@@ -73,7 +75,7 @@ class PromptNeighbours(Measure):
             Column(
                 "prompt_knn_reason",
                 pa.large_string(),
-                "why there is none: blank, too_few; else null",
+                "why there is none: blank, unknown_words, too_few; else null",
             ),
         )
 
@@ -87,7 +89,7 @@ class PromptNeighbours(Measure):
             name=_DIVERSITY,
             version=_DIVERSITY_VERSION,
             run=lambda work: run_diversity(work, self.kth),
-            reads=("facts", "decisions", PROMPT_VECTORS.table),
+            reads=("facts", "decisions", *PROMPT_VECTORS.tables),
             writes={},
             config={"kth": self.kth, "seed": recipe.seed},
             scope="corpus",
@@ -145,15 +147,17 @@ def _column(prompts: Prompts, found: Found, kth: int) -> pl.DataFrame:
         cosine = found.similarities[:, kth - 1]
         distances = np.where(np.isfinite(cosine), euclidean(cosine), np.nan)
     distance = pl.col("prompt_knn_distance")
-    return prompts.frame().with_columns(
-        scattered(prompts, distances).alias("prompt_knn_distance"),
-    ).with_columns(
-        pl.when(_blank(prompts))
-        .then(pl.lit("blank"))
-        .when(distance.is_null())
-        .then(pl.lit("too_few"))
-        .alias("prompt_knn_reason"),
-    )  # fmt: skip
+    return (
+        prompts.frame()
+        .with_columns(
+            scattered(prompts, distances).alias("prompt_knn_distance"),
+        )
+        .with_columns(
+            pl.when(distance.is_null())
+            .then(prompts.reasons.fill_null("too_few"))
+            .alias("prompt_knn_reason")
+        )
+    )
 
 
 def _lists(prompts: Prompts, found: Found) -> pl.DataFrame:
@@ -166,7 +170,7 @@ def _lists(prompts: Prompts, found: Found) -> pl.DataFrame:
     return prompts.frame().with_columns(
         places=_listed(ends, places.astype(np.int32)),
         similarities=_listed(ends, found.similarities[known].astype(np.float32)),
-        is_blank=_blank(prompts),
+        is_blank=prompts.reasons.is_not_null(),
     )
 
 
@@ -174,9 +178,3 @@ def _listed(ends: Places, values: npt.NDArray[np.generic]) -> pl.Series:
     """Cut values into lists that end at ``ends``, of which the first is 0."""
     offsets: Any = pa.array(ends)
     return pl.Series(cast("Any", pa.LargeListArray.from_arrays(offsets, pa.array(values))))
-
-
-def _blank(prompts: Prompts) -> pl.Series:
-    blank = np.ones(len(prompts.ids), bool)
-    blank[prompts.solid] = False
-    return pl.Series(blank)

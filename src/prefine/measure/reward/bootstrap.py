@@ -22,7 +22,7 @@ from prefine.schema import Column, Flip, hash_unit
 from prefine.settings import Name
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.embeddings import PROMPT_VECTORS, RESPONSE_VECTORS, read_vectors
+from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_vectors
 
 HEADS = pa.schema(
     [
@@ -40,8 +40,8 @@ _POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
 
 Matrix = npt.NDArray[np.float64]
 
-_HEADS_VERSION = 2
-_READ = ("pairs", "responses", PROMPT_VECTORS.table, RESPONSE_VECTORS.table)
+_HEADS_VERSION = 3
+_READ = ("pairs", "responses", *PROMPT_VECTORS.tables, *RESPONSE_VECTORS.tables)
 _CARD = """\
 ## About the bootstrap reward
 

@@ -20,13 +20,15 @@ from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingType
 from tokenizers import Tokenizer
 
 from prefine.errors import RecipeError, ServiceError
-from prefine.serve.chat import load_tokenizer
+from prefine.serve.chat import fast_tokenizer, load_tokenizer
+from prefine.serve.embedded import Embedded, embedded
 from prefine.serve.local.backends import prepare
 from prefine.serve.local.batches import by_budget
 from prefine.serve.local.load import load_model
-from prefine.serve.local.static import Static, Vectors
+from prefine.serve.local.static import Static
 from prefine.serve.processes import start_processes
-from prefine.serve.scores import require_finite
+from prefine.serve.scores import Vectors, require_finite
+from prefine.serve.vocabulary import Vocabulary
 from prefine.serve.weights import located, unloadable
 from prefine.settings import Encoder, Model, Runtime
 
@@ -60,7 +62,7 @@ def distil(source: Model, dimensions: int) -> Static:
     rank = np.arange(1, len(states) + 1)
     share = (1 / rank) / (1 / rank).sum()
     weighted = reduced * (_SMOOTHING / (_SMOOTHING + share))[:, None]
-    fast = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    fast = Tokenizer.from_str(fast_tokenizer(tokenizer))
     fast.no_truncation()
     fast.no_padding()
     return Static(fast.to_str(), weighted.astype(np.float16))
@@ -96,6 +98,20 @@ class LocalEmbedder:
         self._job = tuple(part.model_dump_json() for part in (encoder, source, runtime))
         self._max_chars = encoder.max_chars
         self._model = _loaded(encoder, source, runtime.device)
+        self._vocabulary = Vocabulary(fast_tokenizer(self._tokenizer), encoder.max_unknown_ratio)
+
+    @property
+    def _tokenizer(self) -> Any:
+        return self._model.tokenizer
+
+    def embed(self, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
+        """Embed texts; those whose words the encoder does not know do not pass through it.
+
+        Args:
+            texts: What is embedded.
+            done: Told how many more texts are.
+        """
+        return embedded(self, texts, done)
 
     def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
         """Return one unit vector a text, shape (texts, dimensions).
@@ -128,9 +144,16 @@ class LocalEmbedder:
 
     def _lengths(self, texts: Sequence[str]) -> list[int]:
         """Return the tokens of each text, special ones included."""
-        tokenizer: Any = self._model.tokenizer
+        return [len(ids) for ids in self._ids(texts)]
+
+    def _ids(self, texts: Sequence[str]) -> list[list[int]]:
         cut = [text[: self._max_chars] for text in texts]
-        return [len(ids) for ids in tokenizer(cut, truncation=False)["input_ids"]]
+        return self._tokenizer(cut, truncation=False)["input_ids"] if cut else []
+
+    def reasons(self, texts: Sequence[str]) -> list[str | None]:
+        """Tell of each text why it has no embedding; null where it has one."""
+        cut = [text[: self._max_chars] for text in texts]
+        return self._vocabulary.reasons(cut, self._ids(texts))
 
     def cuts(self, texts: Sequence[str]) -> list[bool]:
         """Tell of each text whether its vector is that of its beginning alone."""

@@ -1,4 +1,7 @@
-"""Static embeddings: a text is the mean of its tokens' vectors. Does not import torch."""
+"""Static embeddings: a text is the mean of its tokens' vectors. Does not import torch.
+
+Special tokens and the token of unknown words have no part in the mean.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
@@ -9,7 +12,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from tokenizers import Tokenizer
 
-Vectors = npt.NDArray[np.float32]
+from prefine.serve.embedded import Embedded
+from prefine.serve.scores import Vectors
+from prefine.serve.vocabulary import Vocabulary
 
 _BATCH = 512
 """Texts tokenised at once."""
@@ -27,33 +32,38 @@ class Static(NamedTuple):
 class StaticEmbedder:
     """Turns texts into unit vectors by table look-up."""
 
-    def __init__(self, static: Static, max_chars: int) -> None:
+    def __init__(self, static: Static, max_chars: int, max_unknown_ratio: float) -> None:
         self._tokenizer = Tokenizer.from_str(static.tokenizer)
+        self._vocabulary = Vocabulary(static.tokenizer, max_unknown_ratio)
         self._vectors: Vectors = static.vectors.astype(np.float32)
+        self._vectors[self._vocabulary.wordless] = 0.0
         self._max_chars = max_chars
 
-    def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
-        """Return one unit vector a text, shape (texts, dimensions); zeros for a blank text.
+    def embed(self, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
+        """Embed texts.
 
         Args:
             texts: What is embedded.
             done: Told how many more texts are.
         """
         found = [np.empty((0, self._vectors.shape[1]), np.float32)]
-        for vectors in self._batches(texts):
+        reasons: list[str | None] = []
+        for cut, ids in self._batches(texts):
+            of_batch = self._vocabulary.reasons(cut, ids)
+            vectors = self._directions(ids)
+            vectors[[reason is not None for reason in of_batch]] = 0.0
             found.append(vectors)
-            done(len(vectors))
-        return np.concatenate(found)
+            reasons += of_batch
+            done(len(cut))
+        is_cut = [len(text) > self._max_chars for text in texts]
+        return Embedded(np.concatenate(found), is_cut, reasons)
 
-    def cuts(self, texts: Sequence[str]) -> list[bool]:
-        """Tell of each text whether its vector is that of its beginning alone."""
-        return [len(text) > self._max_chars for text in texts]
-
-    def _batches(self, texts: Sequence[str]) -> Iterator[Vectors]:
+    def _batches(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[list[int]]]]:
+        """Yield cut texts and the ids of their tokens."""
         for start in range(0, len(texts), _BATCH):
             cut = [text[: self._max_chars] for text in texts[start : start + _BATCH]]
             encoded = self._tokenizer.encode_batch_fast(cut, add_special_tokens=False)
-            yield self._directions([encoding.ids for encoding in encoded])
+            yield cut, [encoding.ids for encoding in encoded]
 
     def _directions(self, ids: list[list[int]]) -> Vectors:
         """Sum the vectors of each text's tokens, and scale to length one.

@@ -14,11 +14,13 @@ from typing import Any
 import httpx
 import numpy as np
 
-from prefine.serve.chat import load_tokenizer
+from prefine.serve.chat import fast_tokenizer, load_tokenizer
+from prefine.serve.embedded import Embedded, embedded
 from prefine.serve.scores import Vectors, require_finite
 from prefine.serve.vllm.lanes import RequestError
 from prefine.serve.vllm.replicas import Call, Replica, Replicas, as_sent, request
 from prefine.serve.vllm.served import Served
+from prefine.serve.vocabulary import Vocabulary
 from prefine.settings import Encoder, Runtime
 from prefine.settings.json import Json, is_array
 
@@ -33,6 +35,7 @@ class EmbedClient:
         self._model, self._config = served.served_model, config
         self._replicas = Replicas(served, runtime)
         self._tokenizer = load_tokenizer(served.model)
+        self._vocabulary = Vocabulary(fast_tokenizer(self._tokenizer), config.max_unknown_ratio)
 
     def check(self) -> list[Json]:
         """Ask every server what it serves, and whether it reads ids as they are.
@@ -54,6 +57,18 @@ class EmbedClient:
 
     def _body(self, ids: Sequence[Sequence[int]]) -> Json:
         return {"model": self._model, "input": list(ids), "encoding_format": "base64"}
+
+    def embed(self, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
+        """Embed texts; those whose words the encoder does not know are not sent.
+
+        Args:
+            texts: What is embedded.
+            done: Told how many more texts are.
+
+        Raises:
+            ServiceError: All servers keep failing after all retries.
+        """
+        return embedded(self, texts, done)
 
     def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
         """Return one unit vector a text, shape (texts, dimensions).
@@ -98,6 +113,11 @@ class EmbedClient:
             len(text) > self._config.max_chars or len(found) > longest
             for text, found in zip(texts, ids, strict=True)
         ]
+
+    def reasons(self, texts: Sequence[str]) -> list[str | None]:
+        """Tell of each text why it has no embedding; null where it has one."""
+        cut = [text[: self._config.max_chars] for text in texts]
+        return self._vocabulary.reasons(cut, self._ids(texts, truncation=False))
 
     def _ids(self, texts: Sequence[str], **how: object) -> list[list[int]]:
         """Return the ids of texts with the encoder's special tokens, cut texts included."""
