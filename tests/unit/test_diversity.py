@@ -21,8 +21,8 @@ from prefine.plan import make_plan
 from prefine.recipe import parse_recipe
 from prefine.schema import prompt_id
 from prefine.search.nearest import nearest
-from prefine.settings import Runtime
 from prefine.search.storage import Vectors
+from prefine.settings import Runtime
 from tests.made import call, explicit, table, user
 
 RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "

@@ -125,6 +125,7 @@ class LabelConsistency(Measure):
                 yield at, _keys(work, pairs, part, self.prompt_weight)
 
         votes = Ballot(np.zeros(len(ids), int), np.zeros(len(ids), int), np.empty(len(ids)))
+        num_short = 0
         count, search, runtime = self.neighbours, self.search, work.runtime
         with built(ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed) as (
             index,
@@ -132,13 +133,23 @@ class LabelConsistency(Measure):
         ):
             work.notes.update(notes)
             for mine in index.chunks():
-                for column, values in zip(votes, _vote(index, labels, mine, self), strict=True):
+                found, short = _vote(index, labels, mine, self)
+                num_short += short
+                for column, values in zip(votes, found, strict=True):
                     column[mine] = values
                 work.progress(len(mine))
         for part, pairs, of_part, at in zip(
             work.parts("pairs"), parts, directed, places, strict=True
         ):
             work.emit(self.table, _table(pairs, of_part, at, votes), part=part)
+        work.notes["short_lists"] = num_short
+        if num_short:
+            remark = (
+                f"{num_short:,} pairs have fewer than {self.neighbours} voters among their "
+                f"{self.neighbours * _DEEPEST:,} nearest pairs; the others there are copies or "
+                "share the prompt"
+            )
+            work.notes.setdefault("remarks", []).append(remark)
         count = sum(pairs.height for pairs in parts)
         return Counts(count, count)
 
@@ -183,8 +194,14 @@ def _keys(work: Work, pairs: pl.DataFrame, part: int, weight: float) -> Vectors:
     return np.concatenate([weight * asked, apart], axis=1) / np.float32(1 + weight**2) ** 0.5
 
 
-def _vote(index: Index, labels: Labels, places: Places, config: LabelConsistency) -> Ballot:
-    """Count the votes about some pairs; look farther where too few may vote."""
+def _vote(
+    index: Index, labels: Labels, places: Places, config: LabelConsistency
+) -> tuple[Ballot, int]:
+    """Count the votes about some pairs; look farther where too few may vote.
+
+    Returns:
+        The votes, and how many pairs got too few though there are more pairs to look at.
+    """
     found = Ballot(np.zeros(len(places), int), np.zeros(len(places), int), np.empty(len(places)))
     left, count = np.arange(len(places)), config.neighbours
     while len(left):
@@ -197,9 +214,10 @@ def _vote(index: Index, labels: Labels, places: Places, config: LabelConsistency
                 column[mine] = values
             short.append(mine[num_voters < config.neighbours])
         count *= 2
-        enough = count > min(config.neighbours * _DEEPEST, len(labels.side) * 2)
-        left = left[:0] if enough else np.concatenate(short)
-    return found
+        left = np.concatenate(short)
+        if count > min(config.neighbours * _DEEPEST, len(labels.side) * 2):
+            break
+    return found, len(left) if count <= len(labels.side) else 0
 
 
 def _near(index: Index, places: Places, count: int) -> Places:

@@ -58,7 +58,8 @@ class Vocabulary:
         special = {number for number, token in added.items() if token.special}
         self.special = frozenset(special - {self._unknown})
         """Ids of the special tokens that stand for no text."""
-        self._words, self._unread = _patterns(self._tokenizer)
+        named = {token.content for token in added.values() if token.special} | {unknown}
+        self._words, self._unread = _patterns(_pieces(self._tokenizer, named))
 
     @property
     def wordless(self) -> list[int]:
@@ -125,12 +126,23 @@ def _unknown_token(model: dict[str, Any]) -> str | None:
     return model.get("unk_token")
 
 
-def _patterns(tokenizer: Tokenizer) -> tuple[str, str | None]:
+def _pieces(tokenizer: Tokenizer, special: set[str | None]) -> pl.Series:
+    """Return the texts of all tokens that are not special."""
+    pieces = [
+        piece for piece in tokenizer.get_vocab(with_added_tokens=False) if piece not in special
+    ]
+    decoder: Any = tokenizer.decoder
+    if decoder is not None and "ByteLevel" in repr(decoder):
+        pieces = list(map(_text_of_bytes, pieces))
+    return pl.Series(pieces, dtype=pl.String)
+
+
+def _patterns(pieces: pl.Series) -> tuple[str, str | None]:
     """Return regular expressions of words, and of words in scripts that are not known."""
     unspaced = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
     runs = [rf"\p{{{script}}}{{1,{letters}}}" for script, letters in _UNSPACED.items()]
     words = "|".join([*runs, rf"[\p{{L}}\p{{M}}--[{unspaced}]]+"])
-    known = _known_scripts(tokenizer)
+    known = _known_scripts(pieces)
     # a single letter of a script is a sign in mathematics
     unread = [rf"\p{{{script}}}{{2,}}" for script in _SPACED if script not in known]
     unread += [
@@ -141,23 +153,18 @@ def _patterns(tokenizer: Tokenizer) -> tuple[str, str | None]:
     return words, "|".join(unread) if known and unread else None
 
 
-def _known_scripts(tokenizer: Tokenizer) -> set[str]:
+def _known_scripts(pieces: pl.Series) -> set[str]:
     """Return the scripts whose words a vocabulary knows; none for one of bytes or letters."""
-    backend: Any = tokenizer.decoder
-    pieces = list(tokenizer.get_vocab(with_added_tokens=False))
-    if backend is not None and "ByteLevel" in repr(backend):
-        pieces = list(map(_text_of_bytes, pieces))
-    tokens = pl.Series(pieces, dtype=pl.String)
     several = [r"[가-힣]|\p{Hangul}{2,}" if s == "Hangul" else rf"\p{{{s}}}{{2,}}" for s in _SPACED]
     several += [rf"\p{{{script}}}{{2,}}" for script in _UNSPACED]
     names = (*_SPACED, *_UNSPACED)
     counts = {
-        name: int(tokens.str.contains(pattern).sum())
+        name: int(pieces.str.contains(pattern).sum())
         for name, pattern in zip(names, several, strict=True)
     }
     least = max(1, min(_TOKENS, sum(counts.values()) // 100))
     known = {name for name, count in counts.items() if count >= least and name != "Han"}
-    if int(tokens.str.contains(r"\p{Han}").sum()) >= _CHARACTERS:
+    if int(pieces.str.contains(r"\p{Han}").sum()) >= _CHARACTERS:
         known.add("Han")
     return known
 

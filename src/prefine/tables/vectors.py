@@ -76,14 +76,23 @@ def read_centre(work: Work, made: VectorTable) -> Centre:
 
 
 def read_vectors(
-    work: Work, made: VectorTable, part: int | None = None
+    work: Work, made: VectorTable, part: int | None = None, *, center: bool = True
 ) -> tuple[list[str], Vectors]:
-    """Return ids and centred unit vectors of one part, shape (rows, dimensions), float32.
+    """Return ids and unit vectors of one part; a text without an embedding has zeros.
 
-    A text without an embedding has zeros. The step must read ``made.tables``.
+    Args:
+        work: Of a step that reads ``made.tables``.
+        made: The table.
+        part: Which part; the shard's own by default.
+        center: Whether the mean is subtracted, where the recipe centres vectors.
+
+    Returns:
+        The ids, and the vectors: shape (rows, dimensions), float32.
     """
     arrow = work.read_arrow(made.table, [made.key, "vector"], part=part)
-    return cast("list[str]", arrow[made.key].to_pylist()), centred(arrow, read_centre(work, made))
+    centre = read_centre(work, made)
+    ids = cast("list[str]", arrow[made.key].to_pylist())
+    return ids, centred(arrow, centre if center else np.zeros_like(centre))
 
 
 def read_reasons(work: Work, made: VectorTable, part: int | None = None) -> pl.DataFrame:

@@ -239,8 +239,8 @@ def _examples(work: Work, config: BootstrapReward, seed: int) -> Examples:
 
 def _differences(work: Work, pairs: pl.DataFrame, part: int | None) -> Matrix:
     """Return phi(x, y+) - phi(x, y-) of each pair, shape (pairs, features), float64."""
-    names, responses = read_vectors(work, RESPONSE_VECTORS, part)
-    prompt_names, prompts = read_vectors(work, PROMPT_VECTORS, part)
+    names, responses = read_vectors(work, RESPONSE_VECTORS, part, center=False)
+    prompt_names, prompts = read_vectors(work, PROMPT_VECTORS, part, center=False)
     place = {name: index for index, name in enumerate(names)}
     prompt_place = {name: index for index, name in enumerate(prompt_names)}
     chars = _log_chars(work, part)
