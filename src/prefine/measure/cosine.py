@@ -3,8 +3,10 @@
 There is none for a response without an embedding, nor for one of which only the beginning was
 embedded: the value is null and the reason is given.
 
-The mean of all responses is subtracted first. Two responses to one prompt have a median cosine of
-MEDIANS.
+The mean of all responses is subtracted first: two responses to different prompts have a cosine of
+about 0. Two to one prompt have a median of 0.16 in HH-RLHF, 0.88 in RM-Bench and 0.90 in
+JudgeBench. Raw static vectors have 0.82, 0.98 and 0.98; their 0.98, 0.99 and 0.995 are 0.87, 0.92
+and 0.96 without the mean.
 """
 
 from typing import ClassVar, Literal

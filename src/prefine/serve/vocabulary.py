@@ -59,7 +59,7 @@ class Vocabulary:
         self.special = frozenset(special - {self._unknown})
         """Ids of the special tokens that stand for no text."""
         named = {token.content for token in added.values() if token.special} | {unknown}
-        self._words, self._unread = _patterns(_pieces(self._tokenizer, named))
+        self._words, self._unread, self._ascii_known = _patterns(_pieces(self._tokenizer, named))
 
     @property
     def wordless(self) -> list[int]:
@@ -89,7 +89,7 @@ class Vocabulary:
     def _unread_ratios(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the share of each text's words whose script the vocabulary does not know."""
         ratios = np.zeros(len(texts))
-        asked = [place for place, text in enumerate(texts) if not text.isascii()]
+        asked = [place for place, text in enumerate(texts) if self._asked(text)]
         if self._unread is None or not asked:
             return ratios
         frame = pl.DataFrame({"text": [texts[place] for place in asked]}).select(
@@ -99,6 +99,9 @@ class Vocabulary:
         unread, words = (frame[name].to_numpy() for name in ("unread", "words"))
         ratios[asked] = np.minimum(unread / np.maximum(words, 1), 1.0)
         return ratios
+
+    def _asked(self, text: str) -> bool:
+        return not (self._ascii_known and text.isascii())
 
     def _mostly_unknown(self, text: str, ids: Sequence[int]) -> bool:
         """Tell whether the tokenizer has no token for too many of the words.
@@ -137,8 +140,8 @@ def _pieces(tokenizer: Tokenizer, special: set[str | None]) -> pl.Series:
     return pl.Series(pieces, dtype=pl.String)
 
 
-def _patterns(pieces: pl.Series) -> tuple[str, str | None]:
-    """Return regular expressions of words, and of words in scripts that are not known."""
+def _patterns(pieces: pl.Series) -> tuple[str, str | None, bool]:
+    """Return expressions of words and of words in unknown scripts, and whether Latin is known."""
     unspaced = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
     runs = [rf"\p{{{script}}}{{1,{letters}}}" for script, letters in _UNSPACED.items()]
     words = "|".join([*runs, rf"[\p{{L}}\p{{M}}--[{unspaced}]]+"])
@@ -150,7 +153,7 @@ def _patterns(pieces: pl.Series) -> tuple[str, str | None]:
         for script, letters in _UNSPACED.items()
         if script not in known
     ]
-    return words, "|".join(unread) if known and unread else None
+    return words, "|".join(unread) if known and unread else None, "Latin" in known
 
 
 def _known_scripts(pieces: pl.Series) -> set[str]:
