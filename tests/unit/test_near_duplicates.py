@@ -10,7 +10,7 @@ import pytest
 
 from prefine.measure.near_duplicates import NearDuplicates
 from prefine.measure.near_duplicates.pairs import counted
-from prefine.measure.near_duplicates.semantic import near
+from prefine.measure.near_duplicates.semantic import Nearness, full_lists_remark, near
 from prefine.plan import publish_plan
 from prefine.plan.look import read_table
 from prefine.schema import prompt_id
@@ -444,3 +444,53 @@ def test_embeddings_join_what_no_word_does_where_the_recipe_says_so(
     # an average of the words' vectors does not know their order
     assert one["prompt_overlap"] == one["prompt_similarity"] == pytest.approx(1.0, abs=1e-3)
     assert (sky["prompt_cluster_size"], sky["prompt_cluster_by"]) == (1, None)
+
+
+def ring(count: int) -> Any:
+    """Return unit vectors of which each is within 0.9 of all others, and one apart."""
+    rng = np.random.default_rng(0)
+    vectors = np.concatenate([np.ones((count, 1)), 0.02 * rng.normal(size=(count, 63))], axis=1)
+    vectors = np.concatenate([vectors, np.eye(64)[1:2]])
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected", "full"),
+    # all pairs of 40; of 400 the 256 nearest of each
+    [(40, 40 * 39 // 2, 0), (400, None, 400)],
+)
+def test_lists_that_are_full_of_near_duplicates_are_made_longer(
+    count: int, expected: int | None, full: int
+) -> None:
+    vectors = ring(count)
+    ids = [f"{place:03d}" for place in range(len(vectors))]
+    config = Nearness(0.9, 4, Search())
+
+    found = near(ids, vectors, config, Runtime(), seed=0)
+
+    cosines = (vectors.astype(np.float64) @ vectors.T.astype(np.float64))[:count, :count]
+    assert cosines.min() > 0.9
+    assert found.notes["full_lists"] == full
+    if expected is not None:
+        assert len(found.edges.pairs) == expected
+        assert full_lists_remark("prompts", found.notes) is None
+    else:
+        assert 400 * 256 // 2 <= len(found.edges.pairs) < 400 * 399 // 2
+        assert full_lists_remark("prompts", found.notes) == (
+            "400 prompts have more than 256 semantic near duplicates each, of which only the "
+            "nearest are joined; raise `similarity` to tell them apart"
+        )
+
+
+def test_a_text_that_is_embedded_in_part_is_no_semantic_duplicate(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    begin = "The lamp in the kitchen is broken and the radio fell down. " * 2
+    asked = [f"{begin} Why is the sky blue?", f"{begin} Name the capital of Peru.", "Bake bread"]
+    write_lines([explicit(text, "yes", "no") for text in asked])
+    recipe = f"{RECIPE}[{{kind: near_duplicates, by: [semantic]}}]\nencoder: {{max_chars: 100}}\n"
+
+    found = table(recipe, tmp_path, "prompt_clusters")
+
+    assert found["prompt_cluster_size"].to_list() == [1, 1, 1]
+    assert found["prompt_similarity"].null_count() == 3

@@ -66,6 +66,8 @@ def test_a_text_of_known_words_has_an_embedding(english: str, text: str) -> None
         # a known frame around unknown words
         "Translate to English: 今天天气很好,我们去公园散步吧。",
         "Fix: 오늘 날씨가 어때요",
+        # letters of formulas are no words
+        "x+y = 4z, x*y = 4z^2, x-y를 z에 대하여 표현하세요.",
     ],
 )
 def test_a_text_of_unknown_words_has_none(english: str, text: str) -> None:

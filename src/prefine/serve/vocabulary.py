@@ -142,11 +142,11 @@ def _pieces(tokenizer: Tokenizer, special: set[str | None]) -> pl.Series:
 
 def _patterns(pieces: pl.Series) -> tuple[str, str | None, bool]:
     """Return expressions of words and of words in unknown scripts, and whether Latin is known."""
+    # single letters are no words but signs, as in mathematics
     unspaced = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
     runs = [rf"\p{{{script}}}{{1,{letters}}}" for script, letters in _UNSPACED.items()]
-    words = "|".join([*runs, rf"[\p{{L}}\p{{M}}--[{unspaced}]]+"])
+    words = "|".join([*runs, rf"[\p{{L}}\p{{M}}--[{unspaced}]]{{2,}}"])
     known = _known_scripts(pieces)
-    # a single letter of a script is a sign in mathematics
     unread = [rf"\p{{{script}}}{{2,}}" for script in _SPACED if script not in known]
     unread += [
         rf"\p{{{script}}}{{1,{letters}}}"
