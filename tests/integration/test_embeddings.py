@@ -269,3 +269,56 @@ def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(RecipeError, match=r"pip install prefine\[openvino\]"):
         embedder(Runtime(), backend="openvino")
+
+
+def korean_encoder(folder: Path) -> Path:
+    """Build a small random sentence encoder whose vocabulary is Korean."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.base.modules import Normalize, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder.mkdir()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = ["오늘", "날씨", "##가", "어때", "##요", "김치", "##찌개", "맑", "##습니다", "?", "."]
+    (folder / "vocab.txt").write_text("\n".join(special + words) + "\n", encoding="utf-8")
+    tokenizer = BertTokenizerFast(
+        str(folder / "vocab.txt"), do_lower_case=False, strip_accents=False
+    )
+    torch.manual_seed(0)
+    settings = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+    )
+    BertModel(settings).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=64)
+    modules = [transformer, Pooling(32, "mean"), Normalize()]
+    SentenceTransformer(modules=modules).save(str(folder / "whole"))
+    return folder / "whole"
+
+
+@pytest.mark.parametrize("static", ["true", "false"])
+def test_an_encoder_of_another_language_is_named_in_one_line(
+    tmp_path: Path, write_lines: Any, static: str
+) -> None:
+    folder = korean_encoder(tmp_path / "encoder")
+    write_lines(
+        [
+            explicit("날씨", "오늘 날씨가 맑습니다.", "김치찌개"),
+            explicit("김치", "오늘 날씨가 어때요?", "The weather is fine today."),
+        ]
+    )
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: [{kind: cosine}]\n"
+        f"encoder: {{static: {static}, dimensions: 8, weights: {{model: {folder}}}}}\n"
+    )
+
+    found = table(recipe, tmp_path, "measure_cosine", cache=str(tmp_path / "cache"))
+
+    assert sorted(found["cosine_reason"].fill_null("").to_list()) == ["", "unknown_words"]
+    assert found["cosine"].null_count() == 1

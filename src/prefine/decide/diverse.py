@@ -15,9 +15,9 @@ neighbours when one lists the other; cosines below 0 count as 0.
 
 With complete lists u is 0, and this is the exact greedy algorithm. With shorter lists ``cover``
 counts an unlisted prompt as cosine 0, and ``spread`` as u. Of 3,118 real prompts 500 were chosen,
-without a quality, by vectors with their mean. The mean log distance was -0.239 by ``cover`` with complete lists and -0.272
-with 32 neighbours, -0.081 and -0.079 by ``spread`` (-0.432 where it counted unlisted prompts as 0),
-and -0.689 at random.
+without a quality, by vectors from which no mean was subtracted. Their mean log distance was -0.239
+by ``cover`` with complete lists and -0.272 with 32 neighbours, -0.081 and -0.079 by ``spread``
+(-0.432 where it counted unlisted prompts as 0), and -0.689 at random.
 
 Source: Nemhauser, Wolsey and Fisher 1978 (facility location), Gonzalez 1985 (k-center), Minoux 1978
 (lazy evaluation), Lindgren, Wu and Dimakis 2016 (lists of neighbours in place of all cosines).
