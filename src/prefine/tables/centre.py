@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,8 +81,10 @@ def _note_reasons(work: Work, texts: str, num_rows: int, reasons: Counter[str]) 
 
 def _digests(vectors: npt.NDArray[np.float16]) -> npt.NDArray[np.uint64]:
     """Return a number for each vector: the same for the same bits."""
-    drawn = np.random.default_rng(_DIGEST_SEED)
-    odd = drawn.integers(0, 2**63, vectors.shape[1], np.int64).astype(np.uint64) * np.uint64(2) + 1
+    drawn: Any = np.random.default_rng(_DIGEST_SEED)
+    odd: npt.NDArray[np.uint64] = (
+        drawn.integers(0, 2**63, vectors.shape[1], np.int64).astype(np.uint64) * np.uint64(2) + 1
+    )
     bits = np.ascontiguousarray(vectors).view(np.uint16)
     result: npt.NDArray[np.uint64] = np.zeros(len(vectors), np.uint64)
     for column in range(vectors.shape[1]):

@@ -40,7 +40,7 @@ _POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
 
 Matrix = npt.NDArray[np.float64]
 
-_HEADS_VERSION = 3
+_HEADS_VERSION = 2
 _READ = ("pairs", "responses", *PROMPT_VECTORS.tables, *RESPONSE_VECTORS.tables)
 _CARD = """\
 ## About the bootstrap reward
