@@ -443,7 +443,7 @@ sources:
      priority: 1, weight: 2,
      columns: {prompt: p, chosen: c, rejected: r, group: g}}
 verdicts: [{files: [rows.jsonl], key: own_id, weight: 2}]
-pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {help: 1.0}}
+pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {overall: 1.0}}
 encoder: {dimensions: 64}
 measures:
   - {kind: lengths}

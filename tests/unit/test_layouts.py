@@ -90,7 +90,8 @@ def test_the_step_of_a_source_depends_on_its_identity_and_the_shards() -> None:
 
     assert (spec.name, spec.version, spec.num_parts) == ("ingest_made", READ_VERSION, 2)
     identity = source(format="hh").identity(inputs)
-    assert spec.config | {"priority": 0, "weight": 1.0} == identity | {"shards": 7}
+    own = {"priority": 0, "weight": 1.0, "anonymous": "one"}
+    assert spec.config | own == identity | {"shards": 7}
     assert not spec.config.keys() & {"priority", "weight"}
 
 

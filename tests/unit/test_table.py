@@ -214,9 +214,12 @@ def test_a_raw_row_that_was_outvoted_has_its_values_turned(
     write_lines([*ROWS, {**ROWS[0], "n": 2}, contrary])
     write_lines([{"row": 5, **FLIPPED}], "scores.jsonl")
 
-    found = joined(tmp_path, "key: row", "source: made", FLIPS)
+    votes = recipe("key: row", "source: made", FLIPS).replace(
+        "jsonl]}", "jsonl], anonymous: several}", 1
+    )
+    rows = table(votes, tmp_path, "measure_mine").rows()
 
-    assert found[0] == (-2.0, 0.75, 7, 3, 5)
+    assert {row[0]: row[1:] for row in rows}[PAIRS[0]] == (-2.0, 0.75, 7, 3, 5)
 
 
 def test_a_column_acts_in_a_rule_flips_with_its_pair_and_is_exported(
