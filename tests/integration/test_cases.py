@@ -23,15 +23,6 @@ CASES = Path(
     os.environ.get("PREFINE_TEST_CASES", Path(__file__).parents[3] / "shared" / "cases")
 ).resolve()
 NAMES = sorted(path.parent.name for path in CASES.glob("*/expect.json"))
-LATER = {
-    "a_repeated_label_counts_once",
-    "a_tie_does_not_stand_for_its_cluster",
-    "cap_after_a_flip_sees_the_new_side",
-    "indentation_is_a_difference_in_code",
-    "missing_is_obeyed_by_a_flip",
-    "unrelated_korean_prompts_stay_apart",
-}
-"""Cases about rules and duplicates, which are not mended yet."""
 
 
 @pytest.fixture(scope="module")
@@ -62,13 +53,7 @@ def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str]:
     return int(code or 0), said.getvalue()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(name in LATER, reason="not mended yet"))
-        for name in NAMES or ["none"]
-    ],
-)
+@pytest.mark.parametrize("name", NAMES or ["none"])
 def test_a_case_has_its_right_value(
     name: str, judge: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
