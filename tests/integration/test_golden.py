@@ -69,7 +69,7 @@ rules:
   - {{name: far, column: target_best_rank, maximum_quantile: 0.95, missing: hold}}
   - {{name: wrong, column: rm_margin, flip_when: {{maximum: -0.6}}}}
   - {{name: unsure, column: num_votes, hold_when: {{minimum: 9}}}}
-  - {{name: not_arena, column: source, differs: arena}}
+  - {{name: not_arena, column: label_source, differs: arena}}
   - {{name: one, cap: 2, per: prompt_cluster, order_by: -rm_margin, diverse: {{by: cover}}}}
   - {{name: even, budget: 150, order_by: -chars_gap, balance: [source, prompt_topic]}}
 export: {{target: {{kind: trl, prompt: implicit}}, test_ratio: 0.2, rows_per_shard: 60}}
