@@ -143,10 +143,10 @@ def decide(
 
 
 def _run_missing(plan: "Plan", runtime: Runtime) -> None:
-    """Run what is not done; where the data end the run, print what came in before the error is."""
+    """Run what is not done; before an error of the data print what came in, and the notes."""
     from prefine.plan import run_plan, served
-    from prefine.plan.look import sources_read
-    from prefine.plan.tables import print_sources
+    from prefine.plan.look import remarks_so_far, sources_read
+    from prefine.plan.tables import print_remarks, print_sources
     from prefine.plan.watch import watching
 
     for source in plan.recipe.sources:
@@ -161,6 +161,7 @@ def _run_missing(plan: "Plan", runtime: Runtime) -> None:
             run_plan(plan, settings, watcher)
     except DataError:
         print_sources(err, sources_read(plan, runtime))
+        print_remarks(err, remarks_so_far(plan, runtime))
         raise
 
 
@@ -222,6 +223,10 @@ def show(
     where = None if rule is None else pl.col("rule") == rule
     if where is not None and table != "decisions":
         raise RecipeError("--rule goes with the table `decisions`")
+    names = [one.reason for one in made.recipe.all_rules]
+    if rule is not None and rule not in names:
+        listed = ", ".join(names)
+        raise RecipeError(f"`{made.recipe.name}` has no rule `{rule}`; its rules are: {listed}")
     found = read_table(made, runtime, table, where)
     for row in found.head(limit).iter_rows(named=True):
         for name, value in row.items():

@@ -249,6 +249,51 @@ def test_show_lists_steps_and_rows(folder: Path, capsys: pytest.CaptureFixture[s
     assert "1 of 2 rows" in capsys.readouterr().out
 
 
+def test_what_is_looked_for_and_not_there_is_an_error_that_says_what_is(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.exists()
+    call("run", "recipe.yaml", "--output", "out")
+    capsys.readouterr()
+
+    assert call("show", "decisions", "--rule", "shrt") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "`made` has no rule `shrt`; its rules are: identical, empty, unlabelled, tie, short" in said
+    )
+    assert call("explain", "zz") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no pair of the latest run of `made` has the id `zz`; --recipe NAME looks" in said
+
+
+def test_notes_are_printed_before_the_error_that_nothing_is_left(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = RECIPE.replace("rules: [", "rules: [{name: rated, column: rating_gap, minimum: 0.5}, ")
+    (folder / "recipe.yaml").write_text(recipe)
+
+    assert call("run", "recipe.yaml", "--output", "out") == 2
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "`rating_gap` is null for all 6 pairs of source made" in said
+    assert "nothing is left to export" in said
+
+
+def test_a_kept_number_whose_type_the_rows_tell_can_be_ordered_by(
+    folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_lines([explicit(f"Q {n}?", f"Yes {n}", f"No {n}") | {"n": n, "t": "a"} for n in range(6)])
+    kept = RECIPE.replace("jsonl]}", "jsonl], keep: [n, t]}").replace("minimum: 6", "minimum: 1")
+    rules = kept.replace("rules: [", "rules: [{name: two, budget: 2, order_by: -%s}, ")
+    (folder / "recipe.yaml").write_text(rules % "n")
+    assert call("run", "recipe.yaml", "--output", "out") == 0
+    assert "2 are kept" in capsys.readouterr().out
+
+    (folder / "recipe.yaml").write_text(rules % "t")
+    assert call("run", "recipe.yaml", "--output", "out") == 2
+    assert "`t` is text and has no order" in " ".join(capsys.readouterr().err.split())
+
+
 def test_verify_fails_on_a_changed_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call("run", "recipe.yaml", "--output", "out")
     (folder / "out" / "README.md").write_text("changed")

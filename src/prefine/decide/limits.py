@@ -13,7 +13,7 @@ from prefine.decide.explain import number_texts
 from prefine.decide.ranking import Ranking, places_of
 from prefine.decide.rule import Hit, Missing, Rule
 from prefine.decide.seen import Seen
-from prefine.schema import Column
+from prefine.schema import UNKNOWN, Column
 from prefine.settings import Problem
 
 NEIGHBOURS = "neighbour_lists"
@@ -48,7 +48,7 @@ class Limit(Rule, ABC):
             return
         if name not in columns:
             yield ("order_by",), unknown_column(name, columns)
-        elif not columns[name].numeric:
+        elif not columns[name].numeric and columns[name].type != UNKNOWN:
             yield ("order_by",), f"`{name}` is text and has no order"
 
     def table_problems(self, tables: Collection[str]) -> Iterator[Problem]:

@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from prefine.decide import explained
 from prefine.errors import DataError, RecipeError
-from prefine.export.manifest import sources_of
+from prefine.export.manifest import remarks_of, sources_of
 from prefine.plan.run import RECIPES
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved
 from prefine.schema import HUMAN_VERDICT
 from prefine.settings import Runtime
 from prefine.settings.json import Json
-from prefine.step import load_manifest
+from prefine.step import Manifest, load_manifest
 from prefine.store import Store
 
 
@@ -87,12 +87,20 @@ def states(plan: Plan, runtime: Runtime) -> Iterator[StepState]:
 
 def sources_read(plan: Plan, runtime: Runtime) -> list[Json]:
     """Return what became of the rows of each source, as far as their files have been read."""
+    return sources_of(_done(plan, runtime), [source.name for source in plan.recipe.sources])
+
+
+def remarks_so_far(plan: Plan, runtime: Runtime) -> list[str]:
+    """Return what the steps that are done have to say about the data, each sentence once."""
+    return remarks_of(_done(plan, runtime))
+
+
+def _done(plan: Plan, runtime: Runtime) -> dict[str, list[Manifest]]:
     store = Store(runtime.root)
-    manifests = {
+    return {
         step.name: [m for s in step.shards if (m := load_manifest(store, step, s)) is not None]
         for step in plan.steps
     }
-    return sources_of(manifests, [source.name for source in plan.recipe.sources])
 
 
 def read_table(
@@ -179,7 +187,11 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
     if found.height != 1:
         ids = ", ".join(found["pair_id"].head(5))
         many = f"{found.height} pairs have the id {pair} or begin with it: {ids}"
-        raise DataError(many if found.height else f"no pair of this run has the id `{pair}`")
+        none = (
+            f"no pair of the latest run of `{plan.recipe.name}` has the id `{pair}`; --recipe NAME "
+            "looks at the run of another recipe"
+        )
+        raise DataError(many if found.height else none)
     facts = found.row(0, named=True)
     sides = [facts["chosen_id"], facts["rejected_id"]]
     responses = read_table(plan, runtime, "responses", pl.col("response_id").is_in(sides))
