@@ -190,7 +190,7 @@ def test_a_rule_on_known_columns_has_no_problem(settings: dict[str, Any]) -> Non
         (
             {"column": "marginn", "minimum": 1},
             ("column",),
-            "no column `marginn`; did you mean `margin`?. The columns are: "
+            "no column `marginn`; did you mean `margin`? The columns are: "
             "margin, chosen_chars, rejected_chars, source, is_tie",
         ),
         (
@@ -211,13 +211,19 @@ def test_a_rule_on_known_columns_has_no_problem(settings: dict[str, Any]) -> Non
         (
             {"column": "margin", "equals": "high"},
             (),
-            "`margin` holds a number or a truth value; found `high`",
+            "`margin` holds numbers; found the text `high`",
         ),
-        ({"column": "source", "differs": 3}, (), "`source` holds text; found `3.0`"),
+        ({"column": "source", "differs": 3}, (), "`source` holds text; found `3`"),
         (
             {"column": "source", "hold_when": {"equals": True}},
             (),
-            "`source` holds text; found `True`",
+            "`source` holds text; found `true`",
+        ),
+        (
+            {"column": "is_tie", "equals": "true"},
+            (),
+            "`is_tie` holds truth values (`true` or `false`, without quotes); "
+            "found the text `true`",
         ),
         (
             {"budget": 1, "unless": {"column": "source", "minimum": 1}},
@@ -253,7 +259,7 @@ def test_an_unknown_column_is_reported_with_the_nearest_name(
     [(place, message)] = problems(**settings)
 
     assert place == location
-    assert message.startswith("no column `sauce`; did you mean `source`?. The columns are: ")
+    assert message.startswith("no column `sauce`; did you mean `source`? The columns are: ")
 
 
 def test_a_diverse_rule_wants_the_neighbours_of_prompts() -> None:

@@ -78,11 +78,17 @@ exports: {}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("maximum: 100", "equals: yes please"), "holds a number"),
+        (
+            ("maximum: 100", "equals: yes please"),
+            "holds whole numbers; found the text `yes please`",
+        ),
         (("{kind: lengths}", "{kind: length}"), "measures[0]"),
         (("kind: lengths", "tokenizer: null"), "`kind` is missing"),
         (("files: [a.jsonl]", "files: []"), "sources[0].files"),
-        (("name: long", "name: tie"), "the name `tie` is used twice"),
+        (
+            ("name: long", "name: tie"),
+            "the name `tie` is used twice; it is that of a rule of `structure`",
+        ),
         (("name: made", "name: Made It"), "r.yaml:2 name"),
         (
             ("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"),

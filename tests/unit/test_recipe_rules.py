@@ -44,3 +44,35 @@ def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> 
         parse_recipe(f"{start}rules: [{rule}]\n")
 
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("{budget: true}", "this is a number of pairs, not a truth value"),
+        ("{cap: yes, per: source}", "this is a number of pairs, not a truth value"),
+        ("{column: chosen_chars, maximum: -3}", "so that `maximum: -3` never holds"),
+        ("{column: prompt_chars, equals: -1}", "is at least 0, and never -1"),
+        ("{column: shared_chars_ratio, minimum: 60}", "so that `minimum: 60` never holds"),
+        ("{column: chosen_cluster_size, minimum: 1.5}", "a whole number; found `minimum: 1.5`"),
+    ],
+)
+def test_a_number_that_cannot_be_right_is_refused(rule: str, message: str) -> None:
+    start = (
+        "name: made\nsources: [{name: a, files: [b]}]\n"
+        "measures: [{kind: lengths}, {kind: shared_chars}, {kind: near_duplicates}]\n"
+    )
+
+    with pytest.raises(RecipeError) as caught:
+        parse_recipe(f"{start}rules: [{rule}]\n")
+
+    assert message in str(caught.value)
+
+
+def test_a_limit_may_order_by_a_kept_column_whose_type_is_not_yet_known() -> None:
+    recipe = parse_recipe(
+        "name: made\nsources: [{name: a, files: [b], keep: [quality]}]\n"
+        "rules: [{budget: 5, order_by: -quality}, {cap: 1, per: source, order_by: quality}]\n"
+    )
+
+    assert [rule.reason for rule in recipe.rules] == ["all_budget", "source_cap"]

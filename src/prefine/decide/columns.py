@@ -33,8 +33,8 @@ def unknown_column(name: str, columns: Iterable[str]) -> str:
     """Return the message that a column does not exist, with the nearest name and all columns."""
     known = list(columns)
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean `{close[0]}`?" if close else ""
-    return f"no column `{name}`{hint}. The columns are: {', '.join(known)}"
+    hint = f"; did you mean `{close[0]}`?" if close else "."
+    return f"no column `{name}`{hint} The columns are: {', '.join(known)}"
 
 
 def group_problems(name: str, location: Location, columns: Collection[str]) -> Iterator[Problem]:
@@ -79,8 +79,7 @@ def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
     if column.type == UNKNOWN:
         return
     if isinstance(value, str) == column.numeric:
-        kind = "a number or a truth value" if column.numeric else "text"
-        yield (), f"`{column.name}` holds {kind}; found `{value}`"
+        yield (), f"`{column.name}` holds {_kind(column)}; found {_found(value)}"
     elif isinstance(value, str):
         return
     elif pa.types.is_boolean(column.type) and value not in (0, 1):
@@ -89,6 +88,21 @@ def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
         yield (), f"`{column.name}` holds whole numbers; found `{value:g}`"
     elif column.known_range and not column.known_range[0] <= value <= column.known_range[1]:
         yield (), f"`{column.name}` is {_span(column)}, and never {value:g}"
+
+
+def _found(value: float | str) -> str:
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"the text `{value}`" if isinstance(value, str) else f"`{value:g}`"
+
+
+def _kind(column: Column) -> str:
+    """Return what a column holds, in words."""
+    if not column.numeric:
+        return "text"
+    if pa.types.is_boolean(column.type):
+        return "truth values (`true` or `false`, without quotes)"
+    return "whole numbers" if pa.types.is_integer(column.type) else "numbers"
 
 
 def _span(column: Column) -> str:

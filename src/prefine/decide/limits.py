@@ -2,9 +2,11 @@
 
 from abc import ABC
 from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import BeforeValidator, Field
 
 from prefine.decide.arrays import Bools
 from prefine.decide.columns import unknown_column
@@ -15,6 +17,20 @@ from prefine.decide.rule import Hit, Missing, Rule
 from prefine.decide.seen import Seen
 from prefine.schema import UNKNOWN, Column
 from prefine.settings import Problem
+
+MOST_PAIRS = 1_000_000_000_000
+"""The largest cap or budget."""
+
+
+def _no_truth_value(value: object) -> object:
+    if isinstance(value, bool):
+        text = "this is a number of pairs, not a truth value"
+        raise ValueError(text)  # noqa: TRY004 - pydantic collects no TypeError
+    return value
+
+
+NumPairs = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1, le=MOST_PAIRS)]
+"""How many pairs may stay. YAML reads `yes` as true, which is no number."""
 
 NEIGHBOURS = "neighbour_lists"
 """The table that says which prompts are near which."""
@@ -104,7 +120,3 @@ class Limit(Rule, ABC):
     def tables(self) -> tuple[str, ...]:
         """Return the lists of neighbours, for a diverse rule."""
         return () if self.diverse is None else (NEIGHBOURS,)
-
-
-MOST_PAIRS = 1_000_000_000_000
-"""The largest cap or budget."""

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from prefine.errors import DataError
 from prefine.measure.base import Measure
-from prefine.schema import Column, Message
+from prefine.schema import COUNT, Column, Message
 from prefine.settings import Weights
 from prefine.step import Counts, Work
 from prefine.tables.conversations import TEMPLATE_REFUSED, conversations
@@ -62,6 +62,7 @@ class EqualAfterTruncation(Measure):
                 pa.int64(),
                 "tokens before the first difference, those of the prompt included; null for equal "
                 "sides",
+                range=COUNT,
             ),
             Column(
                 "truncation_reason",

@@ -25,7 +25,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.measure.base import Measure
-from prefine.schema import Column, Flip
+from prefine.schema import COUNT, Column, Flip
 from prefine.search.index import Index, built, ranked
 from prefine.search.settings import Search
 from prefine.search.storage import Places, Vectors
@@ -98,6 +98,7 @@ class LabelConsistency(Measure):
                 "like pairs whose label points the same way",
                 Flip.SWAP,
                 "label_opposing",
+                range=COUNT,
             ),
             Column(
                 "label_opposing",
@@ -105,6 +106,7 @@ class LabelConsistency(Measure):
                 "like pairs whose label points the other way",
                 Flip.SWAP,
                 "label_agreeing",
+                range=COUNT,
             ),
             Column(
                 "label_reason",

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.measure.base import Measure
-from prefine.schema import Column, Flip
+from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
 from prefine.settings import Model, Weights
 from prefine.step import Counts, Work
@@ -42,8 +42,8 @@ class Lengths(Measure):
 
 def _columns(unit: str) -> tuple[Column, ...]:
     return (
-        Column(f"prompt_{unit}", pa.int64(), f"length of the prompt in {unit}"),
-        *sides(unit, pa.int64(), f"length in {unit}"),
+        Column(f"prompt_{unit}", pa.int64(), f"length of the prompt in {unit}", range=COUNT),
+        *sides(unit, pa.int64(), f"length in {unit}", within=COUNT),
         Column(f"{unit}_gap", pa.int64(), f"{unit} of chosen minus rejected", Flip.NEGATE),
     )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.measure.base import Measure
-from prefine.schema import Column
+from prefine.schema import COUNT, Column
 from prefine.search.kmeans import spherical_kmeans
 from prefine.search.nearest import nearest
 from prefine.search.storage import Vectors
@@ -50,7 +50,9 @@ class PromptTopics(Measure):
                 pa.large_string(),
                 "the topic, named by the id of its most central prompt",
             ),
-            Column("prompt_topic_size", pa.int64(), "how many prompts are about the topic"),
+            Column(
+                "prompt_topic_size", pa.int64(), "how many prompts are about the topic", range=COUNT
+            ),
             Column(
                 "prompt_topic_similarity", pa.float64(), "cosine to the topic's centre, in [-1, 1]"
             ),

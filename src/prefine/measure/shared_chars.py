@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.measure.base import Measure
-from prefine.schema import Column
+from prefine.schema import COUNT, SHARE, Column
 from prefine.step import Counts, Work
 from prefine.tables.texts import texts
 from prefine.text.common import common_prefix, common_suffix
@@ -42,17 +42,24 @@ class SharedChars(Measure):
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         return (
-            Column("shared_prefix_chars", pa.int64(), "characters with which both sides begin"),
+            Column(
+                "shared_prefix_chars",
+                pa.int64(),
+                "characters with which both sides begin",
+                range=COUNT,
+            ),
             Column(
                 "shared_suffix_chars",
                 pa.int64(),
                 "characters with which both sides end, those of the beginning left out",
+                range=COUNT,
             ),
-            Column("shared_chars", pa.int64(), "the sum of both"),
+            Column("shared_chars", pa.int64(), "the sum of both", range=COUNT),
             Column(
                 "shared_chars_ratio",
                 pa.float64(),
                 "the sum over the length of the longer side, in [0, 1]; 1 for equal texts",
+                range=SHARE,
             ),
         )
 

@@ -40,7 +40,7 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
         "measures": [name for measure in recipe.measures for name in _names_of(measure)],
     }.items():
         for name in _repeated(names):
-            yield (key,), f"the name `{name}` is used twice; {_ways_out(recipe, name)}"
+            yield (key,), f"the name `{name}` is used twice; {_ways_out(recipe, key, name)}"
     for index, measure in enumerate(recipe.measures):
         if not _NAME.fullmatch(measure.label):
             text = f"`{measure.label}` cannot be the name of a folder; give the measure a `name`"
@@ -73,7 +73,9 @@ def _kept(recipe: Recipe) -> Iterator[Problem]:
                 yield ("sources", index, "keep"), text
 
 
-def _ways_out(recipe: Recipe, name: str) -> str:
+def _ways_out(recipe: Recipe, key: str, name: str) -> str:
+    if key == "rules" and name not in _repeated(rule.reason for rule in recipe.rules):
+        return "it is that of a rule of `structure`; give the rule another `name`"
     measures = [measure for measure in recipe.measures if measure.label == name]
     if measures and "name" not in type(measures[0]).model_fields:
         return "a measure of this kind can stand in a recipe once"

@@ -1,6 +1,16 @@
 """Arrow schemas of the tables, content ids, and the columns that rules may name."""
 
-from prefine.schema.columns import UNKNOWN, VALUE_TYPES, Column, Flip, ValueType, flat_schema, ratio
+from prefine.schema.columns import (
+    COUNT,
+    SHARE,
+    UNKNOWN,
+    VALUE_TYPES,
+    Column,
+    Flip,
+    ValueType,
+    flat_schema,
+    ratio,
+)
 from prefine.schema.ids import (
     TOOL_PARTS,
     Message,
@@ -28,6 +38,7 @@ from prefine.schema.tables import (
 )
 
 __all__ = [
+    "COUNT",
     "DECISIONS",
     "HUMAN_VERDICT",
     "JUDGEMENTS",
@@ -37,6 +48,7 @@ __all__ = [
     "PROMPTS",
     "QUARANTINE",
     "RESPONSES",
+    "SHARE",
     "TOOL_PARTS",
     "UNKNOWN",
     "VALUE_TYPES",

@@ -24,6 +24,12 @@ UNKNOWN = pa.null()
 """The type of a kept column before the files of its source are looked at."""
 
 
+SHARE = (0.0, 1.0)
+"""The range of a share or a probability."""
+COUNT = (0.0, float("inf"))
+"""The range of a count."""
+
+
 class Flip(StrEnum):
     """How a column's value changes when chosen and rejected swap places."""
 
@@ -60,7 +66,7 @@ class Column:
     def known_range(self) -> tuple[float, float] | None:
         """The range of the values: as stated, or of a truth value or a probability."""
         if self.range is None and (pa.types.is_boolean(self.type) or self.flip is Flip.COMPLEMENT):
-            return (0.0, 1.0)
+            return SHARE
         return self.range
 
     @property
@@ -99,12 +105,23 @@ def flat_schema(key: str, columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema(fields + [pa.field(column.name, column.type) for column in columns])
 
 
-def sides(stem: str, type_: pa.DataType, about: str) -> tuple[Column, Column]:
-    """Return the ``chosen_`` and ``rejected_`` columns of a fact about one response."""
+def sides(
+    stem: str, type_: pa.DataType, about: str, *, within: tuple[float, float] | None = None
+) -> tuple[Column, Column]:
+    """Return the ``chosen_`` and ``rejected_`` columns of a fact about one response.
+
+    Args:
+        stem: The end of both names.
+        type_: The type of both.
+        about: What the fact is.
+        within: The range of both, where it is known.
+    """
     chosen, rejected = f"chosen_{stem}", f"rejected_{stem}"
     return (
-        Column(chosen, type_, f"{about} of the chosen response", Flip.SWAP, rejected),
-        Column(rejected, type_, f"{about} of the rejected response", Flip.SWAP, chosen),
+        Column(chosen, type_, f"{about} of the chosen response", Flip.SWAP, rejected, range=within),
+        Column(
+            rejected, type_, f"{about} of the rejected response", Flip.SWAP, chosen, range=within
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
-from prefine.schema.columns import Column, Flip, sides
+from prefine.schema.columns import COUNT, SHARE, Column, Flip, sides
 from prefine.schema.ids import TOOL_PARTS
 
 _TEXT = pa.large_string()
@@ -128,9 +128,6 @@ QUARANTINE = _table(
 HUMAN_VERDICT = "human_verdict"
 """The column of pairs that says what humans decided."""
 
-_SHARE = (0.0, 1.0)
-_COUNT = (0.0, float("inf"))
-
 PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
@@ -139,25 +136,25 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "joined by `+` where each side has a row of its own",
     ),
     Column("source", _TEXT, "the source whose label made the pair, the first by name if several"),
-    Column("num_sources", pa.int64(), "how many sources hold the pair", range=_COUNT),
+    Column("num_sources", pa.int64(), "how many sources hold the pair", range=COUNT),
     Column("group", _TEXT, "the source's own subset or category of the prompt"),
     Column("language", _TEXT, "the language that the source declares for the prompt"),
     Column("label_source", _TEXT, "what directs the pair: label, rank, rating, reward or verdict"),
-    Column("num_votes", pa.int64(), "labels that name a side or call it a tie", range=_COUNT),
+    Column("num_votes", pa.int64(), "labels that name a side or call it a tie", range=COUNT),
     Column(
         "votes_for",
         pa.int64(),
         "labels for this direction",
         Flip.SWAP,
         "votes_against",
-        range=_COUNT,
+        range=COUNT,
     ),
-    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for", range=_COUNT),
-    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included", range=_COUNT),
-    Column("votes_both_bad", pa.int64(), "labels that call both responses bad", range=_COUNT),
-    Column("votes_invalid", pa.int64(), "labels that name no side", range=_COUNT),
+    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for", range=COUNT),
+    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included", range=COUNT),
+    Column("votes_both_bad", pa.int64(), "labels that call both responses bad", range=COUNT),
+    Column("votes_invalid", pa.int64(), "labels that name no side", range=COUNT),
     Column(
-        "num_annotators", pa.int64(), "distinct annotators who labelled the couple", range=_COUNT
+        "num_annotators", pa.int64(), "distinct annotators who labelled the couple", range=COUNT
     ),
     Column(
         "agreement",
@@ -165,7 +162,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "share of the valid votes that are for this direction, in [0, 1]",
         Flip.SWAP,
         "disagreement",
-        range=_SHARE,
+        range=SHARE,
     ),
     Column(
         "disagreement",
@@ -173,7 +170,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "share of the valid votes that are against this direction, in [0, 1]",
         Flip.SWAP,
         "agreement",
-        range=_SHARE,
+        range=SHARE,
     ),
     Column(
         "strength",
@@ -211,7 +208,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "num_duplicates",
         pa.int64(),
         "labels that repeat the same judgement of another row; they are no votes",
-        range=_COUNT,
+        range=COUNT,
     ),
     Column("both_orders", pa.bool_(), "the couple was shown in both orders"),
     Column("context_mismatch", pa.bool_(), "the two sides' transcripts part before the last turn"),
@@ -223,9 +220,9 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     ),
     Column("starts_with_user", pa.bool_(), "the first turn that is no system turn is the user's"),
     Column("system_first", pa.bool_(), "no system turn anywhere but as the very first turn"),
-    Column("num_system_turns", pa.int64(), "system turns of the prompt", range=_COUNT),
-    Column("num_empty_turns", pa.int64(), "blank turns of the prompt", range=_COUNT),
-    Column("num_prompt_turns", pa.int64(), "turns of the prompt", range=_COUNT),
+    Column("num_system_turns", pa.int64(), "system turns of the prompt", range=COUNT),
+    Column("num_empty_turns", pa.int64(), "blank turns of the prompt", range=COUNT),
+    Column("num_prompt_turns", pa.int64(), "turns of the prompt", range=COUNT),
     Column(
         HUMAN_VERDICT,
         _TEXT,
@@ -234,7 +231,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     ),
     Column("human_by", _TEXT, "who decided; several names are joined by `+`"),
     Column("human_at", _TEXT, "when the latest of them did, as written"),
-    Column("num_verdicts", pa.int64(), "human verdicts on the pair", range=_COUNT),
+    Column("num_verdicts", pa.int64(), "human verdicts on the pair", range=COUNT),
 )
 """What rules can read about a pair before anything is measured."""
 

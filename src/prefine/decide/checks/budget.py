@@ -4,10 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import polars as pl
-from pydantic import Field
 
 from prefine.decide.columns import group_problems
-from prefine.decide.limits import MOST_PAIRS, Limit
+from prefine.decide.limits import Limit, NumPairs
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
 from prefine.decide.seen import Seen
@@ -21,7 +20,7 @@ class Budget(Limit):
     test: ClassVar[str] = "budget"
     keys: ClassVar[tuple[str, ...]] = ("budget",)
 
-    budget: int = Field(ge=1, le=MOST_PAIRS)
+    budget: NumPairs
     """Maximum number of pairs."""
     balance: tuple[str, ...] = ()
     """Take pairs one by one from the groups with the fewest taken: text columns or ``prompt_id``.

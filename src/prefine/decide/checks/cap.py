@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from prefine.decide.columns import group_problems
-from prefine.decide.limits import MOST_PAIRS, Limit
+from prefine.decide.limits import Limit, NumPairs
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
 from prefine.decide.seen import Seen
@@ -22,7 +22,7 @@ class Cap(Limit):
     test: ClassVar[str] = "cap"
     keys: ClassVar[tuple[str, ...]] = ("cap",)
 
-    cap: int = Field(ge=1, le=MOST_PAIRS)
+    cap: NumPairs
     """Maximum number of pairs in a group."""
     per: str
     """The group: ``prompt_id``, ``source``, ``group`` or any text column."""

@@ -10,7 +10,7 @@ from pydantic import Field
 from prefine.measure.base import Measure, RecipeView, mean_states_table
 from prefine.measure.ches.chunk import Chunk
 from prefine.measure.policy.likelihoods import LIKELIHOODS
-from prefine.schema import Column, Flip
+from prefine.schema import COUNT, Column, Flip
 from prefine.settings import Name, Weights
 from prefine.settings.json import Json
 from prefine.step import Counts, TableJournal, Work
@@ -45,7 +45,12 @@ class Ches(Measure):
             *_both_ways(name, "centered hidden embedding similarity; higher displaces more"),
             *_both_ways(f"{name}_normalized", "the same, divided by the lengths in tokens"),
             *_both_ways(f"{name}_ln_div", "the last, from the first differing token on"),
-            Column(f"{name}_shared_tokens", pa.int64(), "first tokens that both responses share"),
+            Column(
+                f"{name}_shared_tokens",
+                pa.int64(),
+                "first tokens that both responses share",
+                range=COUNT,
+            ),
             Column(
                 f"{name}_reason",
                 pa.large_string(),

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pyarrow as pa
 
 from prefine.measure.contamination.matches import METRICS
-from prefine.schema import Column
+from prefine.schema import COUNT, SHARE, Column
 from prefine.schema.columns import sides
 
 _TEXT = pa.large_string()
@@ -32,7 +32,10 @@ def columns_of(size: int, places: Collection[str]) -> tuple[Column, ...]:
         "longest_run": "most words of an item in a row that lie in such runs; 0 where none does",
     }
     columns = [
-        *(Column(f"contamination_{name}", _type(name), about[name]) for name in METRICS),
+        *(
+            Column(f"contamination_{name}", _type(name), about[name], range=_range(name))
+            for name in METRICS
+        ),
         Column("contamination_by", _TEXT, "how the overlap was found: exact, ngrams, whole"),
         Column("contamination_benchmark", _TEXT, "the benchmark of that item, or null"),
         Column("contamination_example", _TEXT, "id of that item, or null"),
@@ -42,11 +45,17 @@ def columns_of(size: int, places: Collection[str]) -> tuple[Column, ...]:
     stems = {name: f"contamination_{name}" for name in METRICS}
     if "responses" in places:
         for name, stem in stems.items():
-            columns += sides(stem, _type(name), stem)
+            columns += sides(stem, _type(name), stem, within=_range(name))
     if len(places) > 1:
         for name, stem in stems.items():
-            columns.append(Column(f"prompt_{stem}", _type(name), f"{stem} of the prompt"))
+            columns.append(
+                Column(f"prompt_{stem}", _type(name), f"{stem} of the prompt", range=_range(name))
+            )
     return tuple(columns)
+
+
+def _range(name: str) -> tuple[float, float]:
+    return COUNT if name == "longest_run" else SHARE
 
 
 def _type(name: str) -> pa.DataType:

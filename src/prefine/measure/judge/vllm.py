@@ -22,7 +22,7 @@ from pydantic import AfterValidator, Field, model_validator
 from prefine.measure.base import Measure
 from prefine.measure.judge.answers import OrderSummary, both_orders, summary
 from prefine.measure.judge.wording import Wording, question, require_marks, response_text
-from prefine.schema import Column, Flip, Message
+from prefine.schema import COUNT, SHARE, Column, Flip, Message
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs, Name, Weights
 from prefine.step import Counts, ValueJournal, Work
@@ -97,8 +97,14 @@ class VllmJudge(Measure):
                 f"{name}_self_consistency",
                 pa.float64(),
                 "share of an order's answers that agree with most of them, the mean of both orders",
+                range=SHARE,
             ),
-            Column(f"{name}_num_answers", pa.int64(), "answers that could be read, of both orders"),
+            Column(
+                f"{name}_num_answers",
+                pa.int64(),
+                "answers that could be read, of both orders",
+                range=COUNT,
+            ),
             Column(
                 f"{name}_reason",
                 pa.large_string(),

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from prefine.schema import Column, Flip
+from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
 
 _F64 = pa.float64()
@@ -28,8 +28,13 @@ def prompt_columns(*, semantic: bool) -> tuple[Column, ...]:
     """Return the columns on the prompt's cluster."""
     columns = (
         Column("prompt_cluster", _TEXT, "id of the representative of the prompt's cluster"),
-        Column("prompt_cluster_size", _I64, "how many prompts are in the cluster"),
-        Column("prompt_cluster_rank", _I64, "its place in the cluster, 1 the representative"),
+        Column("prompt_cluster_size", _I64, "how many prompts are in the cluster", range=COUNT),
+        Column(
+            "prompt_cluster_rank",
+            _I64,
+            "its place in the cluster, 1 the representative",
+            range=COUNT,
+        ),
         _representative("prompt"),
         Column("prompt_cluster_by", _TEXT, f"how it joined: {_BY}"),
         Column("prompt_differs", _TEXT, f"how it differs from the representative: in {_DIFFERENT}"),
@@ -45,9 +50,11 @@ def response_columns() -> tuple[Column, ...]:
     """Return the columns on the clusters of both responses."""
     return (
         *sides("cluster", _TEXT, "id of the representative of the cluster"),
-        *sides("cluster_size", _I64, "number of responses in the cluster"),
-        *sides("cluster_prompts", _I64, "number of prompts that the cluster answers"),
-        *sides("text_prompts", _I64, "number of prompts answered in the very same words"),
+        *sides("cluster_size", _I64, "number of responses in the cluster", within=COUNT),
+        *sides("cluster_prompts", _I64, "number of prompts that the cluster answers", within=COUNT),
+        *sides(
+            "text_prompts", _I64, "number of prompts answered in the very same words", within=COUNT
+        ),
         *sides("cluster_by", _TEXT, f"how it joined: {_BY};"),
         *sides("apart", _TEXT, f"{_APART};"),
         Column(
@@ -69,10 +76,36 @@ def pair_columns() -> tuple[Column, ...]:
     agreeing, opposed = "pair_cluster_agreeing", "pair_cluster_opposed"
     return (
         Column("pair_cluster", _TEXT, "id of the representative of the pair's cluster"),
-        Column("pair_cluster_size", _I64, "pairs whose prompts and both responses are alike"),
-        Column("pair_cluster_rank", _I64, "its place in the cluster, 1 the representative"),
+        Column(
+            "pair_cluster_size",
+            _I64,
+            "pairs whose prompts and both responses are alike",
+            range=COUNT,
+        ),
+        Column(
+            "pair_cluster_rank", _I64, "its place in the cluster, 1 the representative", range=COUNT
+        ),
         _representative("pair"),
-        Column("pair_cluster_sources", _I64, "distinct sources that hold a pair of the cluster"),
-        Column(agreeing, _I64, "other pairs of the cluster with this label", Flip.SWAP, opposed),
-        Column(opposed, _I64, "pairs of the cluster with the label reversed", Flip.SWAP, agreeing),
+        Column(
+            "pair_cluster_sources",
+            _I64,
+            "distinct sources that hold a pair of the cluster",
+            range=COUNT,
+        ),
+        Column(
+            agreeing,
+            _I64,
+            "other pairs of the cluster with this label",
+            Flip.SWAP,
+            opposed,
+            range=COUNT,
+        ),
+        Column(
+            opposed,
+            _I64,
+            "pairs of the cluster with the label reversed",
+            Flip.SWAP,
+            agreeing,
+            range=COUNT,
+        ),
     )

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from prefine.measure.base import ForwardPass, Measure, RecipeView
 from prefine.measure.policy.likelihoods import LIKELIHOODS, likelihoods
-from prefine.schema import Column, Flip
+from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
 from prefine.settings import FloatType, Name, Weights
 from prefine.step import Counts, StepSpec, Work
@@ -43,7 +43,9 @@ class PolicyLikelihood(Measure):
         name = self.name
         return (
             *sides(f"{name}_logp", pa.float64(), "log-probability in nats, summed over the tokens"),
-            *sides(f"{name}_tokens", pa.int64(), "number of tokens, the end included"),
+            *sides(
+                f"{name}_tokens", pa.int64(), "number of tokens, the end included", within=COUNT
+            ),
             *sides(f"{name}_entropy", pa.float64(), "mean next-token entropy in nats"),
             Column(
                 f"{name}_logp_margin",

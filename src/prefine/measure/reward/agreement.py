@@ -19,7 +19,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from prefine.measure.base import Measure, RecipeView
-from prefine.schema import Column, Flip
+from prefine.schema import SHARE, Column, Flip
 from prefine.schema.columns import sides
 from prefine.settings import Name, Problem
 from prefine.step import Counts, StepSpec, Work
@@ -68,6 +68,7 @@ class RewardAgreement(Measure):
                     f"{model}_percentile",
                     pa.float64(),
                     "place among the source's rewards, in [0, 1],",
+                    within=SHARE,
                 ),
             )
         )
