@@ -54,13 +54,13 @@ def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> 
         ("{column: chosen_chars, maximum: -3}", "so that `maximum: -3` never holds"),
         ("{column: prompt_chars, equals: -1}", "is at least 0, and never -1"),
         ("{column: shared_chars_ratio, minimum: 60}", "so that `minimum: 60` never holds"),
-        ("{column: chosen_cluster_size, minimum: 1.5}", "a whole number; found `minimum: 1.5`"),
+        ("{column: pair_cluster_size, minimum: 1.5}", "a whole number; found `minimum: 1.5`"),
     ],
 )
 def test_a_number_that_cannot_be_right_is_refused(rule: str, message: str) -> None:
     start = (
         "name: made\nsources: [{name: a, files: [b]}]\n"
-        "measures: [{kind: lengths}, {kind: shared_chars}, {kind: near_duplicates}]\n"
+        "measures: [{kind: lengths}, {kind: shared_chars}, {kind: near_duplicates, of: [prompts, responses, pairs]}]\n"
     )
 
     with pytest.raises(RecipeError) as caught:

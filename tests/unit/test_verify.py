@@ -199,6 +199,46 @@ def test_a_count_that_contradicts_another_is_a_sentence(
     assert [one for one in told(out) if one.startswith(sentence)]
 
 
+def test_a_rule_that_leaves_a_source_out_is_found(out: Path) -> None:
+    manifest = manifest_of(out)
+    del manifest["rules"][5]["by_source"]["two"]
+    sealed(out, manifest)
+
+    assert (
+        "manifest.json: rule turn does not count the pairs of source two, as other rules do"
+        in told(out)
+    )
+
+
+@pytest.mark.parametrize("key", ["by_source", "turned_back"])
+def test_a_rule_without_one_of_its_counts_is_found(out: Path, key: str) -> None:
+    manifest = manifest_of(out)
+    del manifest["rules"][5][key]
+    sealed(out, manifest)
+
+    assert told(out) == [f"manifest.json lacks `rules.5.{key}`"]
+
+
+def test_another_name_of_a_rule_that_did_nothing_is_found(out: Path) -> None:
+    manifest = manifest_of(out)
+    manifest["rules"][0]["rule"] = "equal"
+    sealed(out, manifest)
+
+    assert told(out) == [
+        "recipe.yaml: the list of rules made by `structure` is identical, empty, unlabelled, tie, "
+        "the manifest says equal, empty, unlabelled, tie"
+    ]
+
+
+def test_a_listed_file_without_a_path_is_an_error(out: Path) -> None:
+    manifest = manifest_of(out)
+    del manifest["files"][0]["path"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+    with pytest.raises(DataError, match="lists a file outside its folder"):
+        problems_of(Store(str(out)))
+
+
 def by_source(short: dict[str, int], **more: dict[str, int]) -> Damage:
     """Give the rule `short` counts by source."""
     none = dict.fromkeys(("in", "dropped", "held", "flipped", "turned_back"), 0)
@@ -219,7 +259,11 @@ def by_source(short: dict[str, int], **more: dict[str, int]) -> Damage:
         ),
         (
             by_source({"in": 42, "dropped": 7}, three={"in": 18, "dropped": 3}),
-            ["manifest.json: rule short counts pairs of three, which is no source"],
+            [
+                "manifest.json: rule short counts pairs of three, which is no source",
+                "manifest.json: rule short does not count the pairs of source two, as other rules "
+                "do",
+            ],
         ),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from prefine.errors import IntegrityError
 from prefine.export.curation import Curation
-from prefine.export.splits import SPLITS
+from prefine.export.splits import SPLITS, percent
 from prefine.export.target import KEYS, TOOLS
 from prefine.settings.json import Json
 from prefine.tables.markdown import markdown_table
@@ -138,7 +138,7 @@ def _splits(shares: Json) -> list[str]:
             sizes = (f"{counts[split]:,}" for split in SPLITS)
             name = f"{what} {when.replace('_', ' ')}"
             rows.append((name, *sizes, f"{counts['test_ratio']:.1%}"))
-    wanted = f"{shares['wanted_test_ratio']:.1%} of the pairs were wanted in the test split."
+    wanted = f"{percent(shares['wanted_test_ratio'])} of the pairs were wanted in the test split."
     return ["## Splits\n\n" + markdown_table(("", *SPLITS, "share of test"), rows), wanted]
 
 

@@ -23,7 +23,7 @@ def read_manifest(output: Store, name: str) -> Json:
     if not is_object(found) or MARK not in found or not is_array(found.get("files")):
         raise DataError(f"{output.url}/{name} was not written by prefine")
     for file in found["files"]:
-        parts = PurePosixPath(str(file["path"])).parts if is_object(file) else ("..",)
+        parts = PurePosixPath(str(file.get("path", ".."))).parts if is_object(file) else ("..",)
         if ".." in parts or parts[:1] == ("/",):
             raise DataError(f"{output.url}/{name} lists a file outside its folder")
     return found

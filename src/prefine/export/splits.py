@@ -4,6 +4,7 @@ Prompts that are copies of each other are one group, and a group lies in one spl
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from math import ceil, floor
@@ -193,6 +194,13 @@ def shares(prompts: pl.DataFrame) -> Json:
     return found
 
 
+def percent(share: float) -> str:
+    """Return a wanted share in percent: in one decimal place, or in all that it has."""
+    exact = Decimal(str(share)).scaleb(2)
+    rounded = f"{share:.1%}"
+    return rounded if Decimal(rounded.removesuffix("%")) == exact else f"{exact.normalize():f}%"
+
+
 def share_remark(counts: Json, test_ratio: float) -> str | None:
     """Return a sentence on a test split that is empty or far from its wanted size, else nothing.
 
@@ -206,7 +214,7 @@ def share_remark(counts: Json, test_ratio: float) -> str | None:
         return None
     total = train + test
     has = f"has {test:,} of {total:,} pairs ({test / total:.1%})" if test else "is empty"
-    return f"the test split {has}; {test_ratio:.1%} of the pairs were wanted"
+    return f"the test split {has}; {percent(test_ratio)} of the pairs were wanted"
 
 
 def _remarks(prompts: pl.DataFrame, test_ratio: float) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from prefine.errors import IntegrityError
-from prefine.export.manifest import remarks_of
+from prefine.export.manifest import remarks_of, sources_of
 from prefine.plan.run import require_sources
 from prefine.plan.steps import Plan
 from prefine.settings import Runtime
@@ -41,6 +41,8 @@ class SourceDecided:
 class Decided:
     """What was decided on the pairs of a run."""
 
+    came_in: Sequence[Json]
+    """What became of the rows and labels of each source."""
     rules: Sequence[Json]
     """What each rule did, as the manifest of a data set has it."""
     sources: Sequence[SourceDecided]
@@ -75,6 +77,7 @@ def decided(plan: Plan, runtime: Runtime) -> Decided:
     (decide,) = plan.writers("decisions")
     names = [source.name for source in plan.recipe.sources]
     return Decided(
+        came_in=sources_of(manifests, names),
         rules=manifests[decide.name][0].notes["rules"],
         sources=list(_by_source(plan, store, names)),
         has_human_verdicts=bool(plan.recipe.verdicts),

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from prefine.export.splits import percent
 from prefine.plan.decided import Decided
 from prefine.settings.json import Json, is_object
 
@@ -28,15 +29,21 @@ def print_manifest(console: Console, manifest: Json) -> None:
     rows = "" if manifest["rows_per_pair"] == 1 else " rows"
     kept = sum(manifest["splits"].values()) // manifest["rows_per_pair"]
     console.print(
-        f"{manifest['num_judgements']:,} labels made {manifest['num_pairs']:,} pairs; "
-        f"{kept:,} are kept ({splits}{rows}), {manifest['num_flipped']:,} of them flipped."
+        f"{_number(manifest['num_judgements'], 'label')} made "
+        f"{_number(manifest['num_pairs'], 'pair')}; {_are(kept)} kept ({splits}{rows}), "
+        f"{manifest['num_flipped']:,} of them flipped."
     )
     print_split_shares(console, manifest["split_shares"])
     print_remarks(console, manifest["remarks"])
 
 
 def print_decided(console: Console, decided: Decided) -> None:
-    """Print what each rule did, how many pairs of each source are kept, and the remarks."""
+    """Print what each rule did, how many pairs of each source are kept, and the remarks.
+
+    What came in is printed, too, where rows or labels of a source led to no pair.
+    """
+    if any(source["quarantined"] or source["unused_labels"] for source in decided.came_in):
+        print_sources(console, decided.came_in)
     print_rules(console, decided.rules, has_human_verdicts=decided.has_human_verdicts)
     splits = sorted({name for source in decided.sources for name in source.splits}, reverse=True)
     print_table(
@@ -56,10 +63,19 @@ def print_decided(console: Console, decided: Decided) -> None:
     )
     count = decided.verdicts
     console.print(
-        f"{count.total():,} pairs: {count['keep'] + count['flip']:,} are kept, {count['flip']:,} "
-        f"of them flipped; {count['drop']:,} are dropped and {count['hold']:,} held."
+        f"{_number(count.total(), 'pair')}: {_are(count['keep'] + count['flip'])} kept, "
+        f"{count['flip']:,} of them flipped; {_are(count['drop'])} dropped and "
+        f"{count['hold']:,} held."
     )
     print_remarks(console, decided.remarks)
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _are(count: int) -> str:
+    return f"{count:,} {'is' if count == 1 else 'are'}"
 
 
 def print_rules(console: Console, rules: Sequence[Json], *, has_human_verdicts: bool) -> None:
@@ -118,7 +134,7 @@ def print_split_shares(console: Console, shares: Json) -> None:
             f"Test split: {after['pairs']['test_ratio']:.1%} of the pairs and "
             f"{after['prompts']['test_ratio']:.1%} of the prompts; "
             f"{before['pairs']['test_ratio']:.1%} and {before['prompts']['test_ratio']:.1%} before "
-            f"the rules; {shares['wanted_test_ratio']:.1%} of the pairs were wanted.",
+            f"the rules; {percent(shares['wanted_test_ratio'])} of the pairs were wanted.",
             markup=False,
             highlight=False,
         )

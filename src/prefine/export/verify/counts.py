@@ -54,6 +54,10 @@ def _rules(stated: Stated) -> Iterator[str]:
         yield from _acted(f"rule {rule.rule}", rule)
         yield from _by_source(rule, names)
         left -= rule.dropped + rule.held
+    counted = {name for rule in stated.rules for name in rule.by_source} & {*names}
+    for rule in stated.rules:
+        for name in sorted(counted - rule.by_source.keys()):
+            yield f"rule {rule.rule} does not count the pairs of source {name}, as other rules do"
     for verdict in ("drop", "hold"):
         yield from _reasons(stated, verdict)
     turned = sum(rule.flipped - rule.turned_back for rule in stated.rules)
@@ -66,7 +70,7 @@ def _by_source(rule: StatedRule, names: Sequence[str]) -> Iterator[str]:
         if source not in names:
             yield f"rule {rule.rule} counts pairs of {source}, which is no source"
         yield from _acted(f"rule {rule.rule}, source {source}", counts)
-    for key in _COUNTS if rule.by_source else ():
+    for key in _COUNTS:
         total = getattr(rule, key)
         parts = sum(getattr(counts, key) for counts in rule.by_source.values())
         if parts != total:

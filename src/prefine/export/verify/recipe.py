@@ -7,6 +7,9 @@ import yaml
 from prefine.export.verify.stated import Stated
 from prefine.settings.json import Json, is_array, is_object
 
+_POLICIES = ("identical", "verdict", "empty", "unlabelled", "tie")
+"""The rules that every recipe has, in order; ``verdict`` only one with human verdicts."""
+
 
 def recipe_problems(stated: Stated, path: str, text: bytes) -> Iterator[str]:
     """Yield what a recipe says otherwise than the manifest.
@@ -43,7 +46,10 @@ def _compared(stated: Stated, recipe: Json) -> Iterator[tuple[str, object, objec
     yield "test_ratio", export.get("test_ratio", 0.0), stated.split_shares.wanted_test_ratio
     yield "the list of sources", _names(recipe.get("sources")), [s.name for s in stated.sources]
     listed = [rule.rule for rule in stated.rules]
-    last = listed[len(listed) - len(rules) :] if len(rules) <= len(listed) else listed
+    first = max(len(listed) - len(rules), 0)
+    policies = [name for name in _POLICIES if name != "verdict" or recipe.get("verdicts")]
+    yield "the list of rules made by `structure`", policies, listed[:first]
+    last = listed[first:]
     named = [name for name, rule in zip(last, rules, strict=False) if rule is not None]
     yield "the list of rules", [rule for rule in rules if rule is not None], named
 

@@ -46,14 +46,14 @@ class RuleCounts(_Stated):
     dropped: Count
     held: Count
     flipped: Count
-    turned_back: Count = 0
+    turned_back: Count
 
 
 class StatedRule(RuleCounts):
     """A rule, in its place."""
 
     rule: str
-    by_source: dict[str, RuleCounts] = {}
+    by_source: dict[str, RuleCounts]
 
 
 class SplitCounts(_Stated):
