@@ -191,7 +191,7 @@ def show(
     ] = None,
     root: Root = ROOT,
     recipe: RunName = None,
-    limit: Annotated[int, typer.Option(help="Most rows to print.")] = 10,
+    limit: Annotated[int, typer.Option(help="Maximum number of rows.", min=0)] = 10,
     rule: Annotated[str | None, typer.Option(help="Only decisions by this rule.")] = None,
 ) -> None:
     """Show the steps of the latest run, or rows of one of its tables."""

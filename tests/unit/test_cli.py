@@ -294,6 +294,32 @@ def test_a_kept_number_whose_type_the_rows_tell_can_be_ordered_by(
     assert "`t` is text and has no order" in " ".join(capsys.readouterr().err.split())
 
 
+def test_show_refuses_an_unknown_rule_and_a_negative_limit(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.exists()
+    call("decide", "recipe.yaml")
+    capsys.readouterr()
+
+    assert call("show", "decisions", "--rule", "shrt") == 2
+    assert "`made` has no rule `shrt`" in capsys.readouterr().err
+    assert call("show", "decisions", "--limit", "-2") == 2
+
+
+def test_decide_says_which_rows_and_labels_led_to_no_pair(
+    folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("decide", "recipe.yaml")
+    with_a_bad_row = capsys.readouterr().out
+    write_lines([explicit("Which?", "Yes, it is", "No")])
+    call("decide", "recipe.yaml")
+    clean = capsys.readouterr().out
+
+    assert "not_json 1" in with_a_bad_row
+    assert "What came in" not in clean
+    assert "1 pair: 1 is kept, 0 of them flipped; 0 are dropped and 0 held." in clean
+
+
 def test_verify_fails_on_a_changed_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call("run", "recipe.yaml", "--output", "out")
     (folder / "out" / "README.md").write_text("changed")

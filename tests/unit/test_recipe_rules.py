@@ -60,7 +60,8 @@ def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> 
 def test_a_number_that_cannot_be_right_is_refused(rule: str, message: str) -> None:
     start = (
         "name: made\nsources: [{name: a, files: [b]}]\n"
-        "measures: [{kind: lengths}, {kind: shared_chars}, {kind: near_duplicates, of: [prompts, responses, pairs]}]\n"
+        "measures: [{kind: lengths}, {kind: shared_chars}, "
+        "{kind: near_duplicates, of: [prompts, responses, pairs]}]\n"
     )
 
     with pytest.raises(RecipeError) as caught:

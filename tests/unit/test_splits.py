@@ -9,7 +9,7 @@ import pytest
 
 from prefine.export.card import write_card
 from prefine.export.manifest import remarks_of
-from prefine.export.splits import share_remark, with_splits
+from prefine.export.splits import percent, share_remark, with_splits
 from prefine.export.twins import bare
 from prefine.plan import Plan, publish_plan
 from prefine.plan.look import read_table
@@ -365,3 +365,11 @@ def test_the_card_shows_pairs_turned_back_and_counts_by_source_where_there_are_a
     assert "| f | 9 | 0 | 0 | 0 | 2 |\n" in full
     assert "| rule | source | pairs in | dropped | held | flipped | turned back |\n" in full
     assert "| f | b | 9 | 0 | 0 | 0 | 0 |\n" in full
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.1, "10.0%"), (0.999, "99.9%"), (0.0005, "0.05%"), (1e-9, "0.0000001%")],
+)
+def test_a_wanted_share_is_told_with_all_its_digits(share: float, text: str) -> None:
+    assert percent(share) == text
