@@ -213,11 +213,15 @@ def test_a_rule_on_known_columns_has_no_problem(settings: dict[str, Any]) -> Non
             (),
             "`margin` holds numbers; found the text `high`",
         ),
-        ({"column": "source", "differs": 3}, (), "`source` holds text; found `3`"),
+        (
+            {"column": "source", "differs": 3},
+            (),
+            "`source` holds text; found `3`; if this is the text, put it in quotes",
+        ),
         (
             {"column": "source", "hold_when": {"equals": True}},
             (),
-            "`source` holds text; found `true`",
+            "`source` holds text; found `true`; if this is the text, put it in quotes",
         ),
         (
             {"column": "is_tie", "equals": "true"},

@@ -218,6 +218,36 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
             {"margin": [3.0]},
             "held for a human by look: margin is 3, which is at least 1",
         ),
+        (
+            {"name": "look", "column": "margin", "hold_when": {"minimum": 1.234567}},
+            {"margin": [1.2345678]},
+            "held for a human by look: margin is 1.2345678, which is at least 1.234567",
+        ),
+        (
+            {"name": "look", "column": "margin", "hold_when": {"equals": 1.23456}},
+            {"margin": [1.23456]},
+            "held for a human by look: margin is 1.23456, which the rule looks for (1.23456)",
+        ),
+        (
+            {"name": "turn", "column": "margin", "flip_when": {"minimum": -2, "maximum": 1e-7}},
+            {"margin": [-1.00001]},
+            "flipped by turn: margin is -1, which is at least -2 and at most 1e-07",
+        ),
+        (
+            {"name": "three", "column": "margin", "equals": 3},
+            {"margin": [2.0]},
+            "dropped by three: margin is 2, the rule wants 3",
+        ),
+        (
+            {"name": "named", "column": "source", "equals": "one"},
+            {"source": [""]},
+            "dropped by named: source is an empty text, the rule wants one",
+        ),
+        (
+            {"name": "unnamed", "column": "source", "equals": ""},
+            {"source": ["one"]},
+            "dropped by unnamed: source is one, the rule wants an empty text",
+        ),
         ({"column": "margin", "minimum": 1}, {"margin": [3.0]}, "kept: it passed all 1 rules"),
     ],
 )
@@ -235,7 +265,7 @@ def test_a_cap_is_explained_by_its_number() -> None:
     decided, _ = apply_rules(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0)
     explanations = dict(explained(decided, rules).select("pair_id", "explanation").iter_rows())
 
-    assert explanations["p0"] == "dropped by few: number 2 of its source, where 1 are kept"
+    assert explanations["p0"] == "dropped by few: number 2 of its source, where 1 is kept"
 
 
 def test_a_pair_that_fell_after_a_flip_says_so() -> None:

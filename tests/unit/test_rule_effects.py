@@ -243,7 +243,7 @@ def test_two_flips_are_counted_and_kept() -> None:
     ]
     sentences = explained(found, rules)["explanation"].to_list()
     assert sentences[1] == (
-        "flipped by again: margin is -3, which the rule looks for (-3.0); "
+        "flipped by again: margin is -3, which the rule looks for (-3); "
         "flipped by turn, turned back by back, flipped by again"
     )
     assert sentences[2] == (
@@ -343,7 +343,7 @@ def test_a_run_says_where_a_rule_has_little_to_work_with() -> None:
         "to 14.25 in a and from 104.8 to 114.2 in b), so one quantile for all means little; add "
         "`per: source`",
         "rule `few`: `rating_gap` is null for all 20 pairs of source b",
-        "rule `few`: `topic` is null for 1 pairs, which are one group",
+        "rule `few`: `topic` is null for 1 pair, which is one group",
     ]
 
 

@@ -51,7 +51,7 @@ def test_a_run_shows_every_flip(write_lines: Any, tmp_path: Path) -> None:
     assert shown["back"] == BACK == dossier(plan, runtime, "back").decision["explanation"]
     assert shown["kept"] == "kept: it passed all 7 rules"
     assert shown[dropped] == (
-        "dropped by few: number 2 of its chosen_id, where 1 are kept; seen as flipped by turn"
+        "dropped by few: number 2 of its chosen_id, where 1 is kept; seen as flipped by turn"
     )
     assert lines == {name: shown[name] for name in ("turn", "few")}
     assert decisions["pair_id"].to_list() == facts["pair_id"].to_list()

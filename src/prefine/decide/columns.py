@@ -9,6 +9,8 @@ from prefine.schema import UNKNOWN, Column, Flip
 from prefine.settings import Location, Problem
 
 _TEXT = pa.large_string()
+WHOLE_BELOW = 2.0**53
+"""Whole numbers below this are written without a point."""
 
 ID_COLUMNS: Mapping[str, Column] = {
     "prompt_id": Column("prompt_id", _TEXT, "id of the prompt"),
@@ -27,6 +29,15 @@ DECIDED = frozenset(
     }
 )
 """Columns of decisions and of exported rows: a measure may not write one of these names."""
+
+
+def plain(value: float | str) -> str:
+    """Return a value as a recipe writes it, in all its digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value or "an empty text"
+    return f"{value:.0f}" if value == round(value) and abs(value) < WHOLE_BELOW else f"{value}"
 
 
 def unknown_column(name: str, columns: Iterable[str]) -> str:
@@ -69,9 +80,9 @@ def bound_problems(
         where = f"`{column.name}` is {_span(column)}"
         if not low <= bound <= high:
             holds = "never" if (bound > high) == (key == "minimum") else "always"
-            yield (), f"{where}, so that `{key}: {bound:g}` {holds} holds"
+            yield (), f"{where}, so that `{key}: {plain(bound)}` {holds} holds"
         elif pa.types.is_integer(column.type) and bound != int(bound):
-            yield (), f"{where} and a whole number; found `{key}: {bound:g}`"
+            yield (), f"{where} and a whole number; found `{key}: {plain(bound)}`"
 
 
 def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
@@ -79,21 +90,22 @@ def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
     if column.type == UNKNOWN:
         return
     if isinstance(value, str) == column.numeric:
-        yield (), f"`{column.name}` holds {_kind(column)}; found {_found(value)}"
+        quotes = "" if column.numeric else "; if this is the text, put it in quotes"
+        yield (), f"`{column.name}` holds {_kind(column)}; found {_found(value)}{quotes}"
     elif isinstance(value, str):
         return
     elif pa.types.is_boolean(column.type) and value not in (0, 1):
-        yield (), f"`{column.name}` is true or false; found `{value:g}`"
+        yield (), f"`{column.name}` is true or false; found `{plain(value)}`"
     elif pa.types.is_integer(column.type) and value != int(value):
-        yield (), f"`{column.name}` holds whole numbers; found `{value:g}`"
+        yield (), f"`{column.name}` holds whole numbers; found `{plain(value)}`"
     elif column.known_range and not column.known_range[0] <= value <= column.known_range[1]:
-        yield (), f"`{column.name}` is {_span(column)}, and never {value:g}"
+        yield (), f"`{column.name}` is {_span(column)}, and never {plain(value)}"
 
 
 def _found(value: float | str) -> str:
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"the text `{value}`" if isinstance(value, str) else f"`{value:g}`"
+    if isinstance(value, str):
+        return f"the text `{value}`"
+    return f"`{plain(value)}`"
 
 
 def _kind(column: Column) -> str:

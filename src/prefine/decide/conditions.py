@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import model_validator
 
 from prefine.decide.arrays import Bools, Floats
-from prefine.decide.columns import bound_problems, value_problems
+from prefine.decide.columns import bound_problems, plain, value_problems
 from prefine.decide.seen import Seen, Value
 from prefine.schema import Column
 from prefine.settings import Part, Problem
@@ -62,8 +62,8 @@ class Condition(Part):
         if self.equals is not None:
             return f"which the rule looks for ({plain(self.equals)})"
         bounds = [
-            f"at least {self.minimum:g}" if self.minimum is not None else "",
-            f"at most {self.maximum:g}" if self.maximum is not None else "",
+            f"at least {plain(self.minimum)}" if self.minimum is not None else "",
+            f"at most {plain(self.maximum)}" if self.maximum is not None else "",
         ]
         return "which is " + " and ".join(bound for bound in bounds if bound)
 
@@ -77,9 +77,6 @@ class Exemption(Condition):
 def require_order(low: float | None, high: float | None) -> None:
     """Refuse a minimum above the maximum."""
     if low is not None and high is not None and low > high:
-        raise ValueError(f"the minimum {low:g} is above the maximum {high:g}, so nothing passes")
-
-
-def plain(value: Value) -> str:
-    """Return a value as a recipe writes it."""
-    return str(value).lower() if isinstance(value, bool) else f"{value}"
+        raise ValueError(
+            f"the minimum {plain(low)} is above the maximum {plain(high)}, so nothing passes"
+        )

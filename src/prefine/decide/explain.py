@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from prefine.decide.columns import WHOLE_BELOW, plain
 from prefine.decide.conditions import Condition
 from prefine.decide.rule import Rule
 from prefine.decide.seen import Value
@@ -12,8 +13,6 @@ from prefine.schema import HUMAN_VERDICT
 _VERDICTS = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
 _TRUTH = {1.0: "true", 0.0: "false"}
 _DIGITS = 4
-_EXACT = 2.0**53
-"""Whole numbers below this are written without a point."""
 
 
 class NumberTexts(NamedTuple):
@@ -66,7 +65,8 @@ def value_of(column: str, expected: Value | None = None) -> pl.Expr:
         column: The column that a rule tests.
         expected: The value that the rule compares with; a truth value makes the shown one so too.
     """
-    value = pl.coalesce("value_text", number_texts().value, pl.lit("missing"))
+    text = pl.when(pl.col("value_text") == "").then(pl.lit(plain(""))).otherwise("value_text")
+    value = pl.coalesce(text, number_texts().value, pl.lit("missing"))
     if isinstance(expected, bool):
         numbers = pl.col("value")
         value = numbers.replace_strict(_TRUTH, default="missing", return_dtype=pl.String)
@@ -77,7 +77,28 @@ def because_met(column: str, condition: Condition) -> pl.Expr:
     """Return the explanation of a rule that acts on what meets a condition."""
     met = pl.lit(f", {condition.describe()}")
     end = pl.when(is_missing()).then(pl.lit("")).otherwise(met)
-    return pl.concat_str(value_of(column, condition.equals), end)
+    start = value_of(column, condition.equals)
+    if not isinstance(condition.equals, bool | str):
+        start = pl.when(_rounding_hides(condition)).then(_in_full(column)).otherwise(start)
+    return pl.concat_str(start, end)
+
+
+def _rounding_hides(condition: Condition) -> pl.Expr:
+    """Return whether a value that meets a condition on numbers would not do so in four digits."""
+    rounded = pl.col("value").round_sig_figs(_DIGITS)
+    low, high = condition.minimum, condition.maximum
+    if isinstance(condition.equals, float):
+        low = high = condition.equals
+    met = pl.lit(value=True)
+    if low is not None:
+        met &= rounded >= low
+    if high is not None:
+        met &= rounded <= high
+    return ~met
+
+
+def _in_full(column: str) -> pl.Expr:
+    return pl.concat_str(pl.lit(f"{column} is "), pl.col("value").cast(pl.String))
 
 
 def is_missing() -> pl.Expr:
@@ -98,6 +119,6 @@ def number_texts() -> NumberTexts:
 
 def _short(name: str) -> pl.Expr:
     value = pl.col(name)
-    whole = (value == value.round(0)) & (value.abs() < _EXACT)
+    whole = (value == value.round(0)) & (value.abs() < WHOLE_BELOW)
     as_whole = pl.when(whole).then(value).cast(pl.Int64).cast(pl.String)
     return pl.coalesce(as_whole, value.round_sig_figs(_DIGITS).cast(pl.String))

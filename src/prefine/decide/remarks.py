@@ -45,7 +45,8 @@ def _without_values(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
     pairs = np.bincount(seen.source, minlength=len(names))
     empty = np.bincount(seen.source[missing], minlength=len(names))
     for place in np.flatnonzero((pairs > 0) & (empty == pairs)):
-        yield f"`{name}` is null for all {pairs[place]:,} pairs of source {names[place]}"
+        count = "the only pair" if pairs[place] == 1 else f"all {pairs[place]:,} pairs"
+        yield f"`{name}` is null for {count} of source {names[place]}"
 
 
 def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
@@ -86,7 +87,8 @@ def _null_groups(seen: Seen, rule: Rule) -> Iterator[str]:
     for name in rule.grouped_by:
         count = seen.groups(name).num_null
         if count and not (isinstance(rule, Limit) and _are_missing(rule, name)):
-            yield f"`{name}` is null for {count:,} pairs, which are one group"
+            pairs = "1 pair, which is" if count == 1 else f"{count:,} pairs, which are"
+            yield f"`{name}` is null for {pairs} one group"
 
 
 def _are_missing(rule: Limit, name: str) -> bool:

@@ -21,7 +21,7 @@ from prefine.step import Counts, StepSpec, Work
 
 DATASET = "dataset"
 """What the step provides: the last thing that a plan makes."""
-_VERSION = 4
+_VERSION = 5
 _SPLIT = "_split"
 _EXPLAINED = ["pair_id", "own_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
 

@@ -40,9 +40,13 @@ def print_manifest(console: Console, manifest: Json) -> None:
 def print_decided(console: Console, decided: Decided) -> None:
     """Print what each rule did, how many pairs of each source are kept, and the remarks.
 
-    What came in is printed, too, where rows or labels of a source led to no pair.
+    What came in is printed, too, where rows or labels of a source led to no pair, or values could
+    not be used.
     """
-    if any(source["quarantined"] or source["unused_labels"] for source in decided.came_in):
+    if any(
+        source["quarantined"] or source["unused_labels"] or any(source["values"].values())
+        for source in decided.came_in
+    ):
         print_sources(console, decided.came_in)
     print_rules(console, decided.rules, has_human_verdicts=decided.has_human_verdicts)
     splits = sorted({name for source in decided.sources for name in source.splits}, reverse=True)

@@ -59,5 +59,6 @@ class Cap(Limit):
 
     def because(self) -> pl.Expr:
         """Explain the pair's place in its group."""
-        group = f" of its {self.per}, where {self.cap} are kept{self.ranking.describe()}"
+        kept = f"{self.cap} {'is' if self.cap == 1 else 'are'} kept"
+        group = f" of its {self.per}, where {kept}{self.ranking.describe()}"
         return self.because_beyond(group)

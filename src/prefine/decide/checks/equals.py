@@ -6,8 +6,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 
-from prefine.decide.columns import value_problems
-from prefine.decide.conditions import plain
+from prefine.decide.columns import plain, value_problems
 from prefine.decide.explain import value_of
 from prefine.decide.rule import ColumnRule, Hit
 from prefine.decide.seen import Seen, Value
