@@ -231,7 +231,7 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
         (
             {"name": "turn", "column": "margin", "flip_when": {"minimum": -2, "maximum": 1e-7}},
             {"margin": [-1.00001]},
-            "flipped by turn: margin is -1, which is at least -2 and at most 1e-07",
+            "flipped by turn: margin is -1.0, which is at least -2 and at most 1e-07",
         ),
         (
             {"name": "three", "column": "margin", "equals": 3},
