@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.ingest.kept import type_of, typed
+from prefine.ingest.kept import common_type, typed, types_of
 from prefine.plan import make_plan, publish_plan, run_plan
 from prefine.plan.look import dossier, read_table
 from prefine.recipe import parse_recipe
@@ -94,8 +94,24 @@ def test_a_rule_that_tests_a_text_by_size_is_told_before_the_run(
     write_lines(rows())
     recipe = RECIPE.replace("column: quality", "column: topic")
 
-    with pytest.raises(RecipeError, match="`topic` is text"):
+    with pytest.raises(RecipeError, match=r"`topic` is text.*state `type: number` for it in `keep`"):
         make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))
+
+
+def test_a_source_in_which_a_column_is_always_missing_does_not_make_it_a_text(
+    tmp_path: Path, write_lines: Write
+) -> None:
+    write_lines(rows())
+    write_lines([explicit("Z?", "yes", "no", q=None)], "other.jsonl")
+    recipe = (
+        "name: made\nsources:\n- {name: made, files: [rows.jsonl], id: uid, keep: {quality: q}}\n"
+        "- {name: other, files: [other.jsonl], keep: {quality: q}}\n"
+        "rules: [{name: good, column: quality, minimum: 0.5, missing: keep}]\n"
+    )
+    plan, _, exported = ran(tmp_path, recipe)
+
+    assert plan.resolved.kept["quality"].type == "number"
+    assert sorted(exported["quality"].to_list(), key=str) == [0.75, 1.0, None, None]
 
 
 def test_a_kept_column_may_not_take_a_name(tmp_path: Path) -> None:
@@ -172,7 +188,7 @@ def test_cells_of_a_csv_have_types(tmp_path: Path) -> None:
     ],
 )
 def test_the_type_of_a_column_is_what_its_values_share(values: list[Any], type_: str) -> None:
-    assert type_of(values) == type_
+    assert common_type(types_of(values)) == type_
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,14 @@ class KeptColumn(Part):
     """Whether each raw row is about one response, so that a pair has a value for each side."""
 
 
+class _Found(NamedTuple):
+    """What the first rows of a source say about a kept column."""
+
+    types: frozenset[ValueType]
+    """The types of its values, or the stated one; empty where all values are missing."""
+    of_response: bool
+
+
 class Own(NamedTuple):
     """What a raw row holds of the user's."""
 
@@ -115,14 +123,15 @@ def kept_columns(
 ) -> dict[str, KeptColumn]:
     """Find out the types of all kept columns by the first rows of the files.
 
-    Sources that keep a column of one name with different types make it a text.
+    Sources that keep a column of one name with different types make it a text; one in which all
+    values are missing has no say.
 
     Args:
         sources: Each with its files and their layouts.
         files: Those of all file sets, by key: lookup tables are among them.
         data: What relative paths are relative to.
     """
-    found: dict[str, list[KeptColumn]] = {}
+    found: dict[str, list[_Found]] = {}
     for source, own in sources:
         if source.keep or source.id is not None:
             for name, column in _of_source(source, list(own), files, data).items():
@@ -135,7 +144,7 @@ def _of_source(
     own: list[tuple[File, Layout]],
     files: Mapping[str, Sequence[File]],
     data: str,
-) -> dict[str, KeptColumn]:
+) -> dict[str, _Found]:
     rows: list[Json] = []
     num_candidates: set[int] = set()
     for file, layout in own:
@@ -152,9 +161,10 @@ def _of_source(
     _require_paths(source, rows)
     tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in own)
     return {
-        name: KeptColumn(
-            type=kept.type
-            or type_of((found_at(row, kept.column) for row in rows), tabular=tabular),
+        name: _Found(
+            frozenset({kept.type})
+            if kept.type
+            else types_of((found_at(row, kept.column) for row in rows), tabular=tabular),
             of_response=num_candidates == {1},
         )
         for name, kept in source.keep.items()
@@ -190,21 +200,18 @@ def _has(row: Json, path: str) -> bool:
     return True
 
 
-def type_of(values: Iterable[object], *, tabular: bool = False) -> ValueType:
-    """Return the type that values share; ``text`` where they share none.
+def types_of(values: Iterable[object], *, tabular: bool = False) -> frozenset[ValueType]:
+    """Return the types of values; nulls and empty texts have none.
 
     Args:
-        values: Nulls and empty texts count for nothing.
+        values: Of one column.
         tabular: Whether all are texts because the file holds nothing else, as in CSV.
     """
-    kinds: set[ValueType] = {
-        _type_of(value, tabular=tabular) for value in values if not _is_missing(value)
-    }
-    return _common(kinds)
+    return frozenset(_type_of(value, tabular=tabular) for value in values if not _is_missing(value))
 
 
-def _common(types: set[ValueType]) -> ValueType:
-    """Return the type that holds values of all these types."""
+def common_type(types: frozenset[ValueType]) -> ValueType:
+    """Return the type that holds values of all these types; ``text`` where none does."""
     if types == {"integer", "number"}:
         return "number"
     return next(iter(types)) if len(types) == 1 else "text"
@@ -235,6 +242,7 @@ def _type_of_cell(cell: str) -> ValueType:
     return "number"
 
 
-def _merged(columns: list[KeptColumn]) -> KeptColumn:
+def _merged(columns: list[_Found]) -> KeptColumn:
     of_response = all(column.of_response for column in columns)
-    return KeptColumn(type=_common({column.type for column in columns}), of_response=of_response)
+    types = frozenset[ValueType]().union(*(column.types for column in columns))
+    return KeptColumn(type=common_type(types), of_response=of_response)

@@ -113,7 +113,18 @@ def require_columns(resolved: Resolved) -> None:
     for location, text in found:
         parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
         where = "".join(parts).lstrip(".")
-        raise RecipeError(f"recipe {recipe.name}, {where}: {text}")
+        raise RecipeError(f"recipe {recipe.name}, {where}: {text}{_typed(resolved, text)}")
+
+
+def _typed(resolved: Resolved, problem: str) -> str:
+    """Return how to give a kept column another type, where that may solve a problem."""
+    about = re.match(r"`([^`]+)` (is|holds) text", problem)
+    if about is None or about[1] not in {column.name for column in resolved.kept_columns}:
+        return ""
+    return (
+        f". The first rows of all sources that keep `{about[1]}` decide its type; if it holds "
+        "numbers, state `type: number` for it in `keep` of each"
+    )
 
 
 def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
