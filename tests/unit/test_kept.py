@@ -94,7 +94,8 @@ def test_a_rule_that_tests_a_text_by_size_is_told_before_the_run(
     write_lines(rows())
     recipe = RECIPE.replace("column: quality", "column: topic")
 
-    with pytest.raises(RecipeError, match=r"`topic` is text.*state `type: number` for it in `keep`"):
+    message = r"`topic` is text.*state `type: number` for it in `keep`"
+    with pytest.raises(RecipeError, match=message):
         make_plan(parse_recipe(recipe), Runtime(data=str(tmp_path)))
 
 

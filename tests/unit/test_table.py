@@ -623,3 +623,17 @@ def test_a_column_without_any_value_of_its_type_is_an_error(
 
     with pytest.raises(DataError, match="none of the 2 values of `q` is of the type number"):
         table(text, tmp_path, "measure_mine")
+
+
+@pytest.mark.parametrize("value", [90, -0.1])
+def test_a_probability_outside_its_range_is_an_error(
+    value: float, write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines(ROWS)
+    write_lines(
+        [{"pair_id": PAIRS[0], "p": 0.5}, {"pair_id": PAIRS[1], "p": value}], "scores.jsonl"
+    )
+    columns = "columns: {p: {type: number, flip: complement}}"
+
+    with pytest.raises(DataError, match=f"column `p` of a table .* and holds {value:g}; divide a"):
+        joined(tmp_path, "key: pair_id", columns)

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from prefine.errors import DataError
 from prefine.schema import VALUE_TYPES, Column, Flip, ValueType
 from prefine.schema.columns import sides
 from prefine.settings import Name, Part
@@ -130,6 +131,9 @@ def typed(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict[str, i
     Returns:
         ``place`` with one column for each value, null where a value is missing or has another
         type; and how many have another type, by column.
+
+    Raises:
+        DataError: A value of a column with ``flip: complement`` is outside [0, 1].
     """
     parsed: dict[str, list[Any]] = {name: [] for name in values}
     wrong: Counter[str] = Counter()
@@ -143,7 +147,21 @@ def typed(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict[str, i
                 parsed[name].append(None)
                 wrong[name] += 1
     columns = [pl.Series(name, parsed[name], _POLARS[v.type]) for name, v in values.items()]
+    _require_probabilities(columns, values)
     return rows.select("place").with_columns(columns), dict(sorted(wrong.items()))
+
+
+def _require_probabilities(columns: list[pl.Series], values: Values) -> None:
+    for column in columns:
+        if Flip(values[column.name].flip) is not Flip.COMPLEMENT:
+            continue
+        outside = column.filter((column < 0) | (column > 1))
+        if len(outside):
+            raise DataError(
+                f"column `{column.name}` of a table has `flip: complement`, which is for values in "
+                f"[0, 1], and holds {outside[0]:g}; divide a percentage by 100, or state another "
+                "`flip`"
+            )
 
 
 def _number(raw: object) -> float | None:
