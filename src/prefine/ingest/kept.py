@@ -212,7 +212,7 @@ def types_of(values: Iterable[object], *, tabular: bool = False) -> frozenset[Va
 
 def common_type(types: frozenset[ValueType]) -> ValueType:
     """Return the type that holds values of all these types; ``text`` where none does."""
-    if types == {"integer", "number"}:
+    if types == frozenset[ValueType](("integer", "number")):
         return "number"
     return next(iter(types)) if len(types) == 1 else "text"
 
