@@ -117,7 +117,8 @@ def test_two_unlike_responses_are_not_opposites(write_lines: Any, tmp_path: Path
 MEASURES = (
     "[{kind: cosine}, {kind: label_consistency}, {kind: prompt_topics},"
     " {kind: prompt_neighbours, kth: 1}, {kind: target_similarity, files: [ex.jsonl]},"
-    " {kind: near_duplicates, by: [semantic]}]\n"
+    " {kind: near_duplicates, by: [semantic]},"
+    " {kind: contamination, semantic: true, benchmarks: [{name: b, files: [ex.jsonl]}]}]\n"
 )
 
 
@@ -140,6 +141,11 @@ def test_every_measure_says_that_words_are_unknown(write_lines: Any, tmp_path: P
     for name in columns:
         assert set(unknown[f"{name}_reason"]) == {"unknown_words"}, name
         assert "unknown_words" not in set(facts[f"{name}_reason"][2:]), name
+    assert set(unknown["prompt_similarity_reason"]) == {"unknown_words"}
+    assert facts["prompt_similarity_reason"][2:].to_list() == [None, None]
+    assert set(unknown["contamination_similarity_reason"]) == {"unknown_words"}
+    assert facts["contamination_similarity_reason"][2:].to_list() == [None, None]
+    assert unknown["contamination_similarity"].null_count() == 2
     assert unknown["prompt_cluster_size"].to_list() == [1, 1]
     assert unknown.select("cosine", "label_probability", "target_score").null_count().row(0) == (
         *(2, 2, 2),

@@ -57,6 +57,10 @@ FORMULA = (
         ("(a + b) * c", "a + (b * c)", "symbols"),
         ("n-1 of them", "n+1 of them", "symbols"),
         ("price * count", "price / count", "symbols"),
+        ("Write a Java function", "Write a Go function", "symbols"),
+        ("Sort it.\n```python\nf()\n```", "Sort it.\n```\nf()\n```", "words"),
+        ("I go home", "I walk home", "words"),
+        ("I’m “fine”", 'I\'m "fine"', "form"),  # noqa: RUF001 - as printed
         ("a cat in a hat", "a dog in a hat", "words"),
         ("a well-known and/or fact", "a well known and or fact", "form"),
         ("dog bites man", "man bites dog", "order"),

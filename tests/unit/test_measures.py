@@ -91,10 +91,33 @@ def test_a_pair_is_scored_by_heads_that_never_saw_its_prompt(
     assert moved[0] != moved[1]
 
 
+def test_a_response_without_an_embedding_has_no_bootstrap_margin(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    rows = made_rows(60)
+    odd = [
+        explicit("Name a dish.", "김치찌개를 끓여 주세요", "Soup"),
+        explicit("Name one.", "Soup", ""),
+    ]
+    write_lines(rows)
+    recipe = f"{RECIPE}[{{kind: reward/bootstrap, heads: 2, folds: 2}}]\n"
+    (tmp_path / "before").mkdir()
+    before = table(recipe, tmp_path, "measure_bootstrap", root=str(tmp_path / "before"))
+    write_lines([*rows, *odd])
+    after = table(recipe, tmp_path, "measure_bootstrap", root=str(tmp_path / "after"))
+
+    without = after.filter(pl.col("bootstrap_reason").is_not_null())
+    assert sorted(without["bootstrap_reason"].to_list()) == ["blank", "unknown_words"]
+    values = without.select("bootstrap_margin", "bootstrap_margin_std", "bootstrap_probability")
+    assert values.null_count().row(0) == (2, 2, 2)
+    # and no head is fitted on them
+    assert after.join(before, on="pair_id", how="semi").equals(before)
+
+
 def test_too_few_pairs_are_an_error_and_no_number(write_lines: Any, tmp_path: Path) -> None:
     write_lines(made_rows(5))
 
-    with pytest.raises(DataError, match=r"labelled pairs of \d prompts outside fold"):
+    with pytest.raises(DataError, match=r"pairs with embeddings of \d prompts outside fold"):
         table(f"{RECIPE}[{{kind: reward/bootstrap}}]\n", tmp_path, "measure_bootstrap")
 
 

@@ -40,6 +40,7 @@ def overlap(one: str, other: str, size: int = 3) -> float:
         ("今天。Hello 你好", ["今", "天", "hello", "你", "好"]),
         ("zero\u200bwidth", ["zerowidth"]),
         ("  \n ", []),
+        ("I’m “fine”", ["i", "'", "m", '"', "fine", '"']),  # noqa: RUF001 - as printed
     ],
 )
 def test_words_are_those_that_are_read(text: str, words: list[str]) -> None:
@@ -145,7 +146,9 @@ def test_neighbours_are_those_of_brute_force(exact_up_to: int) -> None:
         kind="near_duplicates", similarity=0.95, search=Search(exact_up_to=exact_up_to, sampled=64)
     )
 
-    nearest, edges, _ = near([f"{n:03d}" for n in range(200)], vectors, config, Runtime(), seed=0)
+    nearest, edges, _, _ = near(
+        [f"{n:03d}" for n in range(200)], vectors, config, Runtime(), seed=0
+    )
 
     all_ = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
     np.fill_diagonal(all_, -1)
@@ -159,7 +162,7 @@ def test_no_prompts_and_one_prompt_have_no_neighbours() -> None:
     config = NearDuplicates(kind="near_duplicates")
     for count in (0, 1):
         vectors = np.ones((count, 4), np.float32) / 2
-        nearest, edges, _ = near(["a"][:count], vectors, config, Runtime(), seed=0)
+        nearest, edges, _, _ = near(["a"][:count], vectors, config, Runtime(), seed=0)
 
         assert len(edges.pairs) == 0
         assert np.isnan(nearest).all()
@@ -494,3 +497,20 @@ def test_a_text_that_is_embedded_in_part_is_no_semantic_duplicate(
 
     assert found["prompt_cluster_size"].to_list() == [1, 1, 1]
     assert found["prompt_similarity"].null_count() == 3
+    reasons = found["prompt_similarity_reason"].sort().to_list()
+    assert reasons == ["alone", "too_long", "too_long"]
+
+
+@pytest.mark.parametrize(("least", "size"), [(0.3, 1), (0.0, 2)])
+def test_embeddings_join_only_texts_with_words_in_common(
+    write_lines: Any, tmp_path: Path, least: float, size: int
+) -> None:
+    # the same words in another order: a static encoder sees no difference
+    asked = ["the dog of my aunt bites every old man", "every old man bites the aunt of my dog"]
+    write_lines([explicit(text, "yes", "no") for text in [*asked, "Why is the sky blue?"]])
+    more = f"by: [semantic], semantic_jaccard: {least}"
+
+    found = table(f"{RECIPE}[{{kind: near_duplicates, {more}}}]\n", tmp_path, "prompt_clusters")
+
+    assert found["prompt_similarity"].max() > 0.99
+    assert found["prompt_cluster_size"].max() == size

@@ -61,6 +61,8 @@ _SAID = r"[\w\p{So}]"
 """In a word that is no mere mark."""
 
 _LAYOUT = (
+    # what language a block of code is in
+    (r"(?m)^[ \t]*```[\w+#-]*", ""),
     # bullets, headings, quotes and rules at the beginning of a line
     (r"(?m)^[ \t]*(?:(?:[-*+•>]+|#{1,6})[ \t]+|[-=*_]{3,}[ \t]*$)", ""),
     # emphasis
@@ -76,6 +78,9 @@ _LAYOUT = (
 )
 _SYMBOL = (
     r"[-−+*/<>=≤≥≠≈±×÷√∑∏∫∂∞∈∀∃^%‰|~@#&€£¥°\\\[\]{}⟮⟯²³¹]"  # noqa: RUF001 - the sign of minus
+    r"|\b(?:python|java|javascript|typescript|golang|rust|kotlin|swift|scala|ruby|perl|php|haskell|"
+    r"matlab|fortran|cobol|bash|powershell|mysql|postgresql|html|css)\b"
+    r"|\bgo (?:function|program|code|method|struct|script|package)\b"
     r"|\b\w!|[)\]]!|!=|!\w|\b\w;|[)\]}];"
 )
 

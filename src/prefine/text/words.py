@@ -17,6 +17,7 @@ Places = npt.NDArray[np.int64]
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = rf"[{_UNSPACED}]|[\w--[{_UNSPACED}]]+|[^\w\s]"
 _UNSEEN = "[\u200b\u2060\ufeff\u00ad]"
+_TYPED = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 _OTHER = r"[\p{L}--[\p{Latin}\p{Greek}]]"
 _PROSE = (
     (rf"(?:(\p{{L}}[\p{{L}}\p{{M}}]|{_OTHER})[.,;:!?…]+|(\p{{L}})[.,:?…]+)(\s|$)", "${1}${2} ${3}"),
@@ -51,16 +52,16 @@ def words_of(texts: list[str]) -> pl.Series:
     A symbol is a word too: C# is not C++, 12 - 4 is not 12 + 4, and n! is not n. What is left out
     is the punctuation behind a letter (a single Latin letter keeps its ! and ;), one stop or
     question mark behind a number, a dash between words of several letters, and characters that are
-    not seen. A character of a script without spaces is a
-    word. Composed and decomposed letters are the same (NFC); 5² is not 52, so nothing is folded
-    further.
+    not seen. Curly apostrophes and quotation marks are straight ones. A character of a script
+    without spaces is a word. Composed and decomposed letters are the same (NFC); 5² is not 52, so
+    nothing is folded further.
 
     Returns:
         Lists of words, one list a text.
     """
     plain = pl.Series("words", texts, pl.String).str.to_lowercase()
     if not (plain.str.len_bytes() == plain.str.len_chars()).all():
-        plain = plain.str.normalize("NFC").str.replace_all(_UNSEEN, "")
+        plain = plain.str.normalize("NFC").str.replace_all(_UNSEEN, "").str.replace_many(_TYPED)
     for prose, kept in _PROSE:
         plain = plain.str.replace_all(prose, kept)
     return plain.str.extract_all(_WORD)

@@ -11,7 +11,12 @@ from prefine.schema.columns import sides
 _TEXT = pa.large_string()
 SIMILAR = (
     Column("contamination_similarity", pa.float64(), "cosine to the nearest benchmark text"),
-    Column("contamination_nearest", _TEXT, "id of that text; null for a blank prompt"),
+    Column("contamination_nearest", _TEXT, "id of that text, or null"),
+    Column(
+        "contamination_similarity_reason",
+        _TEXT,
+        "why there is no cosine: blank, unknown_words; else null",
+    ),
 )
 """What embeddings say of the prompt."""
 

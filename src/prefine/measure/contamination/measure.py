@@ -23,7 +23,7 @@ from prefine.schema import Column
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
 from prefine.tables.examples import Examples
-from prefine.tables.vectors import PROMPT_VECTORS
+from prefine.tables.vectors import PROMPT_VECTORS, read_reasons
 
 Place = Literal["prompts", "responses"]
 _KEYS = {"prompts": "prompt_id", "responses": "response_id"}
@@ -81,8 +81,10 @@ class Contamination(Measure):
     """Also compare embeddings of the prompts."""
     counted_overlap: float = Field(default=0.5, gt=0, le=1)
     """Above which overlap the manifest counts a text; rules have thresholds of their own."""
-    counted_similarity: float = Field(default=0.95, gt=0, le=1)
-    """From which cosine on the manifest counts a prompt; only with ``semantic``."""
+    counted_similarity: float = Field(default=0.9, gt=0, le=1)
+    """From which cosine on the manifest counts a prompt; only with ``semantic``. Of 2,310 prompts of
+    HH-RLHF beside LLMBar and AlpacaEval none reaches 0.9, one 0.85 (an item without its frame) and
+    two 0.8."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -160,8 +162,12 @@ class Contamination(Measure):
             close = found.filter(pl.col("similarity") >= self.counted_similarity)
             counted[benchmark.name]["prompts_similar"] = close.height
         names = {name: f"contamination_{name}" for name in ("similarity", "nearest")}
-        best = pairs.select("pair_id", "prompt_id").join(nearest_of_all(near), on="prompt_id")
-        best = best.drop("prompt_id").rename(names)
+        reason = pl.col("reason").alias("contamination_similarity_reason")
+        told = read_reasons(work, PROMPT_VECTORS).select("prompt_id", reason)
+        best = pairs.select("pair_id", "prompt_id")
+        for facts in (nearest_of_all(near).rename(names), told):
+            best = best.join(facts, on="prompt_id", how="left", validate="m:1")
+        best = best.drop("prompt_id")
         return rows.join(best, on="pair_id", how="left", maintain_order="left", validate="1:1")
 
 

@@ -12,7 +12,7 @@ _ORDER = {"similarity": True, "nearest": False, "of": False}
 
 
 def nearest_text(work: Work, benchmark: Examples) -> pl.DataFrame:
-    """Return the nearest text of a benchmark to each prompt that is not blank.
+    """Return the nearest text of a benchmark to each prompt that has an embedding.
 
     Returns:
         ``prompt_id``, ``similarity`` and ``nearest``, the id of the text.

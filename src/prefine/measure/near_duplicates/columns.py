@@ -43,7 +43,12 @@ def prompt_columns(*, semantic: bool) -> tuple[Column, ...]:
         Column("prompt_component", _TEXT, "the clusters of one component stay in one split"),
     )
     nearest = "cosine to the nearest prompt of other words that was looked at, in [-1, 1]"
-    return columns + ((Column("prompt_similarity", _F64, nearest),) if semantic else ())
+    why = "why there is none: blank, unknown_words, too_long, alone; else null"
+    similar = (
+        Column("prompt_similarity", _F64, nearest),
+        Column("prompt_similarity_reason", _TEXT, why),
+    )
+    return columns + (similar if semantic else ())
 
 
 def response_columns() -> tuple[Column, ...]:

@@ -36,6 +36,7 @@ class Bounds(NamedTuple):
     apart: tuple[Apart, ...] = TRAITS
     chained: float = 0.5
     similarity: float = 0.9
+    semantic_jaccard: float = 0.3
     neighbours: int = 16
     search: Search = Search()
 
@@ -83,6 +84,15 @@ def lexical_edges(found: Distinct, bounds: Bounds) -> Edges:
     ]
     near = near[np.array(slips, np.bool_)]
     return joined(edges, edges_of(proposed[~same][near], "characters", by_characters[near]))
+
+
+def semantic_edges(found: Distinct, bounds: Bounds, edges: Edges) -> Edges:
+    """Return the edges between texts that have enough words in common."""
+    if not bounds.semantic_jaccard or not len(edges.pairs):
+        return edges
+    wanted, rows = np.unique(edges.pairs, return_inverse=True)
+    overlap = _word_overlaps(_words(found, wanted), rows.reshape(-1, 2), bounds)
+    return edges.where(overlap >= bounds.semantic_jaccard)
 
 
 def _word_overlaps(words: pl.Series, pairs: Places, bounds: Bounds) -> npt.NDArray[np.float64]:

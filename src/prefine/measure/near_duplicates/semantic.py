@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from prefine.search.index import Found, Index, built, without
 from prefine.search.settings import Search
@@ -39,6 +40,9 @@ class Near(NamedTuple):
     """Cosine to the nearest other text, NaN where there is none; shape (places,)."""
     edges: Edges
     """Between texts whose cosine is at least ``similarity``."""
+    reasons: pl.Series
+    """Why a text has no embedding that stands for all of it: ``blank``, ``unknown_words``,
+    ``too_long``; null where it has one."""
     notes: Json
     """How the index was built, its recall, how long the longest list of neighbours is and how many
     such lists are full of near duplicates."""
@@ -47,7 +51,7 @@ class Near(NamedTuple):
 def unsearched(count: int) -> Near:
     """Return what is known of texts whose embeddings nobody looked at."""
     nothing = edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))
-    return Near(np.full(count, np.nan), nothing, {})
+    return Near(np.full(count, np.nan), nothing, pl.Series([None] * count, dtype=pl.String), {})
 
 
 def near(
@@ -90,7 +94,9 @@ def near(
     row, column, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
     pairs = np.sort(np.stack([solid[row], solid[column]], axis=1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
-    return Near(nearest, edges_of(pairs, "semantic", cosines[first]), notes)
+    return unsearched(len(vectors))._replace(
+        nearest=nearest, edges=edges_of(pairs, "semantic", cosines[first]), notes=notes
+    )
 
 
 class _Joined(NamedTuple):
@@ -127,11 +133,13 @@ def full_lists_remark(texts: str, notes: Json) -> str | None:
 
 def whole_vectors(
     work: Work, made: VectorTable, part: int | None = None
-) -> tuple[list[str], Vectors]:
-    """Return ids and unit vectors of one part; zeros for a text that was embedded in part.
+) -> tuple[list[str], Vectors, pl.Series]:
+    """Return ids, unit vectors and reasons of one part; zeros for a text embedded in part.
 
     Texts of which only the beginning was embedded may go on in different ways.
     """
     ids, vectors = read_vectors(work, made, part)
-    vectors[read_reasons(work, made, part)["is_cut"].to_numpy()] = 0.0
-    return ids, vectors
+    told = read_reasons(work, made, part)
+    vectors[told["is_cut"].to_numpy()] = 0.0
+    too_long = pl.when("is_cut").then(pl.lit("too_long"))
+    return ids, vectors, told.select(pl.coalesce("reason", too_long))["reason"]

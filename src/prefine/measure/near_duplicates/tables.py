@@ -20,6 +20,7 @@ SCHEMAS = {
             "prompt_overlap": pa.float64(),
             "prompt_component": _TEXT,
             "prompt_similarity": pa.float64(),
+            "prompt_similarity_reason": _TEXT,
         }
     ),
     RESPONSE_CLUSTERS: pa.schema(

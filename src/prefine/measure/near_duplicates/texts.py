@@ -15,6 +15,7 @@ from prefine.measure.near_duplicates.edges import (
     centre_of,
     kept_apart,
     lexical_edges,
+    semantic_edges,
 )
 from prefine.measure.near_duplicates.merit import MERIT, RANKED, VOTES, with_votes
 from prefine.measure.near_duplicates.semantic import (
@@ -66,12 +67,14 @@ def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
         characters=bounds.characters,
     )
     semantic = _semantic(work, found, bounds, texts)
-    edges = joined(lexical_edges(found, bounds), semantic.edges)
+    edges = joined(lexical_edges(found, bounds), semantic_edges(found, bounds, semantic.edges))
     kept = kept_apart(found, bounds, edges)
     rows = _table(found, kept, centre_of(found, bounds, kept.edges)).with_columns(
         pl.Series("component", components(len(found.keys), edges.pairs)[found.places]),
         pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None),
+        semantic.reasons.fill_null("alone").gather(found.places).alias("similarity_reason"),
     )
+    rows = rows.with_columns(pl.when(pl.col("similarity").is_null()).then("similarity_reason"))
     rows = rows.with_columns(pl.col("id").min().over("component").alias("component"))
     rows = _with_representatives(rows, _votes(work, texts))
     if bounds.lexical:
@@ -93,16 +96,18 @@ def _semantic(work: Work, found: Distinct, bounds: Bounds, texts: Texts) -> Near
     if "semantic" not in bounds.by:
         return unsearched(len(found.keys))
     parts = [whole_vectors(work, texts.vectors, part) for part in work.parts(texts.table)]
-    ids = np.array([name for names, _ in parts for name in names])
+    ids = np.array([name for names, _, _ in parts for name in names])
     assert ids.tolist() == found.ids, "vectors are in the order of the ids"
-    vectors = np.concatenate([v for _, v in parts if len(v)] or [np.empty((0, 1), np.float32)])
+    vectors = np.concatenate([v for _, v, _ in parts if len(v)] or [np.empty((0, 1), np.float32)])
+    reasons = pl.concat(told for _, _, told in parts)
     del parts
     by_place = np.lexsort((ids, found.places))
     _, first = np.unique(found.places[by_place], return_index=True)
     chosen = by_place[first]
-    return near(
+    found_near = near(
         ids[chosen].tolist(), vectors[chosen], bounds.nearness, work.runtime, seed=work.seed
     )
+    return found_near._replace(reasons=reasons.gather(chosen))
 
 
 def _table(found: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
@@ -191,7 +196,7 @@ def _named(work: Work, rows: pl.DataFrame, texts: Texts) -> pl.DataFrame:
     if texts is PROMPTS:
         same = {"id": "prompt_id", "is_representative": "prompt_is_representative"}
         stems = ("cluster", "cluster_size", "cluster_rank", "cluster_by", "differs", "apart")
-        stems += ("overlap", "component", "similarity")
+        stems += ("overlap", "component", "similarity", "similarity_reason")
         return rows.rename(same | {stem: f"prompt_{stem}" for stem in stems})
     asked = work.read_all("responses", ["response_id", "prompt_id"])
     rows = rows.rename({"id": "response_id"}).join(asked, on="response_id", maintain_order="left")

@@ -22,7 +22,8 @@ from prefine.schema import Column, Flip, hash_unit
 from prefine.settings import Name
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_vectors
+from prefine.tables.texts import beside
+from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_reasons, read_vectors
 
 HEADS = pa.schema(
     [
@@ -40,7 +41,7 @@ _POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
 
 Matrix = npt.NDArray[np.float64]
 
-_HEADS_VERSION = 2
+_HEADS_VERSION = 3
 _READ = ("pairs", "responses", *PROMPT_VECTORS.tables, *RESPONSE_VECTORS.tables)
 _CARD = """\
 ## About the bootstrap reward
@@ -52,9 +53,14 @@ whatever bias most of the labels share."""
 
 
 class BootstrapReward(Measure):
-    """A cross-fitted ensemble of Bradley-Terry heads on embeddings, fitted on the data's labels."""
+    """A cross-fitted ensemble of Bradley-Terry heads on embeddings, fitted on the data's labels.
+
+    A pair of which a response has no embedding is neither fitted on nor scored. Where only the
+    prompt has none, the responses alone decide.
+    """
 
     seeded: ClassVar = True
+    version: ClassVar = 2
 
     kind: Literal["reward/bootstrap"]
     name: Name = "bootstrap"
@@ -87,6 +93,11 @@ class BootstrapReward(Measure):
                 pa.float64(),
                 "mean probability that chosen is better, in [0, 1]",
                 Flip.COMPLEMENT,
+            ),
+            Column(
+                f"{name}_reason",
+                pa.large_string(),
+                "why there is none, of a response: blank, unknown_words; else null",
             ),
         )
 
@@ -134,9 +145,9 @@ class BootstrapReward(Measure):
                 num_prompts = len({examples.prompts[i] for i in seen})
                 if num_prompts < _LEAST_PROMPTS:
                     raise DataError(
-                        f"reward/bootstrap: labelled pairs of {num_prompts} prompts outside fold "
-                        f"{fold}, at least {_LEAST_PROMPTS} prompts are needed; use fewer folds, "
-                        "more data or no bootstrap reward"
+                        "reward/bootstrap: labelled pairs with embeddings of "
+                        f"{num_prompts} prompts outside fold {fold}, at least {_LEAST_PROMPTS} "
+                        "prompts are needed; use fewer folds, more data or no bootstrap reward"
                     )
                 for head in range(self.heads):
                     times = _resample([examples.prompts[i] for i in seen], work.seed, fold, head)
@@ -161,11 +172,16 @@ class BootstrapReward(Measure):
                 rows = np.flatnonzero(folds == fold)
                 margins[rows] = np.einsum("nf,hf->nh", differences[rows], weights)
         name = self.name
-        result = pairs.select(
-            "pair_id",
-            pl.Series(f"{name}_margin", margins.mean(axis=1)),
-            pl.Series(f"{name}_margin_std", margins.std(axis=1)),
-            pl.Series(f"{name}_probability", (1 / (1 + np.exp(-margins))).mean(axis=1)),
+        values = {
+            f"{name}_margin": margins.mean(axis=1),
+            f"{name}_margin_std": margins.std(axis=1),
+            f"{name}_probability": (1 / (1 + np.exp(-margins))).mean(axis=1),
+        }
+        reason = _reasons(work, pairs, None).alias(f"{name}_reason")
+        result = (
+            pairs.select("pair_id")
+            .with_columns(reason, **_series(values))
+            .with_columns(pl.when(reason.is_null()).then(column).alias(column) for column in values)
         )
         work.emit(self.table, result)
         return Counts(pairs.height, result.height)
@@ -227,6 +243,7 @@ def _examples(work: Work, config: BootstrapReward, seed: int) -> Examples:
     found: list[tuple[str, str, Matrix, float]] = []
     for part in work.parts("pairs"):
         pairs = work.read("pairs", part=part).filter(pl.col("pair_id").is_in(pool))
+        pairs = pairs.filter(_reasons(work, pairs, part).is_null())
         differences = _differences(work, pairs, part)
         share = (pairs["agreement"] - pairs["disagreement"]).to_list()
         found += zip(pairs["pair_id"], pairs["prompt_id"], differences, share, strict=True)
@@ -250,6 +267,16 @@ def _differences(work: Work, pairs: pl.DataFrame, part: int | None) -> Matrix:
     longer = chars[sides[0]] - chars[sides[1]]
     scale = np.sqrt(apart.shape[1]) / 2
     return np.concatenate([apart, scale * asked * apart, longer[:, None]], axis=1)
+
+
+def _reasons(work: Work, pairs: pl.DataFrame, part: int | None) -> pl.Series:
+    """Return why a response of each pair has no embedding; null where both have one."""
+    told = beside(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
+    return told.select(pl.min_horizontal("chosen_reason", "rejected_reason"))["chosen_reason"]
+
+
+def _series(values: Mapping[str, Matrix]) -> dict[str, pl.Series]:
+    return {name: pl.Series(name, found) for name, found in values.items()}
 
 
 def _log_chars(work: Work, part: int | None) -> Matrix:
