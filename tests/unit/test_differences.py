@@ -60,6 +60,16 @@ FORMULA = (
         ("Write a Java function", "Write a Go function", "symbols"),
         ("Sort it.\n```python\nf()\n```", "Sort it.\n```\nf()\n```", "words"),
         ("I go home", "I walk home", "words"),
+        ("a＋b等于多少", "a－b等于多少", "symbols"),  # noqa: RUF001 - full width
+        ("It is (A)", "It is (B)", "symbols"),
+        ("The answer is B.", "The answer is C.", "symbols"),
+        ("That is true", "That is false", "negations"),
+        ("行くことができます", "行くことができません", "negations"),
+        ("Это верно", "Это не верно", "negations"),
+        ("هذا صحيح", "هذا غير صحيح", "negations"),
+        ("यह सही है", "यह सही नहीं है", "negations"),
+        ("Isto é bom", "Isto não é bom", "negations"),
+        ("ถูกต้อง", "ไม่ถูกต้อง", "negations"),
         ("I’m “fine”", 'I\'m "fine"', "form"),  # noqa: RUF001 - as printed
         ("a cat in a hat", "a dog in a hat", "words"),
         ("a well-known and/or fact", "a well known and or fact", "form"),

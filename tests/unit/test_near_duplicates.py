@@ -39,7 +39,11 @@ def overlap(one: str, other: str, size: int = 3) -> float:
         ("It cost 3.5 in 2020.", ["it", "cost", "3", ".", "5", "in", "2020"]),
         ("今天。Hello 你好", ["今", "天", "hello", "你", "好"]),
         ("zero\u200bwidth", ["zerowidth"]),
+        ("\u202bright to left\u202c", ["right", "to", "left"]),
         ("  \n ", []),
+        ("كيف الحال؟", ["كيف", "الحال"]),
+        ("मौसम कैसा है।", ["मौसम", "कैसा", "है"]),
+        ("¿Qué hora es?", ["qué", "hora", "es"]),
         ("I’m “fine”", ["i", "'", "m", '"', "fine", '"']),  # noqa: RUF001 - as printed
     ],
 )

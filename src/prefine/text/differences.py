@@ -39,7 +39,7 @@ _NO_NEGATION = (
 )
 _NEGATIONS = (
     # English
-    r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot)\b",
+    r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot|false)\b",
     r"n['’]t\b",  # noqa: RUF001 - the apostrophe of printed text
     r"\b(?:is|are|was|were|do|does|did|has|have|had|would|could|should|ca|wo|ai)nt\b",
     # Chinese; 别 is a prohibition only behind whom it is said to
@@ -54,6 +54,14 @@ _NEGATIONS = (
     r"\bn(?:e |['’])(?:\w+ ){1,2}(?:plus|personne|guère)\b",  # noqa: RUF001 - as above
     # Spanish
     r"\b(?:nunca|jamás|nadie|nada|ningún|ningun\w*|sin|tampoco)\b",
+    # Italian, Portuguese, Dutch, Swedish
+    r"\b(?:senza|mai|nessun\w*|não|sem|nem|ninguém|niet|geen|nooit|zonder|inte|ingen|utan)\b",
+    # Japanese, Thai; Vietnamese, Turkish
+    "ません|ない|なかった|なければ|ではなく|じゃなく|ไม่|ห้าม",
+    r"\b(?:không|chưa|đừng|değil|yok)\b",
+    # Russian, Ukrainian, Greek, Hebrew, Arabic, Hindi
+    r"\b(?:не|ні|ни|нет|без|нельзя|никогда|никто|ничего|δεν|δε|μην|όχι|χωρίς)\b",
+    r"\b(?:לא|אין|בלי|لا|ليس\w*|لم|لن|غير|بدون|नहीं|मत|बिना)\b",
 )
 _NEGATION = "|".join(_NEGATIONS)
 
@@ -80,6 +88,7 @@ _SYMBOL = (
     r"[-−+*/<>=≤≥≠≈±×÷√∑∏∫∂∞∈∀∃^%‰|~@#&€£¥°\\\[\]{}⟮⟯²³¹]"  # noqa: RUF001 - the sign of minus
     r"|\b(?:python|java|javascript|typescript|golang|rust|kotlin|swift|scala|ruby|perl|php|haskell|"
     r"matlab|fortran|cobol|bash|powershell|mysql|postgresql|html|css)\b"
+    r"|[＋－＝＜＞％＾]|[(（][a-h][)）]|\b(?:answer|option|choice)(?: is|:)? [a-h]\b"  # noqa: RUF001
     r"|\bgo (?:function|program|code|method|struct|script|package)\b"
     r"|\b\w!|[)\]]!|!=|!\w|\b\w;|[)\]}];"
 )

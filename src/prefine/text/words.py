@@ -16,12 +16,13 @@ Places = npt.NDArray[np.int64]
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = rf"[{_UNSPACED}]|[\w--[{_UNSPACED}]]+|[^\w\s]"
-_UNSEEN = "[\u200b\u2060\ufeff\u00ad]"
+_UNSEEN = "[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe0e\ufe0f\ufeff\u00ad]"
 _TYPED = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 _OTHER = r"[\p{L}--[\p{Latin}\p{Greek}]]"
 _PROSE = (
     (rf"(?:(\p{{L}}[\p{{L}}\p{{M}}]|{_OTHER})[.,;:!?…]+|(\p{{L}})[.,:?…]+)(\s|$)", "${1}${2} ${3}"),
-    (r"[。、，；：！？]+", " "),  # noqa: RUF001 - the marks of prose in scripts without spaces
+    # marks that stand in prose alone: East Asian, Arabic, Indic, Ethiopic, Burmese, Khmer, Spanish
+    (r"[。、，；：！？؟،؛۔।॥።။។¿¡]+", " "),  # noqa: RUF001 - as printed
     (r"(\d)[.?](\s|$)", "${1} ${2}"),
     (r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})", "${1} ${2}"),  # noqa: RUF001 - these are the dashes of prose
 )

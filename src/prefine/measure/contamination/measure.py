@@ -82,9 +82,9 @@ class Contamination(Measure):
     counted_overlap: float = Field(default=0.5, gt=0, le=1)
     """Above which overlap the manifest counts a text; rules have thresholds of their own."""
     counted_similarity: float = Field(default=0.9, gt=0, le=1)
-    """From which cosine on the manifest counts a prompt; only with ``semantic``. Of 2,310 prompts of
-    HH-RLHF beside LLMBar and AlpacaEval none reaches 0.9, one 0.85 (an item without its frame) and
-    two 0.8."""
+    """From which cosine on the manifest counts a prompt; only with ``semantic``. Of 2,310 prompts
+    of HH-RLHF beside LLMBar and AlpacaEval none reaches 0.9, one 0.85 (an item without its frame)
+    and two 0.8."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
