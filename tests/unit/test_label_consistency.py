@@ -124,6 +124,14 @@ def test_what_cannot_be_compared_has_a_reason(tmp_path: Path, write_lines: Any) 
     assert found["label_probability"].null_count() == 3
 
 
+def test_no_pair_that_can_be_compared_is_no_trouble(tmp_path: Path, write_lines: Any) -> None:
+    write_lines([explicit(f"Who are {name}?", "We", "We") for name in ("you", "they")])
+
+    found = table(RECIPE.replace("MORE", ""), tmp_path, "measure_label_consistency")
+
+    assert found["label_reason"].to_list() == ["same_vectors", "same_vectors"]
+
+
 def test_shards_order_and_threads_change_nothing(tmp_path: Path, write_lines: Any) -> None:
     import faiss
 

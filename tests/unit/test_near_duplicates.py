@@ -505,7 +505,7 @@ def test_a_text_that_is_embedded_in_part_is_no_semantic_duplicate(
     assert reasons == ["alone", "too_long", "too_long"]
 
 
-@pytest.mark.parametrize(("least", "size"), [(0.3, 1), (0.0, 2)])
+@pytest.mark.parametrize(("least", "size"), [(0.5, 1), (0.0, 2)])
 def test_embeddings_join_only_texts_with_words_in_common(
     write_lines: Any, tmp_path: Path, least: float, size: int
 ) -> None:

@@ -308,7 +308,8 @@ def _drawn(ids: Sequence[str], num_lists: int, config: Search, seed: int) -> tup
 
 
 def _kept(blocks: Iterable[Block], rows: StoredVectors) -> Iterator[Block]:
-    """Put blocks into the index as they go by."""
+    """Put blocks into the index as they go by; an empty one may be of any width."""
     for places, vectors in blocks:
-        rows.put(places, vectors)
-        yield places, vectors
+        if len(places):
+            rows.put(places, vectors)
+            yield places, vectors

@@ -36,7 +36,7 @@ class Bounds(NamedTuple):
     apart: tuple[Apart, ...] = TRAITS
     chained: float = 0.5
     similarity: float = 0.9
-    semantic_jaccard: float = 0.3
+    semantic_jaccard: float = 0.5
     neighbours: int = 16
     search: Search = Search()
 

@@ -70,7 +70,7 @@ class NearDuplicates(Measure):
     duplicate of it itself; members below are clustered anew."""
     similarity: float = Field(default=0.9, gt=0, le=1)
     """Least cosine of two embeddings; only for ``semantic``."""
-    semantic_jaccard: float = Field(default=0.3, ge=0, le=1)
+    semantic_jaccard: float = Field(default=0.5, ge=0, le=1)
     """Least overlap of word shingles of two texts whose embeddings are that near; only for
     ``semantic``. Of rm_bench's responses 14 pairs lie below 0.3, none of them copies (how to cut
     and how to gut a fish). With 0 any wording counts: for an encoder that reads sentences."""
