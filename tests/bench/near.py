@@ -3,7 +3,7 @@
     python tests/bench/near.py DATA [--only NAME] [--pairs FILE] [--json FILE]
 
 DATA is the folder of the real sources. For each source, once with the defaults and once with the
-raw vectors that point the same way (no mean subtracted, nothing unknown, bound 0.95):
+raw vectors alone (no mean subtracted, nothing unknown, bound 0.95, no words in common needed):
 
     embedded     share of the prompts that have an embedding
     median       cosine of two random prompts
@@ -138,6 +138,7 @@ def neighbourhood(texts: list[str], bound: float, config: Encoder) -> dict[str, 
 def joined(source: str, by: str, head: tuple[float, str], runtime: Runtime) -> Plan:
     bound, encoder = head
     more = f"by: [{by}]" + (f", similarity: {bound}" if "semantic" in by else "")
+    more += ", semantic_jaccard: 0" if bound == RAW else ""
     recipe = source + encoder + f"measures: [{{kind: near_duplicates, {more}}}]\n"
     return measured(recipe, runtime, "prompt_clusters")
 

@@ -33,6 +33,9 @@ def are_slips(left: Sequence[str], right: Sequence[str]) -> bool:
     count = max(len(left), len(right))
     unsure = replaced = 0
     words = set(left), set(right)
+    ahead = common_prefix(left, right)
+    behind = common_suffix(left, right, min(len(left), len(right)) - ahead)
+    left, right = left[ahead : len(left) - behind], right[ahead : len(right) - behind]
     matcher = SequenceMatcher(None, left, right, autojunk=False)
     for tag, i, i_end, j, j_end in matcher.get_opcodes():
         if tag == "equal":
