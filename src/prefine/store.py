@@ -230,7 +230,12 @@ class Store:
         return draft.publish()
 
     def read_table(
-        self, path: str, columns: Sequence[str] | None = None, where: Any = None
+        self,
+        path: str,
+        columns: Sequence[str] | None = None,
+        where: Any = None,
+        *,
+        dictionaries: Sequence[str] = (),
     ) -> pa.Table:
         """Return rows of a Parquet file.
 
@@ -238,6 +243,7 @@ class Store:
             path: Relative to the root.
             columns: Which to read; all by default.
             where: A pyarrow filter; row groups that cannot match are not read.
+            dictionaries: Text columns to return as dictionary arrays, as the file has them.
 
         Raises:
             IntegrityError: The file is missing or damaged.
@@ -249,6 +255,7 @@ class Store:
                 filters=where,
                 filesystem=cast("Any", self.fs),
                 partitioning=None,
+                read_dictionary=list(dictionaries) or None,
             )
 
     @contextmanager

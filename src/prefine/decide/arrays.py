@@ -28,46 +28,46 @@ class Directed(NamedTuple):
     own: npt.NDArray[Any]
     turned: npt.NDArray[Any]
     """The values in flipped pairs; the same object for a column without a direction."""
-    texts: tuple[str, ...] = ()
-    """What the codes of a text column stand for."""
     num_codes: int = 0
-    """How many codes there are."""
+    """Number of codes."""
 
 
 @dataclass(frozen=True)
 class Facts:
     """One row per pair, as arrays that are made when a rule first needs them.
 
-    A number is a float, null is NaN. A text is a code from 0: its place in ``Directed.texts``.
+    A number is a float, null is NaN. A text is a code from 0: its place in ``texts``. Text columns
+    of the table may be dictionary arrays, as Parquet files have them: then only the distinct values
+    of each part are compared.
     """
 
     table: pa.Table
     columns: Mapping[str, Column]
     _numbers: dict[str, Directed] = field(default_factory=dict[str, Directed])
     _groups: dict[str, Directed] = field(default_factory=dict[str, Directed])
+    _values: dict[str, Array] = field(default_factory=dict[str, "Array"])
+    _texts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def column(self, name: str) -> Column:
         """Return what a column means; one that no rule may name does not depend on direction."""
         found = self.columns.get(name) or ID_COLUMNS.get(name)
-        return found or Column(name, cast("pa.DataType", self.table.schema.field(name).type), "")
+        if found is not None:
+            return found
+        type_ = cast("Any", self.table.schema.field(name).type)
+        return Column(name, type_.value_type if pa.types.is_dictionary(type_) else type_, "")
 
-    def numbers(self, name: str, rows: Places | None = None) -> Directed:
-        """Return a column as floats, null as NaN; a text as the float of its code.
-
-        Args:
-            name: The column.
-            rows: The rows of which a text needs a code, as in ``groups``.
-        """
+    def numbers(self, name: str) -> Directed:
+        """Return a column as floats, null as NaN; a text as the float of its code."""
         if name not in self._numbers:
             column = self.column(name)
             if column.numeric:
                 own = _floats(self.table[name])
                 self._numbers[name] = Directed(own, self._turned(column, own))
             else:
-                codes = self.groups(name, rows)
+                codes = self.groups(name)
                 floats = _code_floats(codes.own)
                 other = floats if codes.turned is codes.own else _code_floats(codes.turned)
-                self._numbers[name] = Directed(floats, other, codes.texts, codes.num_codes)
+                self._numbers[name] = Directed(floats, other, codes.num_codes)
         return self._numbers[name]
 
     def _turned(self, column: Column, own: Floats) -> Floats:
@@ -77,45 +77,30 @@ class Facts:
             return 1 - own
         return own if column.partner is None else _floats(self.table[column.partner])
 
-    def groups(self, name: str, rows: Places | None = None) -> Directed:
-        """Return a number from 0 for each distinct value of a column, and -1 for null.
-
-        Args:
-            name: The column.
-            rows: Those that are still in, of which alone the codes will be read; all by default.
-        """
+    def groups(self, name: str) -> Directed:
+        """Return a number from 0 for each distinct value of a column, and -1 for null."""
         if name not in self._groups:
             column = self.column(name)
-            own = _comparable(self._some(name, rows), column)
-            other = self._turned_values(column, own, rows)
-            codes, values = _encoded([own] if other is own else [own, other])
-            codes = [self._laid_out(one, rows) for one in codes]
-            texts = () if column.numeric else tuple(map(str, values.to_pylist()))
-            self._groups[name] = Directed(codes[0], codes[-1], texts, len(values))
+            own = _comparable(self.table[name], column)
+            other = self._turned_values(column, own)
+            codes, self._values[name] = _encoded([own] if other is own else [own, other])
+            self._groups[name] = Directed(codes[0], codes[-1], len(self._values[name]))
         return self._groups[name]
 
-    def _some(self, name: str, rows: Places | None) -> Chunked:
-        values = self.table[name]
-        return (
-            values
-            if rows is None or len(rows) == len(values)
-            else values.take(cast("Any", pa.array(rows)))
-        )
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return what the codes of a text column stand for."""
+        if name not in self._texts:
+            self.groups(name)
+            self._texts[name] = tuple(map(str, self._values[name].to_pylist()))
+        return self._texts[name]
 
-    def _laid_out(self, codes: Places, rows: Places | None) -> Places:
-        if rows is None or len(rows) == self.table.num_rows:
-            return codes
-        whole = np.full(self.table.num_rows, -1)
-        whole[rows] = codes
-        return whole
-
-    def _turned_values(self, column: Column, own: Chunked, rows: Places | None) -> Chunked:
+    def _turned_values(self, column: Column, own: Chunked) -> Chunked:
         if column.flip is Flip.NEGATE:
             return _comparable(pc.negate(own), column)
         if column.flip is Flip.COMPLEMENT:
             return _comparable(pc.subtract(1, own), column)
         partner = column.partner
-        return own if partner is None else _comparable(self._some(partner, rows), column)
+        return own if partner is None else _comparable(self.table[partner], column)
 
     @cached_property
     def order(self) -> Floats:
@@ -125,25 +110,24 @@ class Facts:
     @cached_property
     def source(self) -> Places:
         """The place of each pair's source in ``source_names``."""
-        found = self.groups("source")
         rank = {name: place for place, name in enumerate(self.source_names)}
-        places = np.array([*(rank[text] for text in found.texts), rank.get("", -1)], np.int64)
-        return places[found.own]
+        known = [rank[text] for text in self.texts("source")]
+        return np.array([*known, rank.get("", -1)], np.int64)[self.groups("source").own]
 
     @cached_property
     def source_names(self) -> tuple[str, ...]:
         """The sources, in order; a pair without one counts under the empty name."""
-        found = self.groups("source")
-        return tuple(sorted({*found.texts, *([""] if (found.own < 0).any() else [])}))
+        has_null = (self.groups("source").own < 0).any()
+        return tuple(sorted({*self.texts("source"), *([""] if has_null else [])}))
 
     @cached_property
     def is_directed(self) -> Bools | None:
         """Whether a human said which side is better; null where no human said anything."""
         if HUMAN_VERDICT not in self.table.column_names:
             return None
-        found = self.groups(HUMAN_VERDICT)
-        named = [code for code, text in enumerate(found.texts) if text in {"right", "wrong"}]
-        return np.isin(found.own, named) if named else None
+        texts = self.texts(HUMAN_VERDICT)
+        named = [code for code, text in enumerate(texts) if text in {"right", "wrong"}]
+        return np.isin(self.groups(HUMAN_VERDICT).own, named) if named else None
 
 
 def _floats(values: Chunked) -> Floats:
@@ -162,7 +146,7 @@ def _code_floats(codes: Places) -> Floats:
 def _comparable(values: Chunked, column: Column) -> Chunked:
     """Return values of which those that are equal have one form: integers stay exact."""
     if not column.numeric:
-        return values.cast(_TEXT)
+        return values if pa.types.is_dictionary(values.type) else values.cast(_TEXT)
     if pa.types.is_integer(values.type):
         return values
     floats = _floats(values) + 0.0  # turns -0 into 0
@@ -171,8 +155,21 @@ def _comparable(values: Chunked, column: Column) -> Chunked:
 
 def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
     """Return codes of the values of several columns that share them, and the values."""
-    arrays = [column.combine_chunks() for column in columns]
-    encoded = cast("Any", pa.concat_arrays(arrays)).dictionary_encode()
-    codes: Places = encoded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    if not chunks:
+        return [np.zeros(0, np.int64) for _ in columns], pa.array([], columns[0].type)
+    if not pa.types.is_dictionary(columns[0].type):
+        chunks = [cast("Any", pa.concat_arrays(chunks)).dictionary_encode()]
+    encoded = cast("Any", pa.chunked_array([_large(chunk) for chunk in chunks]))
+    unified = encoded.unify_dictionaries().chunks
+    parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in unified]
+    codes = np.concatenate(parts).astype(np.int64)
     ends = np.cumsum([len(column) for column in columns])[:-1]
-    return list(np.split(codes, ends)), encoded.dictionary
+    return list(np.split(codes, ends)), unified[0].dictionary
+
+
+def _large(chunk: Any) -> Any:
+    """Return a dictionary array whose texts together may have more than 2 GB."""
+    if not pa.types.is_string(chunk.type.value_type):
+        return chunk
+    return pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(_TEXT))

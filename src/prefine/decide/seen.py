@@ -1,11 +1,12 @@
 """What a rule sees: the pairs that it looks at, and their columns in the current direction."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places
 from prefine.decide.neighbours import Nearby
@@ -51,7 +52,7 @@ class Seen:
         column = self.facts.column(name)
         if column.cluster is not None and column.rank is not None:
             return self._represents(column.cluster, column.rank)
-        current = self._current(self.facts.numbers(name, self.live), self.rows)
+        current = self._current(self.facts.numbers(name), self.rows)
         return current.astype(np.float64, copy=False)
 
     def _current(self, column: Directed, rows: Places) -> npt.NDArray[Any]:
@@ -62,7 +63,7 @@ class Seen:
 
     def _represents(self, cluster: str, rank: str) -> Floats:
         """Return whether each pair has the lowest rank of its cluster among the pairs still in."""
-        groups, ranks = self.facts.groups(cluster, self.live), self.facts.numbers(rank)
+        groups, ranks = self.facts.groups(cluster), self.facts.numbers(rank)
         known = self._current(groups, self.live), self._current(ranks, self.live)
         lowest = np.full(groups.num_codes + 1, np.inf)
         present = (known[0] >= 0) & ~np.isnan(known[1])
@@ -79,14 +80,14 @@ class Seen:
         if column.cluster is not None and column.rank is not None:
             of = np.nan_to_num(self._represents(column.cluster, column.rank) + 1).astype(np.int64)
             return Groups(of, 3, int((of == 0).sum()))
-        codes = self.facts.groups(name, self.live)
+        codes = self.facts.groups(name)
         of = self._current(codes, self.rows).astype(np.int64, copy=False) + 1
         return Groups(of, codes.num_codes + 1, int((of == 0).sum()))
 
     def text(self, name: str) -> tuple[str, ...] | None:
         """Return what the codes of a text column stand for; null for a column of numbers."""
         column = self.facts.column(name)
-        return None if column.numeric else self.facts.numbers(name, self.live).texts
+        return None if column.numeric else self.facts.texts(name)
 
     def number_of(self, name: str, value: Value) -> float:
         """Return the number that stands for a value of a recipe in a column."""
@@ -108,4 +109,5 @@ class Seen:
     def ids(self, name: str, chosen: Places | None = None) -> pl.Series:
         """Return the ids of the pairs, or of some, as they were labelled."""
         rows = self.rows if chosen is None else self.rows[chosen]
-        return pl.Series(name, self.facts.table[name].take(rows).to_pylist(), pl.String)
+        ids = self.facts.table[name].take(cast("Any", pa.array(rows)))
+        return pl.Series(name, ids.cast(pa.large_string()))

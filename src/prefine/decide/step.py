@@ -48,7 +48,10 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
         columns: Every column that a rule may read.
     """
     names = _columns_needed(rules, columns)
-    parts = [work.read_arrow("facts", names, part=part) for part in work.parts("facts")]
+    schema = work.source_of("facts").writes["facts"]
+    texts = [name for name in names if name != "pair_id" and _is_text(schema.field(name).type)]
+    read = partial(work.read_arrow, "facts", names, dictionaries=texts)
+    parts = [read(part=part) for part in work.parts("facts")]
     facts = pa.concat_tables(parts)
     near = nearby(work.read_all(NEIGHBOURS)) if NEIGHBOURS in _tables(rules) else None
     decided = decide(facts, rules, columns, near)
@@ -60,6 +63,10 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
         work.emit("decisions", rows.add_column(0, "pair_id", of_part["pair_id"]), part=part)
         start += of_part.num_rows
     return Counts(facts.num_rows, decided.decisions.num_rows)
+
+
+def _is_text(type_: object) -> bool:
+    return type_ in (pa.string(), pa.large_string())
 
 
 def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:

@@ -167,9 +167,11 @@ class Work:
         *,
         part: int | None = None,
         where: Any = None,
+        dictionaries: Sequence[str] = (),
     ) -> pa.Table:
-        """Return the same as Arrow, optionally filtered: for vectors and for gathering."""
-        return self.store.read_table(self._path(table, part), columns, where)
+        """Return the same as Arrow, optionally filtered, some texts as dictionary arrays."""
+        path = self._path(table, part)
+        return self.store.read_table(path, columns, where, dictionaries=dictionaries)
 
     def read_all(self, table: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the rows of all parts of an input table."""
