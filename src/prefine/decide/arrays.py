@@ -1,5 +1,6 @@
 """Columns of all pairs as arrays: numbers and codes of texts, in either direction."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -130,11 +132,26 @@ class Facts:
         return np.isin(self.groups(HUMAN_VERDICT).own, named) if named else None
 
 
+def to_arrow(values: npt.NDArray[Any], missing: Bools | None = None) -> Array:
+    """Return numbers as an Arrow array that shares their memory.
+
+    ``pa.array`` does the same for numpy arrays, and imports pandas where it is installed.
+
+    Args:
+        values: One dimension.
+        missing: Which are null; none by default.
+    """
+    nulls = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
+    data = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [nulls, data])
+
+
 def _floats(values: Chunked) -> Floats:
     """Return numbers or truth values as floats, null as NaN."""
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
-    return values.cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=False)
+    floats = pl.Series(values.cast(pa.float64(), safe=False))
+    return floats.fill_null(math.nan).to_numpy().astype(np.float64, copy=False)
 
 
 def _code_floats(codes: Places) -> Floats:
@@ -150,7 +167,7 @@ def _comparable(values: Chunked, column: Column) -> Chunked:
     if pa.types.is_integer(values.type):
         return values
     floats = _floats(values) + 0.0  # turns -0 into 0
-    return pa.chunked_array([pa.array(floats, mask=np.isnan(floats))])
+    return pa.chunked_array([to_arrow(floats, missing=np.isnan(floats))])
 
 
 def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
@@ -162,7 +179,7 @@ def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
         chunks = [cast("Any", pa.concat_arrays(chunks)).dictionary_encode()]
     encoded = cast("Any", pa.chunked_array([_large(chunk) for chunk in chunks]))
     unified = encoded.unify_dictionaries().chunks
-    parts = [chunk.indices.fill_null(-1).to_numpy() for chunk in unified]
+    parts = [pl.Series(chunk.indices).fill_null(-1).to_numpy() for chunk in unified]
     codes = np.concatenate(parts).astype(np.int64)
     ends = np.cumsum([len(column) for column in columns])[:-1]
     return list(np.split(codes, ends)), unified[0].dictionary

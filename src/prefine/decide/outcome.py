@@ -6,13 +6,13 @@ from typing import Any, Literal, Self, cast
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 
-from prefine.decide.arrays import Array, Bools, Facts, Floats, Places
+from prefine.decide.arrays import Array, Bools, Facts, Floats, Places, to_arrow
 from prefine.decide.rule import Hit, Rule
 from prefine.decide.seen import Seen
 
-_TEXT = pa.large_string()
 _VERDICTS = ("keep", "drop", "hold", "flip")
 _REMOVED = {"drop": 1, "hold": 2}
 _FLIP = 3
@@ -119,8 +119,8 @@ class Outcome:
                 "threshold_text": thresholds,
                 "flipped_by": self._last_flips(reasons),
                 "flips": self._flips(reasons),
-                "order": pa.array(self.facts.order),
-                "weight": pa.array(np.ones(count)),
+                "order": to_arrow(self.facts.order),
+                "weight": to_arrow(np.ones(count)),
             }
         )
 
@@ -149,9 +149,9 @@ class Outcome:
         return _named(self.history, last)
 
     def _flips(self, reasons: list[str]) -> Array:
-        type_ = pa.large_list(_TEXT)
         named = [[reasons[number] for number in one] or None for one in self.histories]
-        return pa.array(named, type_).take(cast("Any", pa.array(self.history)))
+        lists = _listed(pl.Series(named, dtype=pl.List(pl.String)))
+        return lists.take(cast("Any", to_arrow(self.history)))
 
 
 def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) -> Array:
@@ -160,9 +160,15 @@ def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) ->
     place = {name: number for number, name in enumerate(known)}
     places = np.array([*(-1 if name is None else place[name] for name in names), -1], np.int32)
     found = places[codes]
-    indices = cast("Any", pa.array(found, mask=found < 0))
-    return cast("Array", pa.DictionaryArray.from_arrays(indices, pa.array(known, _TEXT)))
+    indices = cast("Any", to_arrow(found, missing=found < 0))
+    texts = _listed(pl.Series(known, dtype=pl.String))
+    return cast("Array", pa.DictionaryArray.from_arrays(indices, texts))
+
+
+def _listed(texts: pl.Series) -> Array:
+    """Return texts, or lists of them, as the large types of Arrow."""
+    return texts.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 def _numbers(values: Floats, are_texts: Bools) -> Array:
-    return pa.array(values, mask=np.isnan(values) | are_texts)
+    return to_arrow(values, missing=np.isnan(values) | are_texts)

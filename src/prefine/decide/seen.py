@@ -8,7 +8,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places
+from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places, to_arrow
 from prefine.decide.neighbours import Nearby
 
 Value = bool | float | str
@@ -109,5 +109,5 @@ class Seen:
     def ids(self, name: str, chosen: Places | None = None) -> pl.Series:
         """Return the ids of the pairs, or of some, as they were labelled."""
         rows = self.rows if chosen is None else self.rows[chosen]
-        ids = self.facts.table[name].take(cast("Any", pa.array(rows)))
+        ids = self.facts.table[name].take(cast("Any", to_arrow(rows)))
         return pl.Series(name, ids.cast(pa.large_string()))
