@@ -235,7 +235,9 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?")
     parser.add_argument("--do", choices=["job", "whole"])
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--planted", type=int, default=300, help="copies of each further kind")
+    parser.add_argument(
+        "--planted", type=int, default=300, help="copies of each further kind; 0 leaves them out"
+    )
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=PYTHON")
     parser.add_argument("--json", type=Path)
@@ -252,9 +254,12 @@ def main() -> None:
         measured([sys.executable, *generate, "--out", f"{folder}/rows"])
         rows = compare(Bench(args.tools, folder / "rows", peers), folder, args.repeats)
         print_table(rows)
-        planted = plant(folder / "planted", args.planted)
-        found = kinds(Bench(args.tools, folder / "planted", peers), folder)
-        print_kinds(found)
+        planted: dict[str, int] = {}
+        found: dict[str, dict[str, Any]] = {}
+        if args.planted:
+            planted = plant(folder / "planted", args.planted)
+            found = kinds(Bench(args.tools, folder / "planted", peers), folder)
+            print_kinds(found)
     if args.json:
         facts = {"machine": machine(), "rows": args.rows, "planted": planted}
         write_json(args.json, {**facts, "systems": rows, "kinds": found})
