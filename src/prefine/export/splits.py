@@ -60,12 +60,13 @@ def run_splits(work: Work, test_ratio: float, tables: tuple[str, ...]) -> Counts
         tables: Those that have the column ``prompt_component``.
     """
     prompts = pl.concat(_counted(work, part) for part in work.parts("prompts"))
-    group = _groups(work, prompts, tables) if test_ratio else np.arange(prompts.height)
-    draws = [hash_unit(work.seed, "split", name) for name in prompts["prompt_id"]]
-    prompts = prompts.with_columns(pl.Series("group", group), pl.Series("draw", draws, pl.Float64))
+    if test_ratio:
+        group = pl.Series("group", _groups(work, prompts, tables))
+        draws = [hash_unit(work.seed, "split", name) for name in prompts["prompt_id"]]
+        prompts = prompts.with_columns(group, pl.Series("draw", draws, pl.Float64))
     drawn = with_splits(prompts, test_ratio)
     work.notes["split"] = shares(drawn)
-    work.notes["remarks"] = _remarks(drawn, test_ratio)
+    work.notes["remarks"] = _remarks(drawn, test_ratio) if test_ratio else []
     for part in work.parts("prompts"):
         rows = drawn.filter(pl.col("part") == part).sort("prompt_id")
         work.emit(SPLITS_TABLE, rows, part=part)
