@@ -141,8 +141,9 @@ def to_arrow(values: npt.NDArray[Any], missing: Bools | None = None) -> Array:
         values: One dimension.
         missing: Which are null; none by default.
     """
-    nulls = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
-    data = pa.py_buffer(np.ascontiguousarray(values))
+    bits = None if missing is None else np.packbits(~missing, bitorder="little")
+    nulls = None if bits is None else pa.py_buffer(cast("Any", bits))
+    data = pa.py_buffer(cast("Any", np.ascontiguousarray(values)))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [nulls, data])
 
 
@@ -174,19 +175,19 @@ def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
     """Return codes of the values of several columns that share them, and the values."""
     chunks = [chunk for column in columns for chunk in column.chunks]
     if not chunks:
-        return [np.zeros(0, np.int64) for _ in columns], pa.array([], columns[0].type)
+        return [np.zeros(0, np.int64) for _ in columns], cast("Array", pa.nulls(0, _TEXT))
     if not pa.types.is_dictionary(columns[0].type):
         chunks = [cast("Any", pa.concat_arrays(chunks)).dictionary_encode()]
     encoded = cast("Any", pa.chunked_array([_large(chunk) for chunk in chunks]))
-    unified = encoded.unify_dictionaries().chunks
+    unified: list[Any] = encoded.unify_dictionaries().chunks
     parts = [pl.Series(chunk.indices).fill_null(-1).to_numpy() for chunk in unified]
     codes = np.concatenate(parts).astype(np.int64)
     ends = np.cumsum([len(column) for column in columns])[:-1]
-    return list(np.split(codes, ends)), unified[0].dictionary
+    return list(np.split(codes, ends)), cast("Array", unified[0].dictionary)
 
 
 def _large(chunk: Any) -> Any:
     """Return a dictionary array whose texts together may have more than 2 GB."""
     if not pa.types.is_string(chunk.type.value_type):
         return chunk
-    return pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(_TEXT))
+    return cast("Any", pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(_TEXT)))

@@ -167,7 +167,7 @@ def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) ->
 
 def _listed(texts: pl.Series) -> Array:
     """Return texts, or lists of them, as the large types of Arrow."""
-    return texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+    return cast("Array", texts.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 
 def _numbers(values: Floats, are_texts: Bools) -> Array:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from prefine.schema import DECISIONS, HUMAN_VERDICT, Column
 from prefine.step import Counts, StepSpec, Work
 
 DECIDE_VERSION = 5
+_TEXTS = (pa.string(), pa.large_string())
 
 
 def decide_spec(rules: tuple[Rule, ...], columns: Mapping[str, Column], seed: int) -> StepSpec:
@@ -49,7 +51,8 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
     """
     names = _columns_needed(rules, columns)
     schema = work.source_of("facts").writes["facts"]
-    texts = [name for name in names if name != "pair_id" and _is_text(schema.field(name).type)]
+    fields = cast("list[tuple[str, object]]", [(one, schema.field(one).type) for one in names])
+    texts = [name for name, type_ in fields if name != "pair_id" and type_ in _TEXTS]
     read = partial(work.read_arrow, "facts", names, dictionaries=texts)
     parts = [read(part=part) for part in work.parts("facts")]
     facts = pa.concat_tables(parts)
@@ -63,10 +66,6 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
         work.emit("decisions", rows.add_column(0, "pair_id", of_part["pair_id"]), part=part)
         start += of_part.num_rows
     return Counts(facts.num_rows, decided.decisions.num_rows)
-
-
-def _is_text(type_: object) -> bool:
-    return type_ in (pa.string(), pa.large_string())
 
 
 def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:
