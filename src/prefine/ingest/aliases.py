@@ -139,9 +139,13 @@ def read_sides(row: Json, sides: tuple[str, str]) -> list[list[Message]]:
 
 def _require_no_pointer(row: Json, column: str) -> None:
     value = row.get(column)
+    if not isinstance(value, str):
+        return
     for pattern, names in ((_POINTER, _LISTS), (_TRUTH, (*_LISTS, *_SINGLE))):
+        if not pattern.fullmatch(value):
+            continue
         beside = [name for name in names if row.get(name) and name != column]
-        if isinstance(value, str) and beside and pattern.fullmatch(value):
+        if beside:
             raise _pointer(f"`{column}` is {value[:40]!r} and seems to point at `{beside[0]}`")
 
 

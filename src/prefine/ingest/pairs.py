@@ -52,7 +52,10 @@ def pair_record(
 
 def _first(row: Json, names: tuple[str, ...]) -> str | None:
     """Return the value of the first of several columns that the row has."""
-    return next((value for name in names if (value := optional(row, name)) is not None), None)
+    for name in names:
+        if name in row and (value := optional(row, name)) is not None:
+            return value
+    return None
 
 
 def conversation_pair(row: Json, chosen: list[Message], rejected: list[Message]) -> Record:
@@ -114,4 +117,7 @@ def _published_pair(row: Json, candidates: list[Candidate]) -> Label:
 
 def group_of(row: Json) -> str | None:
     """Return the source's own subset of a row, under any of its usual names."""
-    return next((group for key in _GROUPS if (group := optional(row, key))), None)
+    for key in _GROUPS:
+        if key in row and (group := optional(row, key)):
+            return group
+    return None

@@ -96,9 +96,11 @@ def spelling(value: object) -> str:
 def optional(row: Json, key: str) -> str | None:
     """Return a text that may be missing; numbers become text, lists their items."""
     value = row.get(key)
+    if value is None:
+        return None
     if isinstance(value, Unreadable):
         raise value.error(key)
-    if value is None or value == "":
+    if value == "":
         return None
     if is_array(value):
         return ",".join(str(item) for item in value) or None
