@@ -242,8 +242,24 @@ def test_a_benchmark_without_texts_is_an_error(write_lines: Any, tmp_path: Path)
     write_lines([explicit("Hi", "yes", "no")])
     write_lines([{"question": "Why?"}], "puzzles.jsonl")
 
-    with pytest.raises(DataError, match="benchmark puzzles: no text could be read at `prompt`"):
+    said = r"benchmark puzzles: no row could be read at `prompt` \(\w+ 1\); quarantine holds"
+    with pytest.raises(DataError, match=said):
         table(RECIPE, tmp_path, "measure_contamination")
+
+
+def test_a_benchmark_that_is_read_in_part_is_a_note_of_the_run(
+    write_lines: Any, tmp_path: Path
+) -> None:
+    write_lines([explicit("Hi", "yes", "no")])
+    write_lines([{"prompt": "Why is it so?"}, {"question": "Why?"}, {"x": 1}], "puzzles.jsonl")
+
+    plan, runtime = run_recipe(RECIPE, tmp_path)
+    remarks = publish_plan(plan, runtime, str(tmp_path / "out"))["remarks"]
+
+    assert len(remarks) == 1
+    assert remarks[0].startswith(
+        "2 of 3 rows of benchmark puzzles in puzzles.jsonl could not be read"
+    )
 
 
 def test_two_benchmarks_need_two_names() -> None:

@@ -73,8 +73,9 @@ def _note_reasons(work: Work, texts: str, num_rows: int, reasons: Counter[str]) 
     if count := reasons[UNKNOWN_WORDS]:
         remark = (
             f"{count:,} of {num_rows:,} {texts} ({count / num_rows:.1%}) have no embedding: the "
-            "encoder does not know most of their words (reason `unknown_words`); "
-            "docs/encoders.md says which languages encoders know"
+            "encoder does not know enough of their words (reason `unknown_words`); a rule on what "
+            "is measured with embeddings needs `missing: keep` to let them pass, or `encoder` "
+            "another model (docs/encoders.md)"
         )
         work.notes.setdefault("remarks", []).append(remark)
 

@@ -132,7 +132,7 @@ def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
     if count := without[UNKNOWN_WORDS]:
         remark = (
             f"{count:,} of {len(reasons):,} examples of {examples.name} have no embedding: the "
-            "encoder does not know most of their words (reason `unknown_words`)"
+            "encoder does not know enough of their words (reason `unknown_words`)"
         )
         work.notes["remarks"] = [remark]
     refused = Counter[str]()

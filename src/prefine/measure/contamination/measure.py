@@ -6,6 +6,7 @@ Source: Tulu 3 (``open-instruct``) takes the share of a test instance's tokens t
 of the training text, and drops above one half: ``contamination_covered`` with ``maximum: 0.5``.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
@@ -21,7 +22,7 @@ from prefine.measure.contamination.matches import matches_of, pieces_of
 from prefine.measure.contamination.semantic import nearest_of_all, nearest_text
 from prefine.schema import Column
 from prefine.settings.json import Json
-from prefine.step import Counts, Work
+from prefine.step import Counts, Work, manifests_of
 from prefine.tables.examples import Examples
 from prefine.tables.vectors import PROMPT_VECTORS, read_reasons
 
@@ -178,8 +179,13 @@ def _sizes(known: list[pl.DataFrame]) -> list[int]:
 def _texts_of(work: Work, benchmark: Benchmark) -> pl.DataFrame:
     rows = work.read_all(benchmark.table, ["example_id", "text", "answer"])
     if rows.is_empty():
+        refused = Counter[str]()
+        for manifest in manifests_of(work, benchmark.table):
+            refused.update(manifest.dropped)
+        paths = [path for path in (benchmark.text, benchmark.answer_path) if path is not None]
+        why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(refused.items()))
         raise DataError(
-            f"benchmark {benchmark.name}: no text could be read at `{benchmark.text}`; quarantine "
-            "holds the rows that could not be read"
+            f"benchmark {benchmark.name}: no row could be read at `{'` and `'.join(paths)}` "
+            f"({why or 'its files hold no rows'}); quarantine holds the rows that could not be read"
         )
     return rows.unique().sort("example_id", "answer")

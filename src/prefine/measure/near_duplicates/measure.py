@@ -48,7 +48,7 @@ class NearDuplicates(Measure):
     kind: Literal["near_duplicates"]
     of: tuple[Literal["prompts", "responses", "pairs"], ...] = Field(("prompts",), min_length=1)
     """What is clustered; ``pairs`` clusters prompts and responses first."""
-    by: tuple[Literal["lexical", "semantic"], ...] = ("lexical",)
+    by: tuple[Literal["lexical", "semantic"], ...] = Field(("lexical",), min_length=1)
     """``lexical`` finds candidates by MinHash and compares their whole texts; ``semantic`` takes
     the nearest embeddings, of texts with words in common. Texts of the same words are one cluster
     always."""
