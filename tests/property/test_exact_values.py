@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,6 +87,7 @@ def test_each_float_is_its_shortest_decimal(values: list[float]) -> None:
     assert found == [decimal(value) for value in values]
 
 
+@pytest.mark.slow
 @many
 @given(st.tuples(ratings, ratings), st.lists(st.tuples(ratings, ratings), max_size=4))
 def test_the_gap_and_the_strength_of_a_pair_are_the_nearest_floats(

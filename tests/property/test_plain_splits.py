@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,6 +179,7 @@ def variant(text: str, chance: random.Random) -> str:
     return chance.choice(["", " ", "\n"]) + cased.replace(" ", chance.choice([" ", "  ", "\t\n"]))
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from([0.1, 0.3, 0.5]), st.booleans())
 def test_a_run_agrees_with_the_page_in_any_order_of_rows_and_shards(

@@ -132,6 +132,7 @@ def test_no_pair_that_can_be_compared_is_no_trouble(tmp_path: Path, write_lines:
     assert found["label_reason"].to_list() == ["same_vectors", "same_vectors"]
 
 
+@pytest.mark.slow
 def test_shards_order_and_threads_change_nothing(tmp_path: Path, write_lines: Any) -> None:
     import faiss
 
