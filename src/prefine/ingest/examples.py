@@ -69,8 +69,8 @@ def run_examples(work: Work, examples: Examples) -> Counts:
     if dropped:
         total, why = num_read + dropped.total(), ", ".join(f"{r} {n:,}" for r, n in dropped.items())
         remark = (
-            f"{dropped.total():,} of {total:,} rows of {examples.owner} {examples.name} in "
-            f"{file.path} could not be read, so nothing is compared with them: {why}"
+            f"{dropped.total():,} of {total:,} rows in a file of {examples.owner} {examples.name} "
+            f"({facts['file']}) could not be read, so nothing is compared with them: {why}"
         )
         work.notes["remarks"] = [remark]
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
