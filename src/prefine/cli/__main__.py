@@ -1,0 +1,5 @@
+"""``python -m prefine.cli``."""
+
+from prefine.cli import main
+
+main()
