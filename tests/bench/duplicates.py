@@ -53,22 +53,15 @@ def job(data: Path, out: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from prefine.measure.near_duplicates.edges import (
-        Bounds,
-        centre_of,
-        kept_apart,
-        lexical_edges,
-    )
     from prefine.text.distinct import survey
+    from prefine.text.near import Bounds, centre_of, kept_apart, lexical_edges
 
     long = pl.col("chosen").str.len_chars() >= 20
     rows = pl.scan_ndjson(data / "part-*.jsonl").filter(long)
     rows = rows.filter(pl.col("chosen") != pl.col("rejected")).collect()
     bounds = Bounds(jaccard=JACCARD)
     texts = (rows["id"].to_list(), rows["prompt"].to_list())
-    found = survey(
-        lambda _part: texts, range(1), bounds.shingle_words, characters=bounds.characters
-    )
+    found = survey(lambda _part: texts, range(1), bounds.shingle_words, characters=True)
     edges = kept_apart(found, bounds, lexical_edges(found, bounds)).edges
     centre = centre_of(found, bounds, edges)[found.places]
     kept = rows[np.sort(np.unique(centre, return_index=True)[1])]

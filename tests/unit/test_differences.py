@@ -8,16 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prefine.measure.near_duplicates.edges import (
-    Bounds,
-    centre_of,
-    kept_apart,
-    lexical_edges,
-)
 from prefine.schema import prompt_id
 from prefine.text.clusters import edges_of
 from prefine.text.differences import differences
 from prefine.text.distinct import Distinct, survey
+from prefine.text.near import Bounds, centre_of, kept_apart, lexical_edges
 from prefine.text.sketches import estimates, sketches
 from prefine.text.slips import are_slips
 from prefine.text.words import byte_shingles, exact_texts, keys_of, word_shingles, words_of

@@ -1,1 +1,8 @@
-"""Texts compared by their words: shingles, MinHash, Jaccard, n-grams, clusters. Knows no step."""
+"""Compare texts by words and characters: shingles, MinHash, Jaccard, n-grams, clusters.
+
+Independent of recipes: ``near_duplicates`` clusters any list of texts.
+"""
+
+from prefine.text.duplicates import near_duplicates
+
+__all__ = ["near_duplicates"]

@@ -1,32 +1,19 @@
-"""Which texts are near copies of each other, and which of these stay apart all the same."""
+"""Bounds of near duplicates, and edges between texts whose embeddings are close."""
 
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import polars as pl
 
 from prefine.measure.near_duplicates.semantic import Nearness
 from prefine.search.settings import Search
-from prefine.text.clusters import Edges, centres, edges_of, joined
-from prefine.text.differences import TRAITS, Apart, traits
-from prefine.text.distinct import Distinct, Sketched
-from prefine.text.overlap import overlaps
-from prefine.text.sketches import candidates, estimates, sketches
-from prefine.text.slips import are_slips
-from prefine.text.words import Places, character_shingles, word_shingles, words_of
-
-_CHARACTERS = 0.65
-"""Overlap of runs of 6 bytes at which texts are compared by their characters. Texts in which 4 of
-100 letters are wrong have 0.72 to 0.88 (the median of English, Chinese and Korean prompts)."""
-
-_MARGIN = 0.15
-"""Pairs whose sketches say so much less than the bound are not compared: more than three standard
-errors."""
+from prefine.text import near
+from prefine.text.clusters import Edges
+from prefine.text.differences import TRAITS, Apart
+from prefine.text.distinct import Distinct
 
 
 class Bounds(NamedTuple):
-    """How alike near duplicates are; the settings of the measure say what each means."""
+    """How similar near duplicates are; the settings of the measure explain each bound."""
 
     by: tuple[str, ...] = ("lexical",)
     jaccard: float = 0.8
@@ -51,112 +38,26 @@ class Bounds(NamedTuple):
         return self.lexical and self.character_jaccard is not None
 
     @property
+    def of_texts(self) -> near.Bounds:
+        """The bounds for words and characters."""
+        characters = self.character_jaccard if self.lexical else None
+        return near.Bounds(
+            *(self.jaccard, self.shingle_words, characters, self.shingle_characters),
+            apart=self.apart,
+            chained=self.chained,
+        )
+
+    @property
     def nearness(self) -> Nearness:
         """How embeddings are compared."""
         return Nearness(self.similarity, self.neighbours, self.search)
 
 
-class Kept(NamedTuple):
-    """Edges that make clusters, and what keeps the others apart."""
-
-    edges: Edges
-    apart: dict[Apart, Places]
-    """The pairs of places that differ so, each under the gravest of its differences."""
-
-
-def lexical_edges(found: Distinct, bounds: Bounds) -> Edges:
-    """Return the edges between distinct texts whose words, or characters, overlap enough."""
-    proposed = _proposed(found, bounds)
-    wanted, rows = np.unique(proposed, return_inverse=True)
-    rows = rows.reshape(-1, 2)
-    words = _words(found, wanted)
-    likely = estimates(found.words.sketches, proposed) >= bounds.jaccard - _MARGIN
-    by_words = np.zeros(len(proposed))
-    by_words[likely] = _word_overlaps(words, rows[likely], bounds)
-    same = by_words >= bounds.jaccard
-    edges = edges_of(proposed[same], "words", by_words[same])
-    if bounds.character_jaccard is None or same.all():
-        return edges
-    by_characters = _character_overlaps(words, rows[~same], bounds, bounds.character_jaccard)
-    near = np.flatnonzero(by_characters >= bounds.character_jaccard)
-    slips = [
-        are_slips(words[int(a)].to_list(), words[int(b)].to_list()) for a, b in rows[~same][near]
-    ]
-    near = near[np.array(slips, np.bool_)]
-    return joined(edges, edges_of(proposed[~same][near], "characters", by_characters[near]))
-
-
-def semantic_edges(found: Distinct, bounds: Bounds, edges: Edges) -> Edges:
+def semantic_edges(texts: Distinct, bounds: Bounds, edges: Edges) -> Edges:
     """Return the edges between texts that have enough words in common."""
     if not bounds.semantic_jaccard or not len(edges.pairs):
         return edges
     wanted, rows = np.unique(edges.pairs, return_inverse=True)
-    overlap = _word_overlaps(_words(found, wanted), rows.reshape(-1, 2), bounds)
+    words = near.words_at(texts, wanted)
+    overlap = near.word_overlaps(words, rows.reshape(-1, 2), bounds.shingle_words)
     return edges.where(overlap >= bounds.semantic_jaccard)
-
-
-def _word_overlaps(words: pl.Series, pairs: Places, bounds: Bounds) -> npt.NDArray[np.float64]:
-    wanted, rows = np.unique(pairs, return_inverse=True)
-    return overlaps(word_shingles(words.gather(wanted), bounds.shingle_words), rows.reshape(-1, 2))
-
-
-def _character_overlaps(
-    words: pl.Series, pairs: Places, bounds: Bounds, least: float
-) -> npt.NDArray[np.float64]:
-    """Return the overlap of the characters of each pair; 0 where it is surely below ``least``."""
-    wanted, rows = np.unique(pairs, return_inverse=True)
-    rows = rows.reshape(-1, 2)
-    shingles = character_shingles(words.gather(wanted), bounds.shingle_characters)
-    likely = estimates(sketches(shingles), rows) >= least - _MARGIN
-    found = np.zeros(len(pairs))
-    found[likely] = overlaps(shingles, rows[likely])
-    return found
-
-
-def _proposed(found: Distinct, bounds: Bounds) -> Places:
-    """Return the pairs that are compared, each once."""
-
-    def of(sketched: Sketched, bound: float) -> Places:
-        return sketched.places[candidates(sketched.sketches, bound)]
-
-    by_words = of(found.words, bounds.jaccard)
-    if not bounds.characters:
-        return by_words
-    both = np.concatenate([by_words, of(found.characters, _CHARACTERS)])
-    return np.unique(both, axis=0)
-
-
-def kept_apart(found: Distinct, bounds: Bounds, edges: Edges) -> Kept:
-    """Leave out the edges between texts that differ in what the recipe keeps apart.
-
-    Such a difference is between traits, which are equal or not: whatever chain of the edges that
-    are kept leads from one text to another, the two have equal traits.
-    """
-    wanted, rows = np.unique(edges.pairs, return_inverse=True)
-    rows = rows.reshape(-1, 2)
-    of_texts = traits(found.texts(found.first[wanted]))
-    left = np.ones(len(rows), np.bool_)
-    apart: dict[Apart, Places] = {}
-    for column, name in enumerate(TRAITS):
-        if name in bounds.apart:
-            unlike = left & (of_texts[rows[:, 0], column] != of_texts[rows[:, 1], column])
-            apart[name] = edges.pairs[unlike]
-            left &= ~unlike
-    return Kept(edges.where(left), apart)
-
-
-def centre_of(found: Distinct, bounds: Bounds, edges: Edges) -> Places:
-    """Return the centre of each distinct text's cluster, shape (places,)."""
-
-    def alike(pairs: Places) -> npt.NDArray[np.bool_]:
-        if not len(pairs):
-            return np.empty(0, np.bool_)
-        wanted, rows = np.unique(pairs, return_inverse=True)
-        overlap = _word_overlaps(_words(found, wanted), rows.reshape(-1, 2), bounds)
-        return overlap >= bounds.chained
-
-    return centres(len(found.keys), edges.pairs, alike)
-
-
-def _words(found: Distinct, places: Places) -> pl.Series:
-    return words_of(found.texts(found.first[places]))

@@ -9,14 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from prefine.measure.near_duplicates.edges import (
-    Bounds,
-    Kept,
-    centre_of,
-    kept_apart,
-    lexical_edges,
-    semantic_edges,
-)
+from prefine.measure.near_duplicates.edges import Bounds, semantic_edges
 from prefine.measure.near_duplicates.merit import MERIT, RANKED, VOTES, with_votes
 from prefine.measure.near_duplicates.semantic import (
     Near,
@@ -32,6 +25,7 @@ from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, VectorTable
 from prefine.text.clusters import METHODS, components, joined
 from prefine.text.differences import DIFFERENCES, differences
 from prefine.text.distinct import Distinct, survey
+from prefine.text.near import Kept, centre_of, kept_apart, lexical_edges
 from prefine.text.sketches import chance_missed, rows_per_band
 from prefine.text.words import Places
 
@@ -67,9 +61,11 @@ def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
         characters=bounds.characters,
     )
     semantic = _semantic(work, found, bounds, texts)
-    edges = joined(lexical_edges(found, bounds), semantic_edges(found, bounds, semantic.edges))
-    kept = kept_apart(found, bounds, edges)
-    rows = _table(found, kept, centre_of(found, bounds, kept.edges)).with_columns(
+    edges = joined(
+        lexical_edges(found, bounds.of_texts), semantic_edges(found, bounds, semantic.edges)
+    )
+    kept = kept_apart(found, bounds.of_texts, edges)
+    rows = _table(found, kept, centre_of(found, bounds.of_texts, kept.edges)).with_columns(
         pl.Series("component", components(len(found.keys), edges.pairs)[found.places]),
         pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None),
         semantic.reasons.fill_null("alone").gather(found.places).alias("similarity_reason"),
