@@ -111,7 +111,7 @@ def test_a_step_that_skips_an_input_row_is_caught(runtime: Runtime) -> None:
         return Counts(2, 2)
 
     later = step(forgets, "next", upstream=(upstream,), rows_of="made", rows_to="next")
-    with pytest.raises(IntegrityError, match="made has 3 rows, 2 seen"):
+    with pytest.raises(IntegrityError, match="made has 3 rows, but 2 were counted"):
         run_step(later, 0, runtime)
 
 
@@ -121,7 +121,7 @@ def test_a_dropped_row_that_is_not_in_quarantine_is_caught(runtime: Runtime) -> 
         return Counts(5, 3, {"broken": 2})
 
     writes = {"made": SCHEMA, "quarantine": SCHEMA}
-    with pytest.raises(IntegrityError, match="not all are in quarantine"):
+    with pytest.raises(IntegrityError, match="not all of them are in quarantine"):
         run_step(step(loses, writes=writes), 0, runtime)
 
 
@@ -251,7 +251,7 @@ def test_a_draft_is_swept_whatever_the_name_of_the_machine(
     assert [path.name for path in (tmp_path / "folder").iterdir()] == [draft.name]
 
 
-@pytest.mark.parametrize(("suffix", "message"), [(".json", "no manifest"), (".parquet", "damaged")])
+@pytest.mark.parametrize(("suffix", "message"), [(".json", "not a manifest"), (".parquet", "damaged")])
 def test_a_damaged_result_is_told_with_the_way_out(
     runtime: Runtime, suffix: str, message: str
 ) -> None:

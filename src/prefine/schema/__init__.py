@@ -1,4 +1,4 @@
-"""Arrow schemas of the tables, content ids, and the columns that rules may name."""
+"""Arrow schemas of the tables, content ids, and the columns of pairs."""
 
 from prefine.schema.columns import (
     COUNT,

@@ -1,4 +1,4 @@
-"""What a column of a pair means, and how its value changes when the pair is flipped."""
+"""Columns of pairs: type, meaning, range, and how the value changes when a pair is flipped."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ VALUE_TYPES: Mapping[ValueType, pa.DataType] = {
 
 
 UNKNOWN = pa.null()
-"""The type of a kept column before the files of its source are looked at."""
+"""Type of a kept column before the files of its source have been read."""
 
 
 SHARE = (0.0, 1.0)
-"""The range of a share or a probability."""
+"""Range of a share or a probability."""
 COUNT = (0.0, float("inf"))
-"""The range of a count."""
+"""Range of a count."""
 
 
 class Flip(StrEnum):
-    """How a column's value changes when chosen and rejected swap places."""
+    """How the value of a column changes when chosen and rejected are swapped."""
 
     SAME = "same"
     """The value does not depend on the direction of the pair."""
     NEGATE = "negate"
-    """The value changes its sign: a margin."""
+    """The value changes its sign, as a margin does."""
     COMPLEMENT = "complement"
-    """The value v becomes 1 - v: a probability."""
+    """The value v becomes 1 - v, as a probability does."""
     SWAP = "swap"
-    """The value is exchanged with that of the column named in ``partner``."""
+    """The value becomes that of the column named in ``partner``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +50,28 @@ class Column:
     name: str
     type: pa.DataType
     about: str
-    """A sentence for the data set card: what it is, its unit and its range."""
+    """Meaning, unit and range in one sentence, for the reference and the data set card."""
     flip: Flip = Flip.SAME
     partner: str | None = None
-    """The column whose value this one takes in a flipped pair; only with ``Flip.SWAP``."""
+    """Column whose value this one takes in a flipped pair; only with ``Flip.SWAP``."""
     cluster: str | None = None
-    """For a truth value that says whether a row represents its cluster: the column of the cluster.
-    Rules read the column as "has the lowest ``rank`` of its cluster among the pairs still in"."""
+    """Column of the cluster, for a truth value that marks the representative of a cluster. Rules
+    read it as "has the lowest ``rank`` of its cluster among the pairs that are still in"."""
     rank: str | None = None
-    """The column of a row's place in its cluster, 1 the best; given together with ``cluster``."""
+    """Column of the rank within the cluster, 1 the best; given together with ``cluster``."""
     range: tuple[float, float] | None = None
-    """The smallest and the largest value that is possible; either may be infinite."""
+    """Smallest and largest possible value; either may be infinite."""
 
     @property
     def known_range(self) -> tuple[float, float] | None:
-        """The range of the values: as stated, or of a truth value or a probability."""
+        """Range of the values: as stated, else [0, 1] for truth values and probabilities."""
         if self.range is None and (pa.types.is_boolean(self.type) or self.flip is Flip.COMPLEMENT):
             return SHARE
         return self.range
 
     @property
     def numeric(self) -> bool:
-        """Whether bounds, quantiles and orders make sense for this column."""
+        """Whether bounds, quantiles and orderings apply to this column."""
         return bool(
             pa.types.is_integer(self.type)
             or pa.types.is_floating(self.type)
@@ -79,28 +79,28 @@ class Column:
         )
 
     def seen(self, flipped: pl.Expr) -> pl.Expr:
-        """Return the value in a pair's present direction.
+        """Return the value in the current direction of each pair.
 
         Args:
-            flipped: True in the rows whose chosen and rejected have changed places.
+            flipped: True in rows whose chosen and rejected are swapped.
         """
         own = pl.col(self.name)
-        turned = {
+        flipped_value = {
             Flip.SAME: own,
             Flip.NEGATE: -own if self.flip is Flip.NEGATE else own,
             Flip.COMPLEMENT: 1 - own if self.flip is Flip.COMPLEMENT else own,
             Flip.SWAP: pl.col(self.partner or self.name),
         }[self.flip]
-        return pl.when(flipped).then(turned).otherwise(own).alias(self.name)
+        return pl.when(flipped).then(flipped_value).otherwise(own).alias(self.name)
 
     def needs(self) -> tuple[str, ...]:
-        """Return the columns that the value in either direction, or of a cluster, depends on."""
+        """Return the columns needed to read this one in either direction."""
         others = (self.partner, self.cluster, self.rank)
         return (self.name, *(name for name in others if name is not None))
 
 
 def flat_schema(key: str, columns: tuple[Column, ...]) -> pa.Schema:
-    """Return the schema of a measure table: its id and one nullable field a column."""
+    """Return the schema of a measure table: the id and one nullable field for each column."""
     fields = [pa.field(key, pa.large_string(), nullable=False)]
     return pa.schema(fields + [pa.field(column.name, column.type) for column in columns])
 
@@ -111,10 +111,10 @@ def sides(
     """Return the ``chosen_`` and ``rejected_`` columns of a fact about one response.
 
     Args:
-        stem: The end of both names.
-        type_: The type of both.
-        about: What the fact is.
-        within: The range of both, where it is known.
+        stem: End of both names.
+        type_: Type of both.
+        about: Meaning of the fact.
+        within: Range of both, where it is known.
     """
     chosen, rejected = f"chosen_{stem}", f"rejected_{stem}"
     return (
@@ -126,23 +126,22 @@ def sides(
 
 
 def kept_column(name: str, type_: pa.DataType) -> Column:
-    """Return a column that sources keep, whose rows are about pairs."""
+    """Return the column of pairs for a kept column of a source."""
     return Column(name, type_, f"kept column `{name}` of the raw row behind the pair")
 
 
 def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
-    """Divide two columns of numbers, each quotient rounded correctly; null where either is.
+    """Divide two numeric columns with correctly rounded quotients; null where either is null.
 
-    polars divides by a column that holds one value throughout by multiplying with its reciprocal,
-    so that 3/5 is 0.6 or the next number above it, by what the other rows of the frame are. A share
-    must not depend on those.
+    polars multiplies by the reciprocal where the divisor is the same in all rows, so that 3/5 may
+    be 0.6 or the next float above, depending on other rows. A share must not depend on them.
     """
 
     def divide(columns: Sequence[pl.Series]) -> pl.Series:
         missing = columns[0].is_null() | columns[1].is_null()
         over, under = (column.cast(pl.Float64).to_numpy() for column in columns)
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = pl.Series(over / under)
-        return found.zip_with(~missing, pl.Series([None], dtype=pl.Float64))
+            quotients = pl.Series(over / under)
+        return quotients.zip_with(~missing, pl.Series([None], dtype=pl.Float64))
 
     return pl.map_batches([part, whole], divide, return_dtype=pl.Float64, is_elementwise=True)

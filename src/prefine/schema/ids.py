@@ -1,6 +1,6 @@
-"""Content ids of prompts, responses and pairs: 24 hex digits (96 bits) of a SHA-256.
+"""Content ids of prompts, responses and pairs: the first 24 hex digits (96 bits) of a SHA-256.
 
-They do not depend on a file, a row number or the order of rows.
+Ids depend on content only, not on files, row numbers or the order of rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from typing import NotRequired, TypedDict
 import orjson
 
 ID_DIGITS = 24
-"""Length of an id in hex digits; at 10^9 rows two ids collide with a chance below 10^-10."""
+"""Length of an id in hex digits; among 10^9 ids the probability of a collision is below 10^-10."""
 
 
 class Message(TypedDict):
@@ -19,16 +19,16 @@ class Message(TypedDict):
     role: str
     content: str
     tool_calls: NotRequired[str | None]
-    """JSON text of the calls of an assistant turn: a list of objects ``id``, ``type``, and
-    ``function`` with ``name`` and ``arguments``, which are a text."""
+    """JSON text of the tool calls of an assistant turn: a list of objects with ``id``, ``type`` and
+    ``function`` (``name``, and ``arguments`` as text)."""
     tool_call_id: NotRequired[str | None]
-    """Which call a tool turn is the result of."""
+    """Id of the call whose result a tool turn holds."""
     name: NotRequired[str | None]
-    """Which tool a tool turn is the result of."""
+    """Name of the tool whose result a tool turn holds."""
 
 
 TOOL_PARTS = ("tool_calls", "tool_call_id", "name")
-"""What a message may have of tools beside its content."""
+"""Optional fields of a message that concern tools."""
 
 
 def _digest(parts: Iterable[object]) -> str:
@@ -36,7 +36,7 @@ def _digest(parts: Iterable[object]) -> str:
 
 
 def tool_parts(message: Message) -> dict[str, str]:
-    """Return what a message has of tools beside its content: nothing for most."""
+    """Return the fields of a message that concern tools and are not null; empty for most."""
     if len(message) == 2:  # noqa: PLR2004 - a role and a content, as almost all have
         return {}
     parts = {
@@ -48,7 +48,7 @@ def tool_parts(message: Message) -> dict[str, str]:
 
 
 def _canonical(messages: Sequence[Message]) -> list[list[object]]:
-    """Return what is hashed of messages: those without tools have the ids that they always had."""
+    """Return what is hashed; messages without tools hash as they did before tools were read."""
     return [
         [message["role"], message["content"], *([parts] if (parts := tool_parts(message)) else [])]
         for message in messages
@@ -56,40 +56,40 @@ def _canonical(messages: Sequence[Message]) -> list[list[object]]:
 
 
 def prompt_id(messages: Sequence[Message], tools: str | None = None) -> str:
-    """Name a prompt by its messages, with roles, contents and tool calls, and by its tools.
+    """Return the id of a prompt: a hash of its messages and of the tools that it offers.
 
     Args:
-        messages: The turns.
-        tools: JSON text of a list of tools; two tasks with different ones are two prompts.
+        messages: The turns; roles, contents and tool calls are hashed.
+        tools: JSON text of a list of tools; null where there are none.
     """
     return _digest(["prompt", _canonical(messages), *([] if tools is None else [tools])])
 
 
 def response_id(prompt: str, completion: Sequence[Message]) -> str:
-    """Name a response by the id of its prompt and its own messages."""
+    """Return the id of a response: a hash of its prompt's id and its own messages."""
     return _digest(["response", prompt, _canonical(completion)])
 
 
 def pair_id(first: str, second: str) -> str:
-    """Name an unordered couple of responses: swapping the two response ids changes nothing."""
+    """Return the id of an unordered pair of responses; the order of the arguments has no effect."""
     return _digest(["pair", *sorted((first, second))])
 
 
 def hash_unit(seed: int, purpose: str, key: str) -> float:
-    """Return a number in [0, 1) that depends on nothing but its arguments.
+    """Return a pseudo-random number in [0, 1) that depends on the arguments only.
 
-    Shuffles, splits and folds draw their randomness here, so that they are the same in any order,
-    on any machine, under any number of workers.
+    Shuffles, splits and folds use it, so that they are the same for any order of the rows, on any
+    machine and with any number of workers.
     """
     digest = sha256(f"{seed}/{purpose}/{key}".encode()).digest()
     return int.from_bytes(digest[:7], "big") / (1 << 56)
 
 
 def shard_of(prompt: str, num_shards: int) -> int:
-    """Return the shard in which all rows of a prompt lie."""
+    """Return the number of the shard that holds all rows of a prompt."""
     return int(prompt[:12], 16) % num_shards
 
 
 def text_of(messages: Sequence[Message]) -> str:
-    """Join the contents of messages, one blank line between two turns; tool calls are left out."""
+    """Return the contents of messages, separated by blank lines; tool calls are left out."""
     return "\n\n".join(message["content"] for message in messages)

@@ -1,6 +1,6 @@
-"""The Arrow schema of every table that is not a measure.
+"""Arrow schemas of all tables but those of measures.
 
-All rows of a prompt lie in one shard, whatever the table. Ids are content hashes (``ids.py``).
+All rows of a prompt are in one shard of every table. Ids are content hashes (``ids.py``).
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _TEXT = pa.large_string()
 
 
 def _table(keys: dict[str, pa.DataType], facts: dict[str, pa.DataType]) -> pa.Schema:
-    """Return a schema whose ``keys`` are never null and whose ``facts`` may be."""
+    """Return a schema in which ``keys`` are not nullable and ``facts`` are."""
     required = [pa.field(name, type_, False) for name, type_ in keys.items()]
     return pa.schema(required + [pa.field(name, type_) for name, type_ in facts.items()])
 
@@ -23,31 +23,31 @@ def _table(keys: dict[str, pa.DataType], facts: dict[str, pa.DataType]) -> pa.Sc
 MESSAGES = pa.large_list(
     pa.struct([pa.field(name, _TEXT) for name in ("role", "content", *TOOL_PARTS)])
 )
-"""The type of a list of messages; what ``Message`` need not have is null."""
+"""Type of a list of messages; optional fields of ``Message`` are null where absent."""
 
 
 class Kind(StrEnum):
-    """What a raw label says."""
+    """Kind of a raw label."""
 
     PAIR = "pair"
-    """One of two responses is better, or neither is."""
+    """A comparison of two responses: one is better, or neither."""
     RATING = "rating"
-    """A number for one response, comparable between rows of one aspect."""
+    """A number for one response, comparable among rows of the same aspect."""
     RANK = "rank"
-    """A place within one row's list, 1 the best; equal places are a tie."""
+    """A rank within the responses of one row, 1 the best; equal ranks are a tie."""
 
 
 class Winner(StrEnum):
-    """Which side a label of kind ``pair`` names."""
+    """Result of a label of kind ``pair``."""
 
     A = "a"
     B = "b"
     TIE = "tie"
     """Both are equally good."""
     BOTH_BAD = "both_bad"
-    """Neither is acceptable; counted as a tie, kept apart because it means something else."""
+    """Neither is acceptable; counted as a tie, and also on its own."""
     INVALID = "invalid"
-    """The label is there but names no side: a judge that failed or contradicted itself."""
+    """There is a label but no result, e.g. of a judge that failed or contradicted itself."""
 
 
 PROMPTS = _table(
@@ -64,8 +64,8 @@ PROMPTS = _table(
         "tools": _TEXT,
     },
 )
-"""One row a prompt. ``group`` is the source's own subset or category; ``meta`` is JSON; ``tools``
-is the JSON text of a list of tools, where the source keeps them."""
+"""One row for each prompt. ``group`` is the subset or category that the source states; ``meta`` is
+JSON; ``tools`` is the JSON text of a list of tools, where the source keeps them."""
 
 RESPONSES = _table(
     {
@@ -78,7 +78,8 @@ RESPONSES = _table(
         "meta": _TEXT,
     },
 )
-"""One row a distinct (prompt, completion). ``model`` is the first by name when several wrote it."""
+"""One row for each distinct (prompt, completion). ``model`` is the model that wrote it, the first
+by name where several did."""
 
 JUDGEMENTS = _table(
     {
@@ -105,10 +106,9 @@ JUDGEMENTS = _table(
         "kept": _TEXT,
     },
 )
-"""One row a raw label as found. ``strength`` is unsigned, in ``strength_unit``; ``file`` is the
-first 12 digits of the SHA-256 of the source file's bytes, ``row`` counts from 1, ``index`` tells
-the labels of one row apart. ``own_id`` is the user's id of the raw row, ``kept`` a JSON object of
-the columns that the source keeps."""
+"""One row for each raw label. ``strength`` is unsigned, in ``strength_unit``; ``file`` is the first
+12 digits of the SHA-256 of the source file, ``row`` counts from 1, ``index`` numbers the labels of
+one row. ``own_id`` is the user's id of the raw row, ``kept`` a JSON object of its kept columns."""
 
 QUARANTINE = _table(
     {
@@ -123,43 +123,58 @@ QUARANTINE = _table(
         "text": _TEXT,
     },
 )
-"""One row a raw row that could not be read. ``text`` is the raw row, cut."""
+"""One row for each raw row that could not be used. ``text`` is the raw row, truncated."""
 
 HUMAN_VERDICT = "human_verdict"
-"""The column of pairs that says what humans decided."""
+"""Column of pairs with the human verdict."""
 
 PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
         _TEXT,
-        "the user's own id of the raw row behind the pair: the first by source, file and row; two "
-        "joined by `+` where each side has a row of its own",
+        "your own id of the raw row behind the pair (the first by source, file and row); two ids "
+        "joined by `+` where chosen and rejected come from different rows",
     ),
-    Column("source", _TEXT, "the source whose label made the pair, the first by name if several"),
-    Column("num_sources", pa.int64(), "how many sources hold the pair", range=COUNT),
-    Column("group", _TEXT, "the source's own subset or category of the prompt"),
-    Column("language", _TEXT, "the language that the source declares for the prompt"),
-    Column("label_source", _TEXT, "what directs the pair: label, rank, rating, reward or verdict"),
-    Column("num_votes", pa.int64(), "labels that name a side or call it a tie", range=COUNT),
+    Column("source", _TEXT, "source whose labels made the pair, the first by name if several"),
+    Column("num_sources", pa.int64(), "number of sources that contain the pair", range=COUNT),
+    Column("group", _TEXT, "subset or category of the prompt that the source states"),
+    Column("language", _TEXT, "language of the prompt that the source states"),
+    Column(
+        "label_source",
+        _TEXT,
+        "what decided the direction of the pair: label, rank, rating, reward or verdict",
+    ),
+    Column(
+        "num_votes", pa.int64(), "number of valid labels: for either side, or a tie", range=COUNT
+    ),
     Column(
         "votes_for",
         pa.int64(),
-        "labels for this direction",
+        "number of labels for this direction",
         Flip.SWAP,
         "votes_against",
         range=COUNT,
     ),
-    Column("votes_against", pa.int64(), "labels against it", Flip.SWAP, "votes_for", range=COUNT),
-    Column("votes_tie", pa.int64(), "labels that call it a tie, both-bad included", range=COUNT),
-    Column("votes_both_bad", pa.int64(), "labels that call both responses bad", range=COUNT),
-    Column("votes_invalid", pa.int64(), "labels that name no side", range=COUNT),
     Column(
-        "num_annotators", pa.int64(), "distinct annotators who labelled the couple", range=COUNT
+        "votes_against",
+        pa.int64(),
+        "number of labels against it",
+        Flip.SWAP,
+        "votes_for",
+        range=COUNT,
     ),
+    Column(
+        "votes_tie", pa.int64(), "number of labels that are a tie, `both_bad` included", range=COUNT
+    ),
+    Column(
+        "votes_both_bad", pa.int64(), "number of labels that call both responses bad", range=COUNT
+    ),
+    Column("votes_invalid", pa.int64(), "number of labels without a result", range=COUNT),
+    Column("num_annotators", pa.int64(), "number of distinct annotators of the pair", range=COUNT),
     Column(
         "agreement",
         pa.float64(),
-        "share of the valid votes that are for this direction, in [0, 1]",
+        "share of the valid labels that are for this direction, in [0, 1]",
         Flip.SWAP,
         "disagreement",
         range=SHARE,
@@ -167,7 +182,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "disagreement",
         pa.float64(),
-        "share of the valid votes that are against this direction, in [0, 1]",
+        "share of the valid labels that are against this direction, in [0, 1]",
         Flip.SWAP,
         "agreement",
         range=SHARE,
@@ -175,7 +190,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "strength",
         pa.float64(),
-        "mean signed strength of the votes, in the source's unit",
+        "mean signed strength of the labels, in the unit of the source",
         Flip.NEGATE,
     ),
     *sides("rating", pa.float64(), "mean rating"),
@@ -183,64 +198,72 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "aspect_gap",
         pa.float64(),
-        "mean rating of all aspects but `overall`, of chosen minus that of rejected",
+        "mean rating of all aspects except `overall`: that of chosen minus that of rejected",
         Flip.NEGATE,
     ),
     Column(
         "aspects_disagree",
         pa.bool_(),
-        "the overall rating and the mean of the aspects favour different sides; null without both",
+        "whether the overall rating and the mean of the aspects favour different sides; null "
+        "without both",
     ),
-    Column("is_tie", pa.bool_(), "neither direction has more votes"),
-    Column("is_contradiction", pa.bool_(), "there are votes for both directions"),
+    Column("is_tie", pa.bool_(), "whether both directions have equally many labels"),
+    Column("is_contradiction", pa.bool_(), "whether there are labels for both directions"),
     Column(
         "is_identical",
         pa.bool_(),
-        "chosen and rejected are the same text, as `pairs.identical` says",
+        "whether chosen and rejected are the same text, as `pairs.identical` defines it",
     ),
     Column(
         "num_empty",
         pa.int64(),
-        "how many of the two responses are blank: 0, 1 or 2",
+        "number of the two responses that are blank: 0, 1 or 2",
         range=(0.0, 2.0),
     ),
     Column(
         "num_duplicates",
         pa.int64(),
-        "labels that repeat the same judgement of another row; they are no votes",
+        "number of labels that repeat a judgement of another row; they do not count as votes",
         range=COUNT,
     ),
-    Column("both_orders", pa.bool_(), "the couple was shown in both orders"),
-    Column("context_mismatch", pa.bool_(), "the two sides' transcripts part before the last turn"),
+    Column("both_orders", pa.bool_(), "whether annotators saw the two responses in both orders"),
+    Column(
+        "context_mismatch",
+        pa.bool_(),
+        "whether the transcripts of the two sides differ before the last turn",
+    ),
     Column(
         "turns_alternate",
         pa.bool_(),
-        "after at most one system turn, both conversations alternate between user and assistant, "
-        "the user first; tool turns and the assistant turn after them belong to the turn before",
+        "whether both conversations alternate between user and assistant, starting with the user, "
+        "after at most one system turn; tool turns and the assistant turn after them count as "
+        "part of the turn before",
     ),
-    Column("starts_with_user", pa.bool_(), "the first turn that is no system turn is the user's"),
-    Column("system_first", pa.bool_(), "no system turn anywhere but as the very first turn"),
-    Column("num_system_turns", pa.int64(), "system turns of the prompt", range=COUNT),
-    Column("num_empty_turns", pa.int64(), "blank turns of the prompt", range=COUNT),
-    Column("num_prompt_turns", pa.int64(), "turns of the prompt", range=COUNT),
+    Column(
+        "starts_with_user", pa.bool_(), "whether the first turn after system turns is the user's"
+    ),
+    Column("system_first", pa.bool_(), "whether there is no system turn after the first turn"),
+    Column("num_system_turns", pa.int64(), "number of system turns of the prompt", range=COUNT),
+    Column("num_empty_turns", pa.int64(), "number of blank turns of the prompt", range=COUNT),
+    Column("num_prompt_turns", pa.int64(), "number of turns of the prompt", range=COUNT),
     Column(
         HUMAN_VERDICT,
         _TEXT,
-        "what humans decided: right or wrong, about the direction by the labels; tie, both_bad or "
-        "drop; null where no verdict outranks the labels",
+        "human verdict: `right` or `wrong` about the direction given by the labels, `tie`, "
+        "`both_bad` or `drop`; null where no verdict outranks the labels",
     ),
-    Column("human_by", _TEXT, "who decided; several names are joined by `+`"),
-    Column("human_at", _TEXT, "when the latest of them did, as written"),
-    Column("num_verdicts", pa.int64(), "human verdicts on the pair", range=COUNT),
+    Column("human_by", _TEXT, "who gave the human verdict; several names are joined by `+`"),
+    Column("human_at", _TEXT, "when the latest human verdict was given, as written in the file"),
+    Column("num_verdicts", pa.int64(), "number of human verdicts on the pair", range=COUNT),
 )
-"""What rules can read about a pair before anything is measured."""
+"""Columns that every pair has before anything is measured."""
 
 
 def pairs_schema(kept: Sequence[Column] = ()) -> pa.Schema:
-    """Return the schema of pairs: one row an unordered couple, directed by its label.
+    """Return the schema of pairs: one row for each unordered pair of responses, with a direction.
 
     Args:
-        kept: Further columns, which sources keep.
+        kept: Columns that sources keep.
     """
     keys = ("pair_id", "prompt_id", "chosen_id", "rejected_id")
     return _table(
@@ -250,7 +273,7 @@ def pairs_schema(kept: Sequence[Column] = ()) -> pa.Schema:
 
 
 PAIRS = pairs_schema()
-"""Pairs without kept columns."""
+"""Schema of pairs without kept columns."""
 
 DECISIONS = _table(
     {
@@ -270,7 +293,7 @@ DECISIONS = _table(
         "threshold_text": _TEXT,
     },
 )
-"""One row a pair: ``verdict`` is keep, drop, flip or hold; ``rule`` is what decided, null for a
-pair that passed every rule; ``flipped_by`` is the rule that turned the pair round, also when
-another one dropped it later; ``flips`` are all rules that turned it, in order; ``order`` is a
-seeded position in [0, 1). The rows are in the order of the facts."""
+"""One row for each pair, in the order of the facts. ``verdict`` is keep, drop, flip or hold;
+``rule`` is the rule that decided, null for a pair that passed all; ``flipped_by`` is the rule that
+flipped the pair, even if another rule dropped it later; ``flips`` lists all rules that flipped it,
+in order; ``order`` is a seeded pseudo-random number in [0, 1)."""

@@ -1,6 +1,6 @@
-"""Steps: named, versioned functions over shards; manifests, written last; journals."""
+"""Steps: named, versioned functions over shards, with manifests and journals."""
 
-from prefine.step.journal import TableJournal, ValueJournal, forget
+from prefine.step.journal import TableJournal, ValueJournal, remove_journals
 from prefine.step.manifest import Manifest, load_manifest, manifests_of, require_manifest
 from prefine.step.progress import Pace, Progress
 from prefine.step.run import run_step
@@ -16,9 +16,9 @@ __all__ = [
     "TableJournal",
     "ValueJournal",
     "Work",
-    "forget",
     "load_manifest",
     "manifests_of",
+    "remove_journals",
     "require_manifest",
     "run_step",
 ]

@@ -1,6 +1,6 @@
-"""Journals: costly pieces of a shard that is not complete; a killed run goes on behind the last.
+"""Journals: partial results of a shard, so that a killed run resumes after the last saved piece.
 
-The pieces lie in a folder beside the parts of the step, and are removed when the shard is complete.
+The pieces are files in a folder of the step; they are removed when the shard is complete.
 """
 
 import os
@@ -14,54 +14,54 @@ from prefine.step.step import Work
 
 _VALUES, _TABLES = "values-", "tables-"
 _NAMED = pa.schema([("table", pa.string()), ("rows", pa.large_binary())])
-"""How several tables are kept in one piece: each as an Arrow stream of its own."""
+"""Schema of a piece that holds several tables, each as an Arrow stream."""
 
 
 def _folder(work: Work) -> str:
     return f"{work.step.folder}/part-{work.shard or 0:05d}.partial"
 
 
-def forget(work: Work) -> None:
+def remove_journals(work: Work) -> None:
     """Remove all pieces of a shard."""
     work.store.remove_all(_folder(work))
 
 
 class ValueJournal:
-    """JSON values by name, kept as they come in."""
+    """JSON values by name, saved as they arrive."""
 
     def __init__(self, work: Work, rows_per_piece: int = 1) -> None:
-        """Read what an earlier attempt kept.
+        """Read what an earlier attempt saved.
 
         Args:
             work: The shard.
-            rows_per_piece: How many values are written together.
+            rows_per_piece: How many values are written to one file.
         """
         self.work = work
         self.values: Json = {}
-        """What is on disk, by name."""
+        """Values on disk, by name."""
         self._rows_per_piece = rows_per_piece
-        self._waiting: Json = {}
+        self._pending: Json = {}
         for piece in _pieces(work, _VALUES):
             self.values.update(orjson.loads(piece))
 
     def add(self, values: Mapping[str, object]) -> None:
-        """Take values; write them once there are enough."""
-        self._waiting.update(values)
+        """Add values; write them when ``rows_per_piece`` are pending."""
+        self._pending.update(values)
         self.work.progress(len(values))
-        if len(self._waiting) >= self._rows_per_piece:
+        if len(self._pending) >= self._rows_per_piece:
             self.write()
 
     def write(self) -> None:
-        """Write what was added since the last time."""
-        if self._waiting:
+        """Write the pending values."""
+        if self._pending:
             name = f"{_folder(self.work)}/{_VALUES}{os.urandom(8).hex()}"
-            self.work.store.write_bytes(name, orjson.dumps(self._waiting))
-            self.values.update(self._waiting)
-            self._waiting = {}
+            self.work.store.write_bytes(name, orjson.dumps(self._pending))
+            self.values.update(self._pending)
+            self._pending = {}
 
 
 class TableJournal:
-    """Tables of numbered chunks, kept as each chunk is done."""
+    """Tables of numbered chunks, saved when a chunk is done."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -75,12 +75,12 @@ class TableJournal:
         self._work.store.write_bytes(self._path(chunk), _stream(pa.table(rows, schema=_NAMED)))
 
     def get(self, chunk: int) -> dict[str, pa.Table] | None:
-        """Return the tables of a chunk that an earlier attempt finished."""
+        """Return the tables of a chunk, or null where no attempt has finished it."""
         path = self._path(chunk)
         if not self._work.store.exists(path):
             return None
-        found = _table(self._work.store.read_bytes(path)).to_pylist()
-        return {row["table"]: _table(row["rows"]) for row in found}
+        rows = _table(self._work.store.read_bytes(path)).to_pylist()
+        return {row["table"]: _table(row["rows"]) for row in rows}
 
 
 def _pieces(work: Work, prefix: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Manifests: what one shard of a step did. That one exists *is* completion."""
+"""Manifests: the record of one finished shard. A shard is done if and only if it has one."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,27 +13,34 @@ from prefine.store import Store
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one shard of a step did."""
+    """Counts, files and notes of one finished shard of a step."""
 
     step: str
     fingerprint: str
     shard: int | None
+    """Null for a corpus step."""
     rows_in: int
     rows_out: int
     dropped: Mapping[str, int]
+    """Rows that are not in the output, by reason."""
     files: Sequence[Json]
-    """Path, bytes, SHA-256 and rows of each file, relative to the root."""
+    """``path`` (relative to the root), ``num_bytes``, ``sha256`` and ``num_rows`` of each file."""
     notes: Json
-    """Facts worth keeping: model digests, thresholds, recall. The same in every run."""
+    """Further facts, such as model digests, thresholds and recall; equal in every run."""
     seconds: float
+    """Wall time of the shard."""
 
     def rows(self, table_folder: str) -> int:
-        """Return how many rows the files below a folder hold."""
+        """Return the number of rows in the files of a folder."""
         return sum(f.get("num_rows", 0) for f in self.files if f["path"].startswith(table_folder))
 
 
 def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | None:
-    """Return the manifest of one shard, or null when it has not completed."""
+    """Return the manifest of one shard, or null where it is not done.
+
+    Raises:
+        IntegrityError: The file is not a manifest.
+    """
     path = step.manifest_path(shard)
     if not store.exists(path):
         return None
@@ -41,13 +48,17 @@ def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | Non
         return Manifest(**orjson.loads(store.read_bytes(path)))
     except (orjson.JSONDecodeError, TypeError) as error:
         raise IntegrityError(
-            f"{path} below {store.url} is no manifest ({error}); "
-            f"remove the folder {step.folder} there and run again"
+            f"{store.url}/{path} is not a manifest ({error}); remove the folder {step.folder} and "
+            "run again"
         ) from error
 
 
 def require_manifest(store: Store, step: Step, shard: int | None) -> Manifest:
-    """Return the manifest of one shard that must have completed."""
+    """Return the manifest of one shard.
+
+    Raises:
+        IntegrityError: The shard is not done.
+    """
     manifest = load_manifest(store, step, shard)
     if manifest is None:
         raise IntegrityError(f"step {step.name} (shard {shard}) has not run below {store.url}")
@@ -55,7 +66,7 @@ def require_manifest(store: Store, step: Step, shard: int | None) -> Manifest:
 
 
 def manifests_of(work: Work, table: str) -> Iterator[Manifest]:
-    """Yield the manifests of the step that wrote an input table."""
+    """Yield the manifests of the step that wrote an input table, one for each shard."""
     step = work.source_of(table)
     for shard in step.shards:
         yield require_manifest(work.store, step, shard)

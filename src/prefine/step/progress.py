@@ -1,4 +1,4 @@
-"""How far a long shard is: rows done, rate, time left."""
+"""Progress within a shard: rows done, rate, time left."""
 
 import logging
 import time
@@ -8,32 +8,36 @@ from typing import Protocol
 log = logging.getLogger(__name__)
 
 _REPORT_EVERY_S = 30.0
-"""How often a line reports on a long shard, where there is no progress bar."""
+"""Seconds between two log lines about a shard."""
 
 
 class Progress(Protocol):
-    """Told about rows within one shard."""
+    """Receives the progress within one shard."""
 
     def expect(self, count: int) -> None:
-        """So many rows are to be done."""
+        """Add to the number of rows to do."""
         ...
 
     def done(self, count: int) -> None:
-        """So many more are done."""
+        """Add to the number of rows done."""
         ...
 
 
 @dataclass
 class Pace:
-    """How fast the rows of a shard are done."""
+    """Rate and time left of a shard."""
 
     expected: int = 0
+    """Rows to do."""
     done: int = 0
+    """Rows done."""
     started: float = field(default_factory=time.monotonic)
+    """When the shard began, in seconds of the monotonic clock."""
     reported: float = field(default_factory=time.monotonic)
+    """When the last report was made, likewise."""
 
     def due(self) -> bool:
-        """Tell whether it is time for another report."""
+        """Return whether the next report is due; if so, count it as made."""
         now = time.monotonic()
         if now - self.reported < _REPORT_EVERY_S:
             return False
@@ -41,11 +45,11 @@ class Pace:
         return True
 
     def rate(self) -> float:
-        """Return rows a second."""
+        """Return rows per second."""
         return self.done / max(time.monotonic() - self.started, 1e-3)
 
     def left_s(self) -> float | None:
-        """Return the seconds that the rest will take; null where they cannot be known."""
+        """Return the estimated seconds left; null where the number of rows is unknown."""
         rate = self.rate()
         if not self.expected or not rate:
             return None
@@ -53,22 +57,22 @@ class Pace:
 
 
 class LoggedProgress:
-    """Writes rate and time left of a long shard to the log, now and then."""
+    """Logs rate and time left of a long shard every 30 s."""
 
     def __init__(self, step: str, shard: int | None) -> None:
-        self._call = (step, shard)
+        self._shard = (step, shard)
         self._pace = Pace()
 
     def expect(self, count: int) -> None:
-        """Take note of how many rows there are."""
+        """Add to the number of rows to do."""
         self._pace.expected += count
 
     def done(self, count: int) -> None:
-        """Count; report when nothing was reported for a while."""
+        """Add to the number of rows done; log when a report is due."""
         pace = self._pace
         pace.done += count
         if pace.due():
             log.info(
                 "step=%s shard=%s event=progress rows=%d of=%d rows_per_s=%.1f left_s=%.0f",
-                *(*self._call, pace.done, pace.expected, pace.rate(), pace.left_s() or 0.0),
+                *(*self._shard, pace.done, pace.expected, pace.rate(), pace.left_s() or 0.0),
             )

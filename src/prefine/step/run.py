@@ -1,4 +1,4 @@
-"""Do one shard of a step, or the whole of a corpus step: what decides on "done"."""
+"""Run one shard of a step, or a whole corpus step."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ import orjson
 
 from prefine.errors import IntegrityError
 from prefine.settings import Runtime
-from prefine.step.journal import forget
+from prefine.step.journal import remove_journals
 from prefine.step.manifest import Manifest, load_manifest, require_manifest
 from prefine.step.progress import LoggedProgress, Progress
 from prefine.step.step import Counts, Step, Work
@@ -22,24 +22,24 @@ def run_step(
     runtime: Runtime,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Do one shard of a step, unless its manifest says that it is done.
+    """Run one shard of a step, unless it has a manifest.
 
     Args:
-        step: What to do.
-        shard: Which part; null for a corpus step.
-        runtime: Where the root is, and how fast to go.
-        progress: Told about rows as they are done; the log is by default.
+        step: The step.
+        shard: Number of the shard; null for a corpus step.
+        runtime: Names the root.
+        progress: Receives the progress; by default it is logged.
 
     Returns:
-        The manifest, new or found.
+        The manifest, new or from an earlier run.
 
     Raises:
-        IntegrityError: Rows in are not rows out plus rows dropped by reason.
+        IntegrityError: Rows in do not equal rows out plus rows dropped by reason.
     """
     store = Store(runtime.root)
-    done = load_manifest(store, step, shard)
-    if done is not None:
-        return done
+    earlier = load_manifest(store, step, shard)
+    if earlier is not None:
+        return earlier
     log.info("step=%s shard=%s event=start", step.name, shard)
     started = time.monotonic()
     work = Work(step, shard, store, runtime, progress or LoggedProgress(step.name, shard))
@@ -59,7 +59,7 @@ def run_step(
         seconds=round(time.monotonic() - started, 3),
     )
     store.write_bytes(step.manifest_path(shard), _json(manifest))
-    forget(work)
+    remove_journals(work)
     log.info(
         "step=%s shard=%s event=end rows_in=%d rows_out=%d dropped=%d seconds=%.3f",
         *(step.name, shard, counts.rows_in, counts.rows_out),
@@ -73,7 +73,7 @@ def _json(manifest: Manifest) -> bytes:
 
 
 def _conserve(work: Work, counts: Counts) -> None:
-    """Check the conservation law, against what was really read and written."""
+    """Require that the counts add up, and that they equal the rows read and written."""
     step, dropped = work.step, sum(counts.dropped.values())
     where = f"step {step.name}, shard {work.shard}"
     if counts.rows_in != counts.rows_out + dropped:
@@ -84,12 +84,16 @@ def _conserve(work: Work, counts: Counts) -> None:
         parts = work.parts(step.rows_of) if work.shard is None else [work.shard]
         read = sum(_num_rows(work, step.rows_of, part) for part in parts)
         if read != counts.rows_in:
-            raise IntegrityError(f"{where}: {step.rows_of} has {read} rows, {counts.rows_in} seen")
+            raise IntegrityError(
+                f"{where}: {step.rows_of} has {read} rows, but {counts.rows_in} were counted"
+            )
     if step.rows_to is not None and work.rows_emitted(step.rows_to) != counts.rows_out:
         written = work.rows_emitted(step.rows_to)
         raise IntegrityError(f"{where}: {written} rows written, {counts.rows_out} reported")
     if "quarantine" in step.writes and work.rows_emitted("quarantine") != dropped:
-        raise IntegrityError(f"{where}: {dropped} rows dropped, but not all are in quarantine")
+        raise IntegrityError(
+            f"{where}: {dropped} rows were dropped, but not all of them are in quarantine"
+        )
 
 
 def _num_rows(work: Work, table: str, part: int) -> int:

@@ -1,4 +1,4 @@
-"""Steps: named, versioned functions over shards; and what such a function sees (``Work``)."""
+"""Steps (named, versioned functions over shards), and the inputs and outputs of one call."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -20,53 +20,53 @@ _NO_INPUTS = Inputs()
 
 
 class Counts(NamedTuple):
-    """What became of the rows of one shard; the first must equal the sum of the others."""
+    """Row counts of one shard; ``rows_in`` must equal ``rows_out`` plus all of ``dropped``."""
 
     rows_in: int
     rows_out: int
     dropped: Mapping[str, int] = {}
-    """Rows by the reason for which they are not in the output."""
+    """Rows that are not in the output, by reason."""
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A function over shards, with everything that its output depends on."""
+    """A function over shards and everything that its output depends on."""
 
     name: str
     version: int
     config: Json
-    """The slice of the recipe that the function reads, as plain JSON values."""
+    """Settings of the recipe that the function reads, as plain JSON values."""
     upstream: tuple["Step", ...]
     run: Callable[["Work"], Counts]
     writes: Mapping[str, pa.Schema]
-    """The tables it makes and their schemas; a step may also write further files."""
+    """Schemas of the tables it writes; a step may write further files."""
     num_parts: int
-    """How many parts each of its tables has."""
+    """Number of parts of each of its tables."""
     scope: Literal["shard", "corpus"] = "shard"
-    """``shard``: one part at a time. ``corpus``: all parts at once."""
+    """``shard``: one call for each part. ``corpus``: one call for all parts."""
     gathers: bool = False
-    """Whether a shard reads all parts of its inputs, and not only its own."""
+    """Whether a shard reads all parts of its inputs instead of its own part only."""
     uses: Literal["cpu", "model"] = "cpu"
-    """``model``: loads a model or calls a server, so it stays in one process."""
+    """``model``: loads a model or calls a server, so all shards run in one process."""
     rows_of: str | None = None
-    """The input table whose rows are counted in; null when they are counted by the function."""
+    """Input table whose number of rows must equal ``rows_in``; null does not check."""
     rows_to: str | None = None
-    """The output table whose rows are counted out; null likewise."""
+    """Output table whose number of rows must equal ``rows_out``; null does not check."""
     plain: tuple[str, ...] = ()
-    """Columns that are written without dictionary and compression: ids and numbers that are all
-    different, of which neither makes much less and both take time."""
+    """Columns written without dictionary encoding and compression: distinct ids and numbers, which
+    neither makes much smaller."""
     server: str | None = None
-    """The name under which the runtime lists the servers that it asks."""
+    """Key of ``Runtime.servers`` whose servers it calls."""
     provides: tuple[str, ...] = ()
-    """What it makes beside tables, by name: files of its own, or notes in its manifest."""
+    """Names of further outputs: files, or notes in its manifest."""
     seed: int = 0
-    """The recipe's; a function that draws from it has it in ``config`` too."""
+    """Seed of the recipe; it is also in ``config`` where the function draws random numbers."""
     inputs: Inputs = _NO_INPUTS
-    """Files and models that the recipe's names stand for."""
+    """Files and models of the recipe, resolved."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over name, version, configuration and the fingerprints upstream."""
+        """SHA-256 over name, version, config and the fingerprints upstream, in hex."""
         identity = {
             "name": self.name,
             "version": self.version,
@@ -77,23 +77,23 @@ class Step:
 
     @property
     def folder(self) -> str:
-        """Where its results lie, relative to the root."""
+        """Folder of its results, relative to the root."""
         return f"{self.name}-{self.fingerprint[:16]}"
 
     @property
     def shards(self) -> Sequence[int | None]:
-        """The shards that make up the step; null stands for the whole of a corpus step."""
+        """Numbers of its shards; a corpus step has the single shard null."""
         return [None] if self.scope == "corpus" else list(range(self.num_parts))
 
     def ancestors(self) -> dict[str, "Step"]:
-        """Return all steps that this one depends on, by name, each after those that it reads."""
-        found: dict[str, Step] = {}
+        """Return all steps that this one depends on, by name, in topological order."""
+        steps: dict[str, Step] = {}
         for step in self.upstream:
-            found |= step.ancestors() | {step.name: step}
-        return found
+            steps |= step.ancestors() | {step.name: step}
+        return steps
 
     def aligned_with(self, upstream: "Step") -> bool:
-        """Tell whether shard *i* of this step reads nothing but shard *i* of one upstream."""
+        """Return whether shard *i* of this step reads only shard *i* of an upstream step."""
         same = self.scope == upstream.scope == "shard" and self.num_parts == upstream.num_parts
         return same and not self.gathers
 
@@ -110,7 +110,7 @@ class Step:
 
 @dataclass
 class Work:
-    """What a step's function sees: its inputs, its outputs, and nothing else."""
+    """Inputs and outputs of one call of a step's function."""
 
     step: Step
     shard: int | None
@@ -118,6 +118,7 @@ class Work:
     runtime: Runtime
     watch: Progress | None = None
     notes: Json = field(default_factory=dict[str, Any])
+    """Facts for the manifest; the sentences under ``remarks`` are shown to the user."""
     _tables: dict[tuple[str, int], ParquetDraft] = field(
         default_factory=dict[tuple[str, int], ParquetDraft]
     )
@@ -125,39 +126,45 @@ class Work:
 
     @property
     def seed(self) -> int:
-        """The recipe's seed."""
+        """Seed of the recipe."""
         return self.step.seed
 
     def model(self, weights: Weights) -> Model:
-        """Return the model that a name in the recipe stands for."""
+        """Return the resolved model of a setting."""
         return weights.resolved(self.step.inputs)
 
     def files(self, key: str) -> tuple[File, ...]:
-        """Return the files that a part of the recipe names, by the key of its ``FileSet``."""
+        """Return the resolved files of a setting, by the key of its ``FileSet``."""
         return self.step.inputs.files[key]
 
     def source_of(self, table: str) -> Step:
-        """Return the step upstream that makes a table, or provides something else."""
+        """Return the upstream step that makes a table or another output.
+
+        Raises:
+            IntegrityError: No upstream step does.
+        """
         for step in self.step.upstream:
             if table in step.writes or table in step.provides:
                 return step
         names = [name for step in self.step.upstream for name in step.writes]
-        raise IntegrityError(f"{self.step.name} has no input {table!r}, only {names}")
+        raise IntegrityError(f"step {self.step.name} has no input {table!r}; it reads {names}")
 
     def parts(self, table: str) -> range:
-        """Return the parts of an input table."""
+        """Return the numbers of the parts of an input table."""
         return range(self.source_of(table).num_parts)
 
     def _path(self, table: str, part: int | None) -> str:
         number = self.shard if part is None else part
         if number is None:
-            raise IntegrityError(f"{self.step.name} must say which part of {table!r} it reads")
+            raise IntegrityError(
+                f"step {self.step.name}: reading {table!r} needs the argument `part`"
+            )
         return self.source_of(table).part(table, number)
 
     def read(
         self, table: str, columns: Sequence[str] | None = None, *, part: int | None = None
     ) -> pl.DataFrame:
-        """Return rows of an input table: of this shard's part, or of the part asked for."""
+        """Return the rows of one part of an input table, by default that of this shard."""
         return self.store.read(self._path(table, part), columns)
 
     def read_arrow(
@@ -169,7 +176,15 @@ class Work:
         where: Any = None,
         dictionaries: Sequence[str] = (),
     ) -> pa.Table:
-        """Return the same as Arrow, optionally filtered, some texts as dictionary arrays."""
+        """Return the rows of one part of an input table as Arrow.
+
+        Args:
+            table: Name of the table.
+            columns: Columns to read; null reads all.
+            part: Number of the part; null takes that of this shard.
+            where: A filter, as ``pyarrow.parquet.read_table`` takes it.
+            dictionaries: Text columns to read as dictionary arrays.
+        """
         path = self._path(table, part)
         return self.store.read_table(path, columns, where, dictionaries=dictionaries)
 
@@ -178,17 +193,25 @@ class Work:
         return pl.concat(self.read(table, columns, part=part) for part in self.parts(table))
 
     def emit(self, table: str, rows: pl.DataFrame | pa.Table, *, part: int | None = None) -> None:
-        """Append rows to an output table; columns are ordered and cast to its schema."""
+        """Append rows to an output table; columns are put in the order of its schema and cast.
+
+        Raises:
+            IntegrityError: The step has no such table, or the rows lack a column.
+        """
         number = self.shard if part is None else part
-        assert number is not None, "a corpus step says which part it writes"
+        assert number is not None, "a corpus step must give the part"
         if table not in self.step.writes:
             tables = ", ".join(self.step.writes)
-            raise IntegrityError(f"{self.step.name} writes {tables}, not a table `{table}`")
+            raise IntegrityError(
+                f"step {self.step.name} does not write the table `{table}`, only {tables}"
+            )
         schema = self.step.writes[table]
         arrow = rows if isinstance(rows, pa.Table) else rows.to_arrow()
         if missing := set(schema.names) - set(arrow.column_names):
             columns = ", ".join(sorted(missing))
-            raise IntegrityError(f"{self.step.name}: rows of `{table}` lack the columns {columns}")
+            raise IntegrityError(
+                f"step {self.step.name}: rows of `{table}` lack the columns {columns}"
+            )
         self._table(table, number).write(arrow.select(schema.names).cast(schema))
 
     def _table(self, table: str, part: int) -> ParquetDraft:
@@ -199,27 +222,27 @@ class Work:
         return self._tables[table, part]
 
     def draft(self, name: str) -> Draft:
-        """Open a further file of this step; it is published with the rest."""
+        """Open a further file; it is published with the tables when the shard is done."""
         draft = Draft(self.store, f"{self.step.folder}/{name}")
         self._drafts.append(draft)
         return draft
 
     def expect(self, count: int) -> None:
-        """Say how many rows this shard has, so that the time left is known."""
+        """Report how many rows this shard has; needed for the time left."""
         if self.watch is not None:
             self.watch.expect(count)
 
     def progress(self, count: int) -> None:
-        """Say that so many more rows are done."""
+        """Report that further rows are done."""
         if self.watch is not None:
             self.watch.done(count)
 
     def rows_emitted(self, table: str) -> int:
-        """Return how many rows of an output table were written so far."""
+        """Return the number of rows written to an output table so far."""
         return sum(draft.num_rows for (name, _), draft in self._tables.items() if name == table)
 
     def finish(self) -> list[Json]:
-        """Write parts that got no rows, close all files and publish them."""
+        """Write parts without rows, close all files and publish them; return their facts."""
         parts = range(self.step.num_parts) if self.shard is None else [self.shard]
         for table in self.step.writes:
             for part in parts:
@@ -228,28 +251,28 @@ class Work:
 
     @property
     def drafts(self) -> list[Draft]:
-        """The files that are being written."""
+        """Files that are being written."""
         return self._drafts
 
 
 @dataclass(frozen=True)
 class StepSpec:
-    """A step before it is known who makes the tables that it reads.
+    """A step that names the tables it reads; a plan links it to the steps that write them.
 
-    A plan finds the steps that write them, and makes a ``Step`` of it.
+    Fields are those of ``Step``.
     """
 
     name: str
     version: int
-    """Stands beside the function; raised whenever the bytes that it writes change."""
+    """Raised whenever the bytes that the function writes change."""
     run: Callable[["Work"], Counts]
     reads: tuple[str, ...]
-    """What it reads, by name; each is made by at least one other step."""
+    """Names of the tables and other outputs that it reads."""
     writes: Mapping[str, pa.Schema]
     config: Json
-    """The slice of the recipe that the function reads, as plain JSON values."""
+    """Settings of the recipe that the function reads, as plain JSON values."""
     num_parts: int | None = None
-    """Null has as many parts as the plan has shards."""
+    """Null takes the number of shards of the plan."""
     scope: Literal["shard", "corpus"] = "shard"
     gathers: bool = False
     uses: Literal["cpu", "model"] = "cpu"
@@ -261,19 +284,19 @@ class StepSpec:
 
     @property
     def makes(self) -> tuple[str, ...]:
-        """Everything that other steps can read from it, by name."""
+        """Names of everything that other steps can read from it."""
         return (*self.writes, *self.provides)
 
     def step(self, upstream: tuple[Step, ...], *, shards: int, seed: int, inputs: Inputs) -> Step:
         """Return the step.
 
         Args:
-            upstream: The steps that write the tables it reads.
-            shards: How many shards the plan has.
-            seed: The recipe's.
-            inputs: What the recipe's names of files and models stand for.
+            upstream: Steps that make what it reads.
+            shards: Number of shards of the plan.
+            seed: Seed of the recipe.
+            inputs: Files and models of the recipe, resolved.
         """
-        given = {one.name: getattr(self, one.name) for one in fields(self)}
-        del given["reads"]
-        given["num_parts"] = shards if self.num_parts is None else self.num_parts
-        return Step(**given, upstream=upstream, seed=seed, inputs=inputs)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        del values["reads"]
+        values["num_parts"] = shards if self.num_parts is None else self.num_parts
+        return Step(**values, upstream=upstream, seed=seed, inputs=inputs)

@@ -11,7 +11,7 @@ from prefine.measure.reward.scoring import Conversations, TokenIds
 from prefine.schema import hash_unit
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs
-from prefine.step import ValueJournal, Work, forget
+from prefine.step import ValueJournal, Work, remove_journals
 
 if TYPE_CHECKING:
     from prefine.serve.scores import RewardModel
@@ -74,7 +74,7 @@ class VllmReward(ScoredReward):
         work.notes["canaries"] = len(canaries)
         work.notes["canary_largest_difference"] = round(largest, 6)
         if self.canary_limit is not None and largest > self.canary_limit:
-            forget(work)
+            remove_journals(work)
             raise RecipeError(
                 f"reward `{self.name}`: server and transformers differ by {largest:.4g} on one of "
                 f"{len(canaries)} responses, and {self.canary_limit:g} is allowed; is it the same "
