@@ -1,7 +1,7 @@
-"""Clusters out of edges: connected texts, as long as all of them resemble the cluster's centre.
+"""Clusters of texts from edges: connected components in which every member resembles the centre.
 
-A member that does not resemble the centre is clustered anew with what is left, so that no chain of
-small steps puts unrelated texts into one cluster.
+A member that does not resemble the centre is clustered again with the remaining texts, so that a
+chain of near duplicates does not join unrelated texts.
 """
 
 from collections.abc import Callable
@@ -17,34 +17,34 @@ from prefine.text.words import Places
 Labels = npt.NDArray[np.int32]
 
 METHODS = ("words", "characters", "semantic")
-"""What may make an edge, the strongest first."""
+"""Methods that find edges, the strongest first."""
 
 Alike = Callable[[Places], npt.NDArray[np.bool_]]
-"""Tells of pairs that no edge joins whether they are alike enough for one cluster."""
+"""Returns for pairs without an edge, shape (pairs, 2), whether they may share a cluster."""
 
 
 class Edges(NamedTuple):
-    """Pairs of texts that are near duplicates."""
+    """Pairs of near duplicates."""
 
     pairs: Places
-    """Smaller place first, each pair once; shape (edges, 2)."""
+    """Indices of texts, the smaller first, each pair once; shape (edges, 2)."""
     methods: npt.NDArray[np.int64]
-    """Places in ``METHODS``."""
+    """Indices into ``METHODS``, shape (edges,)."""
     overlaps: npt.NDArray[np.float64]
-    """Jaccard overlap of words or characters, or cosine, as the method says."""
+    """Jaccard overlap of words or characters, or cosine, by the method; shape (edges,)."""
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> "Edges":
-        """Return some of the edges."""
+        """Return the edges where a mask is true."""
         return Edges(self.pairs[chosen], self.methods[chosen], self.overlaps[chosen])
 
 
 def edges_of(pairs: Places, method: str, overlaps: npt.NDArray[np.float64]) -> Edges:
-    """Return edges that one method made."""
+    """Return the edges of one method."""
     return Edges(pairs, np.full(len(pairs), METHODS.index(method)), overlaps)
 
 
 def joined(*edges: Edges) -> Edges:
-    """Return all edges; of those between the same two places the strongest method's."""
+    """Return all edges; of several between the same texts only that of the strongest method."""
     pairs = np.concatenate([part.pairs for part in edges])
     methods = np.concatenate([part.methods for part in edges])
     order = np.lexsort((methods, pairs[:, 1], pairs[:, 0]))
@@ -54,7 +54,7 @@ def joined(*edges: Edges) -> Edges:
 
 
 def components(count: int, pairs: Places) -> Labels:
-    """Return a label for each of ``count`` places: equal for places joined by edges."""
+    """Return the connected component of each of ``count`` texts, shape (count,)."""
     ones = np.ones(len(pairs), dtype=np.int8)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, labels = connected_components(graph, directed=False)
@@ -62,39 +62,39 @@ def components(count: int, pairs: Places) -> Labels:
 
 
 def centres(count: int, pairs: Places, alike: Alike) -> Places:
-    """Return the centre of each place's cluster.
+    """Return the centre of each text's cluster.
 
-    The centre of a component is the place with the most edges, the first where several have as
-    many. A place stays with it when an edge joins the two or ``alike`` says so; the places that do
-    not are components of their own, by the edges among them.
+    The centre of a component is the text with the most edges, the first of several. A text stays
+    in its cluster when an edge joins it to the centre or ``alike`` accepts it; the others are
+    clustered again by the edges among them.
 
     Args:
-        count: How many places there are.
-        pairs: Edges, shape (edges, 2); places are in an order that does not depend on files.
-        alike: Asked of (place, centre) pairs without an edge.
+        count: Number of texts.
+        pairs: Edges, shape (edges, 2); indices must not depend on the order of the input.
+        alike: Called with (text, centre) pairs without an edge.
 
     Returns:
-        A place for each place, shape (count,); a centre is its own.
+        Index of the centre of each text, shape (count,); a centre is its own.
     """
-    found = np.full(count, -1)
+    assigned = np.full(count, -1)
     left = pairs
     while True:
         labels = components(count, left)
         degrees = np.bincount(left.ravel(), minlength=count)
         centre = _centre_of(labels, degrees)
-        stays = (centre == np.arange(count)) | (found >= 0)
+        stays = (centre == np.arange(count)) | (assigned >= 0)
         stays[left[centre[left[:, 0]] == left[:, 0], 1]] = True
         stays[left[centre[left[:, 1]] == left[:, 1], 0]] = True
-        asked = np.flatnonzero(~stays)
-        stays[asked] = alike(np.stack([asked, centre[asked]], axis=1))
-        found = np.where((found < 0) & stays, centre, found)
-        if (found >= 0).all():
-            return found
-        left = left[(found[left] < 0).all(axis=1)]
+        unsure = np.flatnonzero(~stays)
+        stays[unsure] = alike(np.stack([unsure, centre[unsure]], axis=1))
+        assigned = np.where((assigned < 0) & stays, centre, assigned)
+        if (assigned >= 0).all():
+            return assigned
+        left = left[(assigned[left] < 0).all(axis=1)]
 
 
 def _centre_of(labels: Labels, degrees: Places) -> Places:
-    """Return for each place the one of its component with the most edges, the first of several."""
+    """Return for each text the text of its component with the most edges, the first of several."""
     order = np.lexsort((-degrees, labels))
     first = np.unique(labels[order], return_index=True)[1]
     return order[first][labels]

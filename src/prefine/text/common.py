@@ -1,4 +1,4 @@
-"""How much two texts, or two lists of tokens, have in common at their beginning and their end."""
+"""Common prefixes and suffixes of texts or token lists."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,7 @@ from collections.abc import Sequence
 def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
     """Return the length of the longest common prefix.
 
-    Slices are compared, each half as long as the one before: a loop over the characters of 2,000
-    took 12 times as long.
+    Binary search over slices; a loop over 2,000 characters took 12 times as long.
     """
     low, high = 0, min(len(a), len(b))
     while low < high:
@@ -20,7 +19,7 @@ def common_prefix(a: Sequence[object], b: Sequence[object]) -> int:
 
 
 def common_suffix(a: Sequence[object], b: Sequence[object], limit: int) -> int:
-    """Return the length of the longest common suffix, at most ``limit``."""
+    """Return the length of the longest common suffix, but at most ``limit``."""
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2

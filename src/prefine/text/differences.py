@@ -1,8 +1,7 @@
-"""What two texts that are nearly the same differ in: numbers, negations, symbols, or words alone.
+"""The kind of difference between two near copies: numbers, negations, symbols, or words only.
 
-Each of the first three is read from one text at a time, as a trait: two texts differ in it when
-their traits are unequal. So "equal in numbers" is transitive, and a cluster whose edges join texts
-of equal traits has one trait.
+The first three are traits, computed for each text alone; two texts differ in a trait when its
+values are unequal. Equality of a trait is therefore transitive within a cluster.
 """
 
 from collections.abc import Sequence
@@ -14,11 +13,12 @@ import polars as pl
 from prefine.text.words import Hashes, exact_texts, words_of
 
 Apart = Literal["numbers", "negations", "symbols"]
-"""Differences that can turn a label round."""
+"""Differences that can reverse a label."""
 
 TRAITS: tuple[Apart, ...] = ("numbers", "negations", "symbols")
+"""All traits, the most serious first."""
 DIFFERENCES = (*TRAITS, "words", "order", "form", "none")
-"""The gravest first. ``form`` is case, white space, punctuation and markup."""
+"""The most serious first. ``form`` is case, white space, punctuation and markup."""
 
 _UNITS = (
     "mg|g|kg|cl|dl|ml|l|nm|mm|cm|dm|m|km|ms|s|min|h|hz|khz|mhz|ghz|kb|mb|gb|tb|w|kw|mw|v|mv|"
@@ -42,14 +42,14 @@ _NEGATIONS = (
     r"\b(?:not|no|never|none|nobody|nothing|nowhere|neither|nor|without|cannot|false)\b",
     r"n['’]t\b",  # noqa: RUF001 - the apostrophe of printed text
     r"\b(?:is|are|was|were|do|does|did|has|have|had|would|could|should|ca|wo|ai)nt\b",
-    # Chinese; 别 is a prohibition only behind whom it is said to
+    # Chinese; 别 is a prohibition only after the person addressed
     "[不没沒無无非未勿]",
     "(?:请|請|千万|千萬|你|您|们|們)[别別]",
     # Korean
     r"\b(?:안|못)\b|\w*[않없]\w*|\b아[니닌닙닐]\w*|\b못[하한할해했]\w*|지 [마말]\w*",
     # German
     r"\b(?:nichts?|nie|niemals|niemand\w*|kein\w*|ohne|weder|nirgends|nirgendwo|nein)\b",
-    # French; "ne" alone is left out of speech, and "plus" is more often "more"
+    # French; spoken French omits "ne", and "plus" alone mostly means "more"
     r"\b(?:pas|jamais|rien|aucun\w*|sans|ni|non|nulle?)\b",
     r"\bn(?:e |['’])(?:\w+ ){1,2}(?:plus|personne|guère)\b",  # noqa: RUF001 - as above
     # Spanish
@@ -65,11 +65,11 @@ _NEGATIONS = (
 )
 _NEGATION = "|".join(_NEGATIONS)
 
-_SAID = r"[\w\p{So}]"
-"""In a word that is no mere mark."""
+_HAS_LETTERS = r"[\w\p{So}]"
+"""Matches words that are not punctuation only."""
 
 _LAYOUT = (
-    # what language a block of code is in
+    # language of a code block
     (r"(?m)^[ \t]*```[\w+#-]*", ""),
     # bullets, headings, quotes and rules at the beginning of a line
     (r"(?m)^[ \t]*(?:(?:[-*+•>]+|#{1,6})[ \t]+|[-=*_]{3,}[ \t]*$)", ""),
@@ -80,7 +80,7 @@ _LAYOUT = (
     (r"(\p{L}{2})/(\p{L}{2})", "${1} ${2}"),
     (r"([\p{L}\d])-(\p{L}{2})", "${1} ${2}"),
     (r"(\p{L}{2})\s+-+\s+(\p{L}{2})", "${1} ${2}"),
-    # the parentheses of calls and formulas become others, those of prose are left
+    # parentheses of calls and formulas become other characters; those of prose stay
     (r"(\w)\(", "${1}⟮"),
     (r"[(⟮]([^()⟮\n]{0,60}[-+*/=<>^][^()⟮\n]{0,60})\)", "⟮${1}⟯"),
 )
@@ -95,44 +95,45 @@ _SYMBOL = (
 
 
 def traits(texts: Sequence[str]) -> Hashes:
-    """Return a number for each trait of each text, in the order of ``TRAITS``.
+    """Return the traits of each text.
 
     Returns:
-        Equal where texts do not differ in the trait, shape (texts, traits).
+        Numbers that are equal where texts do not differ in the trait, shape (texts, traits), in
+        the order of ``TRAITS``.
     """
     plain = exact_texts(texts).str.to_lowercase()
-    found = (_numbers(plain), _negations(plain), _symbols(plain))
-    return np.stack([column.to_numpy() for column in found], axis=1)
+    columns = (_numbers(plain), _negations(plain), _symbols(plain))
+    return np.stack([column.to_numpy() for column in columns], axis=1)
 
 
 def differences(left: Sequence[str], right: Sequence[str]) -> pl.Series:
-    """Return the gravest difference between the two texts of each pair, one of ``DIFFERENCES``."""
+    """Return the most serious difference of each pair of texts, one of ``DIFFERENCES``."""
     both = [*left, *right]
     words = words_of(both)
     kinds = traits(both)
-    said = words.list.eval(pl.element().filter(pl.element().str.contains(_SAID)))
-    ordered, sorted_ = (w.list.join(" ") for w in (said, said.list.sort()))
+    spoken = words.list.eval(pl.element().filter(pl.element().str.contains(_HAS_LETTERS)))
+    ordered, sorted_ = (w.list.join(" ") for w in (spoken, spoken.list.sort()))
     facts = [*kinds.T, *(s.hash(seed=0).to_numpy() for s in (sorted_, ordered, exact_texts(both)))]
-    found = np.full(len(left), DIFFERENCES[-1], dtype=object)
+    names = np.full(len(left), DIFFERENCES[-1], dtype=object)
     for name, fact in reversed(list(zip(DIFFERENCES, facts, strict=False))):
-        found[fact[: len(left)] != fact[len(left) :]] = name
-    return pl.Series(found.tolist(), dtype=pl.String)
+        names[fact[: len(left)] != fact[len(left) :]] = name
+    return pl.Series(names.tolist(), dtype=pl.String)
 
 
 def _numbers(texts: pl.Series) -> pl.Series:
-    """Number the sequence of numbers, with the unit that follows; 1,000 is 1000."""
+    """Hash the sequence of numbers with their units; 1,000 equals 1000."""
     plain = texts.str.replace_all(_GROUPED, "${1}${2}").str.replace_all(_GROUPED, "${1}${2}")
     return _sequence(plain.str.replace_all(_UNIT, "${1}${2}"), _NUMBER)
 
 
 def _negations(texts: pl.Series) -> pl.Series:
-    """Count the negations."""
+    """Return the number of negations."""
     plain = texts.str.replace_all(_NO_NEGATION, "")
     return plain.str.count_matches(_NEGATION).cast(pl.UInt64)
 
 
 def _symbols(texts: pl.Series) -> pl.Series:
-    """Number the sequence of symbols and operators, without those of layout and prose."""
+    """Hash the sequence of symbols and operators, without those of markup and prose."""
     for pattern, kept in _LAYOUT:
         texts = texts.str.replace_all(pattern, kept)
     return _sequence(texts, _SYMBOL)

@@ -1,4 +1,4 @@
-"""The texts of a whole corpus, each set of words once, without holding all texts in memory."""
+"""The distinct texts of a corpus and their sketches, without holding all texts in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ from prefine.text.words import (
 )
 
 Read = Callable[[int], tuple[list[str], list[str]]]
-"""Returns the ids and the texts of one part; asked again where words are wanted again."""
+"""Returns the ids and the texts of one part; called again when words are needed again."""
 
 SHORT = 256
-"""Characters of the longest text in Latin letters that is sketched by its characters too."""
+"""Maximum characters of a text in Latin letters that is also sketched by its characters."""
 
 
 @dataclass(frozen=True)
@@ -32,40 +32,39 @@ class Sketched:
     sketches: Sketches
     """Shape (sketched, NUM_HASHES)."""
     places: Places
-    """Which texts they are of, ascending; shape (sketched,)."""
+    """Indices of the distinct texts that are sketched, ascending; shape (sketched,)."""
 
 
 @dataclass(frozen=True)
 class Distinct:
-    """What is kept of the texts of a corpus."""
+    """Ids, hashes and sketches of the texts of a corpus."""
 
     read: Read
     ids: list[str]
-    """Of all texts, part by part."""
+    """Ids of all texts, part by part."""
     sizes: list[int]
-    """How many texts each part has."""
+    """Number of texts of each part."""
     exact: Hashes
-    """A number for each text, equal for texts that are the same but for white space at the ends
-    and Unicode form; shape (texts,)."""
+    """Hash of each text after ``exact_texts``, shape (texts,)."""
     keys: Hashes
-    """One number for each distinct sequence of words, ascending; shape (places,)."""
+    """Hash of each distinct sequence of words, ascending; shape (distinct,)."""
     places: Places
-    """Which of them each text has; shape (texts,)."""
+    """Index into ``keys`` of each text, shape (texts,)."""
     words: Sketched
-    """By runs of words; empty when none were asked for."""
+    """Sketches of word shingles; empty where none were requested."""
     characters: Sketched
-    """By runs of characters, of the texts where words are no good guide: those of at most ``SHORT``
-    characters, and those with 1.5 bytes or more to a character, so not in Latin letters."""
+    """Sketches of byte shingles, for texts of at most ``SHORT`` characters and those with at least
+    1.5 bytes per character, i.e. not in Latin letters."""
 
     @property
     def first(self) -> Places:
-        """A text for each distinct sequence of words, whichever files it lies in."""
+        """Index of one text for each distinct sequence of words; does not depend on files."""
         order = np.lexsort((self.exact, self.places))
         return order[np.unique(self.places[order], return_index=True)[1]]
 
     def texts(self, rows: Places) -> list[str]:
-        """Return some of the texts, by their place among all of them."""
-        found: dict[int, str] = {}
+        """Return the texts with these indices among all texts."""
+        text_of: dict[int, str] = {}
         wanted = np.unique(rows)
         start = 0
         for part, size in enumerate(self.sizes):
@@ -73,21 +72,21 @@ class Distinct:
             if len(here):
                 _, texts = self.read(part)
                 for row in here.tolist():
-                    found[row] = texts[row - start]
+                    text_of[row] = texts[row - start]
             start += size
-        return [found[row] for row in rows.tolist()]
+        return [text_of[row] for row in rows.tolist()]
 
 
 def survey(
     read: Read, parts: range, shingle_words: int | None, *, characters: bool = False
 ) -> Distinct:
-    """Look at all texts once.
+    """Read all texts once; hash and sketch the distinct ones.
 
     Args:
-        read: Where they are.
-        parts: Which parts there are.
-        shingle_words: Words in the shingles that are sketched; null sketches nothing.
-        characters: Whether runs of characters are sketched as well.
+        read: Returns the ids and texts of a part.
+        parts: Numbers of the parts.
+        shingle_words: Words in a shingle; null makes no sketches of words.
+        characters: Whether to sketch byte shingles as well.
     """
     ids: list[str] = []
     sizes: list[int] = []
@@ -95,10 +94,10 @@ def survey(
     by_words, by_characters = ([np.empty((0, NUM_HASHES), np.uint32)] for _ in range(2))
     unsure: list[npt.NDArray[np.bool_]] = [np.empty(0, np.bool_)]
     for part in parts:
-        names, found = read(part)
-        words = words_of(found)
+        names, texts = read(part)
+        words = words_of(texts)
         of_part = keys_of(words)
-        exact.append(exact_texts(found).hash(seed=0).to_numpy())
+        exact.append(exact_texts(texts).hash(seed=0).to_numpy())
         new, first = np.unique(of_part, return_index=True)
         unseen = ~np.isin(new, np.concatenate(seen))
         seen.append(new[unseen])
@@ -118,15 +117,15 @@ def survey(
 
 
 def _unsure(words: pl.Series) -> npt.NDArray[np.bool_]:
-    """Tell in which texts a small change is a large part of the words."""
+    """Return for which texts a small change affects a large share of the words."""
     joined = words.list.join("")
     size = joined.str.len_chars()
     return ((size <= SHORT) | (joined.str.len_bytes() >= size * 1.5)).to_numpy()
 
 
 def _sketched(parts: list[Sketches], chosen: npt.NDArray[np.bool_], order: Places) -> Sketched:
-    """Put the sketches of the chosen texts into the order of the places."""
-    found = np.concatenate(parts)
+    """Return the sketches of the chosen texts in the order of ``keys``."""
+    rows = np.concatenate(parts)
     rank = np.cumsum(chosen) - 1
     kept = order[chosen[order]]
-    return Sketched(found[rank[kept]], np.flatnonzero(chosen[order]))
+    return Sketched(rows[rank[kept]], np.flatnonzero(chosen[order]))

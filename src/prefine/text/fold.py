@@ -1,7 +1,4 @@
-"""Fold what a reader does not see, or sees as form only, before texts are compared for leaks.
-
-Only for comparisons that should find a text whatever its form: other rooms keep what is folded.
-"""
+"""Fold invisible characters and formatting before texts are compared for contamination."""
 
 import polars as pl
 
@@ -30,12 +27,12 @@ _FORM = (
 
 
 def folded(texts: list[str]) -> pl.Series:
-    """Return texts without what is only form.
+    """Normalize texts so that formatting makes no difference.
 
-    Compatibility forms are folded (NFKC: full-width letters, ligatures), and accents of Latin,
-    Greek and Cyrillic letters, invisible characters (zero-width, bidirectional, soft hyphens, tags,
-    variation selectors), quotation marks and the marks of Markdown for emphasis, code and headings
-    are left out. Dashes and apostrophes have one form. 5² becomes 5^2, so that it is not 52.
+    Compatibility forms are folded (NFKC: full-width letters, ligatures). Accents of Latin, Greek
+    and Cyrillic letters, invisible characters (zero-width, bidirectional, soft hyphens, tags,
+    variation selectors), quotation marks, and Markdown for emphasis, code and headings are removed.
+    Dashes and apostrophes get one form. 5² becomes 5^2, so that it is not 52.
     """
     plain = pl.Series("text", texts, pl.String)
     if not (plain.str.len_bytes() == plain.str.len_chars()).all():

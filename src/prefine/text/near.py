@@ -15,12 +15,12 @@ from prefine.text.slips import are_slips
 from prefine.text.words import Places, character_shingles, word_shingles, words_of
 
 _CHARACTERS = 0.65
-"""Overlap of runs of 6 bytes at which texts are compared by their characters. Texts in which 4 of
-100 letters are wrong have 0.72 to 0.88 (the median of English, Chinese and Korean prompts)."""
+"""Overlap of byte shingles from which texts are compared by characters. Texts with 4 % wrong
+letters have 0.72 to 0.88 (medians of English, Chinese and Korean prompts)."""
 
 _MARGIN = 0.15
-"""Pairs whose sketches say so much less than the bound are not compared: more than three standard
-errors."""
+"""Pairs whose estimated overlap is further below the bound are not compared: more than three
+standard errors."""
 
 
 class Bounds(NamedTuple):
@@ -42,20 +42,20 @@ class Bounds(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """Edges that make clusters, and what keeps the others apart."""
+    """Edges that form clusters, and pairs that a difference keeps apart."""
 
     edges: Edges
     apart: dict[Apart, Places]
-    """The pairs of places that differ so, each under the gravest of its differences."""
+    """Pairs of texts by their most serious difference."""
 
 
-def lexical_edges(found: Distinct, bounds: Bounds) -> Edges:
-    """Return the edges between distinct texts whose words, or characters, overlap enough."""
-    proposed = _proposed(found, bounds)
+def lexical_edges(texts: Distinct, bounds: Bounds) -> Edges:
+    """Return the edges between distinct texts whose words or characters overlap enough."""
+    proposed = _proposed(texts, bounds)
     wanted, rows = np.unique(proposed, return_inverse=True)
     rows = rows.reshape(-1, 2)
-    words = words_at(found, wanted)
-    likely = estimates(found.words.sketches, proposed) >= bounds.jaccard - _MARGIN
+    words = words_at(texts, wanted)
+    likely = estimates(texts.words.sketches, proposed) >= bounds.jaccard - _MARGIN
     by_words = np.zeros(len(proposed))
     by_words[likely] = word_overlaps(words, rows[likely], bounds.shingle_words)
     same = by_words >= bounds.jaccard
@@ -86,61 +86,61 @@ def word_overlaps(words: pl.Series, pairs: Places, shingle_words: int) -> npt.ND
 def _character_overlaps(
     words: pl.Series, pairs: Places, bounds: Bounds, least: float
 ) -> npt.NDArray[np.float64]:
-    """Return the overlap of the characters of each pair; 0 where it is surely below ``least``."""
+    """Return the character overlap of each pair; 0 where the estimate is far below ``least``."""
     wanted, rows = np.unique(pairs, return_inverse=True)
     rows = rows.reshape(-1, 2)
     shingles = character_shingles(words.gather(wanted), bounds.shingle_characters)
     likely = estimates(sketches(shingles), rows) >= least - _MARGIN
-    found = np.zeros(len(pairs))
-    found[likely] = overlaps(shingles, rows[likely])
-    return found
+    overlap = np.zeros(len(pairs))
+    overlap[likely] = overlaps(shingles, rows[likely])
+    return overlap
 
 
-def _proposed(found: Distinct, bounds: Bounds) -> Places:
-    """Return the pairs that are compared, each once."""
+def _proposed(texts: Distinct, bounds: Bounds) -> Places:
+    """Return the candidate pairs, each once."""
 
     def of(sketched: Sketched, bound: float) -> Places:
         return sketched.places[candidates(sketched.sketches, bound)]
 
-    by_words = of(found.words, bounds.jaccard)
+    by_words = of(texts.words, bounds.jaccard)
     if bounds.character_jaccard is None:
         return by_words
-    both = np.concatenate([by_words, of(found.characters, _CHARACTERS)])
+    both = np.concatenate([by_words, of(texts.characters, _CHARACTERS)])
     return np.unique(both, axis=0)
 
 
-def kept_apart(found: Distinct, bounds: Bounds, edges: Edges) -> Kept:
-    """Leave out the edges between texts that differ in what the recipe keeps apart.
+def kept_apart(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
+    """Remove the edges between texts that differ in a trait of ``bounds.apart``.
 
-    Such a difference is between traits, which are equal or not: whatever chain of the edges that
-    are kept leads from one text to another, the two have equal traits.
+    Equality of traits is transitive, so all texts of a cluster of the remaining edges agree in
+    these traits.
     """
     wanted, rows = np.unique(edges.pairs, return_inverse=True)
     rows = rows.reshape(-1, 2)
-    of_texts = traits(found.texts(found.first[wanted]))
-    left = np.ones(len(rows), np.bool_)
+    of_texts = traits(texts.texts(texts.first[wanted]))
+    joined_rows = np.ones(len(rows), np.bool_)
     apart: dict[Apart, Places] = {}
     for column, name in enumerate(TRAITS):
         if name in bounds.apart:
-            unlike = left & (of_texts[rows[:, 0], column] != of_texts[rows[:, 1], column])
+            unlike = joined_rows & (of_texts[rows[:, 0], column] != of_texts[rows[:, 1], column])
             apart[name] = edges.pairs[unlike]
-            left &= ~unlike
-    return Kept(edges.where(left), apart)
+            joined_rows &= ~unlike
+    return Kept(edges.where(joined_rows), apart)
 
 
-def centre_of(found: Distinct, bounds: Bounds, edges: Edges) -> Places:
-    """Return the centre of each distinct text's cluster, shape (places,)."""
+def centre_of(texts: Distinct, bounds: Bounds, edges: Edges) -> Places:
+    """Return the centre of each distinct text's cluster, shape (distinct,)."""
 
     def alike(pairs: Places) -> npt.NDArray[np.bool_]:
         if not len(pairs):
             return np.empty(0, np.bool_)
         wanted, rows = np.unique(pairs, return_inverse=True)
-        overlap = word_overlaps(words_at(found, wanted), rows.reshape(-1, 2), bounds.shingle_words)
+        overlap = word_overlaps(words_at(texts, wanted), rows.reshape(-1, 2), bounds.shingle_words)
         return overlap >= bounds.chained
 
-    return centres(len(found.keys), edges.pairs, alike)
+    return centres(len(texts.keys), edges.pairs, alike)
 
 
-def words_at(found: Distinct, places: Places) -> pl.Series:
+def words_at(texts: Distinct, places: Places) -> pl.Series:
     """Return the words of some of the distinct texts, one list for each."""
-    return words_of(found.texts(found.first[places]))
+    return words_of(texts.texts(texts.first[places]))

@@ -1,4 +1,4 @@
-"""Runs of words that texts share with known texts."""
+"""N-grams of words that texts share with known texts."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -12,52 +12,53 @@ from prefine.text.words import Hashes, Places
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
 _SIEVE = 16
-"""Places in a sieve for each known run: one in so many unknown runs passes it."""
+"""Bits of the filter for each known n-gram; one in 16 unknown n-grams passes it."""
 _JOINED = 2_000_000
-"""Rows that are in memory at once when runs meet the known texts that have them."""
+"""Maximum rows in memory when n-grams are joined with the known texts that contain them."""
 
 
 class Flat(NamedTuple):
-    """Words of many texts as numbers, one text behind the other."""
+    """Hashed words of several texts, concatenated."""
 
     words: Hashes
     """Shape (words of all texts,)."""
     places: Places
-    """The text that each word is of, ascending; shape (words of all texts,)."""
+    """Index of the text of each word, ascending; shape (words of all texts,)."""
     left: Places
-    """Words from each on to the end of its text, itself included; shape (words of all texts,)."""
+    """Number of words from each word to the end of its text, itself included; same shape."""
 
 
 class Sieve(NamedTuple):
-    """The known runs of one length."""
+    """A filter for the known n-grams of one length."""
 
     hashes: Hashes
-    """Distinct, ascending."""
+    """Hashes of the known n-grams, distinct, ascending."""
     marks: npt.NDArray[np.bool_]
-    """Whether a known run begins with these bits; its length is a power of two."""
+    """Whether a known hash begins with these bits; the length is a power of two."""
 
 
 class Postings(NamedTuple):
-    """Where known texts have their runs."""
+    """The n-grams of known texts."""
 
     rows: pl.DataFrame
-    """``item``, ``at``, where in the item the run begins, ``words``, its length, ``run`` and
-    ``first``, whether the item has the run nowhere before."""
+    """``item``, ``at`` (index of the first word in the item), ``words`` (length), ``run`` (hash)
+    and ``first`` (whether the item does not contain it before)."""
     often: pl.DataFrame
-    """How many rows each ``run`` has, as ``often``."""
+    """Number of rows of each ``run``, as ``often``."""
 
 
 def postings(rows: pl.DataFrame) -> Postings:
-    """Return rows of runs with how often each run occurs."""
+    """Return n-grams with the number of occurrences of each."""
     return Postings(rows, rows.group_by("run").agg(pl.len().alias("often")))
 
 
 def flat_words(words: pl.Series, places: Places | None = None) -> Flat:
-    """Return the words of texts as numbers.
+    """Return the hashed words of texts.
 
     Args:
         words: Lists of words.
-        places: The text that each list is a piece of, ascending; null for a text each.
+        places: Index of the text that each list belongs to, ascending; null makes each list a
+            text.
     """
     sizes = words.list.len().to_numpy().astype(np.int64)
     owners = np.arange(len(sizes)) if places is None else places
@@ -68,9 +69,9 @@ def flat_words(words: pl.Series, places: Places | None = None) -> Flat:
 
 
 def all_runs(flat: Flat, sizes: set[int]) -> Iterator[tuple[int, Hashes]]:
-    """Yield a number for the run that begins at each word, for each of some lengths.
+    """Yield each length and the hash of the n-gram that begins at each word.
 
-    What begins less than a run before the end of its text reaches into the next one.
+    An n-gram that begins too close to the end of its text extends into the next text.
     """
     count, last = len(flat.words), max(sizes, default=0)
     padded = np.concatenate([flat.words, np.zeros(last, np.uint64)])
@@ -83,15 +84,15 @@ def all_runs(flat: Flat, sizes: set[int]) -> Iterator[tuple[int, Hashes]]:
 
 
 def runs_of(words: pl.Series, size: int) -> pl.DataFrame:
-    """Return the runs of known texts; a text shorter than ``size`` is one run as a whole.
+    """Return the n-grams of known texts; a text shorter than ``size`` is one n-gram as a whole.
 
     Args:
         words: Lists of words.
-        size: Words in a run.
+        size: Words in an n-gram.
 
     Returns:
-        ``place``, ``at``, where in the text the run begins, ``words``, its length, and ``run``, a
-        number that is the same for the same words in the same order.
+        ``place`` (index of the text), ``at`` (index of the first word), ``words`` (length) and
+        ``run`` (hash of the words).
     """
     flat = flat_words(words)
     lengths = words.list.len().to_numpy().astype(np.int64)[flat.places]
@@ -101,24 +102,24 @@ def runs_of(words: pl.Series, size: int) -> pl.DataFrame:
     for length, mixed in all_runs(flat, set(range(1, size + 1))):
         here = np.flatnonzero(long if length == size else short & (lengths == length))
         columns = {"place": flat.places[here], "at": (lengths - flat.left)[here]}
-        found = pl.DataFrame({**columns, "words": np.full(len(here), length)})
-        frames.append(found.with_columns(pl.Series("run", mixed[here], pl.UInt64)))
+        frame = pl.DataFrame({**columns, "words": np.full(len(here), length)})
+        frames.append(frame.with_columns(pl.Series("run", mixed[here], pl.UInt64)))
     return pl.concat(frames).sort("place", "at")
 
 
 def sieves(known: pl.DataFrame) -> dict[int, Sieve]:
-    """Return what tells known runs from others, by their length.
+    """Return a filter for the known n-grams of each length.
 
     Args:
-        known: ``run``, a number as of ``all_runs``, and ``words``, its length.
+        known: ``run`` (hash, as of ``all_runs``) and ``words`` (length).
     """
-    found: dict[int, Sieve] = {}
+    filters: dict[int, Sieve] = {}
     for size in known["words"].unique().sort().to_list():
         hashes = known.filter(pl.col("words") == size)["run"].unique().sort().to_numpy()
         marks = np.zeros(1 << max((len(hashes) * _SIEVE).bit_length(), 8), np.bool_)
         marks[hashes >> _bits(marks)] = True
-        found[size] = Sieve(hashes, marks)
-    return found
+        filters[size] = Sieve(hashes, marks)
+    return filters
 
 
 def _bits(marks: npt.NDArray[np.bool_]) -> np.uint64:
@@ -126,30 +127,30 @@ def _bits(marks: npt.NDArray[np.bool_]) -> np.uint64:
 
 
 def known_runs(flat: Flat, known: Mapping[int, Sieve]) -> pl.DataFrame:
-    """Return the known runs that each text has: ``place`` and ``run``, distinct."""
+    """Return the known n-grams of each text: ``place`` and ``run``, distinct."""
     places: list[Places] = [np.empty(0, np.int64)]
     runs: list[Hashes] = [np.empty(0, np.uint64)]
     for size, mixed in all_runs(flat, set(known)):
         hashes, marks = known[size]
         passed = np.flatnonzero(marks[mixed >> _bits(marks)] & (flat.left >= size))
-        asked = mixed[passed]
-        nearest = np.minimum(np.searchsorted(hashes, asked), len(hashes) - 1)
-        same = hashes[nearest] == asked
+        passing = mixed[passed]
+        nearest = np.minimum(np.searchsorted(hashes, passing), len(hashes) - 1)
+        same = hashes[nearest] == passing
         places.append(flat.places[passed[same]])
-        runs.append(asked[same])
+        runs.append(passing[same])
     rows = {"place": np.concatenate(places), "run": np.concatenate(runs)}
     return pl.DataFrame(rows).unique()
 
 
-def met(texts: pl.DataFrame, known: Postings) -> Iterator[pl.DataFrame]:
-    """Yield the places of known texts whose runs a text has, few enough at once.
+def shared_runs(texts: pl.DataFrame, known: Postings) -> Iterator[pl.DataFrame]:
+    """Yield the n-grams that texts share with known texts, in frames of bounded size.
 
     Args:
         texts: ``place`` and ``run``, distinct.
-        known: Where known texts have their runs.
+        known: The n-grams of known texts.
 
     Yields:
-        ``place`` and the columns of the postings, all rows of a place in one frame, sorted by
+        ``place`` and the columns of the postings, all rows of a text in one frame, sorted by
         ``place``, ``item`` and ``at``.
     """
     hits = texts.join(known.often, on="run").sort("place", "run")
@@ -160,16 +161,15 @@ def met(texts: pl.DataFrame, known: Postings) -> Iterator[pl.DataFrame]:
 
 
 def extents(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return how much of each known text is met.
+    """Return how much of each known text a text contains.
 
     Args:
-        rows: As ``met`` yields them, with ``words``, the length of each run, and ``first``, whether
-            the item has the run nowhere before.
+        rows: A frame of ``shared_runs``.
 
     Returns:
-        ``place`` and ``item`` with ``runs``, the distinct runs that are met, ``covered``, the words
-        that these cover, and ``longest``, the words of the longest stretch of the item every run of
-        which is met.
+        ``place`` and ``item`` with ``runs`` (number of distinct shared n-grams), ``covered``
+        (number of words that they cover) and ``longest`` (words of the longest contiguous part of
+        the item whose n-grams are all shared).
     """
     same = (pl.col("place") == pl.col("place").shift()) & (pl.col("item") == pl.col("item").shift())
     joined = same & (pl.col("at") == pl.col("at").shift() + 1)

@@ -1,4 +1,4 @@
-"""Jaccard overlap of the shingles of two texts, each shingle counted as often as it occurs."""
+"""Jaccard overlap of the shingles of two texts, as multisets."""
 
 from typing import Any
 
@@ -9,25 +9,26 @@ from scipy.sparse import csr_matrix
 from prefine.text.words import Places, Shingles
 
 _COMPARED = 50_000
-"""Pairs whose shingles are compared at once."""
+"""Pairs that are compared at once."""
 
 
 def overlaps(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
-    """Return the Jaccard overlap of each pair, with recurring shingles counted apart.
+    """Return the Jaccard overlap of each pair of texts, with repeated shingles counted.
 
     Args:
-        shingles: Of all texts that ``pairs`` speaks of.
-        pairs: Places of texts, shape (pairs, 2).
+        shingles: Shingles of all texts.
+        pairs: Indices of texts, shape (pairs, 2).
 
     Returns:
-        Sum of the smaller counts over sum of the larger ones, in [0, 1], shape (pairs,).
+        Sum of the smaller counts divided by the sum of the larger counts, in [0, 1], shape
+        (pairs,).
     """
-    found = [np.empty(0)]
+    parts = [np.empty(0)]
     for start in range(0, len(pairs), _COMPARED):
         block = pairs[start : start + _COMPARED]
         places, rows = np.unique(block, return_inverse=True)
-        found.append(_compared(shingles.of(places), rows.reshape(block.shape)))
-    return np.concatenate(found)
+        parts.append(_compared(shingles.of(places), rows.reshape(block.shape)))
+    return np.concatenate(parts)
 
 
 def _compared(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:

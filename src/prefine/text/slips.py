@@ -1,7 +1,7 @@
-"""Whether the words in which two texts differ are slips of each other, or other words.
+"""Whether two texts differ by typos only.
 
-Characters alone cannot tell: with 70 % of their runs of three characters in common, one text of
-ten words may name another person than the other.
+Overlap of characters is not enough: two texts of ten words with a character overlap of 0.7 may name
+different persons.
 """
 
 from collections.abc import Sequence
@@ -10,25 +10,25 @@ from difflib import SequenceMatcher
 from prefine.text.common import common_prefix, common_suffix
 
 _UNSURE = 12
-"""One word in so many may be short, or differ at its beginning: it may be another word."""
+"""One word in 12 may be an uncertain typo: a short word, or a difference in the first letter."""
 _REPLACED = 28
-"""One word in so many may be another word, as at an overlap of 0.8 of runs of three words. With 20
-in place of 28, 3,029 responses of rm_bench had 26 edges by characters in place of 5; of 20 that
-were read 14 were no copies: beef and pork, subtraction and addition."""
+"""One word in 28 may be a different word, as at a Jaccard overlap of 0.8 of shingles of 3 words.
+With 20, 3,029 responses of rm_bench had 26 edges by characters instead of 5; of 20 that were read,
+14 were not copies (beef and pork, subtraction and addition)."""
 _SURE = 4
-"""Letters of a word whose change of one letter is taken for a slip."""
+"""Minimum letters of a word in which one changed letter is a typo."""
 _LONG = 7
-"""Letters of a word in which two changes are."""
+"""Minimum letters of a word in which two changed letters are."""
 
 
 def are_slips(left: Sequence[str], right: Sequence[str]) -> bool:
-    """Tell whether two lists of words are one text with slips in it.
+    """Return whether two lists of words differ by typos only.
 
-    A slip is a letter too many, too few or another, two letters that changed places, or a space
-    inside a word or missing between two; two of them in a word of seven letters or more. Of the
-    words, 1 in 12 may be shorter than four letters or differ in the first one, and 1 in 28 may be
-    another word, such as one of two that changed places. A Hangul syllable counts as one and a
-    half. A Chinese character is a word: 1 in 12 may differ, and 1 in 28 where several in a row do.
+    A typo is one inserted, deleted or replaced letter, two swapped letters, or an inserted or
+    missing space; a word of at least 7 letters may have two. Of the words, 1 in 12 may have fewer
+    than 4 letters or differ in the first letter, and 1 in 28 may be a different word, e.g. one of
+    two swapped words. A Hangul syllable counts as 1.5 letters. A Chinese character is a word: 1 in
+    12 may differ, and 1 in 28 where adjacent ones differ.
     """
     count = max(len(left), len(right))
     unsure = replaced = 0
@@ -53,7 +53,7 @@ def are_slips(left: Sequence[str], right: Sequence[str]) -> bool:
 
 
 def _aligned(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, str]]:
-    """Pair the words of two runs one by one; two are taken as one where that makes a slip."""
+    """Pair the words of two lists one by one; join two words where that makes a typo."""
     pairs: list[tuple[str, str]] = []
     i = j = 0
     while i < len(left) and j < len(right):
@@ -69,7 +69,7 @@ def _aligned(left: Sequence[str], right: Sequence[str]) -> list[tuple[str, str]]
 
 
 def _kind(one: str, other: str) -> int:
-    """Return 0 for a slip, 1 for what may be one, 2 for another word."""
+    """Return 0 for a typo, 1 for an uncertain typo, 2 for a different word."""
     if max(len(one), len(other)) == 1:
         return 1
     if not one or not other:
@@ -86,7 +86,7 @@ def _kind(one: str, other: str) -> int:
 
 
 def _two(one: str, other: str) -> bool:
-    """Tell whether a change at the beginning and one at the end make one the other."""
+    """Return whether one change at the start and one at the end turn one text into the other."""
     cuts = [(a, b, c, d) for a in (0, 1) for b in (0, 1) for c in (0, 1) for d in (0, 1)]
     return any(one[a : len(one) - c] == other[b : len(other) - d] for a, b, c, d in cuts)
 

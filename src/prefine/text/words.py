@@ -1,7 +1,6 @@
-"""Words of texts, and hashed runs (shingles) of words or characters.
+"""Words of texts, and hashed shingles of words, characters or bytes.
 
-No run reaches from one text into the next. A text shorter than a run is one run as a whole, so that
-it equals only the very same.
+A text shorter than a shingle is one shingle as a whole, so that it matches only an equal text.
 """
 
 from collections.abc import Sequence
@@ -21,10 +20,10 @@ _TYPED = {"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
 _OTHER = r"[\p{L}--[\p{Latin}\p{Greek}]]"
 _PROSE = (
     (rf"(?:(\p{{L}}[\p{{L}}\p{{M}}]|{_OTHER})[.,;:!?…]+|(\p{{L}})[.,:?…]+)(\s|$)", "${1}${2} ${3}"),
-    # marks that stand in prose alone: East Asian, Arabic, Indic, Ethiopic, Burmese, Khmer, Spanish
+    # punctuation of prose: East Asian, Arabic, Indic, Ethiopic, Burmese, Khmer, Spanish
     (r"[。、，；：！？؟،؛۔।॥።။។¿¡]+", " "),  # noqa: RUF001 - as printed
     (r"(\d)[.?](\s|$)", "${1} ${2}"),
-    (r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})", "${1} ${2}"),  # noqa: RUF001 - these are the dashes of prose
+    (r"(\p{L}{2})\s+[-–—]+\s+(\p{L}{2})", "${1} ${2}"),  # noqa: RUF001 - dashes of prose
 )
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -33,32 +32,31 @@ _WINDOW = np.uint64(2 ** (8 * _BYTES) - 1)
 
 
 class Shingles(NamedTuple):
-    """Hashed runs of many texts, one behind the other; a run that recurs stands there again."""
+    """Hashed shingles of several texts, concatenated; repeated shingles are repeated."""
 
     hashes: Hashes
     """Shape (shingles of all texts,)."""
     starts: Places
-    """Where each text's begin, and where the last one's end; shape (texts + 1,)."""
+    """Index of the first shingle of each text, and the total number; shape (texts + 1,)."""
 
     def of(self, places: Places) -> "Shingles":
-        """Return the shingles of some of the texts, in the order of ``places``."""
+        """Return the shingles of the texts with these indices, in this order."""
         sizes = np.diff(self.starts)[places]
         starts = np.concatenate([[0], np.cumsum(sizes)])
         return Shingles(self.hashes[np.repeat(self.starts[places], sizes) + _inside(sizes)], starts)
 
 
 def words_of(texts: list[str]) -> pl.Series:
-    """Return the words of texts, without case and without the punctuation of prose.
+    """Return the words of texts in lower case, without the punctuation of prose.
 
-    A symbol is a word too: C# is not C++, 12 - 4 is not 12 + 4, and n! is not n. What is left out
-    is the punctuation behind a letter (a single Latin letter keeps its ! and ;), one stop or
-    question mark behind a number, a dash between words of several letters, and characters that are
-    not seen. Curly apostrophes and quotation marks are straight ones. A character of a script
-    without spaces is a word. Composed and decomposed letters are the same (NFC); 5² is not 52, so
-    nothing is folded further.
+    Symbols are words: C# is not C++, 12 - 4 is not 12 + 4, n! is not n. Left out are punctuation
+    after a letter (a single Latin letter keeps ! and ;), one period or question mark after a
+    number, dashes between words of several letters, and invisible characters. Curly quotes become
+    straight. Each character of a script without spaces is a word. Text is normalized to NFC and
+    not further, so that 5² is not 52.
 
     Returns:
-        Lists of words, one list a text.
+        Lists of words, one list for each text.
     """
     plain = pl.Series("words", texts, pl.String).str.to_lowercase()
     if not (plain.str.len_bytes() == plain.str.len_chars()).all():
@@ -69,10 +67,11 @@ def words_of(texts: list[str]) -> pl.Series:
 
 
 def exact_texts(texts: Sequence[str]) -> pl.Series:
-    """Return texts without what makes no difference even in code.
+    """Normalize texts in ways that make no difference even in code.
 
-    White space at both ends and at the ends of lines is left out, a line break is one character,
-    and letters are composed (NFC). Indentation, blank lines, runs of blanks and case stay.
+    White space at both ends of the text and at the ends of lines is removed, line breaks become
+    one character, and text is normalized to NFC. Indentation, blank lines, repeated spaces and
+    case are kept.
     """
     plain = pl.Series("text", texts, pl.String)
     if not (plain.str.len_bytes() == plain.str.len_chars()).all():
@@ -82,18 +81,18 @@ def exact_texts(texts: Sequence[str]) -> pl.Series:
 
 
 def keys_of(words: pl.Series) -> Hashes:
-    """Return a number a text: the same for the same words in the same order."""
+    """Return a hash of the sequence of words of each text, shape (texts,)."""
     return words.list.join(" ").hash(seed=0).to_numpy()
 
 
 def word_shingles(words: pl.Series, size: int) -> Shingles:
-    """Return the runs of ``size`` words of each text."""
+    """Return the shingles of ``size`` words of each text."""
     flat = words.list.explode(keep_nulls=False, empty_as_null=False).hash(seed=0).to_numpy()
     return _shingles(flat, words.list.len().to_numpy().astype(np.int64), keys_of(words), size)
 
 
 def character_shingles(words: pl.Series, size: int) -> Shingles:
-    """Return the runs of ``size`` characters of each text; one space stands between two words."""
+    """Return the shingles of ``size`` characters of each text, words joined by one space."""
     joined = words.list.join(" ")
     points = np.frombuffer("".join(joined).encode("utf-32-le"), np.uint32).astype(np.uint64)
     return _shingles(
@@ -102,10 +101,10 @@ def character_shingles(words: pl.Series, size: int) -> Shingles:
 
 
 def byte_shingles(words: pl.Series) -> Shingles:
-    """Return the runs of 6 bytes of each text in UTF-8; one space stands between two words.
+    """Return the shingles of 6 bytes of each text in UTF-8, words joined by one space.
 
-    Six Latin letters, three of most other alphabets, two Chinese characters or Hangul syllables:
-    a run is about as telling in any language, and none needs to be told.
+    6 bytes are six Latin letters, three letters of most other alphabets, or two Chinese characters
+    or Hangul syllables, so that shingles are about equally distinctive in any language.
     """
     joined = words.list.join(" ")
     data = "".join(joined).encode() + bytes(8)
@@ -125,13 +124,13 @@ def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingle
 
 
 def _cut(runs: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
-    """Return the runs that lie within one text; a text shorter than a run is one as a whole.
+    """Return the shingles that lie within one text; a shorter text is one shingle as a whole.
 
     Args:
-        runs: The run that begins at each place of all texts, one behind the other.
-        lengths: Of the texts.
-        keys: A number for each whole text.
-        size: Of a run.
+        runs: Hash of the shingle that begins at each position of the concatenated texts.
+        lengths: Lengths of the texts.
+        keys: Hash of each whole text.
+        size: Length of a shingle.
     """
     sizes = np.maximum(lengths - size + 1, 1)
     starts = np.concatenate([[0], np.cumsum(sizes)])

@@ -7,7 +7,7 @@ import polars as pl
 from prefine.measure.contamination.items import Items
 from prefine.schema import ratio
 from prefine.text.fold import folded
-from prefine.text.ngrams import extents, flat_words, known_runs, met
+from prefine.text.ngrams import extents, flat_words, known_runs, shared_runs
 from prefine.text.words import keys_of, words_of
 
 METRICS = ("overlap", "covered", "parts", "longest_run")
@@ -50,7 +50,7 @@ def matches_of(pieces: pl.DataFrame, items: Items, size: int) -> pl.DataFrame:
         text and an item that share anything.
     """
     found = _runs(pieces, items)
-    by_runs = _summed(extents(rows) for rows in met(found, items.runs))
+    by_runs = _summed(extents(rows) for rows in shared_runs(found, items.runs))
     by_parts = _parts(found, by_runs, items)
     exact = _exact(pieces, items).with_columns(pl.lit(value=True).alias("exact"))
     pairs = pl.concat([frame.select(_PAIR) for frame in (by_runs, by_parts, exact)]).unique()
@@ -80,7 +80,7 @@ def _summed(frames: Iterator[pl.DataFrame]) -> pl.DataFrame:
 
 def _parts(found: pl.DataFrame, by_runs: pl.DataFrame, items: Items) -> pl.DataFrame:
     """Return the words of the parts of items that stand in texts, as ``parts_covered``."""
-    long = _summed(extents(rows) for rows in met(found, items.parts))
+    long = _summed(extents(rows) for rows in shared_runs(found, items.parts))
     long = long.select(*_PAIR, pl.col("covered").alias("parts_covered"))
     near = pl.concat([long.select(_PAIR), by_runs.select(_PAIR)]).unique()
     small = near.join(items.small, on="item").join(found, on=("place", "run"), how="semi")
