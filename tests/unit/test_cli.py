@@ -360,7 +360,7 @@ def test_ingest_detect_says_which_layout_and_why(
         (["run", "recipe.yaml", "--output", "rows.jsonl"], "is a file; name a folder"),
         (["explain", "abc"], "there is no run below .prefine"),
         (["show", "pairs"], "there is no run below .prefine"),
-        (["verify", "nowhere"], "nowhere holds no manifest.json"),
+        (["verify", "nowhere"], "nowhere has no manifest.json"),
         (["ingest", "rows.jsonl"], "add --detect"),
     ],
 )

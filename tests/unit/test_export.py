@@ -150,11 +150,11 @@ def test_a_published_set_verifies_and_any_change_is_told(tmp_path: Path) -> None
 
     told = problems_of(store)
     assert "README.md is missing" in told
-    assert f"data/{shard.name} has other bytes than when it was written" in told
+    assert f"data/{shard.name} has changed since it was written" in told
 
 
 def test_an_unfinished_folder_is_no_data_set(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no manifest\.json"):
+    with pytest.raises(DataError, match=r"has no manifest\.json"):
         problems_of(Store(str(tmp_path)))
 
 
@@ -176,7 +176,7 @@ def test_a_folder_of_other_files_is_not_written_into(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("x")
 
-    with pytest.raises(RecipeError, match="is not empty and holds no data set of prefine's"):
+    with pytest.raises(RecipeError, match="is not empty and was not written by prefine"):
         published(tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_a_shard_that_is_not_listed_is_told(tmp_path: Path) -> None:
     (out / "data/train-00009-of-00010.parquet").write_bytes(shard.read_bytes())
 
     assert problems_of(Store(str(out))) == [
-        "data/train-00009-of-00010.parquet is not listed, but readers would load it"
+        "data/train-00009-of-00010.parquet is not in manifest.json, but readers would load it"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from prefine.export.card import write_card
 from prefine.export.manifest import remarks_of
 from prefine.export.splits import percent, share_remark, with_splits
-from prefine.export.twins import bare
+from prefine.export.twins import without_form
 from prefine.plan import Plan, publish_plan
 from prefine.plan.look import read_table
 from prefine.schema import hash_unit, prompt_id
@@ -69,12 +69,12 @@ def test_where_no_prompt_has_a_copy_the_draw_alone_decides(
     ],
 )
 def test_texts_that_differ_by_blanks_case_or_form_are_twins(one: str, other: str) -> None:
-    assert bare(pl.Series([one])).to_list() == bare(pl.Series([other])).to_list()
+    assert without_form(pl.Series([one])).to_list() == without_form(pl.Series([other])).to_list()
 
 
 @pytest.mark.parametrize(("one", "other"), [("n!", "n"), ("5 - 3", "5 + 3"), ("né", "ne")])
 def test_texts_that_differ_in_a_sign_are_no_twins(one: str, other: str) -> None:
-    assert bare(pl.Series([one])).to_list() != bare(pl.Series([other])).to_list()
+    assert without_form(pl.Series([one])).to_list() != without_form(pl.Series([other])).to_list()
 
 
 def test_twins_share_a_side_without_near_duplicates(write_lines: Any, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_component_larger_than_the_test_share_is_in_train_and_remarked(
 
     assert {side for name, side in sides(text, tmp_path).items() if name in copies} == {"train"}
     assert manifest["remarks"] == [
-        "splits: groups of like prompts that are larger than the test split should be are in "
+        "splits: groups of near-copy prompts that are larger than the requested test split are in "
         "train: 1, the largest with 30 of 100 pairs"
     ]
     counts = read_table(plan, runtime, "splits")["split"].value_counts()
@@ -179,7 +179,7 @@ def test_the_card_and_the_manifest_hold_the_shares(write_lines: Any, tmp_path: P
     card = (tmp_path / "out/README.md").read_text()
     line = f"| pairs after rules | {pairs['train']} | {pairs['test']} | {pairs['test'] / 50:.1%} |"
     assert line in card
-    assert "20.0% of the pairs were wanted in the test split." in card
+    assert "The requested share of pairs in the test split was 20.0%." in card
     assert "## Notes" not in card
     assert manifest["remarks"] == []
 
@@ -212,7 +212,7 @@ def test_rules_that_empty_the_test_split_get_a_remark(write_lines: Any, tmp_path
     _, _, manifest = ran(recipe(0.2, f"measures: [{{kind: lengths}}]\n{rule}"), tmp_path)
 
     assert manifest["remarks"] == [
-        "splits: after the rules the test split is empty; 20.0% of the pairs were wanted"
+        "splits: after the rules the test split is empty; 20.0% of the pairs were requested"
     ]
     assert manifest["splits"] == {"train": 80 - len(in_test)}
 
@@ -224,10 +224,10 @@ def test_a_data_set_of_one_prompt_is_all_train(write_lines: Any, tmp_path: Path)
 
     assert manifest["splits"] == {"train": 5}
     assert manifest["remarks"] == [
-        "splits: groups of like prompts that are larger than the test split should be are in "
+        "splits: groups of near-copy prompts that are larger than the requested test split are in "
         "train: 1, the largest with 5 of 5 pairs",
-        "splits: before the rules the test split is empty; 50.0% of the pairs were wanted",
-        "splits: after the rules the test split is empty; 50.0% of the pairs were wanted",
+        "splits: before the rules the test split is empty; 50.0% of the pairs were requested",
+        "splits: after the rules the test split is empty; 50.0% of the pairs were requested",
     ]
 
 
@@ -236,12 +236,17 @@ def test_a_data_set_of_one_prompt_is_all_train(write_lines: Any, tmp_path: Path)
     [
         (90, 10, 0.1, None),
         (88, 12, 0.1, None),
-        (87, 13, 0.1, "the test split has 13 of 100 pairs (13.0%); 10.0% of the pairs were wanted"),
+        (
+            87,
+            13,
+            0.1,
+            "the test split has 13 of 100 pairs (13.0%); 10.0% of the pairs were requested",
+        ),
         (92, 8, 0.1, None),
-        (93, 7, 0.1, "the test split has 7 of 100 pairs (7.0%); 10.0% of the pairs were wanted"),
+        (93, 7, 0.1, "the test split has 7 of 100 pairs (7.0%); 10.0% of the pairs were requested"),
         (8, 2, 0.1, None),
-        (7, 3, 0.1, "the test split has 3 of 10 pairs (30.0%); 10.0% of the pairs were wanted"),
-        (10, 0, 0.1, "the test split is empty; 10.0% of the pairs were wanted"),
+        (7, 3, 0.1, "the test split has 3 of 10 pairs (30.0%); 10.0% of the pairs were requested"),
+        (10, 0, 0.1, "the test split is empty; 10.0% of the pairs were requested"),
         (10, 0, 0.0, None),
     ],
 )

@@ -251,7 +251,9 @@ def test_a_draft_is_swept_whatever_the_name_of_the_machine(
     assert [path.name for path in (tmp_path / "folder").iterdir()] == [draft.name]
 
 
-@pytest.mark.parametrize(("suffix", "message"), [(".json", "not a manifest"), (".parquet", "damaged")])
+@pytest.mark.parametrize(
+    ("suffix", "message"), [(".json", "not a manifest"), (".parquet", "damaged")]
+)
 def test_a_damaged_result_is_told_with_the_way_out(
     runtime: Runtime, suffix: str, message: str
 ) -> None:

@@ -103,24 +103,24 @@ def at(path: str, value: Any) -> Damage:
 
 
 COUNTS: list[tuple[Damage, str]] = [
-    (at("num_pairs", 61), "manifest.json: 40 kept and 20 dropped pairs are not 61"),
+    (at("num_pairs", 61), "manifest.json: 40 kept plus 20 dropped pairs do not equal 61"),
     (
         at("num_pairs", 61),
-        "manifest.json: the splits have 60 pairs before the rules, num_pairs",
+        "manifest.json: the splits have 60 pairs before rules, but num_pairs is 61",
     ),
-    (at("num_flipped", 9), "explanations.csv has 10 flipped pairs, the manifest says 9"),
+    (at("num_flipped", 9), "explanations.csv has 10 flipped pairs, but the manifest has 9"),
     (
         at("num_flipped", 9),
-        "10 rows of the shards are flipped, the manifest has 9 flipped pairs of 1 rows",
+        "10 rows of the shards are flipped, but the manifest has 9 flipped pairs of 1 rows",
     ),
     (
         at("num_flipped", 11),
         "manifest.json: num_flipped is 11, but the rules left 10 pairs flipped",
     ),
-    (at("num_judgements", 7), "manifest.json: the sources have 60 labels, num_judgements is 7"),
+    (at("num_judgements", 7), "manifest.json: the sources have 60 labels, but num_judgements is 7"),
     (
         at("judgements_without_pair", {"no_value": 2}),
-        "manifest.json: the sources have 0 unused labels for `no_value`, judge",
+        "manifest.json: the sources have 0 unused labels for `no_value`, but judge",
     ),
     (
         at("sources.0.rows_in", 43),
@@ -132,12 +132,12 @@ COUNTS: list[tuple[Damage, str]] = [
     ),
     (at("rules.4.in", 61), "manifest.json: rule short saw 61 pairs, but only 60 were left"),
     (at("rules.5.in", 51), "manifest.json: rule turn saw 51 pairs, but only 50 were left"),
-    (at("rules.4.in", 9), "manifest.json: rule short saw 9 pairs and acted on 10"),
-    (at("rules.4.dropped", 9), "manifest.json: rule short dropped 9 pairs, `dropped` says 10"),
-    (at("rules.6.held", 9), "manifest.json: rule look held 9 pairs, `dropped` says 10"),
+    (at("rules.4.in", 9), "manifest.json: rule short saw 9 pairs, but acted on 10"),
+    (at("rules.4.dropped", 9), "manifest.json: rule short dropped 9 pairs, but `dropped` has 10"),
+    (at("rules.6.held", 9), "manifest.json: rule look held 9 pairs, but `dropped` has 10"),
     (
         at("rules.5.flipped", 9),
-        "explanations.csv has 10 lines with flip by turn, the manifest",
+        "explanations.csv has 10 lines with flip by turn, but the manifest",
     ),
     (
         at("rules.5.turned_back", 1),
@@ -145,17 +145,17 @@ COUNTS: list[tuple[Damage, str]] = [
     ),
     (
         at("dropped.short", 9),
-        "explanations.csv has 10 lines with drop by short, the manifest",
+        "explanations.csv has 10 lines with drop by short, but the manifest",
     ),
     (
         at("dropped.hold/look", 11),
-        "explanations.csv has 10 lines with hold by look, the manifest says 11",
+        "explanations.csv has 10 lines with hold by look, but the manifest has 11",
     ),
-    (at("dropped.other", 1), "manifest.json: rule other dropped 0 pairs, `dropped` says 1"),
-    (at("rows_per_pair", 2), "manifest.json: rows_per_pair is 2, target trl makes 1"),
+    (at("dropped.other", 1), "manifest.json: rule other dropped 0 pairs, but `dropped` has 1"),
+    (at("rows_per_pair", 2), "manifest.json: rows_per_pair is 2, target trl has 1"),
     (
         at("split_shares.before_rules.pairs.train", 1),
-        "manifest.json: split train has 26 pairs after the rules and 1 before",
+        "manifest.json: split train has 26 pairs after the rules, but 1 before",
     ),
     (
         at("split_shares.after_rules.pairs.test_ratio", 0.5),
@@ -163,25 +163,25 @@ COUNTS: list[tuple[Damage, str]] = [
     ),
     (
         at("split_shares.after_rules.prompts.test", 13),
-        "split test has 14 prompts, the manifest says 13",
+        "split test has 14 prompts, but 13 in the manifest",
     ),
     (
         at("split_shares.wanted_test_ratio", 0.0),
-        "manifest.json: 22 pairs are in test, though no test split was wanted",
+        "manifest.json: 22 pairs are in test, although test_ratio is 0",
     ),
-    (at("splits.train", 25), "split train has 26 rows, the manifest says 25"),
-    (at("splits.test", None), "split test has 14 rows, the manifest says 0"),
+    (at("splits.train", 25), "split train has 26 rows, but 25 in the manifest"),
+    (at("splits.test", None), "split test has 14 rows, but 0 in the manifest"),
     (at("num_pairs", None), "manifest.json lacks `num_pairs`"),
     (at("rules.0.in", "7"), "manifest.json: `rules.0.in`: input should be a valid integer"),
     (
         at("splits.valid", 1),
         "manifest.json: `splits.valid.[key]`: input should be 'train'",
     ),
-    (at("name", "other"), "recipe.yaml: name is made, the manifest says other"),
-    (at("target", "kto"), "recipe.yaml: target is trl, the manifest says kto"),
+    (at("name", "other"), "recipe.yaml: name is made, but other in the manifest"),
+    (at("target", "kto"), "recipe.yaml: target is trl, but kto in the manifest"),
     (
         at("files.0.num_rows", 19),
-        "data/train-00000-of-00002.parquet has 20 rows, the manifest",
+        "data/train-00000-of-00002.parquet has 20 rows, but 19 in the manifest",
     ),
     (at("files.4", None), "manifest.json does not list README.md"),
     (at("recipe_sha256", "0"), "manifest.json: `recipe_sha256`: string should match pattern"),
@@ -226,7 +226,7 @@ def test_another_name_of_a_rule_that_did_nothing_is_found(out: Path) -> None:
 
     assert told(out) == [
         "recipe.yaml: the list of rules made by `structure` is identical, empty, unlabelled, tie, "
-        "the manifest says equal, empty, unlabelled, tie"
+        "but equal, empty, unlabelled, tie in the manifest"
     ]
 
 
@@ -251,16 +251,16 @@ def by_source(short: dict[str, int], **more: dict[str, int]) -> Damage:
         (by_source({"in": 42, "dropped": 7}, two={"in": 18, "dropped": 3}), []),
         (
             by_source({"in": 42, "dropped": 6}, two={"in": 18, "dropped": 3}),
-            ["manifest.json: rule short: `dropped` is 10, and 9 over its sources"],
+            ["manifest.json: rule short: `dropped` is 10, but 9 summed over its sources"],
         ),
         (
             by_source({"in": 41, "dropped": 7}, two={"in": 18, "dropped": 3}),
-            ["manifest.json: rule short: `in` is 60, and 59 over its sources"],
+            ["manifest.json: rule short: `in` is 60, but 59 summed over its sources"],
         ),
         (
             by_source({"in": 42, "dropped": 7}, three={"in": 18, "dropped": 3}),
             [
-                "manifest.json: rule short counts pairs of three, which is no source",
+                "manifest.json: rule short counts pairs of three, which is not a source",
                 "manifest.json: rule short does not count the pairs of source two, as other rules "
                 "do",
             ],
@@ -312,7 +312,7 @@ def test_a_pair_that_is_in_two_rows_is_told(out: Path) -> None:
     shard(out, twice)
     sealed(out, manifest_of(out))
 
-    assert f"1 pair is in the shards in other than 1 rows, {name} in 2" in told(out)
+    assert f"1 pair is not in exactly 1 rows of the shards, such as {name} in 2" in told(out)
 
 
 def test_a_pair_that_is_dropped_and_exported_is_told(out: Path) -> None:
@@ -321,7 +321,7 @@ def test_a_pair_that_is_dropped_and_exported_is_told(out: Path) -> None:
     sealed(out, manifest_of(out))
 
     assert (
-        f"1 pair is in the shards though explanations.csv has dropped or held them, such as {name}"
+        f"1 pair is in the shards, but dropped or held in explanations.csv, such as {name}"
     ) in told(out)
 
 
@@ -333,7 +333,7 @@ def test_a_pair_that_is_flipped_in_one_place_only_is_told(out: Path) -> None:
     sealed(out, manifest_of(out))
 
     assert told(out) == [
-        "9 rows of the shards are flipped, the manifest has 10 flipped pairs of 1 rows",
+        "9 rows of the shards are flipped, but the manifest has 10 flipped pairs of 1 rows",
         f"1 pair is flipped in explanations.csv, but not in the shards, such as {name}",
     ]
 
@@ -344,7 +344,7 @@ def test_a_flip_that_nobody_explains_is_told(out: Path) -> None:
     sealed(out, manifest_of(out))
 
     assert told(out) == [
-        "explanations.csv has 9 flipped pairs, the manifest says 10",
+        "explanations.csv has 9 flipped pairs, but the manifest has 10",
         f"1 pair is flipped in the shards, but not in explanations.csv, such as {name}",
     ]
 
@@ -390,12 +390,12 @@ def test_what_is_no_id_is_told(out: Path, value: str) -> None:
         ),
         (
             with_first("rule", "nobody"),
-            ["explanations.csv has lines of a rule `nobody`, which the manifest does not have"],
+            ["explanations.csv has lines of a rule `nobody` that is not in the manifest"],
         ),
         (
             lambda rows: pl.concat([rows, rows.filter(pl.col("verdict") == "hold").head(1)]),
             [
-                "explanations.csv has 11 lines with hold by look, the manifest says 10",
+                "explanations.csv has 11 lines with hold by look, but the manifest has 10",
                 "1 pair is more than once in explanations.csv",
             ],
         ),
@@ -429,7 +429,7 @@ def test_a_damaged_csv_is_a_sentence(out: Path, body: bytes, sentence: str) -> N
 
     problems = told(out)
 
-    assert problems[0] == "explanations.csv has other bytes than when it was written"
+    assert problems[0] == "explanations.csv has changed since it was written"
     assert len(problems) == 2
     assert problems[1].startswith(sentence)
     assert "secret" not in problems[1]
@@ -459,7 +459,7 @@ def test_a_damaged_shard_costs_one_sentence_beside_its_bytes(out: Path) -> None:
 
     problems = told(out)
 
-    assert problems[0] == f"data/{path.name} has other bytes than when it was written"
+    assert problems[0] == f"data/{path.name} has changed since it was written"
     assert len(problems) == 2
     assert problems[1].startswith(f"data/{path.name} cannot be read: ")
 
@@ -470,7 +470,7 @@ def test_bytes_anywhere_in_a_shard_never_cost_a_traceback(out: Path) -> None:
     for place in range(4, len(body), max(1, len(body) // 60)):
         path.write_bytes(body[:place] + bytes([body[place] ^ 0xFF]) + body[place + 1 :])
 
-        assert f"data/{path.name} has other bytes than when it was written" in told(out)
+        assert f"data/{path.name} has changed since it was written" in told(out)
 
 
 def test_a_shard_that_is_missing_costs_no_further_sentences(out: Path) -> None:
@@ -488,10 +488,10 @@ def test_a_shard_that_is_not_listed_any_more_is_told(out: Path) -> None:
     problems = told(out)
 
     assert problems[:2] == [
-        f"{name} is not listed, but readers would load it",
+        f"{name} is not in manifest.json, but readers would load it",
         f"manifest.json does not list {name}",
     ]
-    assert "split train has 20 rows, the manifest says 26" in problems
+    assert "split train has 20 rows, but 26 in the manifest" in problems
 
 
 def test_a_shard_of_other_columns_is_told(out: Path) -> None:
@@ -499,17 +499,17 @@ def test_a_shard_of_other_columns_is_told(out: Path) -> None:
     pq.write_table(pq.read_table(path).drop_columns(["strength"]), path)
     sealed(out, manifest_of(out))
 
-    assert told(out) == [f"data/{path.name} has other columns than the first shard"]
+    assert told(out) == [f"data/{path.name} has a different schema than the first shard"]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("name: made", "name: other", "recipe.yaml: name is other, the manifest says made"),
-        ("- name: one", "- name: uno", "recipe.yaml: the list of sources is uno, two, the"),
-        ("- name: look", "- name: see", "recipe.yaml: the list of rules is short, turn, see, the"),
-        ("test_ratio: 0.3", "test_ratio: 0.2", "recipe.yaml: test_ratio is 0.2, the manifest"),
-        ("kind: trl", "kind: kto", "recipe.yaml: target is kto, the manifest says trl"),
+        ("name: made", "name: other", "recipe.yaml: name is other, but made in the manifest"),
+        ("- name: one", "- name: uno", "recipe.yaml: the list of sources is uno, two, but"),
+        ("- name: look", "- name: see", "recipe.yaml: the list of rules is short, turn, see, but"),
+        ("test_ratio: 0.3", "test_ratio: 0.2", "recipe.yaml: test_ratio is 0.2, but 0.3 in the"),
+        ("kind: trl", "kind: kto", "recipe.yaml: target is kto, but trl in the manifest"),
         ("name: made", "{name: [", "recipe.yaml is not valid YAML"),
     ],
 )
@@ -542,7 +542,7 @@ def test_a_target_of_several_rows_a_pair_verifies(out: Path) -> None:
 
     shard(out, lambda rows: pl.concat([rows.head(1), rows.head(-1)]))
     sealed(out, manifest)
-    assert [one for one in told(out) if "in the shards in other than 2 rows" in one]
+    assert [one for one in told(out) if "not in exactly 2 rows of the shards" in one]
 
 
 def test_a_target_without_ids_is_counted_alone(out: Path) -> None:
@@ -570,5 +570,5 @@ def test_the_command_prints_a_line_a_contradiction(out: Path) -> None:
 
     assert done.exit_code == 1
     assert done.output.strip().splitlines() == [
-        "manifest.json: the sources have 60 labels, num_judgements is 7"
+        "manifest.json: the sources have 60 labels, but num_judgements is 7"
     ]

@@ -1,4 +1,4 @@
-"""The data set card: a README that ``datasets`` reads, made of what the manifest holds."""
+"""The data set card: a README with metadata for ``datasets``, made from the manifest."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,8 +26,8 @@ def write_card(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> s
         f"---\n{_yaml(curation, splits)}\n---",
         f"# {curation.name}",
         _summary(curation, facts, splits),
-        "## What came in\n\n" + _sources(facts),
-        "## What was decided\n\n" + _rules(facts),
+        "## Sources\n\n" + _sources(facts),
+        "## Rules\n\n" + _rules(facts),
         *_by_source(facts),
         *_splits(facts["split_shares"]),
         *_notes(facts["remarks"]),
@@ -74,10 +74,10 @@ def _summary(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> str
     sizes += "" if target.rows_per_pair == 1 else " rows"
     return (
         f"{kept:,} preference pairs ({sizes}), curated by prefine "
-        f"{facts['prefine']} out of {facts['num_pairs']:,}; {facts['num_flipped']:,} "
+        f"{facts['prefine']} from {facts['num_pairs']:,} pairs; {facts['num_flipped']:,} of them "
         f"were flipped. {target.summary()}. "
-        "Every pair that is not here has its reason in `explanations.csv`; `recipe.yaml` is the "
-        "whole recipe and `manifest.json` holds all counts and checksums."
+        "`explanations.csv` has the reason for every dropped, held or flipped pair, `recipe.yaml` "
+        "is the recipe, and `manifest.json` has all counts and checksums."
     )
 
 
@@ -93,7 +93,7 @@ def _sources(facts: Json) -> str:
         )
         for source in facts["sources"]
     ]
-    head = ("source", "layout", "rows", "read", "quarantined", "labels not used")
+    head = ("source", "layout", "rows", "read", "quarantined", "unused labels")
     return markdown_table(head, rows)
 
 
@@ -108,14 +108,14 @@ def _rules(facts: Json) -> str:
 
 
 def _rule_counts(facts: Json) -> dict[str, str]:
-    """Return what is shown of each rule, with its head; flips turned back only where some were."""
+    """Return the counts shown for each rule and their headings."""
     keys = {"in": "pairs in", "dropped": "dropped", "held": "held", "flipped": "flipped"}
     turned = any(rule.get("turned_back") for rule in facts["rules"])
     return keys | ({"turned_back": "turned back"} if turned else {})
 
 
 def _by_source(facts: Json) -> list[str]:
-    """Return what each rule did to each source, where there are several."""
+    """Return the table of rules by source; empty for a single source."""
     if len(facts["sources"]) == 1:
         return []
     keys = _rule_counts(facts)
@@ -129,7 +129,7 @@ def _by_source(facts: Json) -> list[str]:
 
 
 def _splits(shares: Json) -> list[str]:
-    """Return the size of each split before and after the rules; nothing where none was wanted."""
+    """Return the sizes of the splits before and after the rules; empty without a test split."""
     if not shares["wanted_test_ratio"]:
         return []
     rows: list[tuple[str, ...]] = []
@@ -138,12 +138,13 @@ def _splits(shares: Json) -> list[str]:
             sizes = (f"{counts[split]:,}" for split in SPLITS)
             name = f"{what} {when.replace('_', ' ')}"
             rows.append((name, *sizes, f"{counts['test_ratio']:.1%}"))
-    wanted = f"{percent(shares['wanted_test_ratio'])} of the pairs were wanted in the test split."
+    share = percent(shares["wanted_test_ratio"])
+    wanted = f"The requested share of pairs in the test split was {share}."
     return ["## Splits\n\n" + markdown_table(("", *SPLITS, "share of test"), rows), wanted]
 
 
 def _notes(remarks: Sequence[str]) -> list[str]:
-    """Return what is worth knowing about the run, where there is anything."""
+    """Return the section of notes; empty where there are none."""
     return ["## Notes\n\n" + "\n".join(f"- {remark}" for remark in remarks)] if remarks else []
 
 
@@ -154,7 +155,9 @@ def _columns(curation: Curation) -> str:
     schema = curation.schema
     if missing := [name for name in schema.names if name not in meanings]:
         columns = ", ".join(missing)
-        raise IntegrityError(f"target `{target.kind_name()}` does not say what {columns} mean")
+        raise IntegrityError(
+            f"target `{target.kind_name()}` has no meaning for the columns {columns}"
+        )
     types: dict[str, Any] = dict(zip(schema.names, schema.types, strict=True))
     rows = [(name, str(type_), meanings[name]) for name, type_ in types.items()]
     return markdown_table(("column", "type", "meaning"), rows)

@@ -1,4 +1,4 @@
-"""What an export must know of the recipe that it ends."""
+"""What the export needs to know of the recipe."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -13,41 +13,41 @@ from prefine.settings.json import Json
 
 
 class Curation(NamedTuple):
-    """What was curated, for the card and the manifest."""
+    """Facts of a recipe for the card and the manifest."""
 
     name: str
     identity: Json
-    """Everything in the recipe that changes bytes, files and models by their hashes."""
+    """All settings that change the output, with files and models by their hashes."""
     sources: Sequence[str]
     columns: Mapping[str, Column]
-    """Every column of a pair, by name and in order."""
+    """All columns of a pair, by name and in order."""
     kept: Sequence[str]
-    """Those that come from columns that sources keep."""
+    """Names of the columns that sources keep."""
     measured: Sequence[str]
-    """Those that measures write."""
+    """Names of the columns that measures write."""
     models: Sequence[Json]
-    """What identifies the models, with the kind of the measure that asks each."""
+    """Identity of each model, with the kind of the measure that uses it."""
     plugins: Sequence[str]
-    """Distributions, with their versions, whose kinds were used."""
+    """Names and versions of the distributions whose plug-ins are used."""
     sections: Callable[[Mapping[str, Json]], list[str]]
-    """Returns what measures have to say on the card, from the notes of the run's steps."""
+    """Returns the sections of the card that measures write, given the notes of all steps."""
     reports: Sequence[str]
-    """What further steps provide that the card speaks of."""
+    """Names of the outputs of further steps that the card needs."""
     explained: Callable[[pl.DataFrame], pl.DataFrame]
     """Adds the column ``explanation`` to decisions."""
     export: Export
     keeps_tools: bool = False
-    """Whether a source keeps tools."""
+    """Whether any source keeps tools."""
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the exported rows."""
+        """Schema of the exported rows."""
         schema = self.export.target.arrow_schema(self.facts)
         return with_tools(schema) if self.keeps_tools else schema
 
     @property
     def facts(self) -> dict[str, Column]:
-        """What is exported beside the texts, by name and in order."""
-        named = self.export.columns
-        assert named is not None, "the columns are filled in before anything is exported"
-        return {name: self.columns[name] for name in named}
+        """Columns that are exported in addition to the texts, by name and in order."""
+        names = self.export.columns
+        assert names is not None, "the columns are filled in before the export"
+        return {name: self.columns[name] for name in names}

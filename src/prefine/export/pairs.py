@@ -1,4 +1,4 @@
-"""Kept pairs with their texts and facts, in the direction of their verdicts."""
+"""Exported pairs with texts and facts, flipped where the verdict says so."""
 
 from collections.abc import Mapping
 
@@ -18,13 +18,13 @@ _CALLS = pl.List(pl.Struct(_CALL))
 def kept_pairs(
     work: Work, part: int, columns: Mapping[str, Column], *, tools: bool = False
 ) -> pl.DataFrame:
-    """Return the kept pairs of one part in the order of the decisions, with texts and facts.
+    """Return the exported pairs of one part in their seeded order, with texts and facts.
 
     Args:
         work: Reads ``facts``, ``decisions``, ``prompts`` and ``responses``.
-        part: Which part.
-        columns: Facts to carry along; flipped pairs get them in their new direction.
-        tools: Whether to carry tools and tool calls along.
+        part: Number of the part.
+        columns: Facts to export; those of flipped pairs are flipped, too.
+        tools: Whether to export tools and tool calls.
     """
     needs = {need for column in columns.values() for need in column.needs()}
     facts = work.read(
@@ -55,13 +55,13 @@ def _plain(messages: pl.Expr) -> pl.Expr:
 
 
 def _with_calls(messages: pl.Expr) -> pl.Expr:
-    """Parse the tool calls of each message; their arguments stay a text."""
+    """Parse the tool calls of each message; arguments stay JSON text."""
     calls = pl.element().struct.field("tool_calls").str.json_decode(_CALLS)
     return messages.list.eval(pl.element().struct.with_fields(calls))
 
 
 def kept_ids(work: Work, part: int) -> pl.DataFrame:
-    """Return the pairs of one part that are exported: id, direction and order."""
+    """Return id and direction of the exported pairs of one part, in their seeded order."""
     decisions = work.read("decisions", ["pair_id", "verdict", "order"], part=part)
     kept = decisions.filter(pl.col("verdict").is_in(["keep", "flip"])).sort("order", "pair_id")
     return kept.select("pair_id", (pl.col("verdict") == "flip").alias("is_flipped"))

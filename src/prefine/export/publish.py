@@ -1,6 +1,6 @@
-"""Copy a finished export to its output folder, manifest last.
+"""Copy a finished export to its output folder; the manifest is written last.
 
-Stale shards of an earlier data set are removed, and a folder of other files is not written to.
+Files of an earlier data set are removed; a folder with other files is refused.
 """
 
 from hashlib import sha256
@@ -22,13 +22,13 @@ def publish(step: Step, root: Store, output: Store, recipe_yaml: str) -> Json:
 
     Args:
         step: The export step, which has run.
-        root: Where it wrote.
-        output: Where the data set shall lie.
-        recipe_yaml: The recipe, to lie beside the data. It names paths, so it is no part of what
-            the step wrote: equal bytes at other paths are the same step.
+        root: Root of the run.
+        output: Folder that receives the data set.
+        recipe_yaml: The recipe, written beside the data. It contains paths, so it is not part of
+            the step's results, which do not depend on paths.
 
     Raises:
-        RecipeError: The output folder holds files that prefine did not put there.
+        RecipeError: The output folder holds files that were not written by prefine.
     """
     manifest = orjson.loads(root.read_bytes(f"{step.folder}/{MANIFEST}"))
     recipe = recipe_yaml.encode()
@@ -36,8 +36,8 @@ def publish(step: Step, root: Store, output: Store, recipe_yaml: str) -> Json:
     listed = [file["path"] for file in manifest["files"]]
     manifest["files"] = [*manifest["files"], facts]
     stale = files_here(output)
-    here = read_manifest(output, MANIFEST) if output.exists(MANIFEST) else None
-    if here == manifest and not problems_of(output):
+    present = read_manifest(output, MANIFEST) if output.exists(MANIFEST) else None
+    if present == manifest and not problems_of(output):
         return manifest
     marker = {MARK: True, "files": [{"path": path} for path in {*stale, *listed, RECIPE}]}
     output.write_bytes(_UNFINISHED, orjson.dumps(marker))
@@ -58,7 +58,7 @@ def files_here(output: Store) -> list[str]:
     """Return the files of an earlier data set in a folder.
 
     Raises:
-        RecipeError: The folder holds files, and they are not prefine's.
+        RecipeError: The folder holds files that were not written by prefine.
     """
     for name in (_UNFINISHED, MANIFEST):
         if output.exists(name):
@@ -68,6 +68,6 @@ def files_here(output: Store) -> list[str]:
                 raise RecipeError(f"{error}; choose another folder") from error
     if output.exists("") and output.files():
         raise RecipeError(
-            f"{output.url} is not empty and holds no data set of prefine's; choose another"
+            f"{output.url} is not empty and was not written by prefine; choose another folder"
         )
     return []

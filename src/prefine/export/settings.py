@@ -1,4 +1,4 @@
-"""What trainers receive."""
+"""Settings of the export."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -35,38 +35,39 @@ RESERVED = frozenset(
         "rejected",
     }
 )
-"""Column names that trainers interpret; an exported fact may not bear one."""
+"""Column names that trainers interpret; no exported fact may have one of them."""
 
 
 _ALWAYS = (
     *("source", "group", "label_source", "votes_for", "votes_against", "votes_tie", "agreement"),
     *("strength", "rating_gap"),
 )
-"""Facts of a pair that are exported where the recipe names none."""
+"""Columns of pairs that are exported by default."""
 
 
 class Export(Part):
-    """What trainers receive."""
+    """Form and size of the exported data set."""
 
     target: AnyTarget = Trl(kind="trl")
-    """What the data set is for; a kind alone (``target: trl``) takes that kind's defaults."""
+    """Consumer of the data set; a kind alone (``target: trl``) takes the defaults of that kind."""
     columns: tuple[str, ...] | None = None
-    """Facts to export beside the texts; null takes every column that was measured and a few of the
-    pair's."""
+    """Columns to export in addition to the texts; null takes all measured columns, kept columns and
+    the most important columns of the pair."""
     test_ratio: float = Field(default=0.0, ge=0, lt=1)
-    """Wanted share of the pairs, before rules, whose prompts go to the test split; prompts that are
-    copies of each other share a split. ``docs/decisions/008-splits.md`` says how it is drawn."""
+    """Share of the pairs (before rules) in the test split, in [0, 1). All pairs of a prompt and of
+    its near copies are in one split; see ``docs/decisions/008-splits.md``."""
     rows_per_shard: int = Field(default=50_000, ge=1)
+    """Maximum number of rows in one Parquet file."""
     license: str | None = None
-    """For the data set card; the sources' terms are yours to check."""
+    """License for the data set card, such as ``mit``; check the terms of the sources yourself."""
     language: tuple[str, ...] = ()
-    """For the data set card, as language codes."""
+    """Language codes for the data set card, such as ``en``."""
 
     def with_columns(self, measured: Iterable[str]) -> Self:
         """Return the same settings with the columns filled in.
 
         Args:
-            measured: Every column that measures write.
+            measured: Names of all columns that measures write.
         """
         if self.columns is not None:
             return self

@@ -1,7 +1,4 @@
-"""The Parquet files of one split.
-
-There is no empty row group, and all shards have one schema.
-"""
+"""Write the Parquet shards of one split; no row group is empty."""
 
 from typing import NamedTuple
 
@@ -13,18 +10,20 @@ from prefine.step import Work
 from prefine.store import ParquetDraft
 
 _ROW_GROUP = 2048
-"""Rows in one row group: 8 to 32 MB of typical conversations, so that readers can skip."""
+"""Rows in a row group: 8 to 32 MB of typical conversations."""
 
 
 class Size(NamedTuple):
-    """How many rows a split has, and a shard of it at most."""
+    """Size of a split."""
 
     num_rows: int
+    """Rows of the split."""
     rows_per_shard: int
+    """Maximum rows of a shard."""
 
 
 class Shards:
-    """The Parquet files of one split, with their final names from the start."""
+    """Writer of the Parquet shards of one split."""
 
     def __init__(self, work: Work, schema: pa.Schema, split: str, size: Size) -> None:
         self._work = work
@@ -32,23 +31,23 @@ class Shards:
         self._split = split
         self._per_shard = size.rows_per_shard
         self._num_shards = -(-size.num_rows // size.rows_per_shard)
-        self._waiting: list[pa.Table] = []
-        self._num_waiting = 0
+        self._pending: list[pa.Table] = []
+        self._num_pending = 0
         self._started = 0
         self._current: ParquetDraft | None = None
         self._num_rows = 0
         self._num_bytes = 0
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Append rows; full row groups are written at once."""
+        """Append rows; full row groups are written immediately."""
         table = rows.select(self._schema.names).to_arrow().cast(self._schema)
-        self._waiting.append(table)
-        self._num_waiting += table.num_rows
-        if self._num_waiting >= _ROW_GROUP:
+        self._pending.append(table)
+        self._num_pending += table.num_rows
+        if self._num_pending >= _ROW_GROUP:
             self._write(last=False)
 
     def _write(self, *, last: bool) -> None:
-        table = pa.concat_tables(self._waiting)
+        table = pa.concat_tables(self._pending)
         start = 0
         while table.num_rows - start >= (1 if last else _ROW_GROUP):
             writer = self._writer()
@@ -58,8 +57,8 @@ class Shards:
             start += group.num_rows
             self._num_rows += group.num_rows
             self._num_bytes += group.nbytes
-        self._waiting = [table.slice(start)]
-        self._num_waiting = table.num_rows - start
+        self._pending = [table.slice(start)]
+        self._num_pending = table.num_rows - start
 
     def _writer(self) -> ParquetDraft:
         if self._current is None or self._current.num_rows == self._per_shard:
@@ -77,10 +76,10 @@ class Shards:
         return self._current
 
     def close(self) -> Json:
-        """Write what is left; return the size of the split for the card."""
-        if self._waiting:
+        """Write the remaining rows; return the size of the split for the card."""
+        if self._pending:
             self._write(last=True)
         if self._current is not None:
             self._current.close()
-        assert self._started == self._num_shards, "all shards that were announced exist"
+        assert self._started == self._num_shards, "the number of shards is known in advance"
         return {"num_examples": self._num_rows, "num_bytes": self._num_bytes}

@@ -1,6 +1,6 @@
-"""The split of every prompt, drawn before any rule and without a look at what rules decide.
+"""Train and test splits, drawn by prompt before any rule is applied.
 
-Prompts that are copies of each other are one group, and a group lies in one split.
+Prompts that are near copies of each other form a group; all prompts of a group share a split.
 """
 
 from collections.abc import Sequence
@@ -21,22 +21,24 @@ from prefine.step import Counts, StepSpec, Work
 from prefine.text.clusters import components
 
 SPLITS_TABLE = "splits"
+"""Name of the table."""
 SPLITS = ("train", "test")
+"""Names of the splits."""
 COMPONENT = "prompt_component"
-"""The column of a measure that names the group of a prompt: equal names share a split."""
+"""Column of a measure with the group of a prompt."""
 _SCHEMA = pa.schema([pa.field(name, pa.large_string(), False) for name in ("prompt_id", "split")])
 _VERSION = 1
 _FAR = Fraction(1, 4)
-"""A test split that is off by more than this part of its wanted pairs, and a pair, is far off."""
+"""Relative deviation from the requested size above which a test split is far off."""
 
 
 def splits_spec(test_ratio: float, seed: int, tables: Sequence[str]) -> StepSpec:
     """Return the step that draws the split of every prompt.
 
     Args:
-        test_ratio: Wanted share of the pairs that are in the test split, in [0, 1).
-        seed: The recipe's.
-        tables: Those that have the column ``prompt_component``.
+        test_ratio: Requested share of the pairs in the test split, in [0, 1).
+        seed: Seed of the recipe.
+        tables: Tables that have the column ``prompt_component``.
     """
     return StepSpec(
         name=SPLITS_TABLE,
@@ -56,8 +58,8 @@ def run_splits(work: Work, test_ratio: float, tables: tuple[str, ...]) -> Counts
 
     Args:
         work: Reads ``prompts``, ``pairs`` and ``tables``; writes ``splits``.
-        test_ratio: Wanted share of the pairs that are in the test split.
-        tables: Those that have the column ``prompt_component``.
+        test_ratio: Requested share of the pairs in the test split, in [0, 1).
+        tables: Tables that have the column ``prompt_component``.
     """
     prompts = pl.concat(_counted(work, part) for part in work.parts("prompts"))
     if test_ratio:
@@ -83,7 +85,7 @@ def _counted(work: Work, part: int) -> pl.DataFrame:
 
 
 def _groups(work: Work, prompts: pl.DataFrame, tables: Sequence[str]) -> npt.NDArray[np.int32]:
-    """Return a label for each prompt: equal where twins or components link prompts."""
+    """Return the group of each prompt, linked by equal normalized text or by components."""
     twins = [key for part in work.parts("prompts") for key in twin_keys(work, part)]
     rows = prompts.select("prompt_id").with_row_index("place")
     links = [rows.select("place", pl.Series("name", twins, pl.Binary))]
@@ -100,14 +102,14 @@ def _components(work: Work, table: str, part: int) -> pl.DataFrame:
     """Return prompts and their components: ``prompt_id`` and ``name``."""
     schema = work.source_of(table).writes[table]
     key = "prompt_id" if "prompt_id" in schema.names else "pair_id"
-    found = work.read(table, [key, COMPONENT], part=part)
+    rows = work.read(table, [key, COMPONENT], part=part)
     if key == "pair_id":
-        found = found.join(work.read("pairs", ["pair_id", "prompt_id"], part=part), on="pair_id")
-    return found.select("prompt_id", name=COMPONENT).drop_nulls().unique()
+        rows = rows.join(work.read("pairs", ["pair_id", "prompt_id"], part=part), on="pair_id")
+    return rows.select("prompt_id", name=COMPONENT).drop_nulls().unique()
 
 
 def _chained(links: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """Return an edge from each place to the first one of the same name; shape (edges, 2)."""
+    """Return an edge from each prompt to the first with the same name; shape (edges, 2)."""
     first = pl.col("place").min().over("name").alias("first")
     return links.select(first, "place").cast(pl.Int64).to_numpy()
 
@@ -115,13 +117,13 @@ def _chained(links: pl.DataFrame) -> npt.NDArray[np.int64]:
 def with_splits(prompts: pl.DataFrame, test_ratio: float) -> pl.DataFrame:
     """Add the split of each prompt, and whether its group is too large for the test split.
 
-    A group has the smallest draw of its prompts. Groups whose draw is below ``test_ratio`` are in
-    test; where that would be far from the wanted share of the pairs, the limit is moved just far
-    enough. A group of more pairs than the test split should have is in train.
+    The draw of a group is the smallest draw of its prompts. Groups with a draw below
+    ``test_ratio`` are in test; where the test split would be far from the requested size, the limit
+    is moved as little as possible. A group with more pairs than the requested size is in train.
 
     Args:
         prompts: ``prompt_id``, ``num_pairs``, ``draw`` in [0, 1) and ``group``, a label.
-        test_ratio: Wanted share of the pairs that are in test.
+        test_ratio: Requested share of the pairs in test.
 
     Returns:
         The rows with ``split`` and ``too_large``.
@@ -153,9 +155,9 @@ def _chosen(
 
     Args:
         sizes: Pairs of each group, by ascending draw; shape (groups,).
-        natural: How many groups have a draw below the wanted share.
-        wanted: Pairs that should be in test.
-        total: All pairs, those of larger groups included.
+        natural: Number of groups with a draw below the requested share.
+        wanted: Requested number of pairs in test.
+        total: Number of all pairs, including those of groups that are too large.
     """
     low = min(max(ceil(wanted - _slack(wanted)), 1), total - 1)
     high = min(floor(wanted + _slack(wanted)), total - 1)
@@ -176,38 +178,38 @@ def _chosen(
 
 
 def _slack(wanted: Fraction) -> Fraction:
-    """Return how many pairs a test split may be off without being far off."""
+    """Return by how many pairs a test split may deviate without being far off."""
     return max(Fraction(1), wanted * _FAR)
 
 
 def shares(prompts: pl.DataFrame) -> Json:
-    """Return how many pairs and prompts each split has, and the share of the test split.
+    """Return the number of pairs and prompts of each split, and the share of the test split.
 
     Args:
         prompts: ``split`` and ``num_pairs``; prompts without a pair are not counted.
     """
-    found: Json = {}
+    sizes: Json = {}
     used = prompts.filter(pl.col("num_pairs") > 0)
     for what, count in (("pairs", pl.col("num_pairs").sum()), ("prompts", pl.len())):
         counted = dict(used.group_by("split").agg(count).iter_rows())
         train, test = (int(counted.get(split, 0)) for split in SPLITS)
-        found[what] = {"train": train, "test": test, "test_ratio": test / max(train + test, 1)}
-    return found
+        sizes[what] = {"train": train, "test": test, "test_ratio": test / max(train + test, 1)}
+    return sizes
 
 
 def percent(share: float) -> str:
-    """Return a wanted share in percent: in one decimal place, or in all that it has."""
+    """Return a share in percent with one decimal place, or with all it has if more."""
     exact = Decimal(str(share)).scaleb(2)
     rounded = f"{share:.1%}"
     return rounded if Decimal(rounded.removesuffix("%")) == exact else f"{exact.normalize():f}%"
 
 
 def share_remark(counts: Json, test_ratio: float) -> str | None:
-    """Return a sentence on a test split that is empty or far from its wanted size, else nothing.
+    """Return a sentence about a test split that is empty or far from its requested size, else null.
 
     Args:
         counts: ``pairs`` of each split, as ``shares`` returns them.
-        test_ratio: Wanted share of the pairs that are in test.
+        test_ratio: Requested share of the pairs in test.
     """
     train, test = counts["pairs"]["train"], counts["pairs"]["test"]
     wanted = Fraction(str(test_ratio)) * (train + test)
@@ -215,19 +217,19 @@ def share_remark(counts: Json, test_ratio: float) -> str | None:
         return None
     total = train + test
     has = f"has {test:,} of {total:,} pairs ({test / total:.1%})" if test else "is empty"
-    return f"the test split {has}; {percent(test_ratio)} of the pairs were wanted"
+    return f"the test split {has}; {percent(test_ratio)} of the pairs were requested"
 
 
 def _remarks(prompts: pl.DataFrame, test_ratio: float) -> list[str]:
-    """Return what a reader should know of the split."""
+    """Return the notes about the split."""
     remarks: list[str] = []
     large = prompts.filter("too_large").group_by("group").agg(pl.col("num_pairs").sum())
     if large.height:
         total = prompts["num_pairs"].sum()
         remarks.append(
-            "splits: groups of like prompts that are larger than the test split should be are in "
-            f"train: {large.height:,}, the largest with {large['num_pairs'].max():,} of {total:,} "
-            "pairs"
+            "splits: groups of near-copy prompts that are larger than the requested test split are "
+            f"in train: {large.height:,}, the largest with {large['num_pairs'].max():,} of "
+            f"{total:,} pairs"
         )
     remark = share_remark(shares(prompts), test_ratio)
     return [*remarks, f"splits: before the rules {remark}"] if remark else remarks

@@ -1,7 +1,4 @@
-"""The export step: shards, card, manifest and explanations of one curated data set.
-
-All pairs of a prompt are in the split that the step ``splits`` drew for it.
-"""
+"""The export step: shards, card, manifest and explanations of a data set."""
 
 import orjson
 import polars as pl
@@ -20,7 +17,7 @@ from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 
 DATASET = "dataset"
-"""What the step provides: the last thing that a plan makes."""
+"""Name of the step's output, the goal of a plan."""
 _VERSION = 5
 _SPLIT = "_split"
 _EXPLAINED = ["pair_id", "own_id", "verdict", "rule", "column", "value", "threshold", "explanation"]
@@ -30,7 +27,7 @@ def export_spec(curation: Curation) -> StepSpec:
     """Return the step that writes the data set.
 
     Args:
-        curation: What the card and the manifest say, and what is exported.
+        curation: What is exported, and facts for card and manifest.
     """
     target = curation.export.target
     version = {"target_version": target.version} if target.version > 1 else {}
@@ -52,14 +49,14 @@ def _run_export(work: Work, curation: Curation) -> Counts:
     """Write the data set.
 
     Raises:
-        DataError: No pair is left.
+        DataError: No pair is kept.
     """
     verdicts = verdicts_of(work)
     if sum(verdicts.dropped.values()) == verdicts.num_pairs:
         why = ", ".join(f"{reason} {count:,}" for reason, count in verdicts.dropped.items())
         losses = [f"pairs dropped: {why}" if why else "", losses_of(work, curation)]
-        told = "; ".join(loss for loss in losses if loss)
-        raise DataError(f"nothing is left to export of {verdicts.num_pairs:,} pairs; {told}")
+        reasons = "; ".join(loss for loss in losses if loss)
+        raise DataError(f"nothing is left to export of {verdicts.num_pairs:,} pairs; {reasons}")
     target, facts = curation.export.target, curation.facts
     schema = curation.schema
     kept = shares(pl.concat(_kept_prompts(work, part) for part in work.parts("decisions")))
@@ -85,16 +82,17 @@ def _run_export(work: Work, curation: Curation) -> Counts:
 
 
 def _rows(target: Target, pairs: pl.DataFrame, schema: pa.Schema) -> pl.DataFrame:
-    """Return the target's rows of some pairs.
+    """Return the rows that a target makes from pairs.
 
     Raises:
-        IntegrityError: There are more or fewer than it promises, or they lack a column.
+        IntegrityError: The number of rows is not ``rows_per_pair`` for each pair, or a column is
+            missing.
     """
     rows = target.rows(pairs)
     if rows.height != pairs.height * target.rows_per_pair:
         raise IntegrityError(
-            f"target `{target.kind_name()}` made {rows.height} rows of {pairs.height} pairs, and "
-            f"promises {target.rows_per_pair} for each"
+            f"target `{target.kind_name()}` made {rows.height} rows from {pairs.height} pairs, but "
+            f"`rows_per_pair` is {target.rows_per_pair}"
         )
     if missing := set(schema.names) - set(rows.columns):
         columns = ", ".join(sorted(missing))
@@ -107,12 +105,12 @@ def _listed(work: Work, facts: Json) -> Json:
 
 
 def _splits(work: Work, part: int) -> pl.DataFrame:
-    """Return the split of each prompt of one part, under a name that no fact has."""
+    """Return the split of each prompt of one part, as the column ``_split``."""
     return work.read(SPLITS_TABLE, part=part).rename({"split": _SPLIT})
 
 
 def _kept_prompts(work: Work, part: int) -> pl.DataFrame:
-    """Return the exported prompts of one part: ``split``, and their number of exported pairs."""
+    """Return split and number of exported pairs of the exported prompts of one part."""
     facts = work.read("facts", ["pair_id", "prompt_id"], part=part)
     kept = kept_ids(work, part).join(facts, on="pair_id", validate="1:1")
     counts = kept.group_by("prompt_id").agg(pl.len().cast(pl.Int64).alias("num_pairs"))
@@ -122,9 +120,9 @@ def _kept_prompts(work: Work, part: int) -> pl.DataFrame:
 
 
 def _explanations(work: Work, curation: Curation) -> None:
-    """Write a sentence for every pair whose verdict is not keep, with the columns that are yours.
+    """Write ``explanations.csv``: one line for each pair whose verdict is not keep.
 
-    A pair that was turned back is kept as it was labelled, and has no line.
+    A pair that was flipped twice is kept as labelled and has no line.
     """
     draft = work.draft("explanations.csv")
     for part in work.parts("decisions"):

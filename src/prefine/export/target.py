@@ -1,4 +1,4 @@
-"""What a target of an export is: the rows of one consumer."""
+"""Base class of export targets: the rows of one consumer."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from prefine.schema import Column
 from prefine.settings import Part
 
 MESSAGES = pa.list_(pa.struct([pa.field("role", pa.string()), pa.field("content", pa.string())]))
-"""The type of a list of messages in a shard."""
+"""Type of a list of messages in a shard."""
 
 _FUNCTION = pa.struct([pa.field("name", pa.string()), pa.field("arguments", pa.string())])
 _CALL = pa.struct(
@@ -26,34 +26,35 @@ TOOL_MESSAGES = pa.list_(
         ]
     )
 )
-"""The type of a list of messages in a shard of a recipe that keeps tools."""
+"""Type of a list of messages in a shard, for a recipe that keeps tools."""
 
 TOOLS: Mapping[str, str] = {
-    "tools": "JSON text of the list of tools that the prompt offers; null where it offers none"
+    "tools": "JSON text of the list of tools that the prompt offers; null without tools"
 }
-"""The column that a recipe with tools adds, and what it means."""
+"""Column that is added for a recipe that keeps tools, and its meaning."""
 
 KEYS: Mapping[str, str] = {
     "pair_id": "content hash of the two responses",
     "prompt_id": "content hash of the prompt",
-    "is_flipped": "whether a rule turned the label round",
+    "is_flipped": "whether a rule swapped chosen and rejected",
 }
-"""Columns that tell where a row comes from, and what they mean."""
+"""Columns that identify a row, and their meaning."""
 
 
 class Target(Part, ABC):
-    """One consumer of data sets. A subclass has a ``kind`` and makes rows out of pairs."""
+    """One consumer of data sets; a subclass has a ``kind`` and makes rows from pairs."""
 
     version: ClassVar[int] = 1
     """Raised whenever the rows that it makes change."""
     rows_per_pair: ClassVar[int] = 1
+    """Number of rows for each pair."""
     carries_tools: ClassVar[bool] = False
-    """Whether its rows can hold tools: ``rows`` then leaves the column ``tools`` and the lists of
-    messages as they are, which have the type ``TOOL_MESSAGES`` where a source keeps tools."""
+    """Whether its rows can hold tools; ``rows`` must then keep the column ``tools`` and lists of
+    messages of the type ``TOOL_MESSAGES`` unchanged."""
 
     @classmethod
     def kind_name(cls) -> str:
-        """Return what a recipe calls this target: the one value of the field ``kind``."""
+        """Return the name of this target in a recipe: the value of the field ``kind``."""
         (name,) = get_args(cls.model_fields["kind"].annotation)
         return name
 
@@ -62,12 +63,12 @@ class Target(Part, ABC):
         """Return the schema of the rows.
 
         Args:
-            facts: What the recipe exports beside the texts, by name and in order.
+            facts: Columns that are exported in addition to the texts, by name and in order.
         """
 
     @abstractmethod
     def rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows of some pairs: ``rows_per_pair`` for each, in the order of the pairs.
+        """Return the rows of pairs: ``rows_per_pair`` for each, in the order of the pairs.
 
         Args:
             pairs: ``prompt``, ``chosen`` and ``rejected`` as lists of messages, ``KEYS``, and the
@@ -76,22 +77,22 @@ class Target(Part, ABC):
 
     @abstractmethod
     def meanings(self) -> Mapping[str, str]:
-        """Return what the target's own columns mean, for the data set card."""
+        """Return the meaning of the target's own columns, for the data set card."""
 
     @abstractmethod
     def summary(self) -> str:
-        """Return a sentence for the data set card on how a row is laid out."""
+        """Return a sentence about the form of a row, for the data set card."""
 
 
 def keys_and_facts(facts: Mapping[str, Column]) -> "list[pa.Field[Any]]":
-    """Return the fields that most targets end with: ``KEYS``, and the exported facts."""
+    """Return the last fields of most targets: ``KEYS`` and the exported facts."""
     types = dict.fromkeys(KEYS, pa.string()) | {"is_flipped": pa.bool_()}
     required = [pa.field(name, type_, False) for name, type_ in types.items()]
     return required + [pa.field(name, _small(column.type)) for name, column in facts.items()]
 
 
 def with_tools(schema: pa.Schema) -> pa.Schema:
-    """Return the schema of a target's rows with tools and tool calls in it."""
+    """Return a schema with tools and tool calls added."""
     fields: list[pa.Field[Any]] = [schema.field(place) for place in range(len(schema))]
     places = [place for place, field in enumerate(fields) if field.type == MESSAGES]
     for place in places:

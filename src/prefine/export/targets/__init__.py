@@ -1,4 +1,4 @@
-"""Targets of an export: one module a consumer."""
+"""Export targets, one module for each."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +11,11 @@ from prefine.settings.registry import registered, union_of
 TARGETS: tuple[type[Target], ...] = registered(
     "prefine.targets", Target, (Trl,), lambda target: target.kind_name()
 )
-"""Every target, those of other distributions included."""
+"""All targets, including those of plug-ins."""
 
 
 def _with_kind(value: object) -> object:
-    """Let a kind alone stand for a target with its defaults."""
+    """Return the mapping for a target given by its kind only."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -27,6 +27,6 @@ elif len(TARGETS) > 1:
     ]
 else:
     AnyTarget = Annotated[TARGETS[0], BeforeValidator(_with_kind)]
-"""A target as a recipe holds it: of the kind that its ``kind`` names."""
+"""Type of the setting ``target``."""
 
 __all__ = ["TARGETS", "AnyTarget", "Target"]

@@ -1,4 +1,4 @@
-"""TRL's preference data sets, which its DPO and reward trainers read without changes."""
+"""Preference data sets as TRL's DPO and reward trainers read them."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -10,25 +10,25 @@ from prefine.export.target import MESSAGES, Target, keys_and_facts
 from prefine.schema import Column
 
 _MEANINGS = {
-    "prompt": "messages up to the last one before the responses part",
+    "prompt": "messages before the response",
     "chosen": "the preferred response",
     "rejected": "the other response",
 }
 _SUMMARIES = {
     "explicit": "`prompt`, `chosen` and `rejected` are lists of messages",
-    "implicit": "`chosen` and `rejected` are whole conversations, the prompt inside",
+    "implicit": "`chosen` and `rejected` are whole conversations that include the prompt",
 }
 
 
 class Trl(Target):
-    """TRL's preference format: one row a pair, conversational."""
+    """TRL's conversational preference format: one row for each pair."""
 
     carries_tools: ClassVar[bool] = True
 
     kind: Literal["trl"]
     prompt: Literal["explicit", "implicit"] = "explicit"
-    """``explicit`` has prompt, chosen and rejected; ``implicit`` has chosen and rejected with the
-    prompt inside, and no prompt column."""
+    """``explicit`` writes the columns prompt, chosen and rejected; ``implicit`` writes chosen and
+    rejected as whole conversations that include the prompt."""
 
     def _sides(self) -> tuple[str, ...]:
         sides = ("chosen", "rejected")
@@ -40,7 +40,7 @@ class Trl(Target):
         return pa.schema(texts + keys_and_facts(facts))
 
     def rows(self, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Return one row a pair."""
+        """Return one row for each pair."""
         if self.prompt == "explicit":
             return pairs
         return pairs.with_columns(
@@ -48,9 +48,9 @@ class Trl(Target):
         )
 
     def meanings(self) -> Mapping[str, str]:
-        """Return what prompt, chosen and rejected are."""
+        """Return the meaning of prompt, chosen and rejected."""
         return {name: _MEANINGS[name] for name in self._sides()}
 
     def summary(self) -> str:
-        """Return how a row is laid out."""
+        """Return the form of a row."""
         return _SUMMARIES[self.prompt]

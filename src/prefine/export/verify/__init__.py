@@ -1,4 +1,4 @@
-"""Check a published data set: files against the manifest, the manifest against itself and them."""
+"""Verify an exported data set: hashes, rows and counts against the manifest."""
 
 from prefine.export.verify.problems import problems_of
 

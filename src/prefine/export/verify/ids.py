@@ -1,4 +1,4 @@
-"""Ids of many rows in little memory: 96 bits as two numbers, whatever bytes a damaged file has."""
+"""Ids as two numbers (96 bits), for many rows in little memory."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _NO_DIGIT = 255
 _VALUES = np.full(256, _NO_DIGIT, np.uint8)
 _VALUES[[ord(sign) for sign in "0123456789abcdef"]] = np.arange(16)
 KEY = ("high", "low")
-"""The columns of an id: its first 16 digits, and the other 8."""
+"""Columns of an id: its first 16 hex digits, and the other 8."""
 
 
 def ids_of(column: Any) -> tuple[pl.DataFrame, npt.NDArray[np.bool_]]:
-    """Return the ids of a column as numbers, and which of its rows have one.
+    """Return the ids of a column as numbers, and a mask of the rows that have a valid id.
 
     Args:
-        column: An Arrow array of texts; what is not 24 lower-case hex digits is no id.
+        column: An Arrow array of texts; a valid id has 24 lower-case hex digits.
     """
     texts = column.cast(pa.large_binary())
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
@@ -39,6 +39,6 @@ def ids_of(column: Any) -> tuple[pl.DataFrame, npt.NDArray[np.bool_]]:
 
 
 def first_id(rows: pl.DataFrame) -> str:
-    """Return the least id of some rows as text."""
+    """Return the smallest id as text."""
     high, low = rows.select(KEY).sort(KEY).row(0)
     return f"{high:016x}{low:08x}"

@@ -1,4 +1,4 @@
-"""Every pair once, on one side, and in the shards or among the dropped ones."""
+"""Each pair must be in the right number of rows, in one split, and not both kept and dropped."""
 
 from collections.abc import Iterator
 from typing import get_args
@@ -13,11 +13,11 @@ _VERDICTS = ("drop", "flip", "hold")
 
 
 def row_problems(stated: Stated, rows: Rows) -> Iterator[str]:
-    """Yield what contradicts the manifest in the rows of all shards."""
+    """Yield contradictions between the manifest and the rows of all shards."""
     for split in get_args(Split):
         here, there = rows.num_rows[split], stated.splits.get(split, 0)
         if here != there:
-            yield f"split {split} has {here} rows, the manifest says {there}"
+            yield f"split {split} has {here} rows, but {there} in the manifest"
     if rows.has("pair_id"):
         yield from _pairs(stated, rows)
     if rows.has("prompt_id"):
@@ -29,15 +29,15 @@ def _pairs(stated: Stated, rows: Rows) -> Iterator[str]:
     counts = pairs.group_by(KEY).len().filter(pl.col("len") != stated.rows_per_pair)
     if counts.height:
         yield (
-            f"{_pairs_are(counts)} in the shards in other than {stated.rows_per_pair} rows, "
-            f"{first_id(counts)} in {counts.sort(KEY)['len'][0]}"
+            f"{_pairs_are(counts)} not in exactly {stated.rows_per_pair} rows of the shards, "
+            f"such as {first_id(counts)} in {counts.sort(KEY)['len'][0]}"
         )
     if rows.has("is_flipped"):
         flipped = pairs.filter("flipped").height
         if flipped != stated.num_flipped * stated.rows_per_pair:
             yield (
-                f"{flipped} rows of the shards are flipped, the manifest has {stated.num_flipped} "
-                f"flipped pairs of {stated.rows_per_pair} rows"
+                f"{flipped} rows of the shards are flipped, but the manifest has "
+                f"{stated.num_flipped} flipped pairs of {stated.rows_per_pair} rows"
             )
     yield from _sides("pair", pairs)
 
@@ -46,14 +46,14 @@ def _prompts(stated: Stated, rows: Rows) -> Iterator[str]:
     prompts = joined(rows.prompts).unique()
     yield from _sides("prompt", prompts)
     for split in get_args(Split):
-        found = prompts.filter(pl.col("split") == split).height if prompts.height else 0
+        num_prompts = prompts.filter(pl.col("split") == split).height if prompts.height else 0
         listed = stated.split_shares.after_rules.prompts.of(split)
-        if found != listed:
-            yield f"split {split} has {found} prompts, the manifest says {listed}"
+        if num_prompts != listed:
+            yield f"split {split} has {num_prompts} prompts, but {listed} in the manifest"
 
 
 def _sides(what: str, ids: pl.DataFrame) -> Iterator[str]:
-    """Yield a sentence where ids are in several splits."""
+    """Yield a sentence if ids are in several splits."""
     if ids.is_empty():
         return
     both = ids.group_by(KEY).agg(pl.col("split").n_unique()).filter(pl.col("split") > 1)
@@ -63,13 +63,13 @@ def _sides(what: str, ids: pl.DataFrame) -> Iterator[str]:
 
 
 def line_problems(stated: Stated, lines: Lines) -> Iterator[str]:
-    """Yield what contradicts the manifest in ``explanations.csv``."""
+    """Yield contradictions between the manifest and ``explanations.csv``."""
     rules = [rule.rule for rule in stated.rules]
     for verdict, rule in sorted(lines.counts):
         if verdict not in _VERDICTS:
             yield f"{EXPLANATIONS} has lines with the verdict `{verdict}`"
         elif rule not in rules:
-            yield f"{EXPLANATIONS} has lines of a rule `{rule}`, which the manifest does not have"
+            yield f"{EXPLANATIONS} has lines of a rule `{rule}` that is not in the manifest"
     yield from _removed(stated, lines)
     yield from _flips(stated, lines)
     pairs = joined(lines.pairs)
@@ -81,14 +81,14 @@ def line_problems(stated: Stated, lines: Lines) -> Iterator[str]:
 def _removed(stated: Stated, lines: Lines) -> Iterator[str]:
     """Compare the lines of dropped and held pairs."""
     listed = stated.dropped_by()
-    told = {key: count for key, count in lines.counts.items() if key[0] in ("drop", "hold")}
-    for key in sorted({*listed, *told}):
-        here, there = told.get(key, 0), listed.get(key, 0)
+    counted = {key: count for key, count in lines.counts.items() if key[0] in ("drop", "hold")}
+    for key in sorted({*listed, *counted}):
+        here, there = counted.get(key, 0), listed.get(key, 0)
         if here != there:
             verdict, rule = key
             yield (
                 f"{EXPLANATIONS} has {here} lines with {verdict} by {rule}, "
-                f"the manifest says {there}"
+                f"but the manifest has {there}"
             )
 
 
@@ -99,31 +99,31 @@ def _flips(stated: Stated, lines: Lines) -> Iterator[str]:
         if count > rule.flipped:
             yield (
                 f"{EXPLANATIONS} has {count} lines with flip by {rule.rule}, "
-                f"the manifest says {rule.flipped}"
+                f"but the manifest has {rule.flipped}"
             )
     flipped = sum(count for (verdict, _), count in lines.counts.items() if verdict == "flip")
     if flipped != stated.num_flipped:
         yield (
-            f"{EXPLANATIONS} has {flipped} flipped pairs, the manifest says {stated.num_flipped}"
+            f"{EXPLANATIONS} has {flipped} flipped pairs, but the manifest has {stated.num_flipped}"
         )
 
 
 def both_problems(rows: Rows, lines: Lines) -> Iterator[str]:
-    """Yield where shards and ``explanations.csv`` contradict each other."""
+    """Yield contradictions between shards and ``explanations.csv``."""
     if not rows.has("pair_id"):
         return
-    pairs, told = joined(rows.pairs), joined(lines.pairs)
-    if told.is_empty() or pairs.is_empty():
+    pairs, explained = joined(rows.pairs), joined(lines.pairs)
+    if explained.is_empty() or pairs.is_empty():
         return
-    removed = told.filter(~pl.col("flipped")).join(pairs, on=KEY, how="semi")
+    removed = explained.filter(~pl.col("flipped")).join(pairs, on=KEY, how="semi")
     if removed.height:
         yield (
-            f"{_pairs_are(removed)} in the shards though {EXPLANATIONS} has dropped or held them, "
+            f"{_pairs_are(removed)} in the shards, but dropped or held in {EXPLANATIONS}, "
             f"such as {first_id(removed)}"
         )
     if not rows.has("is_flipped"):
         return
-    here, there = pairs.filter("flipped"), told.filter("flipped")
+    here, there = pairs.filter("flipped"), explained.filter("flipped")
     silent = here.join(there, on=KEY, how="anti").unique(KEY)
     if silent.height:
         yield (

@@ -1,4 +1,4 @@
-"""Every check of a published data set, in order."""
+"""All checks of an exported data set, in order."""
 
 import re
 from collections.abc import Iterator
@@ -17,19 +17,21 @@ _ALWAYS = ("README.md", EXPLANATIONS, RECIPE)
 
 
 def problems_of(output: Store) -> list[str]:
-    """Hash and count every file of a data set again, and compare all counts with each other.
+    """Hash and count all files of a data set, and compare all counts.
 
     Returns:
-        One sentence a contradiction; none when everything agrees.
+        One sentence for each contradiction; empty if there are none.
 
     Raises:
-        DataError: The folder holds no finished data set.
+        DataError: The folder holds no complete data set.
     """
     if not output.exists(MANIFEST):
-        raise DataError(f"{output.url} holds no {MANIFEST}: no data set, or an unfinished one")
-    stated, found = stated_of(read_manifest(output, MANIFEST))
+        raise DataError(
+            f"{output.url} has no {MANIFEST}: it is not a data set, or its export was interrupted"
+        )
+    stated, problems = stated_of(read_manifest(output, MANIFEST))
     if stated is None:
-        return found
+        return problems
     return [
         *_listed(output, [file.path for file in stated.files]),
         *_bytes(output, stated),
@@ -39,10 +41,10 @@ def problems_of(output: Store) -> list[str]:
 
 
 def _listed(output: Store, paths: list[str]) -> Iterator[str]:
-    """Yield what is wrong with the list of files."""
+    """Yield problems of the list of files."""
     for path in output.files("data"):
         if path not in paths:
-            yield f"{path} is not listed, but readers would load it"
+            yield f"{path} is not in {MANIFEST}, but readers would load it"
     for path in dict.fromkeys((*_ALWAYS, *_expected(paths))):
         if path not in paths:
             yield f"{MANIFEST} does not list {path}"
@@ -51,18 +53,18 @@ def _listed(output: Store, paths: list[str]) -> Iterator[str]:
 
 
 def _bytes(output: Store, stated: Stated) -> Iterator[str]:
-    """Hash every file again."""
+    """Compare the hash and size of each file."""
     for file in stated.files:
         if not output.exists(file.path):
             yield f"{file.path} is missing"
             continue
         digest, length = sha256_of(output.fs, output.full(file.path))
         if digest != file.sha256 or length != file.num_bytes:
-            yield f"{file.path} has other bytes than when it was written"
+            yield f"{file.path} has changed since it was written"
 
 
 def _expected(paths: list[str]) -> list[str]:
-    """Return every shard that must be there if those that are listed have the right names."""
+    """Return all shards that must exist, from the names of the listed ones."""
     shards = {(match[1], int(match[3])) for path in paths if (match := _SHARD.fullmatch(path))}
     return [
         f"data/{split}-{number:05d}-of-{count:05d}.parquet"
@@ -72,7 +74,7 @@ def _expected(paths: list[str]) -> list[str]:
 
 
 def _contents(output: Store, stated: Stated) -> Iterator[str]:
-    """Yield what is wrong inside the files; what needs all rows is left out if some are lost."""
+    """Yield problems inside the files; checks that need all rows are skipped if some are lost."""
     rows, lines = Rows(), Lines()
     yield from _shards(output, stated, rows)
     if rows.whole:
@@ -94,7 +96,7 @@ def _shards(output: Store, stated: Stated, rows: Rows) -> Iterator[str]:
         match = _SHARD.fullmatch(file.path)
         if match is None:
             if file.num_rows is not None:
-                yield f"{MANIFEST} lists rows of {file.path}, which is no shard of a split"
+                yield f"{MANIFEST} lists rows of {file.path}, which is not a shard of a split"
             continue
         if not output.exists(file.path):
             rows.whole = False
@@ -103,4 +105,4 @@ def _shards(output: Store, stated: Stated, rows: Rows) -> Iterator[str]:
         yield from read_shard(output, file.path, match[1], rows)
         count = rows.num_rows[match[1]] - before
         if rows.whole and count != file.num_rows:
-            yield f"{file.path} has {count} rows, the manifest says {file.num_rows or 0}"
+            yield f"{file.path} has {count} rows, but {file.num_rows or 0} in the manifest"

@@ -1,4 +1,4 @@
-"""The recipe beside the data against the manifest, as far as the file alone tells."""
+"""Compare ``recipe.yaml`` with the manifest."""
 
 from collections.abc import Iterator
 
@@ -8,19 +8,18 @@ from prefine.export.verify.stated import Stated
 from prefine.settings.json import Json, is_array, is_object
 
 _POLICIES = ("identical", "verdict", "empty", "unlabelled", "tie")
-"""The rules that every recipe has, in order; ``verdict`` only one with human verdicts."""
+"""Rules that every recipe has, in order; ``verdict`` only with human verdicts."""
 
 
 def recipe_problems(stated: Stated, path: str, text: bytes) -> Iterator[str]:
-    """Yield what a recipe says otherwise than the manifest.
+    """Yield contradictions between a recipe and the manifest.
 
-    ``recipe_sha256`` covers files and models by their hashes, which a recipe only names, so it
-    cannot be computed from here.
+    ``recipe_sha256`` is not checked: it covers the hashes of files and models.
 
     Args:
         stated: The manifest.
-        path: Of the recipe, for messages.
-        text: Its bytes.
+        path: Path of the recipe, for messages.
+        text: Bytes of the recipe.
     """
     try:
         recipe = yaml.safe_load(text)
@@ -32,7 +31,7 @@ def recipe_problems(stated: Stated, path: str, text: bytes) -> Iterator[str]:
         return
     for what, here, there in _compared(stated, recipe):
         if here != there:
-            yield f"{path}: {what} is {_shown(here)}, the manifest says {_shown(there)}"
+            yield f"{path}: {what} is {_shown(here)}, but {_shown(there)} in the manifest"
 
 
 def _compared(stated: Stated, recipe: Json) -> Iterator[tuple[str, object, object]]:

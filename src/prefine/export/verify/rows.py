@@ -1,4 +1,4 @@
-"""The rows of shards and the lines of ``explanations.csv``, read in batches and few columns."""
+"""Read the rows of shards and the lines of ``explanations.csv`` in batches."""
 
 import re
 from collections import Counter
@@ -18,43 +18,43 @@ from prefine.store import Store
 
 EXPLANATIONS = "explanations.csv"
 _ROWS = 65_536
-"""Rows in memory at once."""
+"""Rows of a batch."""
 _CSV_BYTES = 64 * 2**20
-"""Bytes of a block of lines; a line must fit into two."""
+"""Bytes of a block of CSV lines; a line must fit into two blocks."""
 _WANTED = ("pair_id", "prompt_id", "is_flipped")
 _NO_IDS = pl.DataFrame(schema={KEY[0]: pl.UInt64, KEY[1]: pl.UInt32})
 UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError)
-"""What reading a damaged file raises."""
+"""Errors that reading a damaged file raises."""
 
 
 @dataclass
 class Rows:
-    """What the shards hold."""
+    """Rows of the shards read so far."""
 
     num_rows: Counter[str] = field(default_factory=Counter[str])
-    """Rows of each split."""
+    """Number of rows of each split."""
     schema: pa.Schema | None = None
-    """Of the first shard."""
+    """Schema of the first shard."""
     whole: bool = True
-    """Whether every listed shard could be read."""
+    """Whether all listed shards could be read."""
     pairs: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
-    """The id of each row, ``split`` and ``flipped``."""
+    """Pair id of each row, ``split`` and ``flipped``, in batches."""
     prompts: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
-    """The distinct prompt ids of each batch, and ``split``."""
+    """Distinct prompt ids of each batch, and ``split``."""
 
     def has(self, column: str) -> bool:
-        """Tell whether the target writes a column."""
+        """Return whether the shards have a column."""
         return self.schema is not None and column in self.schema.names
 
 
 def read_shard(store: Store, path: str, split: str, rows: Rows) -> Iterator[str]:
-    """Add the rows of a shard; yield what is wrong with it alone.
+    """Add the rows of a shard; yield problems of this shard.
 
     Args:
-        store: Where the data set lies.
-        path: Of the shard.
+        store: Folder of the data set.
+        path: Path of the shard.
         split: Its split.
-        rows: What was read so far.
+        rows: Receives the rows.
     """
     num_bad: Counter[str] = Counter()
     try:
@@ -62,7 +62,7 @@ def read_shard(store: Store, path: str, split: str, rows: Rows) -> Iterator[str]
             file = pq.ParquetFile(handle)
             rows.schema = rows.schema or file.schema_arrow
             if not file.schema_arrow.equals(rows.schema):
-                yield f"{path} has other columns than the first shard"
+                yield f"{path} has a different schema than the first shard"
             columns = [name for name in _WANTED if name in file.schema_arrow.names]
             rows.num_rows[split] += file.metadata.num_rows
             for batch in file.iter_batches(_ROWS, columns=columns) if columns else ():
@@ -75,7 +75,7 @@ def read_shard(store: Store, path: str, split: str, rows: Rows) -> Iterator[str]
 
 
 def _add(batch: Any, split: str, rows: Rows) -> Counter[str]:
-    """Add a batch of rows; return how many of each id are no ids."""
+    """Add a batch of rows; return the number of invalid ids by column."""
     num_bad: Counter[str] = Counter()
     for name, into in (("pair_id", rows.pairs), ("prompt_id", rows.prompts)):
         if name not in batch.schema.names:
@@ -103,18 +103,18 @@ def _flipped(batch: Any) -> npt.NDArray[np.bool_]:
 
 @dataclass
 class Lines:
-    """What ``explanations.csv`` says."""
+    """Lines of ``explanations.csv`` read so far."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter[tuple[str, str]])
-    """Lines by verdict and rule."""
+    """Number of lines by verdict and rule."""
     whole: bool = True
-    """Whether all of it could be read."""
+    """Whether the whole file could be read."""
     pairs: list[pl.DataFrame] = field(default_factory=list[pl.DataFrame])
-    """The id of each line, and whether it is ``flipped``."""
+    """Pair id of each line, and ``flipped``, in batches."""
 
 
 def read_lines(store: Store, lines: Lines) -> Iterator[str]:
-    """Add the lines of ``explanations.csv``; yield what is wrong with it alone."""
+    """Add the lines of ``explanations.csv``; yield problems of the file."""
     num_bad = 0
     try:
         with store.fs.open(store.full(EXPLANATIONS)) as handle:
@@ -146,10 +146,10 @@ def _opened(handle: IO[bytes]) -> Iterator[Any]:
 
 
 def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return all batches as one frame, without any as ids alone."""
+    """Return all batches as one frame."""
     return pl.concat(frames) if frames else _NO_IDS
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of a message, without the text of a row that it may end with."""
+    """Return the first line of an error message, without the text of a row at its end."""
     return re.sub(r"(got \d+):.*", r"\1", (str(error).splitlines() or [type(error).__name__])[0])

@@ -1,4 +1,4 @@
-"""What ``manifest.json`` states and can be checked; a manifest of another shape is refused."""
+"""The part of ``manifest.json`` that is checked."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
@@ -13,7 +13,7 @@ Split = Literal["train", "test"]
 
 
 class _Stated(BaseModel):
-    """Part of a manifest; keys that nothing is compared with are passed over."""
+    """Part of a manifest; other keys are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -25,11 +25,11 @@ class StatedFile(_Stated):
     num_bytes: Count
     sha256: Digest
     num_rows: Count | None = None
-    """Null for what is no table."""
+    """Null for files that are not tables."""
 
 
 class StatedSource(_Stated):
-    """What became of the rows and labels of a source."""
+    """Row and label counts of a source."""
 
     name: str
     rows_in: Count
@@ -40,7 +40,7 @@ class StatedSource(_Stated):
 
 
 class RuleCounts(_Stated):
-    """What a rule did to pairs."""
+    """Number of pairs that a rule saw and acted on."""
 
     seen: Count = Field(alias="in")
     dropped: Count
@@ -50,7 +50,7 @@ class RuleCounts(_Stated):
 
 
 class StatedRule(RuleCounts):
-    """A rule, in its place."""
+    """Counts of a rule, in total and by source."""
 
     rule: str
     by_source: dict[str, RuleCounts]
@@ -69,14 +69,14 @@ class SplitCounts(_Stated):
 
 
 class SplitSizes(_Stated):
-    """The size of the splits at one time."""
+    """Sizes of the splits, in pairs and prompts."""
 
     pairs: SplitCounts
     prompts: SplitCounts
 
 
 class SplitShares(_Stated):
-    """The splits before and after the rules."""
+    """Sizes of the splits before and after the rules."""
 
     wanted_test_ratio: float
     before_rules: SplitSizes
@@ -84,7 +84,7 @@ class SplitShares(_Stated):
 
 
 class Stated(_Stated):
-    """A manifest, as far as it is checked."""
+    """The part of a manifest that is checked."""
 
     name: str
     recipe_sha256: Digest
@@ -105,11 +105,11 @@ class Stated(_Stated):
 
     @property
     def num_rows(self) -> int:
-        """Rows of all splits."""
+        """Number of rows of all splits."""
         return sum(self.splits.values())
 
     def dropped_by(self) -> Mapping[tuple[str, str], int]:
-        """Return how many pairs each rule took out, by verdict and rule."""
+        """Return the number of dropped and held pairs by verdict and rule."""
         hold = "hold/"
         return {
             ("hold" if reason.startswith(hold) else "drop", reason.removeprefix(hold)): count
@@ -118,7 +118,7 @@ class Stated(_Stated):
 
 
 def stated_of(manifest: Json) -> tuple[Stated | None, list[str]]:
-    """Return what a manifest states, or why it cannot be read."""
+    """Return the checked part of a manifest, or the problems that prevent it."""
     try:
         return Stated.model_validate(manifest), []
     except ValidationError as error:
