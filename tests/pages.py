@@ -2,8 +2,9 @@
 
 A comment before a fenced block says how tests treat it:
 
-    <!-- test: skip (needs a GPU) -->      it is neither run nor checked
-    <!-- test: write my/recipe.yaml -->    its text is written to this file before later blocks run
+    <!-- test: skip (needs a GPU) -->       it is not run, and a recipe is not checked
+    <!-- test: write my/recipe.yaml -->     it is written to this file, for the blocks after it
+    <!-- test: write a.yaml, skip (...) --> both
 """
 
 import re
@@ -15,7 +16,7 @@ import yaml
 from tests.conftest import PROJECT
 
 _BLOCK = re.compile(
-    r"^(?:[ \t]*<!-- test: (?P<mark>skip|write) (?P<detail>[^\n]+?) -->\n+)?"
+    r"^(?:[ \t]*<!-- test: (?:write (?P<file>[^ ,]+))?(?:, )?(?:skip \((?P<why>[^\n)]+)\))? -->\n+)?"
     r"(?P<indent>[ \t]*)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -29,10 +30,10 @@ class Block(NamedTuple):
     language: str
     text: str
     line: int
-    mark: str | None
-    """``skip``, ``write`` or null."""
-    detail: str | None
-    """Why it is skipped, or the file to write."""
+    file: str | None
+    """The file that it is written to."""
+    skipped: str | None
+    """Why it is neither run nor checked."""
 
 
 def pages() -> list[Path]:
@@ -52,7 +53,7 @@ def blocks(page: Path) -> list[Block]:
     for match in _BLOCK.finditer(text):
         line = text.count("\n", 0, match.start("language")) + 1
         inner = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
-        found.append(Block(match["language"], inner, line, match["mark"], match["detail"]))
+        found.append(Block(match["language"], inner, line, match["file"], match["why"]))
     return found
 
 
@@ -95,7 +96,7 @@ def recipes(page: Path) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     last: dict[str, Any] = {"sources": [{"name": "docs", "files": ["rows.jsonl"]}]}
     for block in blocks(page):
-        if block.language != "yaml" or block.mark == "skip":
+        if block.language != "yaml" or block.skipped:
             continue
         recipe = _mapping(yaml.safe_load(block.text))
         last |= {key: recipe[key] for key in ("sources", "measures") if key in recipe}

@@ -14,10 +14,17 @@ from tests.pages import Block, blocks, pages, title
 SHELL = ["bash", "-euo", "pipefail", "-c"]
 COPIED = ("README.md", "data", "docs", "flows", "pipelines", "src")
 RUN = {"bash", "python"}
-PAGES = [page for page in pages() if any(b.language in RUN and b.mark is None for b in blocks(page))]
+
+
+def is_run(block: Block) -> bool:
+    return block.language in RUN and block.file is None and block.skipped is None
+
+
+PAGES = [page for page in pages() if any(is_run(block) for block in blocks(page))]
 
 
 def copy_of_repository(folder: Path) -> Path:
+    folder.mkdir()
     for name in COPIED:
         source, target = PROJECT / name, folder / name
         if source.is_dir():
@@ -60,9 +67,9 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
     folder = copy_of_repository(tmp_path / "repository")
     env = environment(folder)
     for block in blocks(page):
-        if block.mark == "write" and block.detail is not None:
-            target = folder / block.detail
+        if block.file is not None:
+            target = folder / block.file
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text, encoding="utf-8")
-        elif block.mark is None and block.language in RUN:
+        elif is_run(block):
             run(block, page, folder, env)
