@@ -91,7 +91,7 @@ $(VLLM)/.installed: Makefile
 
 # the site in site/; a broken link or anchor is an error
 docs: $(VENV)/.documented
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf .prefine .prefect curated bench-results

@@ -16,7 +16,8 @@ import yaml
 from tests.conftest import PROJECT
 
 _BLOCK = re.compile(
-    r"^(?:[ \t]*<!-- test: (?:write (?P<file>[^ ,]+))?(?:, )?(?:skip \((?P<why>[^\n)]+)\))? -->\n+)?"
+    r"^(?:[ \t]*<!-- test: (?:write (?P<file>[^ ,]+))?(?:, )?"
+    r"(?:skip \((?P<why>[^\n)]+)\))? -->\n+)?"
     r"(?P<indent>[ \t]*)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )

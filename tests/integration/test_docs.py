@@ -53,7 +53,9 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def run(block: Block, page: Path, folder: Path, env: dict[str, str]) -> None:
-    command = [*SHELL, block.text] if block.language == "bash" else [sys.executable, "-c", block.text]
+    command = (
+        [*SHELL, block.text] if block.language == "bash" else [sys.executable, "-c", block.text]
+    )
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
