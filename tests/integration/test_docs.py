@@ -1,6 +1,8 @@
 """The commands and Python code that pages show, run in order in a copy of the repository."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +50,8 @@ def environment(folder: Path) -> dict[str, str]:
         "PIP_NO_BUILD_ISOLATION": "0",  # pip reads this one the other way round
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PREFECT_HOME": str(folder.parent / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     }
 
@@ -75,3 +79,31 @@ def test_the_commands_of_a_page_run(page: Path, tmp_path: Path) -> None:
             target.write_text(block.text, encoding="utf-8")
         elif is_run(block):
             run(block, page, folder, env)
+
+
+@pytest.mark.slow
+def test_the_readme_and_the_tutorial_show_the_counts_of_the_sample(tmp_path: Path) -> None:
+    folder = copy_of_repository(tmp_path / "repository")
+    command = ["prefine", "run", "pipelines/quickstart.yaml", "--output", "curated"]
+    subprocess.run(
+        command, cwd=folder, env=environment(folder), check=True, capture_output=True, timeout=300
+    )
+    manifest = json.loads((folder / "curated" / "manifest.json").read_text(encoding="utf-8"))
+    counts = {rule["rule"]: rule for rule in manifest["rules"]}
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    tutorial = (PROJECT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \| *(\d*) *\| *(\d*) *\|", readme, re.MULTILINE)
+    assert [row[0] for row in rows] == [
+        name for name, one in counts.items() if one["dropped"] or one["flipped"]
+    ]
+    for name, pairs, dropped, flipped in rows:
+        one = counts[name]
+        assert (int(pairs), int(dropped or 0)) == (one["in"], one["dropped"])
+        assert int(flipped or 0) == one["flipped"]
+    lines = re.findall(r"^(\w+) +(\d+) +(\d+) +(\d+) +(\d+)$", tutorial, re.MULTILINE)
+    for name, *numbers in lines[: len(rows)]:
+        one = counts[name]
+        expected = [one["in"], one["dropped"], one["held"], one["flipped"]]
+        assert [int(number) for number in numbers] == expected
+    assert f"{sum(manifest['splits'].values())} are kept" in readme
