@@ -46,20 +46,21 @@ _ALWAYS = (
 
 
 class Export(Part):
-    """Form and size of the exported data set."""
+    """The data set that trainers read: its format, columns and splits."""
 
     target: AnyTarget = Trl(kind="trl")
-    """Consumer of the data set; a kind alone (``target: trl``) takes the defaults of that kind."""
+    """The trainer that the data set is for. A kind alone (``target: trl``) takes its defaults."""
     columns: tuple[str, ...] | None = None
-    """Columns to export in addition to the texts; null takes all measured columns, kept columns and
-    the most important columns of the pair."""
+    """Columns to export beside the texts. Null takes every measured and kept column, and the most
+    common columns of the pairs: source, group, label source, votes, agreement, strength and rating
+    gap."""
     test_ratio: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the pairs (before rules) in the test split, in [0, 1). All pairs of a prompt and of
-    its near copies are in one split; see ``docs/decisions/008-splits.md``."""
+    """Target share of the pairs, counted before rules, that go to the test split. The split is by
+    prompt, and prompts that are copies of each other share a split."""
     rows_per_shard: int = Field(default=50_000, ge=1)
-    """Maximum number of rows in one Parquet file."""
+    """Maximum number of rows per Parquet file."""
     license: str | None = None
-    """License for the data set card, such as ``mit``; check the terms of the sources yourself."""
+    """Licence identifier for the data set card. Check the terms of your sources yourself."""
     language: tuple[str, ...] = ()
     """Language codes for the data set card, such as ``en``."""
 

@@ -61,7 +61,10 @@ class Source(Part):
     """``escaped`` undoes HTML entities; ``html`` also turns markup into text."""
     id: str | None = None
     """Dotted path of the user's own id of a row; it stands beside ``pair_id`` in every output."""
-    keep: Annotated[dict[str, Kept], BeforeValidator(_named)] = Field(default_factory=dict)
+    keep: Annotated[
+        dict[str, Kept],
+        BeforeValidator(_named, json_schema_input_type=list[str] | dict[str, str | Kept]),
+    ] = Field(default_factory=dict)
     """Columns that are carried along to facts, explanations and exports, where rules may name them:
     a list of dotted paths, or names with their paths."""
     tools: Literal["refuse", "keep"] = "refuse"

@@ -20,19 +20,27 @@ class Recipe(Part):
     """Everything that changes a byte of the output."""
 
     name: Name
+    """The recipe's name: lower case, digits and underscores. Runs and data sets carry it."""
     seed: int = Field(default=0, ge=0)
-    """Behind every shuffle, split, fold and tie."""
+    """Seed of every random draw: splits, folds, shuffles and broken ties."""
     shards: int | None = Field(default=None, ge=1, le=99_999)
-    """How many shards the tables have; null takes one for each 64 MiB of source files."""
+    """Number of shards of every table; null takes one for each 64 MiB of source files."""
     sources: tuple[AnySource, ...] = Field(min_length=1)
+    """The files to read. Each entry is a set of files of one layout."""
     pairs: Pairs = Pairs()
+    """How labels, ratings and rankings become pairs."""
     verdicts: tuple[Verdicts, ...] = ()
-    """Files of human verdicts on pairs."""
+    """Files of human verdicts on pairs, such as the results of a review."""
     encoder: Encoder = Encoder()
+    """The sentence encoder behind every measure that compares texts by their meaning."""
     measures: tuple[AnyMeasure, ...] = ()
+    """What is measured. Each entry adds columns that rules can test."""
     structure: Structure = Structure()
+    """What happens to pairs without a usable preference. These rules come before all others."""
     rules: tuple[AnyRule, ...] = ()
+    """Tests on columns, applied in this order, that keep, drop, flip or hold pairs."""
     export: Export = Export()
+    """The data set that is written: its format, columns and splits."""
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:

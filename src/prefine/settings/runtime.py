@@ -1,4 +1,4 @@
-"""Where and how fast a recipe runs: nothing in here changes a byte of an output."""
+"""Where and how fast a recipe runs; no setting here changes the output."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -24,52 +24,59 @@ Address = Annotated[str, AfterValidator(_address)]
 
 
 class Runtime(Part):
-    """Where and how fast; never hashed."""
+    """Where and how fast a recipe runs. No setting here changes the output."""
 
     root: str = ".prefine"
-    """Folder or fsspec URL of the steps' results."""
+    """Folder or fsspec URL of the results of steps."""
     data: str = "."
-    """What relative source paths are relative to."""
+    """Folder or URL that relative source paths are relative to; the command line takes the
+    recipe's folder by default."""
     workers: int = Field(default=1, ge=1)
-    """Processes (command line) or threads (Prefect) for shards that need no model; also processes
-    that embed on a CPU: with all-MiniLM-L6-v2 on 2 cores, 2 embedded 1.10 and 1.14 times as many
-    tokens a second as one with 2 threads."""
+    """Number of processes (threads under Prefect) for shards that need no model, and of processes
+    that embed on a CPU. With all-MiniLM-L6-v2 on 2 cores, 2 workers embedded 1.10 and 1.14 times
+    as many tokens per second as one with 2 threads."""
     cache: str = "~/.cache/prefine"
-    """Folder for what is costly to make and the same everywhere: distilled encoders."""
+    """Folder of results that every run can share, such as distilled encoders."""
     device: str = "cpu"
+    """Device of models that run in process, as torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """Most tokens, padding included, in one forward pass; null takes 2,048 on a CPU, where larger
-    batches were slower (CHES: 144 ms a pair, 166 at 4,096 tokens, 193 at 8,192), else 8,192."""
+    """Maximum number of tokens per forward pass, padding included. Null takes 2,048 on a CPU, where
+    larger batches were slower (CHES: 144 ms per pair, 166 at 4,096 tokens, 193 at 8,192), and
+    8,192 elsewhere."""
     index_bytes: int = Field(default=4 * 2**30, ge=0)
-    """Most memory for the vectors of an index; larger ones lie in a temporary file."""
+    """Maximum memory for the vectors of an index, in bytes; larger ones are read from a temporary
+    file."""
     servers: dict[str, tuple[Address, ...]] = Field(default_factory=dict)
-    """Base URLs of the servers behind each measure, by its name."""
+    """Base URLs of the servers of each measure, by the measure's name."""
     start: tuple[str, ...] = ()
-    """Names of the measures whose servers the run starts itself, and ends."""
+    """Names of the measures whose servers the run starts and stops itself."""
     engine: str = ""
-    """The Python that has vLLM, for servers that a run starts itself; empty takes its own."""
+    """Python interpreter that has vLLM, for servers that a run starts; empty takes the current
+    one."""
     engine_args: str = ""
-    """Further arguments for such a server, as a shell would read them."""
+    """Further arguments for started servers, as in a shell."""
     replicas: int = Field(default=1, ge=1)
-    """How many servers of each model are started, where no GPUs are named."""
+    """Number of servers that are started for each model, if ``gpus`` is empty."""
     gpus: Annotated[tuple[str, ...], BeforeValidator(_split)] = ()
-    """One server of each model for each of these, as CUDA_VISIBLE_DEVICES names them."""
+    """GPUs as ``CUDA_VISIBLE_DEVICES`` names them, separated by commas. One server of each model
+    is started per GPU."""
     logs: str = ".prefine/servers"
     """Folder of the logs of started servers."""
     start_timeout_s: float = Field(default=900.0, gt=0)
-    """How long a server may take to be ready."""
+    """Seconds until a started server must be ready."""
     restarts: int = Field(default=3, ge=0)
-    """How often a started server that ends while in use is started again."""
+    """Maximum number of times that a started server is restarted after it ends during a run."""
     batch_rows: int = Field(default=64, ge=1)
-    """Most conversations in one request to a server."""
+    """Maximum number of conversations per request to a server."""
     request_tokens: int = Field(default=65_536, ge=1)
-    """Most tokens in one request to a server; a longer conversation goes alone."""
+    """Maximum number of tokens per request to a server; a longer conversation is sent alone."""
     in_flight: int = Field(default=8, ge=1)
-    """Most requests to one server at a time; how many really are follows its latency."""
+    """Maximum number of concurrent requests per server; the actual number adapts to its latency."""
     timeout_s: float = Field(default=300.0, gt=0)
-    """For one request."""
+    """Timeout of one request in seconds."""
     retries: int = Field(default=5, ge=0)
-    """Of one server, after 429, 5xx or a lost connection, before it is given up."""
+    """Maximum number of consecutive failures of a server (429, 5xx or a lost connection) that are
+    retried before it is given up."""
 
     @property
     def token_budget(self) -> int:

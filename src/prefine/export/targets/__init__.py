@@ -1,6 +1,6 @@
 """Export targets, one module for each."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -21,12 +21,14 @@ def _with_kind(value: object) -> object:
 
 if TYPE_CHECKING:
     AnyTarget = Target
-elif len(TARGETS) > 1:
-    AnyTarget = Annotated[
-        union_of(TARGETS), Field(discriminator="kind"), BeforeValidator(_with_kind)
-    ]
 else:
-    AnyTarget = Annotated[TARGETS[0], BeforeValidator(_with_kind)]
+    _ONE_OF = union_of(TARGETS)
+    if len(TARGETS) > 1:
+        _ONE_OF = Annotated[_ONE_OF, Field(discriminator="kind")]
+    _NAME = Literal[tuple(target.kind_name() for target in TARGETS)]
+    AnyTarget = Annotated[
+        _ONE_OF, BeforeValidator(_with_kind, json_schema_input_type=_ONE_OF | _NAME)
+    ]
 """Type of the setting ``target``."""
 
 __all__ = ["TARGETS", "AnyTarget", "Target"]

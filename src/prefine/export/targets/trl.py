@@ -21,14 +21,14 @@ _SUMMARIES = {
 
 
 class Trl(Target):
-    """TRL's conversational preference format: one row for each pair."""
+    """TRL's conversational preference format, one row per pair."""
 
     carries_tools: ClassVar[bool] = True
 
     kind: Literal["trl"]
     prompt: Literal["explicit", "implicit"] = "explicit"
-    """``explicit`` writes the columns prompt, chosen and rejected; ``implicit`` writes chosen and
-    rejected as whole conversations that include the prompt."""
+    """``explicit`` writes the columns ``prompt``, ``chosen`` and ``rejected``. ``implicit`` writes
+    ``chosen`` and ``rejected``, each with the prompt at its beginning, and no ``prompt``."""
 
     def _sides(self) -> tuple[str, ...]:
         sides = ("chosen", "rejected")

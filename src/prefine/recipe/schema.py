@@ -1,0 +1,123 @@
+"""The JSON schema of a recipe and of the runtime, for editors and for the reference.
+
+Editors that read YAML schemas choose among the kinds of a list item by a property with one
+possible value, so every kind states it: ``kind`` of a measure or a target, ``format`` of a source.
+A rule has none; its kinds differ by the keys that each requires.
+"""
+
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from prefine.decide import CHECKS
+from prefine.export.targets import TARGETS
+from prefine.ingest.layouts import LAYOUTS, Detected, format_of
+from prefine.measure.kinds import MEASURES
+from prefine.recipe.recipe import Recipe
+from prefine.settings import Part, Runtime
+from prefine.settings.json import Json, is_array, is_object
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_TOPMOST = {"recipe": Recipe, "runtime": Runtime}
+_DROPPED = ("where", "discriminator")
+"""Keywords that are not of JSON Schema."""
+
+
+def schema_text(name: str) -> str:
+    """Return a JSON schema as text.
+
+    Args:
+        name: ``recipe`` or ``runtime``.
+    """
+    found = recipe_schema() if name == "recipe" else runtime_schema()
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
+def recipe_schema() -> Json:
+    """Return the JSON schema (draft 2020-12) of a recipe, the kinds of plug-ins included."""
+    schema = _schema_of("recipe")
+    definitions = schema["$defs"]
+    for name, kind, cls in named_kinds():
+        definition = definitions[cls.__name__]
+        definition["title"] = name
+        if kind in definition["properties"]:
+            definition["properties"][kind]["description"] = markdown(_first(cls))
+    for check in CHECKS:
+        if len(check.keys) > 1:  # a single one is required anyway
+            definitions[check.__name__]["anyOf"] = [{"required": [key]} for key in check.keys]
+    for layout in LAYOUTS:
+        _refer(definitions[layout.__name__]["properties"], definitions[Detected.__name__])
+    return schema
+
+
+def runtime_schema() -> Json:
+    """Return the JSON schema (draft 2020-12) of the runtime settings."""
+    return _schema_of("runtime")
+
+
+def named_kinds() -> Iterator[tuple[str, str, type[Part]]]:
+    """Yield each kind of a recipe: its name, the key that names it, and its class."""
+    yield from ((measure.kind_name(), "kind", measure) for measure in MEASURES)
+    yield from ((target.kind_name(), "kind", target) for target in TARGETS)
+    yield from ((format_of(layout), "format", layout) for layout in LAYOUTS)
+    yield "recognised layout", "format", Detected
+    yield from ((check.test, "test", check) for check in CHECKS)
+
+
+def markdown(docstring: str) -> str:
+    """Return a docstring as Markdown: one line for each paragraph, code between single ticks."""
+    paragraphs = re.split(r"\n\s*\n", inspect.cleandoc(docstring))
+    return "\n\n".join(" ".join(text.split()) for text in paragraphs).replace("``", "`")
+
+
+def about(cls: type) -> str:
+    """Return the docstring of a class as Markdown; empty where it has none of its own."""
+    return markdown(vars(cls).get("__doc__") or "")
+
+
+def _first(cls: type) -> str:
+    return about(cls).partition("\n\n")[0]
+
+
+def _schema_of(name: str) -> Json:
+    top = _TOPMOST[name]
+    found = top.model_json_schema()
+    _drop(found)
+    for definition in (found, *found.get("$defs", {}).values()):
+        _clean(definition)
+    return {"$schema": DIALECT, **found, "title": f"prefine {name}"}
+
+
+def _clean(definition: Json) -> None:
+    """Make an object's schema as editors want it: prose as Markdown, no empty words."""
+    if "description" in definition:
+        definition["description"] = markdown(definition["description"])
+    for setting in definition.get("properties", {}).values():
+        setting.pop("title", None)
+        if "description" in setting:
+            setting["description"] = markdown(setting["description"])
+        if is_object(setting.get("default")):
+            del setting["default"]  # an editor would insert all of it
+
+
+def _refer(settings: Json, shared: Json) -> None:
+    """Refer to the settings that every source has, in place of repeating them for each layout."""
+    for key, setting in settings.items():
+        if shared["properties"].get(key) == setting:
+            settings[key] = {"$ref": f"#/$defs/{Detected.__name__}/properties/{key}"}
+
+
+def _drop(value: Any) -> None:
+    """Remove keywords that are not of JSON Schema, wherever they stand."""
+    if is_array(value):
+        for item in value:
+            _drop(item)
+    elif is_object(value):
+        names = value.get("properties", {})
+        for item in (*names.values(), *(v for k, v in value.items() if k != "properties")):
+            _drop(item)
+        for keyword in _DROPPED:
+            value.pop(keyword, None)
