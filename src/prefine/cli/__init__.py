@@ -8,7 +8,7 @@ from rich.markup import escape
 from prefine.cli.app import app, err
 from prefine.errors import PrefineError
 
-COMMANDS = ("run", "look", "verify", "serve", "ingest", "schema")
+COMMANDS = ("run", "look", "verify", "serve", "ingest", "init", "schema")
 """The modules whose functions are the commands, in the order of ``--help``."""
 
 for _name in COMMANDS:

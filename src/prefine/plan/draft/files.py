@@ -1,0 +1,131 @@
+"""Look at the files for which a recipe is drafted: their rows, layouts and groups."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from prefine.errors import DataError, PrefineError
+from prefine.ingest.detect import fitting
+from prefine.ingest.files import raw_rows
+from prefine.ingest.rows import RawRow
+from prefine.settings.json import Json
+from prefine.store import filesystem
+
+_NUM_ROWS = 20
+"""How many rows of each file are looked at."""
+_MAX_ROW_BYTES = 32 * 2**20
+_WILD = "*?["
+_ANSWER_KEYS = frozenset({"answer_id", "choices", "generation", "generation_truncated"})
+
+
+class Looked(NamedTuple):
+    """What the first rows of a file look like."""
+
+    path: str
+    rows: tuple[RawRow, ...]
+    """The first rows that are objects with keys."""
+    formats: tuple[str, ...]
+    """The layouts that fit; several where the rows do not tell them apart, none for others."""
+
+    @property
+    def values(self) -> list[Json]:
+        """The values of the rows."""
+        return [row.value for row in self.rows if row.value]
+
+
+class Group(NamedTuple):
+    """Files that one source can hold."""
+
+    files: tuple[Looked, ...]
+    tables: dict[str, tuple[str, ...]]
+    """Paths of further files that the rows refer to, by table."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """The layouts that fit."""
+        return self.files[0].formats
+
+    @property
+    def rows(self) -> list[RawRow]:
+        """The first rows of all files."""
+        return [row for file in self.files for row in file.rows]
+
+
+def groups_of(patterns: Sequence[str]) -> list[Group]:
+    """Look at files, and put those of one layout, or of the same keys, together.
+
+    Args:
+        patterns: Paths, globs or URLs.
+
+    Raises:
+        DataError: Files are missing, empty or hold no rows; all of them are named.
+    """
+    looked: list[Looked] = []
+    errors: list[str] = []
+    for path in dict.fromkeys(path for pattern in patterns for path in _expanded(pattern, errors)):
+        try:
+            looked.append(_look(path))
+        except PrefineError as error:
+            errors.append(str(error))
+    if errors:
+        raise DataError("; ".join(errors))
+    return _grouped(looked)
+
+
+def _expanded(pattern: str, errors: list[str]) -> Iterator[str]:
+    """Yield the paths that a glob matches; a path as it is."""
+    if pattern.startswith("hf://") or not any(sign in pattern for sign in _WILD):
+        yield pattern
+        return
+    fs, path = filesystem(pattern)
+    if fs.exists(path):
+        yield pattern
+        return
+    matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
+    if not matches:
+        errors.append(f"no file matches {pattern}")
+    is_absolute = PurePosixPath(pattern).is_absolute()
+    base = "" if is_absolute else filesystem(".")[1].rstrip("/") + "/"
+    for match in matches:
+        yield fs.unstrip_protocol(match) if "://" in pattern else match.removeprefix(base)
+
+
+def _look(path: str) -> Looked:
+    rows = list(islice(raw_rows(path, _MAX_ROW_BYTES), _NUM_ROWS))
+    readable = tuple(row for row in rows if row.value)
+    if not readable:
+        why = f"; row {rows[0].number}: {rows[0].error}" if rows and rows[0].error else ""
+        raise DataError(f"{path}: no row of the first {_NUM_ROWS} can be read{why}")
+    found = next((m for row in readable if row.value and (m := fitting(row.value))), [])
+    return Looked(path, readable, tuple(match.format for match in found))
+
+
+def _grouped(looked: Sequence[Looked]) -> list[Group]:
+    """Group files; those that the rows of others refer to become tables of their source."""
+    refer = [file for file in looked if "fastchat" in file.formats]
+    tables: dict[str, tuple[str, ...]] = {}
+    if refer:
+        for file in looked:
+            if (role := _role(file)) is not None:
+                tables[role] = (*tables.get(role, ()), file.path)
+    beside = {path for paths in tables.values() for path in paths}
+    groups: dict[object, list[Looked]] = {}
+    for file in looked:
+        if file.path not in beside:
+            key = file.formats or frozenset(map(str, file.values[0]))
+            groups.setdefault(key, []).append(file)
+    return [
+        Group(tuple(files), tables if "fastchat" in files[0].formats else {})
+        for files in groups.values()
+    ]
+
+
+def _role(file: Looked) -> str | None:
+    """Return the table of a file whose rows judgements refer to by ``question_id``."""
+    keys = file.values[0].keys()
+    if file.formats or "question_id" not in keys:
+        return None
+    if keys & _ANSWER_KEYS or {"model_id", "text"} <= keys:
+        return "answers"
+    return "questions" if keys & {"turns", "text"} else None
