@@ -17,7 +17,7 @@ from prefine.export.targets import TARGETS
 from prefine.ingest.layouts import LAYOUTS, format_of
 from prefine.measure.kinds import MEASURES
 from prefine.recipe import load_recipe, parse_recipe, to_yaml
-from prefine.recipe.schema import markdown, named_kinds, recipe_schema, runtime_schema
+from prefine.recipe.schema import markdown, named_kinds, runtime_schema, schema_text
 from tests.conftest import PROJECT
 
 RECIPES = sorted([*(PROJECT / "pipelines").glob("*.yaml"), *PROJECT.glob("tests/sources/*.yaml")])
@@ -27,7 +27,7 @@ MINIMAL: dict[str, Any] = {"name": "made", "sources": [{"name": "mine", "files":
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return recipe_schema()
+    return json.loads(schema_text("recipe"))
 
 
 @pytest.fixture(scope="module")

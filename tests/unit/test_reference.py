@@ -1,6 +1,7 @@
 """The reference: in step with the code, complete, and with links that lead somewhere."""
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,7 +20,7 @@ from prefine.pair.reasons import LABEL_SOURCES, SELECTIONS, UNUSED_REASONS, VERD
 from prefine.recipe.reference import reference
 from prefine.recipe.reference.examples import columns_of, example_of
 from prefine.recipe.reference.markup import anchor
-from prefine.recipe.schema import recipe_schema
+from prefine.recipe.schema import schema_text
 from prefine.schema import DECISIONS, JUDGEMENTS, PAIR_COLUMNS, PROMPTS, QUARANTINE, RESPONSES
 from prefine.schema.meanings import MEANINGS
 from prefine.settings import Runtime
@@ -49,7 +50,7 @@ def test_the_files_on_disk_are_what_the_code_generates(files: Mapping[str, str])
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    return recipe_schema()
+    return json.loads(schema_text("recipe"))
 
 
 def section(files: Mapping[str, str], page: str, title: str) -> str:

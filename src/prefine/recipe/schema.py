@@ -9,6 +9,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from prefine.decide import CHECKS
@@ -26,6 +27,7 @@ _DROPPED = ("where", "discriminator")
 """Keywords that are not of JSON Schema."""
 
 
+@cache
 def schema_text(name: str) -> str:
     """Return a JSON schema as text.
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from prefine.errors import RecipeError
 from prefine.ingest.layouts import layout_named
 from prefine.measure.lengths import Lengths
 from prefine.measure.near_duplicates import NearDuplicates
 from prefine.plan.draft.facts import Needs, needs_of
-from prefine.plan.draft.files import Group, groups_of
+from prefine.plan.draft.files import Group, common_folder, condensed, groups_of
 from prefine.plan.draft.guess import guess
 from prefine.plan.draft.keys import shown_keys
 from prefine.plan.draft.text import FILL_IN, comment, setting, tail, yaml_text
@@ -45,8 +46,12 @@ def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None
         name: The recipe's name; by default that of the first source.
 
     Raises:
+        RecipeError: A recipe cannot have this name.
         DataError: Files are missing, empty, or cannot be read.
     """
+    if name is not None and not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+        text = f"--name {name}: want lower case, digits and underscores, at most 40"
+        raise RecipeError(text)
     groups = groups_of(patterns)
     names = _names(groups)
     sources: list[str] = []
@@ -61,7 +66,7 @@ def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None
         to_fill += [source] if any(FILL_IN in line for line in lines) else []
     measures = (
         Lengths(kind="lengths"),
-        NearDuplicates(kind="near_duplicates", of=("prompts", "pairs")),
+        NearDuplicates.model_validate({"kind": "near_duplicates", "of": ("prompts", "pairs")}),
     )
     measured = [column for measure in measures for column in measure.columns()]
     head = [
@@ -86,9 +91,9 @@ def _names(groups: Sequence[Group]) -> list[str]:
     """Return a distinct name for each group, after its file, folder or layout."""
     found: list[str] = []
     for group in groups:
-        path = PurePosixPath(group.files[0].path.split("?")[0])
-        stem = path.name.split(".")[0]
-        named = stem if len(group.files) == 1 else path.parent.name or stem
+        paths = [file.path.split("?")[0] for file in group.files]
+        stem = PurePosixPath(paths[0]).name.split(".")[0]
+        named = stem if len(paths) == 1 else PurePosixPath(common_folder(paths)).name or stem
         plain = re.sub(r"[^a-z0-9]+", "_", named.lower()).strip("_")[:32].rstrip("_")
         plain = plain if re.match(r"[a-z]", plain) else f"source_{plain}".rstrip("_")
         number = 2
@@ -100,7 +105,7 @@ def _names(groups: Sequence[Group]) -> list[str]:
 
 
 def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
-    files = [_relative(file.path, folder) for file in group.files]
+    files = _listed([file.path for file in group.files], folder)
     head = [f"  - name: {name}", *setting("files", files, 4)]
     if not group.formats:
         return [*head, *_map(group)], Needs({}, {})
@@ -109,7 +114,7 @@ def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
     options = dict(needs.options)
     if isinstance(options.get("tables"), Mapping):
         options["tables"] = {
-            table: {"files": [_relative(path, folder) for path in named["files"]]}
+            table: {"files": _listed(named["files"], folder)}
             for table, named in options["tables"].items()
         }
     note = f"or {', '.join(others)}: the first rows fit them too" if others else ""
@@ -166,6 +171,10 @@ def _pairs(pairs: Mapping[str, Any]) -> list[str]:
     for key, value in pairs.items():
         lines += setting(key, value, 2, notes.get(key, ""))
     return lines
+
+
+def _listed(paths: Sequence[str], folder: str) -> list[str]:
+    return [_relative(path, folder) for path in condensed(paths)]
 
 
 def _relative(path: str, folder: str) -> str:

@@ -1,5 +1,7 @@
 """Look at the files for which a recipe is drafted: their rows, layouts and groups."""
 
+import os.path
+import posixpath
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
@@ -14,6 +16,8 @@ from prefine.store import filesystem
 
 _NUM_ROWS = 20
 """How many rows of each file are looked at."""
+_NUM_LISTED = 6
+"""How many files a recipe names one by one."""
 _MAX_ROW_BYTES = 32 * 2**20
 _WILD = "*?["
 _ANSWER_KEYS = frozenset({"answer_id", "choices", "generation", "generation_truncated"})
@@ -97,8 +101,34 @@ def _look(path: str) -> Looked:
     if not readable:
         why = f"; row {rows[0].number}: {rows[0].error}" if rows and rows[0].error else ""
         raise DataError(f"{path}: no row of the first {_NUM_ROWS} can be read{why}")
-    found = next((m for row in readable if row.value and (m := fitting(row.value))), [])
-    return Looked(path, readable, tuple(match.format for match in found))
+    found = (fitting(row.value) for row in readable if row.value)
+    first = next((matches for matches in found if matches), None)
+    return Looked(path, readable, tuple(match.format for match in first or ()))
+
+
+def common_folder(paths: Sequence[str]) -> str:
+    """Return the folder in which all paths lie; empty where there is none."""
+    try:
+        return os.path.commonpath([posixpath.dirname(path) for path in paths])
+    except ValueError:
+        return ""
+
+
+def condensed(paths: Sequence[str]) -> list[str]:
+    """Return one glob for many local files of a folder, where it matches no other file."""
+    if len(paths) <= _NUM_LISTED or any("://" in path for path in paths):
+        return list(paths)
+    folder = common_folder(paths)
+    names = {posixpath.basename(path) for path in paths}
+    endings = {f"*{name[name.index('.') :]}" if "." in name else "*" for name in names}
+    name = names.pop() if len(names) == 1 else endings.pop() if len(endings) == 1 else "*"
+    wanted = {filesystem(path)[1] for path in paths}
+    for between in ("", "*/", "**/"):
+        pattern = posixpath.join(folder, between + name)
+        fs, full = filesystem(pattern)
+        if set(map(str, fs.glob(full))) == wanted:
+            return [pattern]
+    return list(paths)
 
 
 def _grouped(looked: Sequence[Looked]) -> list[Group]:

@@ -13,7 +13,7 @@ from prefine.export.targets import TARGETS
 from prefine.ingest.layouts import LAYOUTS, Detected
 from prefine.measure.kinds import MEASURES
 from prefine.recipe.reference.markup import anchor, code, listed, table
-from prefine.recipe.schema import named_kinds, recipe_schema, runtime_schema
+from prefine.recipe.schema import named_kinds, runtime_schema, schema_text
 from prefine.settings import Part
 from prefine.settings.json import Json, is_array, is_object
 
@@ -30,7 +30,7 @@ _HIGH = {"maximum": "≤]", "exclusiveMaximum": "<)"}
 @cache
 def whole_schema() -> Json:
     """Return the JSON schema of a recipe; a page only reads it."""
-    return recipe_schema()
+    return json.loads(schema_text("recipe"))
 
 
 @cache
