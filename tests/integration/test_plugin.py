@@ -254,3 +254,15 @@ def test_a_class_that_cannot_be_used_is_one_sentence(
     assert "entry point `odd` of prefine.measures (odd 2.0)" in told
     assert message in told
     assert "Traceback" not in told
+
+
+def test_the_schema_and_the_reference_have_the_kinds_of_a_plugin(
+    data: Path, plugin: Environment, tmp_path: Path
+) -> None:
+    call([sys.executable, "-m", "prefine.recipe.reference", str(tmp_path)], plugin, data)
+
+    schema = orjson.loads((tmp_path / "recipe.schema.json").read_bytes())
+    titles = {part["title"] for part in schema["$defs"].values()}
+    assert {"exclamations", "reward/brevity", "shouted", "thumbs"} <= titles
+    text = (tmp_path / "measures.md").read_text(encoding="utf-8")
+    assert "| `chosen_exclamations` | integer |" in text

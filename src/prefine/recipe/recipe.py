@@ -17,7 +17,7 @@ from prefine.settings import Encoder, Inputs, Name, Part
 
 
 class Recipe(Part):
-    """Everything that changes a byte of the output."""
+    """What to curate and how: everything that changes the output."""
 
     name: Name
     """The recipe's name: lower case, digits and underscores. Runs and data sets carry it."""

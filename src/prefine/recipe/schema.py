@@ -8,7 +8,7 @@ A rule has none; its kinds differ by the keys that each requires.
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,6 +18,7 @@ from prefine.ingest.layouts import LAYOUTS, Detected, format_of
 from prefine.measure.kinds import MEASURES
 from prefine.recipe.recipe import Recipe
 from prefine.settings import Part, Runtime
+from prefine.settings.docs import sentences
 from prefine.settings.json import Json, is_array, is_object
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -88,9 +89,38 @@ def _schema_of(name: str) -> Json:
     top = _TOPMOST[name]
     found = top.model_json_schema()
     _drop(found)
-    for definition in (found, *found.get("$defs", {}).values()):
-        _clean(definition)
+    definitions: Json = found.get("$defs", {})
+    known = parts_by_name()
+    _describe(found, top)
+    for part in definitions.keys() & known.keys():
+        _describe(definitions[part], known[part])
     return {"$schema": DIALECT, **found, "title": f"prefine {name}"}
+
+
+def parts_by_name() -> Mapping[str, type[Part]]:
+    """Return every part of a recipe by the name of its class, as the schema defines it."""
+    found: dict[str, type[Part]] = {cls.__name__: cls for _, _, cls in named_kinds()}
+    packages = {_package(cls) for cls in found.values()}
+    waiting: list[type[Part]] = [Part]
+    while waiting:
+        cls = waiting.pop()
+        if _package(cls) in packages:
+            found.setdefault(cls.__name__, cls)
+        waiting += cls.__subclasses__()
+    return found
+
+
+def _package(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
+
+
+def _describe(definition: Json, cls: type[Part]) -> None:
+    """Give each setting of a part the sentence beneath it, and clean its schema."""
+    settings: Json = definition["properties"]
+    for name, sentence in sentences(cls).items():
+        key = cls.model_fields[name].alias or name
+        settings[key] = {"description": sentence, **settings[key]}
+    _clean(definition)
 
 
 def _clean(definition: Json) -> None:

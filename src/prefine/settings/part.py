@@ -40,9 +40,7 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 class Part(BaseModel):
     """A frozen piece of a recipe that refuses keys it does not know."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def identity(self, inputs: "Inputs | None" = None) -> Json:
         """Return what changes the bytes of an output, as plain JSON values.

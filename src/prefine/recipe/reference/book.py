@@ -13,7 +13,7 @@ from prefine.export.targets import TARGETS
 from prefine.ingest.layouts import LAYOUTS, Detected
 from prefine.measure.kinds import MEASURES
 from prefine.recipe.reference.markup import anchor, code, listed, table
-from prefine.recipe.schema import named_kinds, runtime_schema, schema_text
+from prefine.recipe.schema import named_kinds, parts_by_name, runtime_schema, schema_text
 from prefine.settings import Part
 from prefine.settings.json import Json, is_array, is_object
 
@@ -31,19 +31,6 @@ _HIGH = {"maximum": "≤]", "exclusiveMaximum": "<)"}
 def whole_schema() -> Json:
     """Return the JSON schema of a recipe; a page only reads it."""
     return json.loads(schema_text("recipe"))
-
-
-@cache
-def _classes() -> Mapping[str, type[Part]]:
-    """Return the class of each definition of the schema."""
-    found: dict[str, type[Part]] = {cls.__name__: cls for _, _, cls in named_kinds()}
-    waiting: list[type[Part]] = [Part]
-    while waiting:
-        cls = waiting.pop()
-        if cls.__module__.startswith("prefine."):
-            found.setdefault(cls.__name__, cls)
-        waiting += cls.__subclasses__()
-    return {name: found[name] for name in whole_schema()["$defs"]}
 
 
 @cache
@@ -109,7 +96,7 @@ def part_section(name: str, page: str) -> str:
     """Return the section on a part: what it is, and its settings."""
     definition = whole_schema()["$defs"][name]
     title = homes()[name][1]
-    settings = settings_table(_classes()[name], page)
+    settings = settings_table(parts_by_name()[name], page)
     return f"### {title}\n\n{definition.get('description', '')}\n\n{settings}"
 
 

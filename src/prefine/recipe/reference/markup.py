@@ -30,9 +30,16 @@ def listed(names: Iterable[str], last: str = "or") -> str:
     return f"{', '.join(first)} {last} {end}" if first else end
 
 
+def sentence(text: str) -> str:
+    """Return a text with a capital and a full stop; a name at its beginning stays as it is."""
+    text = text.strip().rstrip(",;.")
+    is_name = "_" in text.split(maxsplit=1)[0]
+    return f"{text if is_name else text[0].upper() + text[1:]}."
+
+
 def glossary(head: Sequence[str], meanings: Mapping[str, str]) -> str:
     """Return a table of names with their meanings."""
-    return table(head, ([code(str(name)), meaning] for name, meaning in meanings.items()))
+    return table(head, ([code(str(name)), sentence(meaning)] for name, meaning in meanings.items()))
 
 
 def page(title: str, *parts: str) -> str:

@@ -14,7 +14,7 @@ from prefine.recipe.reference.examples import (
     example_of,
     view_of,
 )
-from prefine.recipe.reference.markup import code, listed, page, table
+from prefine.recipe.reference.markup import code, listed, page, sentence, table
 from prefine.recipe.schema import about
 from prefine.schema import Column, Flip
 from prefine.schema.columns import COUNT
@@ -151,7 +151,7 @@ def _row(shown: Shown) -> tuple[str, ...]:
         _unit_of(column),
         _range(column),
         flip_text(column),
-        _sentence(column.about) + (f" Only {shown.when}." if shown.when else ""),
+        sentence(column.about) + (f" Only {shown.when}." if shown.when else ""),
     )
 
 
@@ -197,10 +197,3 @@ def _range(column: Column) -> str:
         return "-"
     low, high = column.known_range
     return f"≥ {low:g}" if high == float("inf") else f"[{low:g}, {high:g}]"
-
-
-def _sentence(text: str) -> str:
-    """Return the sentence on a column, with a capital and a full stop."""
-    text = text.strip().rstrip(",;.")
-    is_name = "_" in text.split(maxsplit=1)[0]
-    return f"{text if is_name else text[0].upper() + text[1:]}."
