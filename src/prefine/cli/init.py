@@ -31,6 +31,7 @@ def init(
     draft = draft_recipe(files, folder=folder, name=name)
     if output is None:
         typer.echo(draft.text, nl=False)
+        err.print(f"editors read {SCHEMA}: `prefine schema --output {SCHEMA}`", highlight=False)
     else:
         write_text(output, draft.text, overwrite=force)
         write_text(output.parent / SCHEMA, schema_text("recipe"))
