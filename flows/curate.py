@@ -28,10 +28,12 @@ from prefine.plan import (
     Plan,
     check_places,
     make_plan,
+    num_done,
     publish_named,
-    remember,
+    record_run,
     run_named,
     served,
+    verdict_counts,
 )
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
@@ -113,11 +115,14 @@ def curate(
     loaded = load_recipe(recipe)
     check_places(settings, output)
     plan = make_plan(loaded, settings)
-    remember(plan, settings)
-    with served(plan, settings) as ready:
-        for name, urls in ready.servers.items():
-            get_run_logger().info("server=%s replicas=%d", name, len(urls))
-        manifest = _run(plan, ready, output)
+    before = num_done(plan, settings)
+    with record_run(plan, settings, command="flow", output=output) as recording:
+        with served(plan, settings) as ready:
+            for name, urls in ready.servers.items():
+                get_run_logger().info("server=%s replicas=%d", name, len(urls))
+            manifest = _run(plan, ready, output)
+        recording.num_computed = num_done(plan, settings) - before
+        recording.counts = verdict_counts(manifest)
     _artifacts(manifest)
     return manifest["splits"]
 

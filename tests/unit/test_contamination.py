@@ -13,7 +13,8 @@ from prefine.measure.contamination import matches
 from prefine.measure.contamination.items import items_of, parts_of
 from prefine.measure.contamination.matches import matches_of, pieces_of
 from prefine.plan import make_plan, publish_plan
-from prefine.plan.look import dossier, read_table
+from prefine.plan.dossier import dossier
+from prefine.plan.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.schema import Column, Flip, prompt_id
 from prefine.settings import Runtime

@@ -12,7 +12,8 @@ import pytest
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.kept import common_type, typed, types_of
 from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.look import dossier, read_table
+from prefine.plan.dossier import dossier
+from prefine.plan.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.made import explicit

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.look import dossier, read_table
+from prefine.plan.dossier import dossier
+from prefine.plan.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
 from prefine.settings import Runtime

@@ -1,27 +1,49 @@
-"""The command line: run, decide, plan, show, explain, verify, serve, ingest."""
+"""The command line: ``prefine COMMAND``; each module has one command or a few."""
 
+import signal
 import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib import import_module
-
-from rich.markup import escape
+from types import FrameType
 
 from prefine.cli.app import app, err
 from prefine.errors import PrefineError
 
-COMMANDS = ("run", "look", "verify", "serve", "ingest", "init", "schema")
+COMMANDS = ("init", "run", "look", "runs", "verify", "serve", "ingest", "schema")
 """The modules whose functions are the commands, in the order of ``--help``."""
 
 for _name in COMMANDS:
     import_module(f"prefine.cli.{_name}")
 
+_TERMINATED = 128 + signal.SIGTERM
+
 
 def main() -> None:
     """Run the command line; an expected error is one sentence and exit code 2."""
     try:
-        app()
+        with _cleaning_up():
+            app()
     except PrefineError as error:
-        err.print(f"error: {escape(str(error))}", highlight=False)
+        err.line(f"error: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
-        err.print("stopped; the same command goes on from here")
         sys.exit(130)
+
+
+@contextmanager
+def _cleaning_up() -> Generator[None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that drafts, servers and workers end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(_TERMINATED)

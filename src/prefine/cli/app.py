@@ -1,58 +1,153 @@
-"""The application, its consoles, and the options that several commands share."""
+"""The application, and the options that several commands share."""
 
 import logging
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from prefine.settings.flags import SETTABLE
+from prefine.cli.output import err, notes, out
+
+__all__ = ["app", "err", "notes", "out"]
 
 app = typer.Typer(
     name="prefine",
-    help="Curate preference data: ingest, measure, decide, export.",
+    help="Curate preference data: read, measure, decide, export.",
+    epilog="Example: prefine run pipelines/quickstart.yaml --output curated",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
-out = Console(soft_wrap=True)
-err = Console(stderr=True, soft_wrap=True)
+
+PLACES = "Where files are"
+RUNNING = "Servers and speed"
+SELECTING = "Which run"
+ROWS = "Which rows and columns"
+PRINTING = "Output"
 
 RecipeFile = Annotated[Path, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")]
-Root = Annotated[str, typer.Option(envvar="PREFINE_ROOT", help="Folder of the steps' results.")]
+Root = Annotated[
+    str,
+    typer.Option(
+        envvar="PREFINE_ROOT",
+        help="Folder or URL for the results of the steps.",
+        metavar="FOLDER",
+        rich_help_panel=PLACES,
+    ),
+]
 Data = Annotated[
     str | None,
     typer.Option(
         envvar="PREFINE_DATA",
-        help="What relative source paths are relative to.",
+        help="Folder that relative paths of sources start from.",
+        metavar="FOLDER",
         show_default="the recipe's folder",
+        rich_help_panel=PLACES,
     ),
 ]
 Servers = Annotated[
     list[str] | None,
     typer.Option(
-        "--server", help="NAME=URL of a measure's server, or NAME=start; repeat it for several."
+        "--server",
+        help="NAME=URL of a server for a measure, or NAME=start to start one; repeatable.",
+        metavar="NAME=URL",
+        rich_help_panel=RUNNING,
     ),
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", help=f"KEY=VALUE of the runtime: {', '.join(SETTABLE)}."),
+    typer.Option(
+        "--set",
+        help="A runtime setting, such as workers=4 or device=cuda; an unknown KEY lists them all. "
+        "Repeatable.",
+        metavar="KEY=VALUE",
+        rich_help_panel=RUNNING,
+    ),
 ]
 RunName = Annotated[
     str | None,
-    typer.Option("--recipe", help="Name of the recipe, where the root holds several."),
+    typer.Option(
+        "--recipe",
+        help="Name of a recipe, to look only at its runs.",
+        metavar="NAME",
+        rich_help_panel=SELECTING,
+    ),
+]
+RunId = Annotated[
+    str | None,
+    typer.Option(
+        "--run",
+        help="Id of a run, or enough of its beginning; `prefine runs` lists them.",
+        metavar="ID",
+        show_default="the latest run",
+        rich_help_panel=SELECTING,
+    ),
+]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", help="Print JSON and nothing else.", rich_help_panel=PRINTING
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        metavar="",
+        help="No progress and no notes, only results and errors.",
+        rich_help_panel=PRINTING,
+    ),
 ]
 
 ROOT = ".prefine"
 
 
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"prefine {version('prefine')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log each step.")] = False,
+def options(
+    *,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", metavar="", help="Log the start and end of each step."),
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no notes.")
+    ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            metavar="",
+            help="Print the version and exit.",
+            is_eager=True,
+            callback=_print_version,
+        ),
+    ] = False,
 ) -> None:
+    """Set what all commands print."""
+    notes.quiet = quiet
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
     for noisy in ("httpx", "sentence_transformers", "datasets", "transformers"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+@contextmanager
+def resumable() -> Generator[None]:
+    """Print how to go on when a run is interrupted by Ctrl-C or SIGTERM."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        err.line("interrupted; the same command continues where this one stopped")
+        raise

@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from prefine.cli.app import app, err, out
+from prefine.cli.app import PRINTING, AsJson, app, err, out
+from prefine.cli.output import print_json
 from prefine.cli.text import cut
 from prefine.errors import PrefineError, RecipeError
 
@@ -13,26 +13,50 @@ from prefine.errors import PrefineError, RecipeError
 @app.command(epilog="Example: prefine ingest --detect data/sample/*.jsonl")
 def ingest(
     files: Annotated[list[str], typer.Argument(help="Source files.", metavar="FILE...")],
+    *,
     detect: Annotated[
-        bool, typer.Option("--detect", help="Say which layout each file has, and why.")
+        bool,
+        typer.Option(
+            "--detect", metavar="", help="Print the layout of each file, and how it was recognised."
+        ),
     ] = False,
-    chars: Annotated[int, typer.Option(help="Characters of each turn; 0 shows all.")] = 300,
+    chars: Annotated[
+        int,
+        typer.Option(
+            help="Maximum length of a turn; 0 shows all.",
+            min=0,
+            metavar="NUMBER",
+            rich_help_panel=PRINTING,
+        ),
+    ] = 300,
+    as_json: AsJson = False,
 ) -> None:
-    """Look at source files before anything is run."""
+    """Show the layout and the first row of source files; nothing is run.
+
+    With --json, the files that were recognised are one JSON array, with texts of full length.
+    """
     from prefine.ingest.detect import first_record
 
     if not detect:
-        raise RecipeError("`prefine ingest` only looks at files: add --detect; `prefine run` reads")
-    failed = 0
+        raise RecipeError(
+            "`prefine ingest` only shows layouts: add --detect; `prefine run` reads the files"
+        )
+    failed = False
+    recognised: list[dict[str, object]] = []
     for path in files:
         try:
-            found, record = first_record(path)
+            detection, record = first_record(path)
         except PrefineError as error:
-            failed += 1
-            err.print(f"error: {escape(str(error))}", highlight=False)
+            failed = True
+            err.line(f"error: {error}")
             continue
-        out.print(f"{path}: [bold]{found.format}[/bold], for {found.reason}", highlight=False)
-        for name, turns in record.items():
-            out.print(f"  {name}: {cut(turns, chars)}", markup=False, highlight=False)
+        layout, reason = detection.format, detection.reason
+        recognised.append({"file": path, "layout": layout, "reason": reason, "record": record})
+        if not as_json:
+            out.line(f"{path}: {layout}: {reason}")
+            for name, text in record.items():
+                out.line(f"  {name}: {cut(text, chars)}")
+    if as_json:
+        print_json(recognised)
     if failed:
         raise typer.Exit(2)

@@ -1,106 +1,242 @@
-"""Commands that run a recipe, or say what would run: run, decide, plan."""
+"""Commands that run a recipe, or show what a run would do: run, decide, plan."""
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from prefine.cli.app import ROOT, Data, RecipeFile, Root, Servers, Settings, app, err, out
-from prefine.errors import DataError
-from prefine.settings import Runtime
-from prefine.settings.flags import runtime_of, servers_of, settings_of
+from prefine.cli.app import (
+    PLACES,
+    PRINTING,
+    ROOT,
+    AsJson,
+    Data,
+    Quiet,
+    RecipeFile,
+    Root,
+    RunId,
+    Servers,
+    Settings,
+    app,
+    err,
+    notes,
+    out,
+    resumable,
+)
+from prefine.cli.output import print_json
+from prefine.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from prefine.plan import Plan
+    from prefine.plan import Plan, Recording
+    from prefine.settings import Runtime
 
 
 @app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
-def run(
+def run(  # noqa: PLR0913 - one parameter per option
     recipe: RecipeFile,
     *,
-    output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            help="Folder or URL for the data set.", metavar="FOLDER", rich_help_panel=PLACES
+        ),
+    ],
     root: Root = ROOT,
     data: Data = None,
     server: Servers = None,
     set_: Settings = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Run a recipe: only what is not done yet, then publish the data set."""
-    from prefine.plan import check_places, make_plan, publish_plan
-    from prefine.plan.tables import print_manifest
-    from prefine.recipe import load_recipe
+    """Run a recipe and write its data set.
 
-    more = {**servers_of(server or []), **settings_of(set_ or [])}
-    runtime = runtime_of(recipe, root, data, **more)
-    loaded = load_recipe(recipe)
-    check_places(runtime, output)
-    plan = make_plan(loaded, runtime)
-    _run_missing(plan, runtime)
-    print_manifest(out, publish_plan(plan, runtime, output))
-    out.print(f"\nThe data set is in [bold]{escape(output)}[/bold].")
+    Steps that are done are not run again. An interrupted run continues where it stopped.
+    """
+    from prefine.plan import check_places, make_plan, publish_plan, record_run, verdict_counts
+    from prefine.recipe import load_recipe
+    from prefine.settings.flags import runtime_of, servers_of, settings_of
+
+    notes.quiet |= quiet
+    with resumable():
+        more = {**servers_of(server or []), **settings_of(set_ or [])}
+        runtime = runtime_of(recipe, root, data, **more)
+        loaded = load_recipe(recipe)
+        check_places(runtime, output)
+        plan = make_plan(loaded, runtime)
+        with record_run(plan, runtime, command="run", output=output) as recording:
+            _run_missing(plan, runtime, recording)
+            manifest = publish_plan(plan, runtime, output)
+            recording.counts = verdict_counts(manifest)
+    if as_json:
+        print_json({"run": recording.record, "manifest": manifest})
+        return
+    from prefine.cli.tables import print_manifest
+
+    print_manifest(out.console, manifest, quiet=notes.quiet)
+    out.line(f"\nThe data set is in {output}.")
+    _print_done(recording)
 
 
 @app.command(epilog="Example: prefine decide pipelines/quickstart.yaml")
-def decide(
+def decide(  # noqa: PLR0913 - one parameter per option
     recipe: RecipeFile,
     *,
     root: Root = ROOT,
     data: Data = None,
     server: Servers = None,
     set_: Settings = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Decide on the pairs without exporting them: run only what is missing, print the counts."""
-    from prefine.plan import check_places, decision_plan
-    from prefine.plan.decided import decided
-    from prefine.plan.tables import print_decided
+    """Apply the rules of a recipe and print the counts, without writing a data set.
+
+    Steps that are done are not run again: after a change of a threshold only the rules are applied.
+    """
+    from prefine.plan import check_places, decision_plan, record_run
+    from prefine.plan.decided import count_decisions
     from prefine.recipe import load_recipe
+    from prefine.settings.flags import runtime_of, servers_of, settings_of
 
-    more = {**servers_of(server or []), **settings_of(set_ or [])}
-    runtime = runtime_of(recipe, root, data, **more)
-    loaded = load_recipe(recipe)
-    check_places(runtime)
-    plan = decision_plan(loaded, runtime)
-    _run_missing(plan, runtime)
-    print_decided(out, decided(plan, runtime))
-    out.print("\nNothing was exported: `prefine run` does that.", highlight=False)
+    notes.quiet |= quiet
+    with resumable():
+        more = {**servers_of(server or []), **settings_of(set_ or [])}
+        runtime = runtime_of(recipe, root, data, **more)
+        loaded = load_recipe(recipe)
+        check_places(runtime)
+        plan = decision_plan(loaded, runtime)
+        with record_run(plan, runtime, command="decide") as recording:
+            _run_missing(plan, runtime, recording)
+            counts = count_decisions(plan, runtime)
+            recording.counts = {"pairs": counts.verdicts.total(), **counts.verdicts}
+    if as_json:
+        print_json({"run": recording.record, **asdict(counts)})
+        return
+    from prefine.cli.tables import print_decisions
+
+    print_decisions(out.console, counts, quiet=notes.quiet)
+    out.line("\nNo data set was written: `prefine run` writes it.")
+    _print_done(recording)
 
 
-def _run_missing(plan: "Plan", runtime: Runtime) -> None:
-    """Run what is not done; before an error of the data print what came in, and the notes."""
+def _print_done(recording: "Recording") -> None:
+    """Print the id of the run, and how much of it was done before."""
+    record = recording.record
+    if record.num_computed:
+        done = f"computed {record.num_computed:,} of {record.num_shards:,} shards"
+    else:
+        done = f"nothing to compute, all {record.num_shards:,} shards were done before"
+    notes.line(f"Run {record.id}: {done}.")
+
+
+def _run_missing(plan: "Plan", runtime: "Runtime", recording: "Recording") -> None:
+    """Run what is not done; before an error in the data, print the rows read and the notes."""
+    from prefine.cli.watch import watching
     from prefine.plan import run_plan, served
     from prefine.plan.look import remarks_so_far, sources_read
-    from prefine.plan.tables import print_remarks, print_sources
-    from prefine.plan.watch import watching
 
     for source in plan.recipe.sources:
         for file in plan.resolved.files[source.key]:
             if file.reason is not None:
-                text = f"{source.name}: {file.path} is {file.format}, for {file.reason}"
-                err.print(escape(text), highlight=False)
+                notes.line(f"{source.name}: {file.path} has layout {file.format}: {file.reason}")
     if runtime.start:
-        err.print(f"starting servers; their logs are in {escape(runtime.logs)}", highlight=False)
+        notes.line(f"starting servers; their logs are in {runtime.logs}")
     try:
-        with served(plan, runtime) as settings, watching(err, plan) as watcher:
-            run_plan(plan, settings, watcher)
+        with served(plan, runtime) as settings, watching(notes, plan) as watcher:
+            run_plan(plan, settings, watcher, recording)
     except DataError:
-        print_sources(err, sources_read(plan, runtime))
-        print_remarks(err, remarks_so_far(plan, runtime))
+        from prefine.cli.tables import print_remarks, print_sources
+
+        if not notes.quiet:
+            print_sources(err.console, sources_read(plan, runtime))
+            print_remarks(err.console, remarks_so_far(plan, runtime))
         raise
 
 
 @app.command(epilog="Example: prefine plan pipelines/quickstart.yaml")
-def plan(recipe: RecipeFile, root: Root = ROOT, data: Data = None) -> None:
-    """Print the resolved recipe, and which steps are done and which are not."""
-    from prefine.plan import make_plan
-    from prefine.plan.look import states
-    from prefine.plan.tables import print_table
-    from prefine.recipe import load_recipe
+def plan(
+    recipe: Annotated[
+        Path | None, typer.Argument(help="The recipe, a YAML file.", metavar="RECIPE")
+    ] = None,
+    *,
+    root: Root = ROOT,
+    data: Data = None,
+    run_id: RunId = None,
+    resolved: Annotated[
+        bool,
+        typer.Option(
+            "--resolved",
+            metavar="",
+            help="Print the recipe with its defaults, files and hashes, as YAML.",
+            rich_help_panel=PRINTING,
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the steps of a recipe, and which of them are done; nothing is run.
 
+    Names the recipe, or a run with --run.
+    """
+    from prefine.plan import find_run, make_plan, plan_of
+    from prefine.plan.look import states
+    from prefine.recipe import load_recipe
+    from prefine.settings.flags import runtime_of
+
+    if (recipe is None) == (run_id is None):
+        raise RecipeError("`prefine plan` wants either a recipe or --run ID")
     runtime = runtime_of(recipe, root, data)
-    made = make_plan(load_recipe(recipe), runtime)
-    out.print(made.resolved.to_yaml(), markup=False, highlight=False)
-    print_table(
-        out,
-        f"Steps below {root}",
-        ("step", "fingerprint", "shards", "done"),
-        [(s.name, s.fingerprint[:16], s.num_shards, s.num_done) for s in states(made, runtime)],
-    )
+    if recipe is None:
+        planned = plan_of(find_run(runtime, run_id), runtime)
+    else:
+        planned = make_plan(load_recipe(recipe), runtime)
+    if as_json:
+        steps = [
+            {**asdict(state), "reads": reads, "needs": needs}
+            for state, (reads, needs) in zip(
+                states(planned, runtime), _inputs(planned), strict=True
+            )
+        ]
+        document = {
+            "recipe": planned.recipe.name,
+            "fingerprint": planned.dataset.fingerprint,
+            "root": root,
+            "steps": steps,
+        }
+        whole = planned.resolved.model_dump(mode="json") if resolved else None
+        print_json(document if whole is None else {**document, "resolved": whole})
+    elif resolved:
+        out.line(planned.resolved.to_yaml().rstrip())
+    else:
+        _print_plan(planned, runtime)
+
+
+def _inputs(plan: "Plan") -> list[tuple[list[str], str | None]]:
+    """Return what each step reads, steps or files; and the model or server that it needs."""
+    files = {
+        f"ingest_{source.name}": [file.path for file in plan.resolved.files[source.key]]
+        for source in plan.recipe.sources
+    }
+    return [
+        (
+            files.get(step.name) or [upstream.name for upstream in step.upstream],
+            f"server {step.server}" if step.server else ("model" if step.uses == "model" else None),
+        )
+        for step in plan.steps
+    ]
+
+
+def _print_plan(plan: "Plan", runtime: "Runtime") -> None:
+    """Print the steps of a plan as a table."""
+    from prefine.cli.tables import print_table
+    from prefine.plan.look import states
+
+    lines: list[tuple[object, ...]] = []
+    total = done = 0
+    for state, (reads, needs) in zip(states(plan, runtime), _inputs(plan), strict=True):
+        first = Path(reads[0]).name if reads else ""
+        more = f" + {len(reads) - 1}" if len(reads) > 1 else ""
+        lines.append((state.name, first + more, f"{state.num_done}/{state.num_shards}", needs))
+        total, done = total + state.num_shards, done + state.num_done
+    heads = ("step", "reads", "shards done", "needs")
+    print_table(out.console, f"Plan of {plan.recipe.name}", heads, lines)
+    out.line(f"{done:,} of {total:,} shards are done below {runtime.root}.")

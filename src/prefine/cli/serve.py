@@ -4,11 +4,8 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from prefine.cli.app import ROOT, Settings, app, err, out
-from prefine.settings import Model
-from prefine.settings.flags import runtime_of, settings_of
+from prefine.cli.app import ROOT, RUNNING, Settings, app, notes, out
 
 
 class Task(StrEnum):
@@ -23,22 +20,44 @@ class Task(StrEnum):
 def serve(
     model: Annotated[str, typer.Argument(help="A folder or a hub name.", metavar="MODEL")],
     *,
-    task: Annotated[Task, typer.Option(help="What the server is for.")] = Task.reward,
-    name: Annotated[str, typer.Option(help="The name to serve it under.")] = "model",
-    port: Annotated[int | None, typer.Option(help="A free one by default.")] = None,
-    dtype: Annotated[str, typer.Option(help="The type in which it computes.")] = "bfloat16",
+    task: Annotated[
+        Task, typer.Option(help="What the server is for.", rich_help_panel=RUNNING)
+    ] = Task.reward,
+    name: Annotated[
+        str,
+        typer.Option(
+            help="The name of the model on the server.", metavar="NAME", rich_help_panel=RUNNING
+        ),
+    ] = "model",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="The port to listen on.",
+            metavar="PORT",
+            show_default="a free one",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
+    dtype: Annotated[
+        str,
+        typer.Option(
+            help="The type in which the model computes.", metavar="TYPE", rich_help_panel=RUNNING
+        ),
+    ] = "bfloat16",
     set_: Settings = None,
 ) -> None:
-    """Start a vLLM server as a recipe needs it; keep it up until it is interrupted."""
+    """Start a vLLM server with the settings that prefine needs; Ctrl-C stops it."""
     from threading import Event
 
     from prefine.serve.vllm.launch import serving
     from prefine.serve.vllm.served import Served
+    from prefine.settings import Model
+    from prefine.settings.flags import runtime_of, settings_of
 
     runtime = runtime_of(None, ROOT, None, **settings_of(set_ or []))
     served = Served(name, name, Model(model=model), task.value, dtype, None, port)
-    err.print(f"starting; the log is in {escape(runtime.logs)}", highlight=False)
+    notes.line(f"starting; the log is in {runtime.logs}")
     with serving([served], runtime) as servers:
         for url in servers[name]:
-            out.print(f"{escape(name)} is served at {url}; interrupt to end", highlight=False)
+            out.line(f"{name} is served at {url}; Ctrl-C stops it")
         Event().wait()

@@ -1,4 +1,4 @@
-"""Text for the terminal."""
+"""Text on the terminal."""
 
 
 def cut(text: str, chars: int) -> str:

@@ -4,20 +4,27 @@ from typing import Annotated
 
 import typer
 
-from prefine.cli.app import app, out
+from prefine.cli.app import AsJson, app, out
+from prefine.cli.output import print_json
 
 
 @app.command(epilog="Example: prefine verify curated")
 def verify(
-    output: Annotated[str, typer.Argument(help="A folder that `prefine run` published.")],
+    output: Annotated[
+        str, typer.Argument(help="A folder that `prefine run` wrote.", metavar="FOLDER")
+    ],
+    *,
+    as_json: AsJson = False,
 ) -> None:
-    """Hash and count a published data set again; exit code 1 when something differs."""
+    """Check the files and counts of a data set; exit code 1 if something differs."""
     from prefine.export.verify import problems_of
     from prefine.store import Store
 
-    problems = problems_of(Store(output))
-    for problem in problems:
-        out.print(problem, markup=False, highlight=False)
+    problems = list(problems_of(Store(output)))
+    if as_json:
+        print_json({"output": output, "ok": not problems, "problems": problems})
+    else:
+        for problem in problems or [f"{output}: all files and counts are as the manifest says"]:
+            out.line(problem)
     if problems:
         raise typer.Exit(1)
-    out.print(f"{output}: all files and counts are as the manifest says", highlight=False)

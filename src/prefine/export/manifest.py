@@ -86,7 +86,7 @@ def manifest_of(work: Work, curation: Curation, exported: Exported, verdicts: Ve
         "chats": _distinct(steps, "chat"),
         "servers": _distinct(steps, "servers"),
         "canaries": _canaries(steps),
-        "benchmarks": _benchmarks(steps),
+        "benchmarks": benchmarks_of(steps),
         "remarks": [*remarks_of(steps), *([f"splits: after the rules {remark}"] if remark else [])],
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
@@ -180,8 +180,12 @@ def _canaries(steps: Mapping[str, list[Manifest]]) -> Json:
     return found
 
 
-def _benchmarks(steps: Mapping[str, list[Manifest]]) -> Json:
-    """Return how many prompts stand in each benchmark; a benchmark's texts are counted once."""
+def benchmarks_of(steps: Mapping[str, Sequence[Manifest]]) -> Json:
+    """Return how many prompts and responses contain texts of each benchmark.
+
+    Args:
+        steps: The manifests of the shards that have run, by step.
+    """
     found: Json = {}
     for manifest in (m for manifests in steps.values() for m in manifests):
         for name, counts in manifest.notes.get("benchmarks", {}).items():

@@ -6,24 +6,40 @@ from prefine.plan.run import (
     check_places,
     publish_named,
     publish_plan,
-    remember,
     run_named,
     run_plan,
+)
+from prefine.plan.runs import (
+    Recording,
+    RunRecord,
+    find_run,
+    list_runs,
+    num_done,
+    plan_of,
+    record_run,
+    verdict_counts,
 )
 from prefine.plan.servers import served
 from prefine.plan.steps import Plan, decision_plan, make_plan
 
 __all__ = [
     "Plan",
+    "Recording",
+    "RunRecord",
     "Watcher",
     "check_places",
     "decision_plan",
+    "find_run",
+    "list_runs",
     "make_plan",
+    "num_done",
+    "plan_of",
     "publish_named",
     "publish_plan",
-    "remember",
+    "record_run",
     "resolve",
     "run_named",
     "run_plan",
     "served",
+    "verdict_counts",
 ]

@@ -1,4 +1,4 @@
-"""What a run decided: counts by rule, by source and split, and its remarks."""
+"""Count the decisions of a run: by rule, by source and split; and collect its remarks."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from prefine.errors import IntegrityError
-from prefine.export.manifest import remarks_of, sources_of
+from prefine.export.manifest import benchmarks_of, remarks_of, sources_of
 from prefine.plan.run import require_sources
 from prefine.plan.steps import Plan
 from prefine.settings import Runtime
@@ -22,8 +22,8 @@ _Group = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True)
-class SourceDecided:
-    """What was decided on the pairs of one source."""
+class SourceCounts:
+    """Counts of the pairs of one source."""
 
     name: str
     verdicts: Mapping[str, int]
@@ -33,24 +33,26 @@ class SourceDecided:
 
     @property
     def kept(self) -> int:
-        """How many pairs are kept, those that were flipped among them."""
+        """How many pairs are kept, flipped ones included."""
         return sum(self.verdicts.get(verdict, 0) for verdict in _KEPT)
 
 
 @dataclass(frozen=True)
-class Decided:
-    """What was decided on the pairs of a run."""
+class DecisionCounts:
+    """Counts of the decisions of a run."""
 
-    came_in: Sequence[Json]
-    """What became of the rows and labels of each source."""
+    sources_read: Sequence[Json]
+    """Rows and labels of each source that were read, quarantined and not used."""
     rules: Sequence[Json]
-    """What each rule did, as the manifest of a data set has it."""
-    sources: Sequence[SourceDecided]
+    """Pairs that each rule saw, dropped, held and flipped, as in the manifest of a data set."""
+    sources: Sequence[SourceCounts]
     """In the recipe's order."""
     has_human_verdicts: bool
     """Whether the recipe names tables of human verdicts."""
+    benchmarks: Mapping[str, Mapping[str, int]]
+    """Prompts and responses that contain texts of each benchmark."""
     remarks: Sequence[str]
-    """What the steps have to say about the data."""
+    """Remarks of the steps about the data."""
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -61,8 +63,8 @@ class Decided:
         return total
 
 
-def decided(plan: Plan, runtime: Runtime) -> Decided:
-    """Count what the steps of a plan decided; they have run.
+def count_decisions(plan: Plan, runtime: Runtime) -> DecisionCounts:
+    """Count the decisions of a plan whose steps have run.
 
     Raises:
         DataError: More rows of a source are in quarantine than the recipe allows now.
@@ -76,17 +78,18 @@ def decided(plan: Plan, runtime: Runtime) -> Decided:
     }
     (decide,) = plan.writers("decisions")
     names = [source.name for source in plan.recipe.sources]
-    return Decided(
-        came_in=sources_of(manifests, names),
+    return DecisionCounts(
+        sources_read=sources_of(manifests, names),
         rules=manifests[decide.name][0].notes["rules"],
         sources=list(_by_source(plan, store, names)),
         has_human_verdicts=bool(plan.recipe.verdicts),
+        benchmarks=benchmarks_of(manifests),
         remarks=remarks_of(manifests),
     )
 
 
-def _by_source(plan: Plan, store: Store, names: Sequence[str]) -> Iterator[SourceDecided]:
-    """Yield what was decided on the pairs of each source."""
+def _by_source(plan: Plan, store: Store, names: Sequence[str]) -> Iterator[SourceCounts]:
+    """Yield the counts of the pairs of each source."""
     counted: Counter[_Group] = Counter()
     (facts,) = plan.writers("facts")
     for part in range(facts.num_parts):
@@ -99,7 +102,7 @@ def _by_source(plan: Plan, store: Store, names: Sequence[str]) -> Iterator[Sourc
                 verdicts[verdict] += count
                 if split is not None:
                     splits[split] += count
-        yield SourceDecided(name, dict(verdicts), dict(sorted(splits.items())))
+        yield SourceCounts(name, dict(verdicts), dict(sorted(splits.items())))
 
 
 def _count(plan: Plan, store: Store, part: int) -> Iterator[tuple[_Group, int]]:
@@ -119,7 +122,7 @@ def _count(plan: Plan, store: Store, part: int) -> Iterator[tuple[_Group, int]]:
 
 
 def _with_splits(plan: Plan, store: Store, part: int, kept: pl.DataFrame) -> pl.DataFrame:
-    """Put the split beside kept pairs; a null where no step makes splits.
+    """Add the split to kept pairs; null where no step makes splits.
 
     Raises:
         IntegrityError: A kept pair has no split.

@@ -1,11 +1,14 @@
 """Run a plan in this process, or in a few."""
 
+import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
 from prefine.ingest.losses import require_read
+from prefine.plan.runs import Recording, record_run
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved, to_yaml
 from prefine.serve.processes import start_processes
@@ -13,9 +16,6 @@ from prefine.settings import Runtime
 from prefine.settings.json import Json
 from prefine.step import Manifest, Progress, Step, load_manifest, require_manifest, run_step
 from prefine.store import Store
-
-RECIPES = "recipes"
-"""The folder below the root where the resolved recipe of each run lies."""
 
 
 class Watcher(Progress, Protocol):
@@ -46,18 +46,24 @@ class Silent:
         """Say nothing."""
 
 
-def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> None:
+def run_plan(
+    plan: Plan,
+    runtime: Runtime,
+    watcher: Watcher | None = None,
+    recording: Recording | None = None,
+) -> None:
     """Run all steps of a plan that are not done.
 
     Args:
         plan: What to run.
         runtime: Where, and how many processes for steps that need no model.
         watcher: Told about progress.
+        recording: The run that this is part of; without it, this is recorded as a run of its own.
     """
     watch = watcher or Silent()
     store = Store(runtime.root)
-    remember(plan, runtime)
-    with _Pool(plan, runtime) as pool:
+    recorded = record_run(plan, runtime) if recording is None else nullcontext(recording)
+    with recorded as current, _Pool(plan, runtime) as pool:
         for step in plan.steps:
             store.sweep(step.folder)
             missing = [s for s in step.shards if load_manifest(store, step, s) is None]
@@ -65,6 +71,7 @@ def run_plan(plan: Plan, runtime: Runtime, watcher: Watcher | None = None) -> No
             shared = len(missing) > 1 and runtime.workers > 1 and step.uses == "cpu"
             for shard in pool.run(step, missing) if shared else missing:
                 watch.advance(step, run_step(step, shard, runtime, watch))
+                current.num_computed += 1
 
 
 class _Pool:
@@ -88,9 +95,14 @@ class _Pool:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if self._executor is None:
+            return
+        if error is not None and not issubclass(error, Exception):
+            # an interrupt: what the workers are doing is done again by the next run
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+        self._executor.shutdown(cancel_futures=True)
 
 
 def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> str:
@@ -118,17 +130,6 @@ def publish_named(recipe: str, runtime: str, output: str) -> Json:
 def _plan_of(recipe: str, runtime: str) -> tuple[Plan, Runtime]:
     settings = Runtime.model_validate_json(runtime)
     return make_plan(Resolved.model_validate_json(recipe), settings), settings
-
-
-def remember(plan: Plan, runtime: Runtime) -> None:
-    """Keep the resolved recipe below the root, so that the run can be explained later."""
-    store = Store(runtime.root)
-    store.write_bytes(recipe_path(plan), plan.resolved.to_yaml().encode())
-
-
-def recipe_path(plan: Plan) -> str:
-    """Return where the resolved recipe of a plan lies, relative to the root."""
-    return f"{RECIPES}/{plan.recipe.name}-{plan.dataset.fingerprint[:16]}.yaml"
 
 
 def check_places(runtime: Runtime, output: str | None = None) -> None:

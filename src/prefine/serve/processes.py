@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +23,8 @@ def start_processes(
 
 
 def _begin(begin: Callable[..., None] | None, args: tuple[str, ...]) -> None:
+    # Ctrl-C reaches all processes of a terminal; the parent handles it and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if begin is not None:
         begin(*args)
