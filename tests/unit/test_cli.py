@@ -1,15 +1,16 @@
 """The command line, in process: output, exit codes, one sentence for a mistake."""
 
-import sys
-from io import StringIO
+import json
+import re
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from rich.console import Console
 
-from prefine import cli
-from prefine.plan.tables import print_remarks, print_rules
+from prefine.cli.output import out
+from prefine.cli.tables import print_benchmarks, print_remarks, print_rules
+from tests.command import prefine as call
 from tests.made import explicit
 
 RECIPE = """
@@ -29,18 +30,7 @@ def folder(write_lines: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return tmp_path
 
 
-def call(*arguments: str) -> int:
-    """Run the command line as its entry point does; return the exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["prefine", *arguments])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
-
-
-def test_run_prints_what_came_in_what_was_decided_and_what_went_out(
+def test_run_prints_counts_of_rows_rules_and_splits(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("run", "recipe.yaml", "--output", "out") == 0
@@ -69,7 +59,7 @@ def test_a_run_says_which_index_it_searched(
 
         told = "".join(capsys.readouterr().err.splitlines())
         assert said in told
-        assert ("lists looked into, recall 0.9" in told) == (bound == 40)
+        assert ("lists searched, recall 0.9" in told) == (bound == 40)
 
 
 def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,8 +70,9 @@ def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[s
     assert call("run", "recipe.yaml", "--output", "out") == 0
     err = capsys.readouterr().err
 
-    assert err.count("done before") == 9
+    assert err.count(": done before") == 9
     assert "rows in" not in err
+    assert "nothing to compute, all 9 shards were done before" in err
 
 
 def test_decide_runs_only_what_is_missing_and_exports_nothing(
@@ -111,7 +102,7 @@ def test_a_decided_run_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixt
     assert call("show", "decisions", "--rule", "short", "--limit", "1") == 0
     shown = capsys.readouterr().out
     assert "1 of 4 rows" in shown
-    (pair,) = [line.split()[1] for line in shown.splitlines() if line.startswith("pair_id: ")]
+    (pair,) = [line.split()[1] for line in shown.splitlines() if line.startswith("pair_id ")]
     assert call("explain", pair) == 0
     assert "dropped by short: chosen_chars is" in capsys.readouterr().out
     assert call("run", "recipe.yaml", "--output", "out") == 0
@@ -129,7 +120,7 @@ def test_decide_says_which_source_is_left_empty(
 
     assert call("decide", "recipe.yaml") == 0
 
-    lines = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert next(line for line in reversed(lines) if "other" in line)[:4] == ["other", "1", "0", "0"]
     assert ["made", "6", "4", "0"] in [line[:4] for line in lines]
 
@@ -143,127 +134,150 @@ def test_decide_refuses_more_quarantine_than_the_recipe_allows_now(
     capsys.readouterr()
 
     assert call("decide", "recipe.yaml") == 2
-    assert "What is kept" not in capsys.readouterr().out
+    assert "Pairs by source" not in capsys.readouterr().out
 
 
 def counts(pairs: int, **more: int) -> dict[str, int]:
     return {"in": pairs, "dropped": 0, "held": 0, "flipped": 0, "turned_back": 0, **more}
 
 
-def printed_rules(*rules: dict[str, Any]) -> list[list[str]]:
-    console = Console(width=80, file=StringIO())
-    print_rules(console, rules, has_human_verdicts=False)
-    text = cast("StringIO", console.file).getvalue()
-    assert all(len(line) <= 80 for line in text.splitlines())
-    return [
-        [cell.strip() for cell in line.strip("│┃").replace("┃", "│").split("│")]
-        for line in text.splitlines()
-        if line[0] in "│┃"
-    ]
+Printed = pytest.CaptureFixture[str]
 
 
-def test_a_rule_is_counted_for_each_source_on_which_it_acted() -> None:
-    by_source = {"one": counts(7, dropped=1), "two": counts(3, dropped=2), "three": counts(5)}
-    found = printed_rules({"rule": "short", **counts(15, dropped=3), "by_source": by_source})
+def printed_rules(
+    capsys: Printed, *rules: dict[str, Any], sources: list[str] | None = None
+) -> list[list[str]]:
+    names = sources or list(dict.fromkeys(name for rule in rules for name in rule["by_source"]))
+    print_rules(out, rules, names, has_human_verdicts=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    return [re.split("  +", line.strip()) for line in (lines[1], *lines[3:-1])]
 
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_rule_is_counted_for_each_source_on_which_it_acted_in_the_order_of_the_recipe(
+    capsys: Printed,
+) -> None:
+    by_source = {"two": counts(3, dropped=2), "one": counts(7, dropped=1), "three": counts(5)}
+    other = {"two": counts(1, held=1), "one": counts(6, held=6), "three": counts(5)}
+    found = printed_rules(
+        capsys,
+        {"rule": "short", **counts(15, dropped=3), "by_source": by_source},
+        {"rule": "unsure", **counts(12, held=7), "by_source": other},
+        sources=["one", "two", "three"],
+    )
     assert found == [
         ["rule", "pairs in", "dropped", "held", "flipped"],
         ["short", "15", "3", "0", "0"],
-        ["two", "3", "2", "0", "0"],
         ["one", "7", "1", "0", "0"],
+        ["two", "3", "2", "0", "0"],
+        ["unsure", "12", "0", "7", "0"],
+        ["one", "6", "0", "6", "0"],
+        ["two", "1", "0", "1", "0"],
     ]
 
 
-def test_one_source_is_not_counted_apart_and_turned_back_has_its_column() -> None:
+def test_one_source_is_not_counted_apart_and_turned_back_has_its_column(capsys: Printed) -> None:
     rule = {"rule": "f1", **counts(9, flipped=4), "by_source": {"one": counts(9, flipped=4)}}
     turned = counts(9, flipped=1, turned_back=2)
 
-    assert printed_rules(rule)[0] == ["rule", "pairs in", "dropped", "held", "flipped"]
-    assert printed_rules(rule, {"rule": "f2", **turned, "by_source": {"one": turned}}) == [
+    assert printed_rules(capsys, rule)[0] == ["rule", "pairs in", "dropped", "held", "flipped"]
+    assert printed_rules(capsys, rule, {"rule": "f2", **turned, "by_source": {"one": turned}}) == [
         ["rule", "pairs in", "dropped", "held", "flipped", "turned back"],
         ["f1", "9", "0", "0", "4", "0"],
         ["f2", "9", "0", "0", "1", "2"],
     ]
 
 
-def test_many_sources_are_summed_up() -> None:
+def test_many_sources_are_summed_up(capsys: Printed) -> None:
     by_source = {f"source_{n}": counts(10, held=n) for n in range(9)}
-    found = printed_rules({"rule": "unsure", **counts(90, held=36), "by_source": by_source})
+    rule = {"rule": "unsure", **counts(90, held=36), "by_source": by_source}
+    found = printed_rules(capsys, rule)
 
     assert [line[0] for line in found[2:]] == [
-        *(f"source_{n}" for n in (8, 7, 6, 5, 4)),
+        *(f"source_{n}" for n in (4, 5, 6, 7, 8)),
         "3 other sources",
     ]
     assert found[-1] == ["3 other sources", "30", "0", "6", "0"]
 
 
-def test_remarks_are_notes_of_one_line_each() -> None:
-    console = Console(width=80, file=StringIO(), soft_wrap=True)
-    print_remarks(console, ["`length [x]` is null for source a. " * 3, "No pair is in test."])
-    print_remarks(console, [])
+def test_remarks_are_notes_of_one_line_each(capsys: Printed) -> None:
+    print_remarks(out, ["`length [x]` is null for source a. " * 3, "No pair is in test."])
+    print_remarks(out, [])
 
-    assert cast("StringIO", console.file).getvalue().splitlines() == [
+    assert capsys.readouterr().out.splitlines() == [
         "Notes",
         "- " + "`length [x]` is null for source a. " * 3,
         "- No pair is in test.",
     ]
 
 
-def test_plan_prints_the_resolved_recipe_and_runs_nothing(
+def test_benchmarks_are_counted_by_what_was_found(capsys: Printed) -> None:
+    print_benchmarks(out, {"puzzles": {"texts": 1500, "prompts": 2}, "quiz": {"texts": 3}})
+    lines = capsys.readouterr().out.splitlines()
+
+    assert [line.split() for line in lines[1:] if "─" not in line] == [
+        ["benchmark", "texts", "prompts"],
+        ["puzzles", "1,500", "2"],
+        ["quiz", "3"],
+        [],
+    ]
+
+
+def test_plan_shows_the_steps_and_runs_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("plan", "recipe.yaml") == 0
-    printed = capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
 
-    assert "format: trl_explicit" in printed
-    assert "best_vs_worst" in printed
+    assert ["ingest_made", "rows.jsonl", "0/1"] in [line.split() for line in lines]
+    assert ["pairs", "gather,", "label_audit", "0/1"] in [line.split() for line in lines]
+    assert lines[-1] == "0 of 9 shards are done below .prefine."
+    assert all(len(line) <= 80 for line in lines)
     assert not (folder / ".prefine").exists()
 
 
-def test_explain_tells_everything_about_one_pair(
+def test_plan_shows_the_resolved_recipe_on_request(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    call("run", "recipe.yaml", "--output", "out")
-    dropped = (folder / "out" / "explanations.csv").read_text().splitlines()[1].split(",")[0]
-    capsys.readouterr()
-
-    assert call("explain", dropped[:10]) == 0
+    assert folder.exists()
+    assert call("plan", "recipe.yaml", "--resolved") == 0
     printed = capsys.readouterr().out
+    assert call("plan", "recipe.yaml", "--json", "--resolved") == 0
+    document = json.loads(capsys.readouterr().out)
 
-    assert "dropped by short: chosen_chars is" in printed
-    assert "SECRET-PROMPT-TEXT" in printed
-    assert "rows.jsonl" in printed
-    assert "rejected_chars" in printed
-
-
-def test_show_lists_steps_and_rows(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert folder.exists()
-    call("run", "recipe.yaml", "--output", "out")
-    capsys.readouterr()
-
-    assert call("show") == 0
-    assert "measure_lengths" in capsys.readouterr().out
-    assert call("show", "quarantine") == 0
-    assert "reason: not_json" in capsys.readouterr().out
-    assert call("show", "decisions", "--rule", "short", "--limit", "1") == 0
-    assert "1 of 2 rows" in capsys.readouterr().out
+    assert "format: trl_explicit" in printed
+    assert "best_vs_worst" in printed
+    assert document["resolved"]["recipe"]["pairs"]["select"] == "best_vs_worst"
+    assert document["steps"][0]["reads"] == ["rows.jsonl"]
+    assert document["steps"][0]["num_done"] == 0
 
 
-def test_what_is_looked_for_and_not_there_is_an_error_that_says_what_is(
+def test_plan_says_which_steps_need_a_model_or_a_server(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert folder.exists()
-    call("run", "recipe.yaml", "--output", "out")
-    capsys.readouterr()
+    measures = "{kind: lengths}, {kind: prompt_neighbours, complete_up_to: 1, neighbours: 5}"
+    recipe = RECIPE.replace("{kind: lengths}", measures)
+    (folder / "recipe.yaml").write_text(recipe)
 
-    assert call("show", "decisions", "--rule", "shrt") == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert (
-        "`made` has no rule `shrt`; its rules are: identical, empty, unlabelled, tie, short" in said
-    )
-    assert call("explain", "zz") == 2
-    said = " ".join(capsys.readouterr().err.split())
-    assert "no pair of the latest run of `made` has the id `zz`; --recipe NAME looks" in said
+    assert call("plan", "recipe.yaml", "--json") == 0
+    needs = {step["name"]: step["needs"] for step in json.loads(capsys.readouterr().out)["steps"]}
+
+    assert needs["encoder"] == "model"
+    assert needs["pairs"] is None
+
+
+@pytest.mark.parametrize("arguments", [[], ["recipe.yaml", "--run", "made-1"]])
+def test_plan_wants_a_recipe_or_a_run(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert folder.exists()
+    assert call("plan", *arguments) == 2
+    assert "either a recipe or --run ID" in capsys.readouterr().err
 
 
 def test_notes_are_printed_before_the_error_that_nothing_is_left(
@@ -294,18 +308,6 @@ def test_a_kept_number_whose_type_the_rows_tell_can_be_ordered_by(
     assert "`t` is text and has no order" in " ".join(capsys.readouterr().err.split())
 
 
-def test_show_refuses_an_unknown_rule_and_a_negative_limit(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert folder.exists()
-    call("decide", "recipe.yaml")
-    capsys.readouterr()
-
-    assert call("show", "decisions", "--rule", "shrt") == 2
-    assert "`made` has no rule `shrt`" in capsys.readouterr().err
-    assert call("show", "decisions", "--limit", "-2") == 2
-
-
 def test_decide_says_which_rows_and_labels_led_to_no_pair(
     folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -316,7 +318,7 @@ def test_decide_says_which_rows_and_labels_led_to_no_pair(
     clean = capsys.readouterr().out
 
     assert "not_json 1" in with_a_bad_row
-    assert "What came in" not in clean
+    assert "quarantined" not in clean
     assert "1 pair: 1 is kept, 0 of them flipped; 0 are dropped and 0 held." in clean
 
 
@@ -337,7 +339,7 @@ def test_ingest_detect_says_which_layout_and_why(
     assert call("ingest", "--detect", "rows.jsonl", "odd.jsonl") == 2
     printed = capsys.readouterr()
 
-    assert "rows.jsonl: trl_explicit, for `prompt` is a list" in printed.out
+    assert "rows.jsonl: trl_explicit: `prompt` is a list" in printed.out
     assert "labels: pair 0 against 1: a" in printed.out
     assert "odd.jsonl: no known layout has these keys: a" in printed.err
 
@@ -377,10 +379,99 @@ def test_a_mistake_is_one_sentence_and_exit_code_2(
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "decide", "plan", "show", "explain", "verify", "ingest"]
+    "command",
+    ["run", "decide", "plan", "show", "explain", "runs", "verify", "serve", "ingest"],
 )
 def test_every_command_has_help_and_an_example(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(command, "--help") == 0
     assert f"Example: prefine {command}" in capsys.readouterr().out
+
+
+def test_each_command_documents_its_json(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("run", "decide", "plan", "show", "explain", "runs", "verify", "ingest"):
+        assert call(command, "--help") == 0
+        assert "--json" in capsys.readouterr().out, command
+
+
+def test_json_of_run_decide_and_verify_is_one_document(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert folder.exists()
+    assert call("decide", "recipe.yaml", "--json") == 0
+    decided = json.loads(capsys.readouterr().out)
+    assert call("run", "recipe.yaml", "--output", "out", "--json") == 0
+    ran = json.loads(capsys.readouterr().out)
+    assert call("verify", "out", "--json") == 0
+    verified = json.loads(capsys.readouterr().out)
+
+    assert decided["sources"] == [
+        {"name": "made", "verdicts": {"keep": 4, "drop": 2}, "splits": {"train": 4}}
+    ]
+    assert decided["benchmarks"] == {}
+    assert decided["sources_read"][0]["quarantined"] == {"not_json": 1}
+    assert ran["run"]["counts"] == {"pairs": 6, "keep": 4, "flip": 0, "drop": 2, "hold": 0}
+    assert ran["run"]["finished"] > ran["run"]["started"]
+    assert ran["manifest"]["splits"] == {"train": 4}
+    assert verified == {"output": "out", "ok": True, "problems": []}
+
+
+def test_a_changed_file_is_a_problem_in_json_too(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("run", "recipe.yaml", "--output", "out")
+    (folder / "out" / "README.md").write_text("changed")
+    capsys.readouterr()
+
+    assert call("verify", "out", "--json") == 1
+    verified = json.loads(capsys.readouterr().out)
+    assert not verified["ok"]
+    assert "README.md has other bytes" in verified["problems"][0]
+
+
+def test_json_of_detect_has_the_files_that_were_recognised(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "odd.jsonl").write_text('{"a": 1}\n')
+
+    assert call("ingest", "--detect", "rows.jsonl", "odd.jsonl", "--json") == 2
+    printed = capsys.readouterr()
+
+    (recognised,) = json.loads(printed.out)
+    assert recognised["file"] == "rows.jsonl"
+    assert recognised["layout"] == "trl_explicit"
+    assert recognised["record"]["prompt"] == "SECRET-PROMPT-TEXT 0?"
+    assert "odd.jsonl: no known layout" in printed.err
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_quiet_leaves_progress_and_notes_out(
+    folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    assert folder.exists()
+    write_lines([explicit("Which?", "Yes, it is", "No")] * 3)
+    arguments = ["decide", "recipe.yaml"]
+    arguments = ["--quiet", *arguments] if where == "before" else [*arguments, "-q"]
+    assert call("decide", "recipe.yaml", "--root", "loud") == 0
+    loud = capsys.readouterr()
+
+    assert call(*arguments) == 0
+    quiet = capsys.readouterr()
+
+    assert "Notes" in loud.out
+    assert "Notes" not in quiet.out
+    assert "1 pair: 1 is kept" in quiet.out
+    assert quiet.err == ""
+    assert call("-q", "run", "none.yaml", "--output", "out") == 2
+    assert "cannot read the recipe" in capsys.readouterr().err
+
+
+def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"prefine {version('prefine')}\n"
+
+
+def test_a_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("show", "--nosuch") == 2
+    assert "No such option: --nosuch" in capsys.readouterr().err

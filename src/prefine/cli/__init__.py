@@ -26,7 +26,7 @@ def main() -> None:
         with _cleaning_up():
             app()
     except PrefineError as error:
-        err.line(f"error: {error}")
+        err.paragraph(f"error: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -48,7 +48,7 @@ def ingest(
             detection, record = first_record(path)
         except PrefineError as error:
             failed = True
-            err.line(f"error: {error}")
+            err.paragraph(f"error: {error}")
             continue
         layout, reason = detection.format, detection.reason
         recognised.append({"file": path, "layout": layout, "reason": reason, "record": record})

@@ -158,7 +158,7 @@ def _show_steps(record: "RunRecord", plan: "Plan", runtime: "Runtime", *, as_jso
     from prefine.cli.tables import print_table
 
     print_table(
-        out.console,
+        out,
         f"Run {record.id}: {record.status}",
         ("step", "done", "rows in", "rows out", "dropped", "seconds"),
         [
@@ -182,7 +182,7 @@ def _show_rows(selection: "Selection", *, as_json: bool, chars: int | None) -> N
         return
     from prefine.cli.rows import print_rows
 
-    print_rows(out.console, rows, SHOWN_CHARS if chars is None else chars)
+    print_rows(out, rows, SHOWN_CHARS if chars is None else chars)
     out.line(f"{len(rows):,} of {selection.total:,} rows")
 
 
@@ -251,13 +251,11 @@ def _document(known: "Dossier") -> dict[str, object]:
 
 
 def _print_dossier(recipe: str, known: "Dossier", chars: int) -> None:
-    from rich.markup import escape
-
     from prefine.cli.tables import print_table
 
     pair_id, own = known.pair["pair_id"], known.pair["own_id"]
     out.line(f"pair {pair_id} of {recipe}" + ("" if own is None else f" (own id {own})"))
-    out.print(f"[bold]{escape(known.decision['explanation'])}[/bold]\n", highlight=False)
+    out.title(f"{known.decision['explanation']}\n")
     _print_texts(known, chars)
     for match in known.matches.iter_rows(named=True):
         out.line(f"--- similar to a text of benchmark {match['benchmark']}")
@@ -269,7 +267,7 @@ def _print_dossier(recipe: str, known: "Dossier", chars: int) -> None:
         out.line(", ".join(parts) + ("" if why is None else f" (not counted: {why})"))
     out.line()
     facts = [(name, value) for name, value in known.pair.items() if value is not None]
-    print_table(out.console, "Facts", ("column", "value"), facts)
+    print_table(out, "Facts", ("column", "value"), facts)
 
 
 def _print_texts(known: "Dossier", chars: int) -> None:

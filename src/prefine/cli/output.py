@@ -3,32 +3,52 @@
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from prefine.cli.layout import wrap_words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
 class Stream:
-    """A console on stdout or stderr; rich is imported when something is first printed."""
+    """Stdout or stderr; rich is imported only for what needs it."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._stderr = stderr
 
     @cached_property
     def console(self) -> "Console":
-        """The console of rich."""
+        """A console of rich, for progress bars and markup."""
         from rich.console import Console
 
         return Console(stderr=self._stderr, soft_wrap=True)
 
-    def print(self, text: str = "", *, markup: bool = True, highlight: bool | None = None) -> None:
-        """Print a line, with markup of rich unless ``markup`` is false."""
-        self.console.print(text, markup=markup, highlight=highlight)
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 where there is none."""
+        return get_terminal_size((80, 24)).columns
 
     def line(self, text: object = "") -> None:
         """Print a line as it is."""
-        self.console.print(str(text), markup=False, highlight=False)
+        typer.echo(str(text), err=self._stderr)
+
+    def paragraph(self, text: str) -> None:
+        """Print a line; on a terminal break it between words."""
+        stream = sys.stderr if self._stderr else sys.stdout
+        for line in wrap_words(text, self.width) if stream.isatty() else [text]:
+            self.line(line)
+
+    def title(self, text: str) -> None:
+        """Print a line, bold on a terminal."""
+        typer.secho(text, bold=True, err=self._stderr)
+
+    def print(self, text: str = "", **options: Any) -> None:
+        """Print text with the options of ``rich.console.Console.print``."""
+        self.console.print(text, **options)
 
 
 class Notes:
@@ -41,7 +61,7 @@ class Notes:
     def line(self, text: object) -> None:
         """Print a line, unless the command is quiet."""
         if not self.quiet:
-            self.stream.line(text)
+            self.stream.paragraph(str(text))
 
 
 out = Stream()

@@ -1,43 +1,41 @@
-"""Rows of a table on a console: as a table where it fits, else one block per row."""
+"""Rows of a table of a run: as a table where it fits the terminal, else one block per row."""
 
 from collections.abc import Sequence
-from textwrap import wrap
-from typing import TYPE_CHECKING
 
+from prefine.cli.layout import GAP, column_widths, longest_word, text_width, wrap_words
+from prefine.cli.output import Stream
 from prefine.cli.tables import cell_text, print_table
 from prefine.cli.text import cut
 from prefine.settings.json import Json, is_array, is_object
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 _ID_DIGITS = 10
 """Digits of an id in a table; the beginning of an id is enough to name a pair."""
 _LEAST_WIDTH = 24
 """Narrowest column in which a text may be wrapped."""
-_MOST_LINES = 4
+_MOST_LINES = 3
 """Maximum number of lines of a row in a table."""
-_GAP = 2
 
 
-def print_rows(console: "Console", rows: Sequence[Json], chars: int) -> None:
+def print_rows(stream: Stream, rows: Sequence[Json], chars: int) -> None:
     """Print rows, without the columns that are null in all of them.
 
     Args:
-        console: Where to print.
+        stream: Where to print.
         rows: Rows with the same columns.
         chars: Maximum number of characters of a text; 0 prints all of it.
     """
-    names = [name for name in (rows[0] if rows else ()) if any(r[name] is not None for r in rows)]
+    if not rows:
+        return
+    names = [name for name in rows[0] if any(r[name] is not None for r in rows)]
     values = [[_cut(row[name], chars) for name in names] for row in rows]
     short = [
         [_short(name, value) for name, value in zip(names, line, strict=True)] for line in values
     ]
-    if _fits(names, [[cell_text(value) for value in line] for line in short], console.width):
-        print_table(console, "", names, short)
+    if _fits(names, [[cell_text(value) for value in line] for line in short], stream.width):
+        print_table(stream, "", names, short)
         return
     for line in values:
-        _print_block(console, dict(zip(names, line, strict=True)))
+        _print_block(stream, dict(zip(names, line, strict=True)))
 
 
 def _cut(value: object, chars: int) -> object:
@@ -59,35 +57,27 @@ def _is_id(name: str) -> bool:
 
 
 def _fits(names: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell whether rows fit as a table whose widest column may be wrapped."""
+    """Tell whether rows are readable as a table: few lines each, and no broken words."""
     if any("\n" in cell for line in lines for cell in line):
         return False
     columns = [[name, *(line[place] for line in lines)] for place, name in enumerate(names)]
-    widths = sorted(max(map(len, column)) for column in columns)
-    total = sum(widths) + _GAP * len(widths)
-    if total <= width:
-        return True
-    left = width - (total - widths[-1])
-    return left >= _LEAST_WIDTH and widths[-1] <= _MOST_LINES * left
+    for size, cells in zip(column_widths(columns, width), columns, strict=True):
+        widest = max(map(text_width, cells))
+        if max(map(longest_word, cells)) > size or widest > _MOST_LINES * size:
+            return False
+        if size < min(widest, _LEAST_WIDTH):
+            return False
+    return True
 
 
-def _print_block(console: "Console", row: Json) -> None:
+def _print_block(stream: Stream, row: Json) -> None:
     """Print one row: a line for each value, long ones wrapped below themselves."""
-    indent = max(map(len, row), default=0) + _GAP
+    indent = max(map(len, row), default=0) + GAP
     for name, value in row.items():
         if value is None:
             continue
-        lines = [
-            part
-            for line in cell_text(value).splitlines() or [""]
-            for part in _wrapped(line, max(console.width - indent, _LEAST_WIDTH))
-        ]
+        lines = wrap_words(cell_text(value), max(stream.width - indent, _LEAST_WIDTH))
         for number, line in enumerate(lines):
             head = name if number == 0 else ""
-            console.print(f"{head:<{indent}}{line}", markup=False, highlight=False)
-    console.print()
-
-
-def _wrapped(line: str, width: int) -> list[str]:
-    """Wrap a line between words; a word that is longer than a line stays whole."""
-    return wrap(line, width, break_long_words=False, break_on_hyphens=False) or [""]
+            stream.line(f"{head:<{indent}}{line}".rstrip())
+    stream.line()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from prefine.plan import Plan, Recording
     from prefine.settings import Runtime
 
+_READS_WIDTH = 28
+
 
 @app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
 def run(  # noqa: PLR0913 - one parameter per option
@@ -73,7 +75,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         return
     from prefine.cli.tables import print_manifest
 
-    print_manifest(out.console, manifest, quiet=notes.quiet)
+    print_manifest(out, manifest, quiet=notes.quiet)
     out.line(f"\nThe data set is in {output}.")
     _print_done(recording)
 
@@ -114,7 +116,7 @@ def decide(  # noqa: PLR0913 - one parameter per option
         return
     from prefine.cli.tables import print_decisions
 
-    print_decisions(out.console, counts, quiet=notes.quiet)
+    print_decisions(out, counts, quiet=notes.quiet)
     out.line("\nNo data set was written: `prefine run` writes it.")
     _print_done(recording)
 
@@ -148,8 +150,8 @@ def _run_missing(plan: "Plan", runtime: "Runtime", recording: "Recording") -> No
         from prefine.cli.tables import print_remarks, print_sources
 
         if not notes.quiet:
-            print_sources(err.console, sources_read(plan, runtime))
-            print_remarks(err.console, remarks_so_far(plan, runtime))
+            print_sources(err, sources_read(plan, runtime))
+            print_remarks(err, remarks_so_far(plan, runtime))
         raise
 
 
@@ -225,6 +227,17 @@ def _inputs(plan: "Plan") -> list[tuple[list[str], str | None]]:
     ]
 
 
+def _in_short(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
+    shown = ""
+    for number, name in enumerate(names):
+        longer = f"{shown}, {Path(name).name}" if shown else Path(name).name
+        if shown and len(longer) > _READS_WIDTH:
+            return f"{shown} + {len(names) - number}"
+        shown = longer
+    return shown
+
+
 def _print_plan(plan: "Plan", runtime: "Runtime") -> None:
     """Print the steps of a plan as a table."""
     from prefine.cli.tables import print_table
@@ -233,10 +246,9 @@ def _print_plan(plan: "Plan", runtime: "Runtime") -> None:
     lines: list[tuple[object, ...]] = []
     total = done = 0
     for state, (reads, needs) in zip(states(plan, runtime), _inputs(plan), strict=True):
-        first = Path(reads[0]).name if reads else ""
-        more = f" + {len(reads) - 1}" if len(reads) > 1 else ""
-        lines.append((state.name, first + more, f"{state.num_done}/{state.num_shards}", needs))
+        done_text = f"{state.num_done}/{state.num_shards}"
+        lines.append((state.name, _in_short(reads), done_text, needs))
         total, done = total + state.num_shards, done + state.num_done
     heads = ("step", "reads", "shards done", "needs")
-    print_table(out.console, f"Plan of {plan.recipe.name}", heads, lines)
+    print_table(out, f"Plan of {plan.recipe.name}", heads, lines)
     out.line(f"{done:,} of {total:,} shards are done below {runtime.root}.")

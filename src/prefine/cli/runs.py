@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from prefine.cli.app import ROOT, ROWS, AsJson, Root, RunName, app, out
+from prefine.cli.layout import KEEP
 from prefine.cli.output import print_json
 
 
@@ -47,13 +48,13 @@ def runs(
         out.line(f"There are {what} below {root}.")
         return
     print_table(
-        out.console,
+        out,
         f"Runs below {root}",
         ("run", "started (UTC)", "status", "computed", "kept", "plan"),
         [
             (
                 one.id,
-                f"{one.started:%Y-%m-%d %H:%M:%S}",
+                f"{one.started:%Y-%m-%d{KEEP}%H:%M}",
                 one.status if one.error is None else f"{one.status}: {one.error}",
                 "" if one.num_computed is None else f"{one.num_computed}/{one.num_shards}",
                 None

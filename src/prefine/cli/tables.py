@@ -4,51 +4,51 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from prefine.cli.layout import KEEP, table_lines
+from prefine.cli.output import Stream
 from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from prefine.plan.decided import DecisionCounts
 
 SOURCES_SHOWN = 5
 """Sources listed below a rule; the others are one line."""
 
 
-def print_manifest(console: "Console", manifest: Json, *, quiet: bool = False) -> None:
+def print_manifest(stream: Stream, manifest: Json, *, quiet: bool = False) -> None:
     """Print the counts of a data set: by source, by rule and by split; and the notes.
 
     Args:
-        console: Where to print.
+        stream: Where to print.
         manifest: The manifest of the data set.
         quiet: Leave the notes out.
     """
     names = [source["name"] for source in manifest["sources"]]
-    print_sources(console, manifest["sources"])
-    print_joined(console, manifest["notes"])
+    print_sources(stream, manifest["sources"])
+    print_joined(stream, manifest["notes"])
     has_human_verdicts = "verdicts" in manifest["notes"]
-    print_rules(console, manifest["rules"], names, has_human_verdicts=has_human_verdicts)
-    print_benchmarks(console, manifest["benchmarks"])
+    print_rules(stream, manifest["rules"], names, has_human_verdicts=has_human_verdicts)
+    print_benchmarks(stream, manifest["benchmarks"])
     splits = ", ".join(f"{name} {count:,}" for name, count in manifest["splits"].items())
     rows = "" if manifest["rows_per_pair"] == 1 else " rows"
     kept = sum(manifest["splits"].values()) // manifest["rows_per_pair"]
-    console.print(
+    stream.paragraph(
         f"{_number(manifest['num_judgements'], 'label')} made "
         f"{_number(manifest['num_pairs'], 'pair')}; {_are(kept)} kept ({splits}{rows}), "
         f"{manifest['num_flipped']:,} of them flipped."
     )
-    print_split_shares(console, manifest["split_shares"])
-    print_remarks(console, () if quiet else manifest["remarks"])
+    print_split_shares(stream, manifest["split_shares"])
+    print_remarks(stream, () if quiet else manifest["remarks"])
 
 
-def print_decisions(console: "Console", counts: "DecisionCounts", *, quiet: bool = False) -> None:
+def print_decisions(stream: Stream, counts: "DecisionCounts", *, quiet: bool = False) -> None:
     """Print the counts of decisions: by rule, and by source and split; and the notes.
 
     The counts of rows are printed, too, where rows or labels of a source led to no pair, or values
     could not be used.
 
     Args:
-        console: Where to print.
+        stream: Where to print.
         counts: The counts.
         quiet: Leave the notes out.
     """
@@ -56,13 +56,13 @@ def print_decisions(console: "Console", counts: "DecisionCounts", *, quiet: bool
         source["quarantined"] or source["unused_labels"] or any(source["values"].values())
         for source in counts.sources_read
     ):
-        print_sources(console, counts.sources_read)
+        print_sources(stream, counts.sources_read)
     names = [source.name for source in counts.sources]
-    print_rules(console, counts.rules, names, has_human_verdicts=counts.has_human_verdicts)
-    print_benchmarks(console, counts.benchmarks)
+    print_rules(stream, counts.rules, names, has_human_verdicts=counts.has_human_verdicts)
+    print_benchmarks(stream, counts.benchmarks)
     splits = sorted({name for source in counts.sources for name in source.splits}, reverse=True)
     print_table(
-        console,
+        stream,
         "Pairs by source",
         ("source", "pairs", "kept", "flipped", *splits),
         [
@@ -77,21 +77,21 @@ def print_decisions(console: "Console", counts: "DecisionCounts", *, quiet: bool
         ],
     )
     total = counts.verdicts
-    console.print(
+    stream.paragraph(
         f"{_number(total.total(), 'pair')}: {_are(total['keep'] + total['flip'])} kept, "
         f"{total['flip']:,} of them flipped; {_are(total['drop'])} dropped and "
         f"{total['hold']:,} held."
     )
-    print_remarks(console, () if quiet else counts.remarks)
+    print_remarks(stream, () if quiet else counts.remarks)
 
 
-def print_benchmarks(console: "Console", benchmarks: Mapping[str, Mapping[str, int]]) -> None:
+def print_benchmarks(stream: Stream, benchmarks: Mapping[str, Mapping[str, int]]) -> None:
     """Print how many prompts and responses contain benchmark texts; nothing without benchmarks."""
     if benchmarks:
         keys = list(dict.fromkeys(key for count in benchmarks.values() for key in count))
         heads = ("benchmark", *(key.replace("_", " ") for key in keys))
         lines = [(name, *(count.get(key) for key in keys)) for name, count in benchmarks.items()]
-        print_table(console, "Prompts and responses with benchmark texts", heads, lines)
+        print_table(stream, "Prompts and responses with benchmark texts", heads, lines)
 
 
 def _number(count: int, noun: str) -> str:
@@ -103,12 +103,12 @@ def _are(count: int) -> str:
 
 
 def print_rules(
-    console: "Console", rules: Sequence[Json], sources: Sequence[str], *, has_human_verdicts: bool
+    stream: Stream, rules: Sequence[Json], sources: Sequence[str], *, has_human_verdicts: bool
 ) -> None:
     """Print what each rule did with all pairs, and with those of each source where it acted.
 
     Args:
-        console: Where to print.
+        stream: Where to print.
         rules: The counts of each rule, as in the manifest of a data set.
         sources: The names of the sources, in the recipe's order.
         has_human_verdicts: Whether some pairs are exempt from rules because of a human verdict.
@@ -122,12 +122,11 @@ def print_rules(
         if several:
             lines += _source_lines(rule["by_source"], acts, sources)
     head = ("rule", "pairs in", *(act.replace("_", " ") for act in acts))
-    print_table(console, "Rules", head, lines)
+    print_table(stream, "Rules", head, lines)
     if has_human_verdicts:
-        console.print(
+        stream.paragraph(
             "Pairs with a human verdict of right or wrong are judged, and counted here, only by "
             "rules with `verdicts: true`.",
-            highlight=False,
         )
 
 
@@ -150,37 +149,35 @@ def _source_lines(
 def _source_line(
     name: str, counts: Sequence[Mapping[str, int]], acts: Sequence[str]
 ) -> tuple[object, ...]:
-    return (f"  {name}", *(sum(one[key] for one in counts) for key in ("in", *acts)))
+    return (f"{KEEP}{KEEP}{name}", *(sum(one[key] for one in counts) for key in ("in", *acts)))
 
 
-def print_remarks(console: "Console", remarks: Sequence[str]) -> None:
+def print_remarks(stream: Stream, remarks: Sequence[str]) -> None:
     """Print the remarks of the steps about the data, one line each."""
     if remarks:
-        console.print("[bold]Notes[/bold]")
+        stream.title("Notes")
     for remark in remarks:
-        console.print(f"- {remark}", markup=False, highlight=False)
+        stream.paragraph(f"- {remark}")
 
 
-def print_split_shares(console: "Console", shares: Json) -> None:
+def print_split_shares(stream: Stream, shares: Json) -> None:
     """Print the wanted and the actual share of the test split; nothing where none was wanted."""
     if shares["wanted_test_ratio"]:
         from prefine.export.splits import percent
 
         before, after = (shares[when] for when in ("before_rules", "after_rules"))
-        console.print(
+        stream.paragraph(
             f"Test split: {after['pairs']['test_ratio']:.1%} of the pairs and "
             f"{after['prompts']['test_ratio']:.1%} of the prompts; "
             f"{before['pairs']['test_ratio']:.1%} and {before['prompts']['test_ratio']:.1%} before "
             f"the rules; {percent(shares['wanted_test_ratio'])} of the pairs were wanted.",
-            markup=False,
-            highlight=False,
         )
 
 
-def print_sources(console: "Console", sources: Sequence[Json]) -> None:
+def print_sources(stream: Stream, sources: Sequence[Json]) -> None:
     """Print how many rows and labels of each source were read, quarantined and not used."""
     print_table(
-        console,
+        stream,
         "Sources",
         ("source", "layout", "rows", "read", "quarantined", "labels not used"),
         [
@@ -198,10 +195,10 @@ def print_sources(console: "Console", sources: Sequence[Json]) -> None:
     for source in sources:
         for what, count in source["values"].items():
             if count:
-                console.print(f"{source['name']}: {what}: {count:,}", markup=False, highlight=False)
+                stream.paragraph(f"{source['name']}: {what}: {count:,}")
 
 
-def print_joined(console: "Console", notes: Mapping[str, Json]) -> None:
+def print_joined(stream: Stream, notes: Mapping[str, Json]) -> None:
     """Print how many rows of the user's tables and verdicts matched; nothing without any."""
     lines = [
         *(_table_line(name, counts) for name, counts in notes.items() if "rows_unused" in counts),
@@ -212,7 +209,7 @@ def print_joined(console: "Console", notes: Mapping[str, Json]) -> None:
     ]
     if lines:
         head = ("table", "rows", "without a match", "not usable", "pairs with a row")
-        print_table(console, "Joined tables", head, lines)
+        print_table(stream, "Joined tables", head, lines)
 
 
 def _table_line(name: str, counts: Json) -> tuple[object, ...]:
@@ -231,49 +228,33 @@ def _verdicts_line(name: str, counts: Json) -> tuple[object, ...]:
 
 
 def print_table(
-    console: "Console", title: str, head: Sequence[str], body: Sequence[Sequence[object]]
+    stream: Stream, title: str, head: Sequence[str], body: Sequence[Sequence[object]]
 ) -> None:
-    """Print a table; numbers are aligned right, and words are broken only where none fits."""
-    from rich import box
-    from rich.markup import escape
-    from rich.table import Table
+    """Print a table; numbers are aligned right.
 
+    Args:
+        stream: Where to print.
+        title: A line above the table; empty prints none.
+        head: The names of the columns.
+        body: The values of each row.
+    """
+    if title:
+        stream.title(title)
+    right = [
+        bool(body) and all(isinstance(line[place], int | float | None) for line in body)
+        for place in range(len(head))
+    ]
     lines = [[cell_text(value) for value in line] for line in body]
-    columns = [[name, *(line[place] for line in lines)] for place, name in enumerate(head)]
-    least = [max(_longest_word(cell) for cell in column) for column in columns]
-    fits = sum(least) + 2 * len(least) <= console.width
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        header_style="",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for place, name in enumerate(head):
-        numeric = bool(body) and all(isinstance(line[place], int | float) for line in body)
-        table.add_column(
-            escape(name),
-            justify="right" if numeric else "left",
-            overflow="fold",
-            min_width=least[place] if fits else None,
-        )
-    for line in lines:
-        table.add_row(*map(escape, line))
-    console.print(table)
-
-
-def _longest_word(text: str) -> int:
-    from rich.cells import cell_len
-
-    return max((cell_len(word) for word in text.split()), default=0)
+    for text in table_lines(head, lines, right, stream.width):
+        stream.line(text)
+    stream.line()
 
 
 def cell_text(value: object) -> str:
     """Return a value of a table as text."""
     if is_object(value):
-        return ", ".join(f"{key} {cell_text(item)}" for key, item in value.items()) or "none"
+        parts = (f"{key} {cell_text(item)}".replace(" ", KEEP) for key, item in value.items())
+        return ", ".join(parts) or "none"
     if is_array(value):
         return ", ".join(cell_text(item) for item in value)
     if isinstance(value, bool):
