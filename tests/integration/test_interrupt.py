@@ -16,7 +16,7 @@ RECIPE = """
 name: made
 shards: 2
 sources: [{name: made, files: [rows.jsonl]}]
-measures: [{kind: lengths}, {kind: near_duplicates, semantic: false}, {kind: reward/bootstrap}]
+measures: [{kind: lengths}, {kind: cosine}, {kind: near_duplicates}]
 rules: [{name: short, column: chosen_chars, minimum: 6}]
 """
 MESSAGE = "interrupted; the same command continues where this one stopped"
@@ -47,7 +47,7 @@ def status(folder: Path) -> str:
 def folder(write_lines: Any, tmp_path: Path) -> Path:
     rows = [
         explicit(f"Question {n} of {n % 97}?", f"Yes, {n} it is", f"No, {n % 7}")
-        for n in range(3000)
+        for n in range(300)
     ]
     write_lines(rows)
     (tmp_path / "recipe.yaml").write_text(RECIPE)
@@ -68,7 +68,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_finishes_it(
         arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         started = "gather-*/part-00000.json" if workers == 1 else "gather-*"
-        assert until(lambda: bool(list(root.glob(started))))
+        assert until(lambda: bool(list(root.glob(started))), seconds=120)
         workers_here = children(process.pid)
         # a terminal sends Ctrl-C to the whole group, and a supervisor SIGTERM to the process
         if number is signal.SIGINT:
