@@ -103,7 +103,7 @@ def show(  # noqa: PLR0913 - one parameter per option
         typer.Option(
             "--text",
             metavar="",
-            help="Add the texts of prompts and responses.",
+            help="Add the texts of prompts and responses, as labelled (before any flip).",
             rich_help_panel=PRINTING,
         ),
     ] = False,
