@@ -177,7 +177,7 @@ def plan(
 ) -> None:
     """Show the steps of a recipe, and which of them are done; nothing is run.
 
-    Names the recipe, or a run with --run.
+    Give either a recipe or, with --run, the id of a run.
     """
     from prefine.plan import find_run, make_plan, plan_of
     from prefine.plan.look import states
