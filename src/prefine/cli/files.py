@@ -1,4 +1,4 @@
-"""Writing a text file that a command was asked for."""
+"""Write the text file of a command."""
 
 from pathlib import Path
 
@@ -6,15 +6,15 @@ from prefine.errors import RecipeError
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
-    """Write a text file, and the folders above it.
+    """Write a text file, and create its folder.
 
     Args:
         path: The file.
         text: Its content.
-        overwrite: Replace a file that is there.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        RecipeError: The file exists and is not to be replaced, or cannot be written.
+        RecipeError: The file exists and must not be replaced, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from prefine.cli.app import app, err
+from prefine.cli.app import app, notes
 
 
 @app.command(epilog="Example: prefine init data/sample/*.jsonl --output recipe.yaml")
@@ -31,10 +30,10 @@ def init(
     draft = draft_recipe(files, folder=folder, name=name)
     if output is None:
         typer.echo(draft.text, nl=False)
-        err.print(f"editors read {SCHEMA}: `prefine schema --output {SCHEMA}`", highlight=False)
+        notes.line(f"for completion in editors: prefine schema --output {SCHEMA}")
     else:
         write_text(output, draft.text, overwrite=force)
         write_text(output.parent / SCHEMA, schema_text("recipe"))
-        err.print(f"wrote {escape(str(output))} and {SCHEMA}, which editors read", highlight=False)
+        notes.line(f"wrote {output}, and {SCHEMA} for completion in editors")
     for source in draft.to_fill:
-        err.print(f"source {source}: fill in the lines marked FILL IN", highlight=False)
+        notes.line(f"source {source}: fill in the lines marked FILL IN")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from prefine.cli.app import app, err
+from prefine.cli.app import app, notes
 
 
 class What(StrEnum):
@@ -35,4 +35,4 @@ def schema(
     from prefine.cli.files import write_text
 
     write_text(output, text)
-    err.print(f"wrote {output}", markup=False, highlight=False)
+    notes.line(f"wrote {output}")
