@@ -110,9 +110,11 @@ def test_no_two_kinds_share_a_name_or_a_key() -> None:
     ],
 )
 def test_a_rule_has_exactly_one_test(settings: dict[str, Any], names: str) -> None:
-    message = f"Value error, a rule has exactly one test; found: {names}"
+    message = f"Value error, a rule has exactly one test; found: {names}; "
 
-    assert errors(EXAMPLES["cap"], settings) == [(("rules", 1), message)]
+    [(location, text)] = errors(EXAMPLES["cap"], settings)
+    assert location == ("rules", 1)
+    assert text.startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -190,8 +192,7 @@ def test_a_rule_on_known_columns_has_no_problem(settings: dict[str, Any]) -> Non
         (
             {"column": "marginn", "minimum": 1},
             ("column",),
-            "no column `marginn`; did you mean `margin`? The columns are: "
-            "margin, chosen_chars, rejected_chars, source, is_tie",
+            "no column `marginn`; did you mean `margin`?",
         ),
         (
             {"column": "source", "minimum": 1},
@@ -263,7 +264,7 @@ def test_an_unknown_column_is_reported_with_the_nearest_name(
     [(place, message)] = problems(**settings)
 
     assert place == location
-    assert message.startswith("no column `sauce`; did you mean `source`? The columns are: ")
+    assert message == "no column `sauce`; did you mean `source`?"
 
 
 def test_a_diverse_rule_wants_the_neighbours_of_prompts() -> None:

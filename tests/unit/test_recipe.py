@@ -68,9 +68,12 @@ exports: {}
         "  r.yaml:10 rules[0].column: no column `bootstrap_margn`; did you mean `bootstrap_margin`?"
     )
     assert told[4:] == [
-        "  r.yaml:11 rules[1]: a rule has exactly one test; found: bound, equals",
+        "  r.yaml:11 rules[1]: a rule has exactly one test; found: bound, equals; "
+        "make a rule of each",
         "  r.yaml:12 rules[2]: `source` is text; use `equals`, or a numeric column",
-        "  r.yaml:13 rules[3]: a rule has exactly one test; found: none",
+        "  r.yaml:13 rules[3]: a rule has exactly one test; found: none; give one of `minimum`, "
+        "`maximum`, `minimum_quantile`, `maximum_quantile`, `equals`, `differs`, `flip_when`, "
+        "`hold_when`, `cap`, `budget`",
         "  r.yaml:14 exports: unknown key `exports`; did you mean `export`?",
     ]
 
@@ -87,12 +90,12 @@ exports: {}
         (("files: [a.jsonl]", "files: []"), "sources[0].files"),
         (
             ("name: long", "name: tie"),
-            "the name `tie` is used twice; it is that of a rule of `structure`",
+            "`tie` is the name of a structural rule, which every recipe has",
         ),
         (("name: made", "name: Made It"), "r.yaml:2 name"),
         (
             ("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"),
-            "`lengths` is used twice; a measure of this kind",
+            "`lengths` is used twice, first by measures[0]; a measure of this kind",
         ),
         (("column: chosen_chars, maximum: 100", "cap: 3"), "`cap` needs `per`"),
         (("column: chosen_chars, maximum: 100", "cap: 3, per: topic"), "no column `topic`"),
@@ -108,10 +111,16 @@ exports: {}
         (("files: [a.jsonl]", "files: [a.jsonl], path_fields: '('"), "not a regular expression"),
         (
             ("{kind: lengths}", "{kind: ches/transformers, name: value, weights: {model: a/b}}"),
-            "`value` is a column of the decisions",
+            "writes the column `value`, but it is a column of the decisions",
         ),
-        (("name: made", "name: made\nname: again"), "given twice"),
-        (("name: made", "pairs: {use: [reward]}\nname: made"), "go together"),
+        (
+            ("name: made", "name: made\nname: again"),
+            "found the key `name` again; it is in line 2 already",
+        ),
+        (
+            ("name: made", "pairs: {use: [reward]}\nname: made"),
+            "`use` names `reward`, but no measure gives it",
+        ),
         (
             ("name: made", "pairs: {use: [reward], reward: rm}\nname: made"),
             "no reward measure `rm`; the response rewards are: none",
@@ -143,7 +152,7 @@ def test_a_measure_may_not_write_a_column_that_trainers_interpret() -> None:
         "{kind: lengths}", "{kind: ches/transformers, name: text, weights: {model: a/b}}"
     )
 
-    assert "trainers read a column `text`" in problems(
+    assert "writes the column `text`, but trainers read a column of this name" in problems(
         text.replace("chosen_chars", "bootstrap_margin")
     )
 
@@ -216,7 +225,11 @@ RATED = "columns: {prompt: q, responses: [x, y], ratings: [{columns: [s, t], asp
 @pytest.mark.parametrize(
     ("source", "pairs", "message"),
     [
-        (f"format: columns, {RATED}", "{aspect: saver}", "judges `saver`; they judge safer$"),
+        (
+            f"format: columns, {RATED}",
+            "{aspect: saver}",
+            "judges `saver`; they judge safer; did you mean `safer`",
+        ),
         (f"format: columns, {RATED}", "{aspects: {safer: 1, good: 1}}", "no source judges `good`"),
         (f"format: columns, {RATED}", "{aspect: safer}", None),
         (f"format: columns, path_fields: '(?P<aspect>.)', {RATED}", "{aspect: saver}", None),

@@ -34,7 +34,10 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
         ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap`, `budget`"),
         ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
         ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),
-        ("{budget: 5, diverse: {by: cluster}}", "input should be 'cover' or 'spread'"),
+        (
+            "{budget: 5, diverse: {by: cluster}}",
+            "found the text `cluster`; want one of: cover, spread",
+        ),
     ],
 )
 def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> None:

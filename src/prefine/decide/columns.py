@@ -1,12 +1,12 @@
 """Names of columns that deciding reads and writes, and which tests fit a column."""
 
-import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 import pyarrow as pa
 
 from prefine.schema import UNKNOWN, Column, Flip
 from prefine.settings import Location, Problem
+from prefine.settings.names import listed, nearest
 
 _TEXT = pa.large_string()
 WHOLE_BELOW = 2.0**53
@@ -40,24 +40,76 @@ def plain(value: float | str) -> str:
     return f"{value:.0f}" if value == round(value) and abs(value) < WHOLE_BELOW else f"{value}"
 
 
+class Columns(dict[str, Column]):
+    """The columns that rules may read, with what a message says of names that are none of them."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, Column],
+        *,
+        groups: Mapping[str, Collection[str]] | None = None,
+        explain: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Take columns.
+
+        Args:
+            columns: By name.
+            groups: The same names by what they are of, for messages.
+            explain: Returns why there is no column of a name, where that is known.
+        """
+        super().__init__(columns)
+        self.groups = groups or {}
+        self.explain = explain
+
+
 def unknown_column(name: str, columns: Iterable[str]) -> str:
-    """Return the message that a column does not exist, with the nearest name and all columns."""
+    """Return the sentence about a column that does not exist.
+
+    Args:
+        name: The unknown name.
+        columns: The columns that exist.
+    """
+    groups = columns.groups if isinstance(columns, Columns) else {}
+    explain = columns.explain if isinstance(columns, Columns) else None
+    reason = explain(name) if explain is not None else None
+    if reason is not None:
+        return reason
     known = list(columns)
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean `{close[0]}`?" if close else "."
-    return f"no column `{name}`{hint} The columns are: {', '.join(known)}"
+    close = nearest(name, known)
+    if close is not None:
+        return f"no column `{name}`; did you mean `{close}`?"
+    parts = [f"of {of}: {listed(names, 60)}" for of, names in groups.items() if names]
+    if not parts:
+        return f"no column `{name}`; the columns are: {listed(known)}"
+    return f"no column `{name}`; the columns are {'; '.join(_cut(parts))}"
 
 
-def group_problems(name: str, location: Location, columns: Collection[str]) -> Iterator[Problem]:
+def _cut(parts: list[str]) -> list[str]:
+    """Return the first parts of a long message."""
+    more = len(parts) - _MAX_GROUPS
+    return parts if more <= 0 else [*parts[:_MAX_GROUPS], f"and those of {more} more measures"]
+
+
+_MAX_GROUPS = 4
+
+
+def group_problems(
+    name: str, location: Location, columns: Mapping[str, Column]
+) -> Iterator[Problem]:
     """Yield why pairs cannot be grouped by a column.
 
     Args:
         name: The column, or an id column.
         location: Where the rule names it, relative to the rule.
-        columns: Names of the columns that rules may read.
+        columns: The columns that rules may read.
     """
-    if name not in columns and name not in KEYS:
-        yield location, unknown_column(name, [*KEYS, *columns])
+    if name in columns or name in KEYS:
+        return
+    close = nearest(name, KEYS)
+    if close is not None and nearest(name, [*KEYS, *columns]) == close:
+        yield location, f"no column `{name}`; did you mean `{close}`?"
+    else:
+        yield location, unknown_column(name, columns)
 
 
 def numeric_problems(column: Column) -> Iterator[Problem]:

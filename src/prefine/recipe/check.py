@@ -1,19 +1,21 @@
 """What must hold between the parts of a recipe: names, and the columns that rules name."""
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from prefine.decide import DECIDED, KEYS, Rule, unknown_column
+from prefine.decide import DECIDED, KEYS, Columns, Rule, unknown_column
 from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
 from prefine.ingest.read import layout_of
 from prefine.measure.base import Measure
 from prefine.recipe.recipe import Recipe
 from prefine.recipe.resolved import Resolved
+from prefine.recipe.source_map import spell
+from prefine.recipe.writers import missing_column, named_column
 from prefine.schema import PAIR_COLUMNS, Column
 from prefine.serve.local.backends import BACKENDS
 from prefine.settings import Location, Problem
+from prefine.settings.names import listed, nearest, unknown
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -33,25 +35,84 @@ def problems_of(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _names(recipe: Recipe) -> Iterator[Problem]:
-    for key, names in {
-        "sources": [source.name for source in recipe.sources],
-        "rules": [rule.reason for rule in recipe.all_rules],
-        "verdicts": [verdicts.name for verdicts in recipe.verdicts],
-        "measures": [name for measure in recipe.measures for name in _names_of(measure)],
-    }.items():
-        for name in _repeated(names):
-            yield (key,), f"the name `{name}` is used twice; {_ways_out(recipe, key, name)}"
+    named: dict[str, list[tuple[Location, str]]] = {
+        "sources": [
+            (("sources", i, "name"), source.name) for i, source in enumerate(recipe.sources)
+        ],
+        "verdicts": [(("verdicts", i, "name"), one.name) for i, one in enumerate(recipe.verdicts)],
+        "measures": [
+            (("measures", i), name)
+            for i, measure in enumerate(recipe.measures)
+            for name in _names_of(measure)
+        ],
+    }
+    for places in named.values():
+        for location, name, first in _repeated(places):
+            yield (
+                location,
+                f"the name `{name}` is used twice, first by {first}; {_way_out(recipe, location)}",
+            )
+    yield from _rule_names(recipe)
+    yield from _measure_columns(recipe)
+
+
+def _repeated(places: Iterable[tuple[Location, str]]) -> Iterator[tuple[Location, str, str]]:
+    """Yield the places of names that stand in an earlier place already, with that place."""
+    first: dict[str, Location] = {}
+    for location, name in places:
+        if name in first:
+            yield location, name, spell(first[name][:2])
+        first.setdefault(name, location)
+
+
+def _way_out(recipe: Recipe, location: Location) -> str:
+    index = location[1]
+    if location[0] == "measures" and isinstance(index, int):
+        measure = recipe.measures[index]
+        if "name" not in type(measure).model_fields and not measure.examples():
+            return "a measure of this kind can stand in a recipe once: leave one of them out"
+    return "give each its own `name`"
+
+
+def _rule_names(recipe: Recipe) -> Iterator[Problem]:
+    """Yield rules that have the name of another rule, or of one that every recipe has."""
+    own = [(("rules", i), rule.reason) for i, rule in enumerate(recipe.rules)]
+    structural = {rule.reason for rule in recipe.all_rules} - {name for _, name in own}
+    structural |= {rule.reason for rule in recipe.all_rules[: -len(own) or None]}
+    for location, name in own:
+        if name in structural:
+            yield (
+                (*location, "name"),
+                f"`{name}` is the name of a structural rule, which every recipe has; give this "
+                "rule another `name`",
+            )
+    for location, name, first in _repeated(own):
+        if name not in structural:
+            yield (
+                location,
+                f"the name `{name}` is used twice, first by {first}; give each its own `name`",
+            )
+
+
+def _measure_columns(recipe: Recipe) -> Iterator[Problem]:
+    """Yield measures whose names or columns are taken; one sentence for each measure."""
+    taken = {column.name: "every pair has it" for column in PAIR_COLUMNS}
+    taken |= dict.fromkeys(KEYS, "every pair has it")
+    taken |= dict.fromkeys(DECIDED, "it is a column of the decisions")
+    taken |= dict.fromkeys(RESERVED, "trainers read a column of this name as something else")
+    labels: set[str] = set()
     for index, measure in enumerate(recipe.measures):
         if not _NAME.fullmatch(measure.label):
             text = f"`{measure.label}` cannot be the name of a folder; give the measure a `name`"
             yield ("measures", index), text
-    columns = [column.name for measure in recipe.measures for column in measure.columns()]
-    for name in _repeated(columns):
-        yield ("measures",), f"two measures write the column `{name}`; rename one with `name`"
-    for name in sorted({*columns} & {*(column.name for column in PAIR_COLUMNS), *KEYS}):
-        yield ("measures",), f"a measure may not write `{name}`, which every pair has"
-    for name in sorted(DECIDED & set(columns)):
-        yield ("measures",), f"`{name}` is a column of the decisions; rename it with `name`"
+        names = [column.name for column in measure.columns()]
+        clash = next((name for name in names if name in taken), None)
+        if clash is not None and measure.label not in labels:
+            text = f"the measure writes the column `{clash}`, but {taken[clash]}; rename it: `name`"
+            yield ("measures", index), text
+        labels.add(measure.label)
+        for name in names:
+            taken.setdefault(name, f"measures[{index}] writes it too")
 
 
 def _kept(recipe: Recipe) -> Iterator[Problem]:
@@ -73,23 +134,10 @@ def _kept(recipe: Recipe) -> Iterator[Problem]:
                 yield ("sources", index, "keep"), text
 
 
-def _ways_out(recipe: Recipe, key: str, name: str) -> str:
-    if key == "rules" and name not in _repeated(rule.reason for rule in recipe.rules):
-        return "it is that of a rule of `structure`; give the rule another `name`"
-    measures = [measure for measure in recipe.measures if measure.label == name]
-    if measures and "name" not in type(measures[0]).model_fields:
-        return "a measure of this kind can stand in a recipe once"
-    return "give each its own `name`"
-
-
 def _names_of(measure: Measure) -> list[str]:
     """Return a measure's name and those of its examples: their tables are named after both."""
     names = [examples.name for examples in measure.examples()]
     return [measure.label, *(name for name in names if name != measure.label)]
-
-
-def _repeated(names: Iterable[str]) -> list[str]:
-    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def require_columns(resolved: Resolved) -> None:
@@ -111,9 +159,7 @@ def require_columns(resolved: Resolved) -> None:
         *_aspects(recipe, (layout.known_aspects() for layout in layouts)),
     )
     for location, text in found:
-        parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
-        where = "".join(parts).lstrip(".")
-        raise RecipeError(f"recipe {recipe.name}, {where}: {text}{_typed(resolved, text)}")
+        raise RecipeError(f"{recipe.where(location)}: {text}{_typed(resolved, text)}")
 
 
 def _typed(resolved: Resolved, problem: str) -> str:
@@ -127,11 +173,31 @@ def _typed(resolved: Resolved, problem: str) -> str:
     )
 
 
+def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> Columns:
+    """Return the columns with what messages say of names that are none of them."""
+    measured = recipe.measured
+    pairs = [column.name for column in PAIR_COLUMNS]
+    groups = {
+        "pairs": pairs,
+        "kept columns": [name for name in columns if name not in {*measured, *pairs}],
+        **{f"`{one.label}`": [column.name for column in one.columns()] for one in recipe.measures},
+    }
+
+    def explain(name: str) -> str | None:
+        missing = missing_column(name, recipe.measures)
+        if missing is None and nearest(name, columns) is None:
+            return named_column(name, recipe.measures)
+        return missing
+
+    return Columns(columns, groups=groups, explain=explain)
+
+
 def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
     view = recipe.view()
     tables = {table for measure in recipe.measures for table in measure.writes(view)}
+    known = _known_columns(recipe, columns)
     for index, rule in enumerate(recipe.rules):
-        found = (*rule.problems(columns), *rule.table_problems(tables), *_sources(recipe, rule))
+        found = (*rule.problems(known), *rule.table_problems(tables), *_sources(recipe, rule))
         for location, text in found:
             yield ("rules", index, *location), text
 
@@ -141,17 +207,21 @@ def _sources(recipe: Recipe, rule: Rule) -> Iterator[Problem]:
     names = [source.name for source in recipe.sources]
     for location, column, value in rule.compared():
         if column == "source" and value not in names:
-            yield location, f"no source `{value}`; the sources are: {', '.join(names)}"
+            yield location, unknown("source", str(value), names)
 
 
 def _pairs(recipe: Recipe) -> Iterator[Problem]:
     rewards = recipe.view().rewards
     wants = "reward" in recipe.pairs.use
-    if wants != (recipe.pairs.reward is not None):
-        yield ("pairs", "reward"), "`reward` and `use: [reward]` go together"
+    if wants and recipe.pairs.reward is None:
+        text = "`use` names `reward`, but no measure gives it; name one with `reward: NAME`"
+        yield ("pairs", "use"), text
+    elif not wants and recipe.pairs.reward is not None:
+        text = "`reward` has no effect without `use: [reward]`; add it, or leave out `reward`"
+        yield ("pairs", "reward"), text
     elif wants and recipe.pairs.reward not in rewards:
-        known = ", ".join(rewards) or "none"
-        text = f"no reward measure `{recipe.pairs.reward}`; the response rewards are: {known}"
+        name = str(recipe.pairs.reward)
+        text = unknown("reward measure", name, rewards, plural="response rewards")
         yield ("pairs", "reward"), text
 
 
@@ -166,21 +236,22 @@ def _aspects(recipe: Recipe, known: Iterable[Collection[str] | None]) -> Iterato
     several = {("pairs", "aspects", name): name for name in recipe.pairs.aspects}
     for location, name in (*single.items(), *several.items()):
         if name not in judged:
-            yield location, f"no source judges `{name}`; they judge {', '.join(sorted(judged))}"
+            close = nearest(name, judged)
+            hint = f"; did you mean `{close}`?" if close else ""
+            yield location, f"no source judges `{name}`; they judge {listed(sorted(judged))}{hint}"
 
 
 def _encoder(recipe: Recipe) -> Iterator[Problem]:
     if recipe.encoder.backend not in BACKENDS:
-        known = ", ".join(BACKENDS)
-        text = f"no backend `{recipe.encoder.backend}`; the backends are: {known}"
-        yield ("encoder", "backend"), text
+        yield ("encoder", "backend"), unknown("backend", recipe.encoder.backend, BACKENDS)
 
 
 def _exported(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
+    known = _known_columns(recipe, columns)
     for index, name in enumerate(recipe.export.columns or ()):
         path: Location = ("export", "columns", index)
         if name not in columns:
-            yield path, unknown_column(name, columns)
+            yield path, unknown_column(name, known)
         elif name in RESERVED:
             yield path, f"trainers read a column `{name}` as something else; leave it out"
 
@@ -192,10 +263,3 @@ def _export(recipe: Recipe) -> Iterator[Problem]:
         if source.tools == "keep" and not target.carries_tools:
             text = f"the target `{target.kind_name()}` cannot hold tools; leave out `tools: keep`"
             yield ("sources", index, "tools"), text
-    for measure in recipe.measures:
-        for column in measure.columns():
-            if column.name in RESERVED:
-                yield (
-                    ("measures",),
-                    f"trainers read a column `{column.name}` as something else; rename it",
-                )

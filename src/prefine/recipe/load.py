@@ -1,32 +1,34 @@
 """Read a recipe and report every mistake in it at once, each with its line and YAML path."""
 
-import difflib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any, cast
 
 import yaml
 from pydantic import ValidationError
 
-from prefine.decide import kinds_with
 from prefine.errors import RecipeError
 from prefine.recipe.check import problems_of
+from prefine.recipe.mistakes import problems_in, unknown_keys
 from prefine.recipe.recipe import Recipe
+from prefine.recipe.source_map import SourceMap, lines_of, repeated_keys, spell
 from prefine.settings import Location, Problem
 from prefine.settings.json import is_array, is_object
+from prefine.settings.mistakes import shown
+from prefine.settings.names import nearest
 
-_MESSAGES = {
-    "missing": "a required key is missing",
-    "tuple_type": "want a list, such as [VALUE]",
-    "union_tag_not_found": "`kind` is missing: it says which measure this is",
-}
+_WANTED = "a recipe is a mapping with at least `name` and `sources`"
+_SOURCES_OF_COLUMNS = frozenset({"measures", "sources"})
+"""The sections that decide which columns and names exist."""
 
 
-def load_recipe(path: str | Path) -> Recipe:
+def load_recipe(source: str | os.PathLike[str] | Mapping[str, Any] | Recipe) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        path: A YAML file.
+        source: The path of a YAML file, the settings as a mapping, or YAML text. A ``str`` is text
+            if it has a line break or is a YAML mapping, else a path.
 
     Returns:
         The recipe as written, defaults filled in.
@@ -34,29 +36,111 @@ def load_recipe(path: str | Path) -> Recipe:
     Raises:
         RecipeError: The file cannot be read, or holds mistakes; all of them are listed.
     """
-    file = Path(path)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read the recipe {file}: {error}") from error
-    return parse_recipe(text, str(file))
+    if isinstance(source, Recipe):
+        return source
+    if isinstance(source, Mapping):
+        return _checked(_plain(source), SourceMap(), [])
+    if isinstance(source, str) and _is_text(source):
+        return parse_recipe(source)
+    return parse_recipe(_text_of(Path(source)), os.fspath(source))
 
 
-def parse_recipe(text: str, name: str = "recipe") -> Recipe:
-    """Check the text of a recipe; ``name`` stands in front of each line number."""
+def parse_recipe(text: str, file: str | None = None) -> Recipe:
+    """Check the text of a recipe.
+
+    Args:
+        text: YAML.
+        file: The file that it was read from, for messages; null where there is none.
+
+    Raises:
+        RecipeError: The text is not YAML, or holds mistakes; all of them are listed.
+    """
+    name = file or SourceMap.name
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise RecipeError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise RecipeError(_not_yaml(error, name)) from error
+    except (ValueError, RecursionError) as error:  # such as the date 2024-13-01
+        raise RecipeError(f"{name}: the YAML cannot be read ({error})") from error
     if not is_object(raw) or tree is None:
-        raise RecipeError(f"{name} must be a mapping with at least `name` and `sources`")
-    problems = list(_repeated_keys(tree, ()))
+        raise RecipeError(f"{name}: found {shown(raw)}; {_WANTED}")
+    source = SourceMap(name, file, lines_of(tree))
+    return _checked(raw, source, list(repeated_keys(tree)))
+
+
+def _is_text(source: str) -> bool:
+    """Tell whether a string is YAML text and not a path."""
+    if "\n" in source:
+        return True
+    try:
+        return is_object(yaml.safe_load(source))
+    except yaml.YAMLError:
+        return False
+
+
+def _plain(value: Any) -> Any:
+    """Return settings with plain dictionaries and lists, as YAML has them."""
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Any, Any]", value)
+        return {key: _plain(item) for key, item in items.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("Sequence[Any]", value)]
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise RecipeError(f"{file}: cannot read the recipe; {_nearest_file(file)}") from error
+    except IsADirectoryError as error:
+        text = f"{file}: cannot read the recipe; this is a folder, name a YAML file in it"
+        raise RecipeError(text) from error
+    except PermissionError as error:
+        text = f"{file}: cannot read the recipe; this user has no permission to read the file"
+        raise RecipeError(text) from error
+    except UnicodeDecodeError as error:
+        text = f"{file}: cannot read the recipe; the file is not UTF-8 text, save it as UTF-8"
+        raise RecipeError(text) from error
+    except OSError as error:
+        raise RecipeError(f"{file}: cannot read the recipe ({error.strerror})") from error
+
+
+def _nearest_file(file: Path) -> str:
+    """Return what is known of a file that does not exist."""
+    folder = file.parent
+    if not folder.is_dir():
+        return f"there is no folder {folder.absolute()}"
+    names = [path.name for path in folder.iterdir() if path.suffix in {".yaml", ".yml"}]
+    close = nearest(file.name, names)
+    text = f"there is no such file in {folder.absolute()}"
+    return text if close is None else f"{text}; nearest: `{close}`"
+
+
+def _not_yaml(error: yaml.YAMLError, name: str) -> str:
+    """Return one sentence on why a text is not YAML."""
+    mark = getattr(error, "problem_mark", None)
+    why = str(getattr(error, "problem", None) or error)
+    hints = {
+        "mapping values are not allowed": "put a text that contains `: ` in quotes",
+        "'\\t'": "indent with spaces, not tabs",
+        "unhashable key": "a key must be text",
+        "undefined alias": "an alias (*NAME) needs its anchor (&NAME) above it",
+        "expected <block end>": "check the indentation of this line and those above it",
+        "expected ',' or": "close the bracket",
+    }
+    hint = next((f"; {hint}" for sign, hint in hints.items() if sign in why), "")
+    line = "" if mark is None else f":{mark.line + 1}"
+    return f"{name}{line}: this is not valid YAML ({' '.join(why.split())}){hint}"
+
+
+def _checked(raw: dict[str, Any], source: SourceMap, problems: list[Problem]) -> Recipe:
     recipe, found = _validate(raw)
     problems += found
     if problems or recipe is None:
-        raise RecipeError(_report(name, tree, problems))
-    return recipe
+        raise RecipeError(_report(source, problems))
+    return recipe.read_from(source)
 
 
 def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
@@ -64,28 +148,36 @@ def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
-        found = _found(raw, error)
-        gone = {location for location, _ in found}
-        try:
-            rest = Recipe.model_validate(_without(raw, gone))
-        except ValidationError:
-            return None, found
-        if len(rest.measures) == len(raw.get("measures") or []):
-            found += [(_before(path, gone), text) for path, text in problems_of(rest)]
-        return None, found
+        found = problems_in(raw, error)
+        return None, found + list(_further(raw, error, {location for location, _ in found}))
     return recipe, list(problems_of(recipe))
 
 
-def _found(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
-    """Return the problems; a list is not too short because of what is wrong inside it."""
-    items = [(_yaml_path(raw, item["loc"]), item) for item in error.errors()]
-    paths = [path for path, _ in items]
-    return [
-        (path, _sentence(item))
-        for path, item in items
-        if item["type"] != "too_short"
-        or not any(other[: len(path)] == path != other for other in paths)
-    ]
+def _further(
+    raw: dict[str, Any], error: ValidationError, wrong: set[Location]
+) -> Iterator[Problem]:
+    """Yield the problems of what is left without the settings that do not validate.
+
+    There are none where these may be the cause: a rule is not wrong for a column that a measure
+    with a mistake would write.
+    """
+    misspelt = unknown_keys(raw, error)
+    if any(not path or path[0] in _SOURCES_OF_COLUMNS for path in wrong - misspelt):
+        return
+    try:
+        rest = Recipe.model_validate(_without(raw, wrong))
+    except ValidationError:
+        return
+    heads = {_head(path) for path in wrong}
+    for path, text in problems_of(rest):
+        place = _before(path, wrong)
+        if _head(place) not in heads:
+            yield place, text
+
+
+def _head(path: Location) -> Location:
+    """Return the item of a list, or the section, that a path belongs to."""
+    return path[:2] if len(path) > 1 and isinstance(path[1], int) else path[:1]
 
 
 def _before(path: Location, gone: set[Location]) -> Location:
@@ -98,20 +190,6 @@ def _before(path: Location, gone: set[Location]) -> Location:
         if index < 0:
             return (path[0], original, *path[2:])
     return path
-
-
-def _yaml_path(raw: object, location: tuple[str | int, ...]) -> Location:
-    """Drop from a validation path what is not in the YAML: the tags of unions."""
-    path: list[str | int] = []
-    for number, part in enumerate(location):
-        if is_object(raw) and (part in raw or number == len(location) - 1):
-            raw = raw.get(str(part))
-        elif is_array(raw) and isinstance(part, int) and part < len(raw):
-            raw = raw[part]
-        else:
-            continue
-        path.append(part)
-    return tuple(path)
 
 
 def _without(raw: dict[str, Any], gone: set[Location]) -> dict[str, Any]:
@@ -129,68 +207,11 @@ def _without(raw: dict[str, Any], gone: set[Location]) -> dict[str, Any]:
     return copy(raw, ())
 
 
-def _sentence(item: Mapping[str, Any]) -> str:
-    kind, message = item["type"], str(item["msg"])
-    if kind == "extra_forbidden":
-        key = str(item["loc"][-1])
-        if item["loc"][0] == "rules" and (kinds := kinds_with(key)):
-            return f"`{key}` goes with {', '.join(f'`{kind}`' for kind in kinds)}"
-        close = difflib.get_close_matches(key, sorted(_known_keys() - {key}), n=1)
-        return f"unknown key `{key}`" + (f"; did you mean `{close[0]}`?" if close else "")
-    if kind in _MESSAGES:
-        return _MESSAGES[kind]
-    message = message.removeprefix("Value error, ")
-    value = item.get("input")
-    shown = f"; found {value!r}" if isinstance(value, str | int | float | bool) else ""
-    return message[0].lower() + message[1:] + shown
-
-
-def _known_keys() -> set[str]:
-    """Return every key that some part of a recipe has."""
-    schema = Recipe.model_json_schema()
-    parts = [schema, *schema["$defs"].values()]
-    return {key for part in parts for key in part.get("properties", {})}
-
-
-def _repeated_keys(node: yaml.Node, here: Location) -> Iterator[Problem]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield (*here, key.value), f"the key `{key.value}` is given twice"
-            seen.add(key.value)
-            yield from _repeated_keys(value, (*here, key.value))
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            yield from _repeated_keys(value, (*here, index))
-
-
-def _line(node: yaml.Node, path: Location) -> int:
-    """Return the line, from 1, of the deepest part of the path that the file holds."""
-    line = node.start_mark.line + 1
-    for part in path:
-        found = None
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    found, line = value, key.start_mark.line + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            found = node.value[part]
-            line = found.start_mark.line + 1
-        if found is None:
-            break
-        node = found
-    return line
-
-
-def _report(name: str, tree: yaml.Node, problems: list[Problem]) -> str:
-    ordered = sorted((_line(tree, path), path, text) for path, text in problems)
-    lines = [f"{name}:{line} {_spell(path)}: {text}" for line, path, text in ordered]
+def _report(source: SourceMap, problems: list[Problem]) -> str:
+    ordered = sorted(
+        dict.fromkeys(problems), key=lambda one: (source.line(one[0]) or 0, spell(one[0]), one[1])
+    )
+    lines = [f"{source.where(path)}: {text}" for path, text in ordered]
     if len(lines) == 1:
         return lines[0]
     return f"{len(lines)} mistakes in the recipe\n" + "\n".join(f"  {line}" for line in lines)
-
-
-def _spell(path: Location) -> str:
-    spelt = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return spelt.removeprefix(".") or "recipe"

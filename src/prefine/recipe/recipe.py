@@ -1,8 +1,9 @@
 """The recipe: everything that changes a byte of the output, as a user writes it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from prefine.decide import AnyRule, Rule, Structure
 from prefine.export.settings import Export
@@ -11,9 +12,10 @@ from prefine.measure.base import RecipeView
 from prefine.measure.kinds import AnyMeasure
 from prefine.pair.settings import Pairs
 from prefine.pair.verdicts import OUTRANKS, Verdicts
+from prefine.recipe.source_map import SourceMap
 from prefine.schema import PAIR_COLUMNS, UNKNOWN, Column
 from prefine.schema.columns import kept_column, sides
-from prefine.settings import Encoder, Inputs, Name, Part
+from prefine.settings import Encoder, Inputs, Location, Name, Part
 
 
 class Recipe(Part):
@@ -41,6 +43,27 @@ class Recipe(Part):
     """Tests on columns, applied in this order, that keep, drop, flip or hold pairs."""
     export: Export = Export()
     """The data set that is written: its format, columns and splits."""
+
+    _source: SourceMap = PrivateAttr(default_factory=SourceMap)
+
+    def read_from(self, source: SourceMap) -> Self:
+        """Return the same recipe with the file and lines that it was read from."""
+        recipe = self.model_copy()
+        recipe._source = source
+        return recipe
+
+    def where(self, path: Location) -> str:
+        """Return what a message about a setting begins with: ``FILE:LINE path.to.key``.
+
+        Args:
+            path: The place of the setting in the YAML.
+        """
+        return self._source.where(path)
+
+    @property
+    def file(self) -> str | None:
+        """The file that the recipe was read from; null for settings without a file."""
+        return self._source.file
 
     @property
     def all_rules(self) -> tuple[Rule, ...]:

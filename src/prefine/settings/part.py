@@ -6,9 +6,10 @@ is resolved; it takes the place of the names in the identity of a part.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, NamedTuple, Self, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 from prefine.settings.json import Json, is_object
 
@@ -37,10 +38,39 @@ Pattern = Annotated[str, AfterValidator(_compiles)]
 """A regular expression."""
 
 
+_STRICT = frozenset({"int", "float", "bool"})
+"""The types of a pydantic schema for which another type is not converted."""
+
+
+def _make_strict(schema: object) -> None:
+    """Change a pydantic schema: numbers and truth values are not made from other types."""
+    if isinstance(schema, list):
+        for item in cast("list[object]", schema):
+            _make_strict(item)
+    elif is_object(schema):
+        kind = schema.get("type")  # a setting may have the name `type`
+        if isinstance(kind, str) and kind in _STRICT:
+            schema["strict"] = True
+        for key, value in schema.items():
+            if key not in {"metadata", "default"}:
+                _make_strict(value)
+
+
 class Part(BaseModel):
     """A frozen piece of a recipe that refuses keys it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    reads_text: ClassVar[bool] = False
+    """Whether numbers and truth values may be given as text, as the command line gives them."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse text, and true and false, in place of a number."""
+        schema = handler(source)
+        if not cls.reads_text:
+            _make_strict(handler.resolve_ref_schema(schema))
+        return schema
 
     def identity(self, inputs: "Inputs | None" = None) -> Json:
         """Return what changes the bytes of an output, as plain JSON values.

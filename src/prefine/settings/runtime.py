@@ -1,6 +1,6 @@
 """Where and how fast a recipe runs; no setting here changes the output."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -25,6 +25,8 @@ Address = Annotated[str, AfterValidator(_address)]
 
 class Runtime(Part):
     """Where and how fast a recipe runs. No setting here changes the output."""
+
+    reads_text: ClassVar[bool] = True
 
     root: str = ".prefine"
     """Folder or fsspec URL of the results of steps."""

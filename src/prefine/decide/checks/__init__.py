@@ -51,8 +51,12 @@ def parse_rule(value: object) -> Rule:
         others -= kinds[0].model_fields.keys()
         return kinds[0].model_validate({k: v for k, v in value.items() if k not in others})
     _refuse_unknown(value)
-    names = ", ".join(kind.test for kind in kinds) or "none"
-    raise ValueError(f"a rule has exactly one test; found: {names}")
+    if kinds:
+        names = ", ".join(kind.test for kind in kinds)
+        text = f"a rule has exactly one test; found: {names}; make a rule of each"
+        raise ValueError(text)
+    keys = ", ".join(f"`{key}`" for kind in CHECKS for key in kind.keys)
+    raise ValueError(f"a rule has exactly one test; found: none; give one of {keys}")
 
 
 def _refuse_unknown(value: Json) -> None:

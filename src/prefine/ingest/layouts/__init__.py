@@ -67,6 +67,7 @@ from prefine.ingest.layouts.webdev_arena import WebDevArena
 from prefine.ingest.layouts.webgpt import WebGpt
 from prefine.ingest.source import Source
 from prefine.settings.json import is_object
+from prefine.settings.names import unknown
 from prefine.settings.registry import registered
 
 _BUILT_IN: tuple[type[Layout], ...] = (
@@ -153,7 +154,7 @@ def layout_named(name: str) -> type[Layout]:
         RecipeError: There is no such layout.
     """
     if name not in _BY_FORMAT:
-        raise RecipeError(f"no layout `{name}`; the layouts are: {', '.join(_BY_FORMAT)}")
+        raise RecipeError(unknown("layout", name, _BY_FORMAT))
     return _BY_FORMAT[name]
 
 
@@ -166,7 +167,7 @@ class Detected(Source):
     @classmethod
     def _known(cls, value: object) -> object:
         if value is not None:
-            raise ValueError(f"the layouts are: {', '.join(_BY_FORMAT)}")
+            raise ValueError(unknown("layout", str(value), _BY_FORMAT))
         return value
 
     def as_layout(self, name: str) -> Layout:

@@ -1,0 +1,63 @@
+"""Turn what does not validate into problems with their places in the YAML."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from prefine.recipe.keys import unknown_key
+from prefine.settings import Location, Problem
+from prefine.settings.json import is_array, is_object
+from prefine.settings.mistakes import Item, sentence_of
+
+
+def problems_in(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
+    """Return one problem for each place that does not validate.
+
+    A setting that may be of several types has one error for each of them; they become one
+    sentence. What contains the place of a mistake is not reported beside it.
+
+    Args:
+        raw: The recipe as parsed.
+        error: What validating it raised.
+    """
+    found: dict[Location, list[Item]] = {}
+    for item in error.errors(include_url=False):
+        found.setdefault(_yaml_path(raw, item), []).append(item)
+    return [
+        (path, _sentence(raw, path, items))
+        for path, items in found.items()
+        if not any(other[: len(path)] == path != other for other in found)
+    ]
+
+
+def unknown_keys(raw: dict[str, Any], error: ValidationError) -> set[Location]:
+    """Return the places of keys that do not exist."""
+    items = error.errors(include_url=False)
+    return {_yaml_path(raw, one) for one in items if one["type"] == "extra_forbidden"}
+
+
+def _sentence(raw: object, path: Location, items: list[Item]) -> str:
+    if any(item["type"] == "extra_forbidden" for item in items):
+        return unknown_key(raw, path)
+    return sentence_of(items)
+
+
+def _yaml_path(raw: object, item: Item) -> Location:
+    """Drop from the place of an error what is not in the YAML: the tags of unions."""
+    path: list[str | int] = []
+    location: tuple[str | int, ...] = item["loc"]
+    for number, part in enumerate(location):
+        is_value = raw is item.get("input") and (is_object(raw) or is_array(raw))
+        if is_value and item["type"] != "missing":
+            break  # what follows are types that the value might have had
+        is_absent = item["type"] == "missing" and number == len(location) - 1
+        if is_object(raw) and (part in raw or is_absent):
+            raw = raw.get(str(part))
+        elif is_array(raw) and isinstance(part, int) and part < len(raw):
+            raw = raw[part]
+        else:
+            continue
+        path.append(part)
+    if item["type"] == "union_tag_invalid":
+        path.append(item["ctx"]["discriminator"].strip("'"))
+    return tuple(path)
