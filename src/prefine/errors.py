@@ -4,6 +4,7 @@
     ├── RecipeError     the YAML is wrong: fix the recipe
     ├── DataError       an input cannot be used: fix the data
     ├── ServiceError    a server or a network failed: try again
+    ├── PlaceError      a disk is full, or a folder cannot be used: fix the machine
     └── IntegrityError  what was stored contradicts itself: a bug, or a damaged root
 
 A message says where, what was found, what was wanted and the way out; it never carries text of a
@@ -25,6 +26,10 @@ class DataError(PrefineError):
 
 class ServiceError(PrefineError):
     """Say that a server or a network failed; the same call may work later. Only this is retried."""
+
+
+class PlaceError(PrefineError):
+    """Say that a folder or the machine cannot be used: disk full, no permission, out of memory."""
 
 
 class IntegrityError(PrefineError):

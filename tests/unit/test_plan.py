@@ -251,7 +251,7 @@ def test_servers_are_started_for_what_asks_them() -> None:
         ("ches", "b", "hidden", "float32", 16_384),
         ("encoder", "minilm", "embed", "float32", 64),
     ]
-    with pytest.raises(RecipeError, match="started for `x`; the measures with servers are: rm"):
+    with pytest.raises(RecipeError, match="uses the server `x`; those that use one are: rm"):
         servers_for(resolved, ("x",))
 
 

@@ -157,5 +157,5 @@ def test_a_pin_of_a_policy_does_not_part_what_shares_a_pass() -> None:
 
 
 def test_a_layout_that_does_not_exist_is_no_layout() -> None:
-    with pytest.raises(RecipeError, match=r"no layout `hhh`; the layouts are: trl_explicit, "):
-        layout_named("hhh")
+    with pytest.raises(RecipeError, match=r"no layout `what`; the layouts are: trl_explicit, "):
+        layout_named("what")

@@ -392,14 +392,14 @@ def test_rows_without_a_key_are_in_quarantine(write_lines: Any, tmp_path: Path) 
         (
             "pair_id",
             [{"pair": "abc", "quality": 1}],
-            "table mine, scores.jsonl: no row has a usable key `pair_id`; row 1: there is no "
-            "`pair_id`; the columns are: pair, quality",
+            "measures[0].key_columns.pair_id: table mine: none of the first 1 rows has the path "
+            "`pair_id` of `key_columns`; did you mean `pair`?",
         ),
         (
             "pair_id",
             [{"pair_id": PAIRS[0], "qualty": 1}],
-            "table mine, scores.jsonl: no row has a column `quality`; the columns are: "
-            "pair_id, qualty",
+            "measures[0].columns.quality: table mine: none of the first 1 rows has the path "
+            "`quality` of `columns`; did you mean `qualty`?",
         ),
     ],
 )
@@ -409,7 +409,7 @@ def test_a_table_that_cannot_be_joined_is_one_sentence(
     write_lines(ROWS)
     write_lines(rows, "scores.jsonl")
 
-    with pytest.raises(DataError) as caught:
+    with pytest.raises((DataError, RecipeError)) as caught:
         joined(tmp_path, f"key: {key}", QUALITY)
 
     assert message in str(caught.value)
@@ -560,7 +560,9 @@ def test_every_setting_of_a_table_changes_the_fingerprint(
     change: tuple[str, str], write_lines: Any, tmp_path: Path
 ) -> None:
     write_lines(ROWS)
-    write_lines([{"q": "One?"}], "scores.jsonl")
+    keys = {"q": "One?", "p": "One?", "r": "good one", "source": "made", "row": 1}
+    keys["response"] = "good one"
+    write_lines([{**keys, "v": 1, "w": 1, "n": 1}], "scores.jsonl")
     assert change[0] in SETTINGS
 
     prints = {
@@ -573,7 +575,7 @@ def test_every_setting_of_a_table_changes_the_fingerprint(
 
 def test_every_flip_changes_the_fingerprint(write_lines: Any, tmp_path: Path) -> None:
     write_lines(ROWS)
-    write_lines([{"pair_id": "x"}], "scores.jsonl")
+    write_lines([{"pair_id": "x", "a": 1, "b": 1}], "scores.jsonl")
     table_ = "kind: table, name: mine, files: [scores.jsonl], key: pair_id, columns: {a: {type: "
     flips = (
         "number}, b: {type: number}",

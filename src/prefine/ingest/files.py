@@ -14,7 +14,7 @@ from fsspec.implementations.local import (  # pyright: ignore[reportMissingTypeS
 )
 from fsspec.spec import AbstractBufferedFile  # pyright: ignore[reportMissingTypeStubs]
 
-from prefine.errors import DataError, ServiceError
+from prefine.errors import DataError, PlaceError, ServiceError
 from prefine.ingest.forms.columnar import arrow_rows, parquet_rows
 from prefine.ingest.forms.delimited import delimited_rows
 from prefine.ingest.forms.jsons import json_rows
@@ -24,7 +24,7 @@ from prefine.ingest.forms.spreadsheet import xlsx_rows
 from prefine.ingest.forms.streams import beginning, decompressed, in_utf8, with_line_feeds
 from prefine.ingest.rows import RawRow, as_row
 from prefine.settings import File
-from prefine.store import filesystem, sha256_of
+from prefine.store import filesystem, is_fault, place_error, sha256_of
 
 _NAMES: dict[Form, str] = {
     "json": "JSON",
@@ -112,12 +112,14 @@ def _readable(path: str) -> Generator[None]:
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder; name its files or a glob") from error
+        raise DataError(f"{path}: this is a folder; name its files or a glob") from error
     except PermissionError as error:
-        raise DataError(f"{path}: this user may not read it ({error})") from error
+        raise PlaceError(f"{path}: this user has no permission to read it; change it") from error
     except (ConnectionError, TimeoutError) as error:
         raise ServiceError(f"{path}: the connection was lost ({error})") from error
     except (EOFError, lzma.LZMAError, zlib.error, BadZipFile, OSError) as error:
+        if is_fault(error):
+            raise place_error(cast("OSError", error), f"{path}: cannot read the file") from error
         why = " ".join(str(error).split())
         raise DataError(f"{path}: cut off or damaged ({why}); fetch the file again") from error
 

@@ -100,6 +100,10 @@ class Layout(Source, ABC):
         """Return the columns that it reads as parts of the prompt."""
         return self.reads_beside
 
+    def paths(self) -> Collection[str]:
+        """Return the dotted paths that its settings name; those ending in ``?`` may be missing."""
+        return ()
+
     def prompt_objects(self, row: Json) -> Iterable[Json]:
         """Return objects within a row that hold the prompt, and so may hold more of it."""
         del row

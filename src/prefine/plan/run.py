@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
 from prefine.ingest.losses import require_read
+from prefine.plan.needs import require_servers
 from prefine.plan.runs import Recording, record_run
 from prefine.plan.steps import Plan, make_plan
 from prefine.recipe import Resolved, to_yaml
@@ -62,6 +63,7 @@ def run_plan(
     """
     watch = watcher or Silent()
     store = Store(runtime.root)
+    require_servers(plan.steps, runtime)
     recorded = record_run(plan, runtime) if recording is None else nullcontext(recording)
     with recorded as current, _Pool(plan, runtime) as pool:
         for step in plan.steps:
@@ -140,7 +142,8 @@ def check_places(runtime: Runtime, output: str | None = None) -> None:
         output: The folder that shall receive the data set; null where none is exported.
 
     Raises:
-        RecipeError: One cannot be reached, or the output holds files that are not prefine's.
+        RecipeError: One is a file, or the output holds files that are not prefine's.
+        PlaceError: One cannot be reached or written to.
     """
     Store(runtime.root).reach()
     if output is not None:

@@ -16,9 +16,11 @@ from prefine.pair.audit import audit_spec
 from prefine.pair.build import PAIRS_TABLE, pairs_spec
 from prefine.pair.settings import SourceWeight
 from prefine.pair.verdicts import LABELLED, verdicts_spec
+from prefine.plan.needs import require_known_servers
 from prefine.plan.resolve import resolve
 from prefine.recipe import Recipe, Resolved
 from prefine.settings import File, Runtime
+from prefine.settings.names import listed, unknown
 from prefine.settings.registry import origin_of
 from prefine.step import Step, StepSpec
 from prefine.tables.embeddings import embedding_specs
@@ -51,8 +53,7 @@ class Plan:
         for step in self.steps:
             if step.name == name:
                 return step
-        names = ", ".join(step.name for step in self.steps)
-        raise RecipeError(f"no step `{name}`; the steps are: {names}")
+        raise RecipeError(unknown("step", name, (step.name for step in self.steps)))
 
     def writers(self, table: str) -> tuple[Step, ...]:
         """Return the steps that write a table.
@@ -62,8 +63,8 @@ class Plan:
         """
         writers = tuple(step for step in self.steps if table in step.writes)
         if not writers:
-            tables = ", ".join(dict.fromkeys(t for step in self.steps for t in step.writes))
-            raise RecipeError(f"no table `{table}`; the tables are: {tables}")
+            tables = (table for step in self.steps for table in step.writes)
+            raise RecipeError(unknown("table", table, tables))
         return writers
 
 
@@ -78,9 +79,11 @@ def make_plan(
         goal: What the steps shall make: tables, or the data set.
 
     Raises:
-        RecipeError: No step makes what is wanted or what a step reads, or steps read each other's
-            tables.
+        RecipeError: No step makes what is wanted or what a step reads, steps read each other's
+            tables, or the runtime names a server that no measure uses.
     """
+    written = recipe.recipe if isinstance(recipe, Resolved) else recipe
+    require_known_servers(written, (*runtime.servers, *runtime.start))
     resolved = recipe if isinstance(recipe, Resolved) else resolve(recipe, runtime)
     specs = tuple(offered(resolved))
     steps = _steps(pull(specs, DATASET, *goal), resolved)
@@ -179,7 +182,7 @@ def pull(specs: Iterable[StepSpec], *wanted: str) -> list[Pulled]:
     ordered: dict[str, Pulled] = {}
     for name in wanted:
         if name not in makers:
-            raise RecipeError(f"no step makes `{name}`; the steps make: {', '.join(makers)}")
+            raise RecipeError(f"no step makes `{name}`; the steps make: {listed(makers)}")
         for spec in makers[name]:
             _visit(spec, makers, ordered, ())
     return list(ordered.values())
@@ -200,10 +203,9 @@ def _visit(
     upstream: dict[str, StepSpec] = {}
     for table in spec.reads:
         if table not in makers:
-            known = ", ".join(makers)
             raise RecipeError(
                 f"step {spec.name} reads the table `{table}`, which no step makes; "
-                f"the tables are: {known}"
+                f"the tables are: {listed(makers)}"
             )
         for maker in makers[table]:
             _visit(maker, makers, ordered, (*path, spec.name))

@@ -64,6 +64,10 @@ class Columns(Layout):
         """Return every key of a row that the map reads, wholly or in part."""
         return self._keys
 
+    def paths(self) -> Collection[str]:
+        """Return the dotted paths of the map."""
+        return self.columns.paths()
+
     def prompt_objects(self, row: Json) -> Iterable[Json]:
         """Return the objects within a row in which prompt columns of the map stand."""
         for path in self._prompt_parents:

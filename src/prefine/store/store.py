@@ -1,79 +1,23 @@
-"""Files under one root, local or remote, that are either whole or not there."""
+"""A root folder, and drafts of files in it."""
 
 import os
 import re
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol, cast
+from typing import IO, Any, cast
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
-
-_CHUNK = 4 * 2**20
-
-
-class FileSystem(Protocol):
-    """The part of fsspec that is used here."""
-
-    def open(self, path: str, mode: str = "rb") -> IO[bytes]:
-        """Open a file."""
-        ...
-
-    def exists(self, path: str) -> bool:
-        """Tell whether a file or folder is there."""
-        ...
-
-    def glob(self, path: str) -> list[str]:
-        """Return the paths that match a pattern."""
-        ...
-
-    def find(self, path: str) -> list[str]:
-        """Return all files below a folder."""
-        ...
-
-    def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Make a folder and those above it."""
-        ...
-
-    def put_file(self, lpath: str, rpath: str) -> None:
-        """Copy a local file here; it appears at once and whole."""
-        ...
-
-    def rm(self, path: str, recursive: bool = False) -> None:
-        """Remove a file or a folder."""
-        ...
-
-    def isdir(self, path: str) -> bool:
-        """Tell whether a folder is there."""
-        ...
-
-    def modified(self, path: str) -> datetime:
-        """Return when a file was written."""
-        ...
-
-    def unstrip_protocol(self, name: str) -> str:
-        """Return a path of this filesystem as a URL."""
-        ...
-
-
-def filesystem(url: str) -> tuple[FileSystem, str]:
-    """Return the filesystem of a path or URL, and the path within it."""
-    try:
-        fs, path = cast("tuple[FileSystem, str]", url_to_fs(os.fspath(url)))
-    except (ImportError, ValueError) as error:
-        raise DataError(f"cannot reach {url}: {error}") from error
-    return fs, path
+from prefine.errors import IntegrityError, PlaceError, RecipeError, ServiceError
+from prefine.store.faults import is_fault, place_error, probe, reason_of
+from prefine.store.filesystem import CHUNK, filesystem, refusals
 
 
 class Draft:
@@ -86,7 +30,8 @@ class Draft:
         self._digest = sha256()
         self._num_bytes = 0
         self._temporary = store.temporary_for(path)
-        self._handle: IO[bytes] = self._temporary.open("wb")
+        with store.writing():
+            self._handle: IO[bytes] = self._temporary.open("wb")
         self.mode = "wb"
         self.before_discard: Callable[[], None] | None = None
         """Lets a writer on top of this file end itself while the file can still be written."""
@@ -101,7 +46,8 @@ class Draft:
         view = memoryview(data)
         self._digest.update(view)
         self._num_bytes += view.nbytes
-        return self._handle.write(view)
+        with self._store.writing():
+            return self._handle.write(view)
 
     def tell(self) -> int:
         """Return how many bytes were written."""
@@ -113,9 +59,10 @@ class Draft:
     def close(self) -> None:
         """Bring everything to disk."""
         if not self._handle.closed:
-            self._handle.flush()
-            os.fsync(self._handle.fileno())
-            self._handle.close()
+            with self._store.writing():
+                self._handle.flush()
+                os.fsync(self._handle.fileno())
+                self._handle.close()
 
     def publish(self) -> dict[str, Any]:
         """Give the file its name; return its path, size and SHA-256."""
@@ -206,17 +153,34 @@ class Store:
         return self.fs.exists(self.full(path))
 
     def reach(self) -> None:
-        """Find out whether the root can be used at all; it need not exist yet.
+        """Find out whether files can be written below the root; it need not exist yet.
 
         Raises:
-            RecipeError: It is a file, or the filesystem refuses.
+            RecipeError: It is a file.
+            PlaceError: The filesystem refuses, or cannot be reached.
         """
         try:
             is_file = self.exists("") and not self.fs.isdir(self.root)
-        except (OSError, *_refusals()) as error:
-            raise RecipeError(f"cannot reach {self.url}: {error}") from error
+        except (OSError, *refusals()) as error:
+            text = f"cannot reach {self.url}: {reason_of(error)}; check the address and the access"
+            raise PlaceError(text) from error
         if is_file:
             raise RecipeError(f"{self.url} is a file; name a folder")
+        if self.local:
+            with self.writing():
+                probe(Path(self.root))
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """Turn what writing a file may raise into one sentence with the way out.
+
+        Raises:
+            PlaceError: The disk is full, there is no permission, or the like.
+        """
+        try:
+            yield
+        except (OSError, MemoryError) as error:
+            raise place_error(error, f"cannot write below {self.url}") from error
 
     def read_bytes(self, path: str) -> bytes:
         """Return the content of a file."""
@@ -274,7 +238,9 @@ class Store:
             raise IntegrityError(text) from error
         except (ConnectionError, TimeoutError) as error:
             raise ServiceError(f"{path} below {self.url}: connection lost ({error})") from error
-        except (pa.ArrowInvalid, OSError, KeyError) as error:
+        except (pa.ArrowInvalid, OSError, MemoryError, KeyError) as error:
+            if isinstance(error, OSError | MemoryError) and is_fault(error):
+                raise place_error(error, f"cannot read {path} below {self.url}") from error
             first = str(error).splitlines()[0]
             text = f"{path} below {self.url} is damaged ({first}); {way_out}"
             raise IntegrityError(text) from error
@@ -312,7 +278,7 @@ class Store:
         """Copy a file of another store here, under its final name only when it is whole."""
         draft = Draft(self, to)
         with other.fs.open(other.full(path)) as handle:
-            while chunk := handle.read(_CHUNK):
+            while chunk := handle.read(CHUNK):
                 draft.write(chunk)
         draft.publish()
 
@@ -323,19 +289,18 @@ class Store:
         if not self.local:
             return Path(tempfile.gettempdir()) / f".{name}.{mark}.draft"
         folder = Path(self.full(path)).parent
-        try:
+        with self.writing():
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RecipeError(f"cannot write below {self.url}: {error}") from error
         return folder / f".{name}.{mark}.draft"
 
     def publish(self, temporary: Path, path: str) -> None:
         """Move a finished draft to its place."""
-        if self.local:
-            temporary.replace(self.full(path))
-        else:
-            self.fs.put_file(str(temporary), self.full(path))
-            temporary.unlink()
+        with self.writing():
+            if self.local:
+                temporary.replace(self.full(path))
+            else:
+                self.fs.put_file(str(temporary), self.full(path))
+                temporary.unlink()
 
     def sweep(self, folder: str) -> None:
         """Remove what a process of this machine left behind when it was killed.
@@ -351,12 +316,6 @@ class Store:
         for aside in below.glob("part-*.partial") if self.local else ():
             if aside.with_suffix(".json").exists() or (below / "corpus.json").exists():
                 shutil.rmtree(aside, ignore_errors=True)
-
-
-def _refusals() -> tuple[type[Exception], ...]:
-    """Return what S3's library raises beside ``OSError``, where it is in use."""
-    library = sys.modules.get("botocore.exceptions")
-    return () if library is None else (library.BotoCoreError,)
 
 
 def _alive(pid: int) -> bool:
@@ -378,13 +337,3 @@ def drafted(drafts: Sequence[Draft]) -> Generator[None]:
         for draft in drafts:
             draft.discard()
         raise
-
-
-def sha256_of(fs: FileSystem, path: str) -> tuple[str, int]:
-    """Return the SHA-256 and the length of a file."""
-    digest, length = sha256(), 0
-    with fs.open(path) as handle:
-        while chunk := handle.read(_CHUNK):
-            digest.update(chunk)
-            length += len(chunk)
-    return digest.hexdigest(), length

@@ -1,0 +1,17 @@
+"""Files under one root, local or remote, that are either whole or not there."""
+
+from prefine.store.faults import is_fault, place_error
+from prefine.store.filesystem import FileSystem, filesystem, sha256_of
+from prefine.store.store import Draft, ParquetDraft, Store, drafted
+
+__all__ = [
+    "Draft",
+    "FileSystem",
+    "ParquetDraft",
+    "Store",
+    "drafted",
+    "filesystem",
+    "is_fault",
+    "place_error",
+    "sha256_of",
+]

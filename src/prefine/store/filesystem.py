@@ -1,0 +1,83 @@
+"""Filesystems of paths and URLs, as fsspec has them."""
+
+import os
+import sys
+from datetime import datetime
+from hashlib import sha256
+from typing import IO, Protocol, cast
+
+from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+
+from prefine.errors import DataError
+
+CHUNK = 4 * 2**20
+"""Bytes that are read at once."""
+
+
+class FileSystem(Protocol):
+    """The part of fsspec that is used here."""
+
+    def open(self, path: str, mode: str = "rb") -> IO[bytes]:
+        """Open a file."""
+        ...
+
+    def exists(self, path: str) -> bool:
+        """Tell whether a file or folder is there."""
+        ...
+
+    def glob(self, path: str) -> list[str]:
+        """Return the paths that match a pattern."""
+        ...
+
+    def find(self, path: str) -> list[str]:
+        """Return all files below a folder."""
+        ...
+
+    def makedirs(self, path: str, exist_ok: bool = False) -> None:
+        """Make a folder and those above it."""
+        ...
+
+    def put_file(self, lpath: str, rpath: str) -> None:
+        """Copy a local file here; it appears at once and whole."""
+        ...
+
+    def rm(self, path: str, recursive: bool = False) -> None:
+        """Remove a file or a folder."""
+        ...
+
+    def isdir(self, path: str) -> bool:
+        """Tell whether a folder is there."""
+        ...
+
+    def modified(self, path: str) -> datetime:
+        """Return when a file was written."""
+        ...
+
+    def unstrip_protocol(self, name: str) -> str:
+        """Return a path of this filesystem as a URL."""
+        ...
+
+
+def filesystem(url: str) -> tuple[FileSystem, str]:
+    """Return the filesystem of a path or URL, and the path within it."""
+    try:
+        fs, path = cast("tuple[FileSystem, str]", url_to_fs(os.fspath(url)))
+    except (ImportError, ValueError) as error:
+        raise DataError(f"cannot reach {url}: {error}") from error
+    return fs, path
+
+
+def refusals() -> tuple[type[Exception], ...]:
+    """Return what S3's library raises beside ``OSError``, where it is in use."""
+    library = sys.modules.get("botocore.exceptions")
+    return () if library is None else (library.BotoCoreError,)
+
+
+def sha256_of(fs: FileSystem, path: str) -> tuple[str, int]:
+    """Return the SHA-256 and the length of a file."""
+    digest, length = sha256(), 0
+    with fs.open(path) as handle:
+        while chunk := handle.read(CHUNK):
+            digest.update(chunk)
+            length += len(chunk)
+    return digest.hexdigest(), length
