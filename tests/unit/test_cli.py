@@ -347,7 +347,7 @@ def test_ingest_detect_says_which_layout_and_why(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run", "none.yaml", "--output", "out"], "cannot read the recipe none.yaml"),
+        (["run", "none.yaml", "--output", "out"], "none.yaml: cannot read the recipe"),
         (["run", "recipe.yaml", "--output", "out", "--set", "speed=1"], "--set speed=1: want KEY="),
         (["run", "recipe.yaml", "--output", "out", "--set", "workers=x"], "--set workers:"),
         (

@@ -241,7 +241,7 @@ def test_a_benchmark_is_its_bytes_and_not_its_path(write_lines: Any, tmp_path: P
 
 def test_a_benchmark_without_texts_is_an_error(write_lines: Any, tmp_path: Path) -> None:
     write_lines([explicit("Hi", "yes", "no")])
-    write_lines([{"question": "Why?"}], "puzzles.jsonl")
+    write_lines([{"prompt": " "}], "puzzles.jsonl")
 
     said = r"benchmark puzzles: no row could be read at `prompt` \(\w+ 1\); quarantine holds"
     with pytest.raises(DataError, match=said):

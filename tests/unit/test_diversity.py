@@ -322,7 +322,7 @@ def test_a_path_may_walk_a_list() -> None:
 
 def test_a_measure_without_a_single_example_is_an_error(write_lines: Any, tmp_path: Path) -> None:
     write_lines([explicit(PROMPTS[0], "yes", "no")])
-    write_lines([{"question": "Why?"}], "examples.jsonl")
+    write_lines([{"prompt": " "}], "examples.jsonl")
     recipe = RECIPE + "[{kind: target_similarity, files: [examples.jsonl]}]\n"
 
     with pytest.raises(DataError, match="no example could be read at `prompt`"):

@@ -1,7 +1,7 @@
 """Decide on pairs: rules over columns become one verdict per pair, without measuring anything."""
 
 from prefine.decide.checks import CHECKS, AnyRule, kinds_with, parse_rule
-from prefine.decide.columns import DECIDED, KEYS, Columns, unknown_column
+from prefine.decide.columns import DECIDED, KEYS, KnownColumns, unknown_column
 from prefine.decide.conditions import Condition, Exemption
 from prefine.decide.diverse import Diverse
 from prefine.decide.engine import apply_rules
@@ -17,11 +17,11 @@ __all__ = [
     "KEYS",
     "AnyRule",
     "ColumnRule",
-    "Columns",
     "Condition",
     "Diverse",
     "Exemption",
     "Hit",
+    "KnownColumns",
     "Rule",
     "Structure",
     "apply_rules",

@@ -28,7 +28,7 @@ DECIDED = frozenset(
         *("weight", "order", "explanation", "flipped_by", "flips", "is_flipped"),
     }
 )
-"""Columns of decisions and of exported rows: a measure may not write one of these names."""
+"""KnownColumns of decisions and of exported rows: a measure may not write one of these names."""
 
 
 def plain(value: float | str) -> str:
@@ -40,7 +40,7 @@ def plain(value: float | str) -> str:
     return f"{value:.0f}" if value == round(value) and abs(value) < WHOLE_BELOW else f"{value}"
 
 
-class Columns(dict[str, Column]):
+class KnownColumns(dict[str, Column]):
     """The columns that rules may read, with what a message says of names that are none of them."""
 
     def __init__(
@@ -69,8 +69,8 @@ def unknown_column(name: str, columns: Iterable[str]) -> str:
         name: The unknown name.
         columns: The columns that exist.
     """
-    groups = columns.groups if isinstance(columns, Columns) else {}
-    explain = columns.explain if isinstance(columns, Columns) else None
+    groups = columns.groups if isinstance(columns, KnownColumns) else {}
+    explain = columns.explain if isinstance(columns, KnownColumns) else None
     reason = explain(name) if explain is not None else None
     if reason is not None:
         return reason

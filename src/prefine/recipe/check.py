@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from prefine.decide import DECIDED, KEYS, Columns, Rule, unknown_column
+from prefine.decide import DECIDED, KEYS, KnownColumns, Rule, unknown_column
 from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
 from prefine.ingest.read import layout_of
@@ -173,7 +173,7 @@ def _typed(resolved: Resolved, problem: str) -> str:
     )
 
 
-def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> Columns:
+def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> KnownColumns:
     """Return the columns with what messages say of names that are none of them."""
     measured = recipe.measured
     pairs = [column.name for column in PAIR_COLUMNS]
@@ -189,7 +189,7 @@ def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> Columns:
             return named_column(name, recipe.measures)
         return missing
 
-    return Columns(columns, groups=groups, explain=explain)
+    return KnownColumns(columns, groups=groups, explain=explain)
 
 
 def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
