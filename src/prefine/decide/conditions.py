@@ -36,7 +36,8 @@ class Condition(Part):
     def _check_test(self) -> Self:
         bounds = self.minimum is not None or self.maximum is not None
         if bounds == (self.equals is not None):
-            raise ValueError("give `minimum` and/or `maximum`, or `equals`")
+            found = "bounds and `equals`" if bounds else "no test"
+            raise ValueError(f"found {found}; want `minimum` and/or `maximum`, or `equals`")
         require_order(self.minimum, self.maximum)
         return self
 

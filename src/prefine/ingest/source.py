@@ -115,6 +115,10 @@ class Source(Part):
         """Return the aspects that its labels can have; null where the recipe does not show them."""
         return None
 
+    def known_kinds(self) -> Collection[str] | None:
+        """Return what rows hold, of ``label``, ``rating``, ``rank``; null where it is unknown."""
+        return None
+
     def file_sets(self) -> tuple[FileSet, ...]:
         """Return all files that the source names, to be looked up when a recipe is resolved."""
         return (FileSet(self.key, self.files, self.path_fields, self.sha256),)

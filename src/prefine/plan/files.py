@@ -170,7 +170,7 @@ def _near(path: str, full: str, pattern: str) -> str:
         while above and not fs.isdir(above):
             above = above.rpartition("/")[0]
         missing = folder[len(above) :].strip("/").split("/")[0]
-        close = nearest(missing, _names(above, full))
+        close = nearest(missing, [name.rstrip("/") for name in _names(above, full)])
         hint = f"; nearest: `{close}`" if close else ""
         return f"there is no folder `{missing}` in {above or '/'}{hint}"
     names = _names(folder, full)

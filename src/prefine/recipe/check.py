@@ -7,11 +7,12 @@ from prefine.decide import DECIDED, KEYS, KnownColumns, Rule, unknown_column
 from prefine.errors import RecipeError
 from prefine.export.settings import RESERVED
 from prefine.ingest.read import layout_of
+from prefine.ingest.source import Source
 from prefine.measure.base import Measure
 from prefine.recipe.recipe import Recipe
 from prefine.recipe.resolved import Resolved
 from prefine.recipe.source_map import spell
-from prefine.recipe.writers import missing_column, named_column
+from prefine.recipe.writers import missing_column, named_column, similar_column
 from prefine.schema import PAIR_COLUMNS, Column
 from prefine.serve.local.backends import BACKENDS
 from prefine.settings import Location, Problem
@@ -26,6 +27,7 @@ def problems_of(recipe: Recipe) -> Iterator[Problem]:
     yield from _kept(recipe)
     yield from _rules(recipe, recipe.columns)
     yield from _pairs(recipe)
+    yield from _gap(recipe)
     yield from _aspects(recipe, (source.known_aspects() for source in recipe.sources))
     for index, measure in enumerate(recipe.measures):
         for location, text in measure.problems(recipe.view()):
@@ -185,9 +187,9 @@ def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> KnownColumn
 
     def explain(name: str) -> str | None:
         missing = missing_column(name, recipe.measures)
-        if missing is None and nearest(name, columns) is None:
-            return named_column(name, recipe.measures)
-        return missing
+        if missing is not None or nearest(name, columns) is not None:
+            return missing
+        return named_column(name, recipe.measures) or similar_column(name, recipe.measures)
 
     return KnownColumns(columns, groups=groups, explain=explain)
 
@@ -223,6 +225,27 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
         name = str(recipe.pairs.reward)
         text = unknown("reward measure", name, rewards, plural="response rewards")
         yield ("pairs", "reward"), text
+
+
+def _gap(recipe: Recipe) -> Iterator[Problem]:
+    """Yield that there is nothing of which two values could be a minimum apart."""
+    if recipe.pairs.minimum_gap == 0:
+        return
+    here: Location = ("pairs", "minimum_gap")
+    compared = [use for use in recipe.pairs.use if use != "label"]
+    if not compared:
+        text = "`minimum_gap` has no effect: `use` names labels only; leave it out"
+        yield here, f"{text}, or add `rating` to `use`"
+    elif compared == ["rank"]:
+        return
+    elif "reward" not in compared and all(_has_labels_only(one) for one in recipe.sources):
+        text = "`minimum_gap` has no effect: no source has ratings or ranks; leave it out"
+        yield here, f"{text}, or name ratings in the `columns` of a source"
+
+
+def _has_labels_only(source: Source) -> bool:
+    """Tell whether a source says that its rows have labels and nothing else."""
+    return source.known_kinds() == {"label"}
 
 
 def _aspects(recipe: Recipe, known: Iterable[Collection[str] | None]) -> Iterator[Problem]:

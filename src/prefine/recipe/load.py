@@ -62,9 +62,9 @@ def parse_recipe(text: str, file: str | None = None) -> Recipe:
     except yaml.YAMLError as error:
         raise RecipeError(_not_yaml(error, name)) from error
     except (ValueError, RecursionError) as error:  # such as the date 2024-13-01
-        raise RecipeError(f"{name}: the YAML cannot be read ({error})") from error
+        raise RecipeError(f"{name}: recipe: the YAML cannot be read ({error})") from error
     if not is_object(raw) or tree is None:
-        raise RecipeError(f"{name}: found {shown(raw)}; {_WANTED}")
+        raise RecipeError(f"{name}: recipe: found {shown(raw)}; {_WANTED}")
     source = SourceMap(name, file, lines_of(tree))
     return _checked(raw, source, list(repeated_keys(tree)))
 
@@ -131,8 +131,8 @@ def _not_yaml(error: yaml.YAMLError, name: str) -> str:
         "expected ',' or": "close the bracket",
     }
     hint = next((f"; {hint}" for sign, hint in hints.items() if sign in why), "")
-    line = "" if mark is None else f":{mark.line + 1}"
-    return f"{name}{line}: this is not valid YAML ({' '.join(why.split())}){hint}"
+    line = ":" if mark is None else f":{mark.line + 1}"
+    return f"{name}{line} recipe: this is not valid YAML ({' '.join(why.split())}){hint}"
 
 
 def _checked(raw: dict[str, Any], source: SourceMap, problems: list[Problem]) -> Recipe:

@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from prefine.measure.base import Measure
 from prefine.measure.kinds import MEASURES
 from prefine.settings import Part
+from prefine.settings.names import nearest
 
 _SAMPLE = "sample_name"
 """What required names are called in the measures that are made to look at their columns."""
@@ -69,6 +70,13 @@ def named_column(name: str, measures: Sequence[Measure]) -> str | None:
                 f"{shown}), and the recipe has none of this name"
             )
     return None
+
+
+def similar_column(name: str, measures: Sequence[Measure]) -> str | None:
+    """Return which measure would write a column whose name is near another one."""
+    close = nearest(name, _writers())
+    reason = None if close is None else missing_column(close, measures)
+    return None if reason is None else f"no column `{name}`; did you mean `{close}`? {reason}"
 
 
 def _line(writer: Writer) -> str:

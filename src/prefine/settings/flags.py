@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from prefine.errors import RecipeError
+from prefine.settings.mistakes import sentence_of
 from prefine.settings.runtime import Runtime
 
 SETTABLE = tuple(k for k in Runtime.model_fields if k not in {"root", "data", "servers", "start"})
@@ -29,10 +30,9 @@ def runtime_of(recipe: Path | None, root: str, data: str | None, **more: Any) ->
     try:
         return Runtime(root=root, data=base, **more)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = error.errors(include_url=False)[0]
         option = "--server" if first["loc"][0] == "servers" else f"--set {first['loc'][0]}"
-        message = first["msg"].removeprefix("Value error, ")
-        raise RecipeError(f"{option}: {message[0].lower()}{message[1:]}") from error
+        raise RecipeError(f"{option}: {sentence_of([first])}") from error
 
 
 def settings_of(options: Sequence[str]) -> dict[str, str]:

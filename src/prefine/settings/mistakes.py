@@ -91,6 +91,7 @@ def sentence_of(items: Sequence[Item]) -> str:
         isinstance(value, str)
         and _NUMBERS & {*wanted}
         and _TEXT not in wanted
+        and not items[0]["type"].endswith("parsing")
         and _is_number(value)
     ):
         return f"found {shown(value)}; want {_joined(wanted)}: write it without quotes"

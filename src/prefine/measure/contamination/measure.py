@@ -7,7 +7,7 @@ of the training text, and drops above one half: ``contamination_covered`` with `
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Literal
 
 import polars as pl
@@ -21,6 +21,7 @@ from prefine.measure.contamination.items import Items, items_of
 from prefine.measure.contamination.matches import matches_of, pieces_of
 from prefine.measure.contamination.semantic import nearest_of_all, nearest_text
 from prefine.schema import Column
+from prefine.settings import Problem
 from prefine.settings.json import Json
 from prefine.step import Counts, Work, manifests_of
 from prefine.tables.examples import Examples
@@ -91,6 +92,16 @@ class Contamination(Measure):
         """Return the columns of this measure."""
         columns = columns_of(self.ngram_words, self.places)
         return (*columns, *SIMILAR) if self.semantic else columns
+
+    def problems(self, recipe: RecipeView) -> Iterator[Problem]:
+        """Yield that items are long enough for a run and yet too short to be looked for."""
+        del recipe
+        if self.min_words > self.ngram_words:
+            text = (
+                f"found {self.min_words}, which is more than `ngram_words` ({self.ngram_words}); "
+                f"want at most {self.ngram_words}"
+            )
+            yield ("min_words",), text
 
     def reads(self, recipe: RecipeView) -> tuple[str, ...]:
         """Return the tables that are read."""

@@ -60,6 +60,16 @@ class Columns(Layout):
         """Return the aspects that the map names; null where paths name some."""
         return None if self.path_names("aspect") else self.columns.aspects()
 
+    def known_kinds(self) -> Collection[str] | None:
+        """Return what the map names: ``label``, ``rating``, ``rank``."""
+        columns = self.columns
+        named = {
+            "label": columns.chosen or columns.labels,
+            "rating": columns.ratings,
+            "rank": columns.ranks or columns.ranking,
+        }
+        return {kind for kind, entries in named.items() if entries}
+
     def prompt_columns(self) -> Collection[str]:
         """Return every key of a row that the map reads, wholly or in part."""
         return self._keys
