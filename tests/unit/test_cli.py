@@ -356,7 +356,7 @@ def test_ingest_detect_says_which_layout_and_why(
         ),
         (
             ["run", "recipe.yaml", "--output", "out", "--server", "rm=http://host:no"],
-            "--server: port could not be cast",
+            "--server: found the text `http://host:no`; want http://HOST:PORT",
         ),
         (["run", "recipe.yaml", "--output", "out", "--root", "rows.jsonl"], "is a file; name"),
         (["run", "recipe.yaml", "--output", "rows.jsonl"], "is a file; name a folder"),

@@ -130,7 +130,7 @@ def _own(item: Item) -> str:
     text = str(_context(item).get("error", "")) or "this value cannot be used here"
     value = item.get("input")
     alone = isinstance(value, str | int | float) and "found" not in text and "`" not in text
-    return f"{text}; found {shown(value)}" if alone else text
+    return f"found {shown(value)}; {text}" if alone else text
 
 
 def _choice(key: str, name: str, options: Sequence[str]) -> str:

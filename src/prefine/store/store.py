@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -81,7 +81,8 @@ class Draft:
         if self.before_discard is not None and not self._handle.closed:
             self.before_discard()
         self.before_discard = None
-        self._handle.close()
+        with suppress(OSError):  # a full disk refuses what is still in the buffer
+            self._handle.close()
         self._temporary.unlink(missing_ok=True)
 
 
@@ -190,8 +191,9 @@ class Store:
     def write_bytes(self, path: str, data: bytes) -> dict[str, Any]:
         """Write a small file at once; return its path, size and SHA-256."""
         draft = Draft(self, path)
-        draft.write(data)
-        return draft.publish()
+        with drafted([draft]):
+            draft.write(data)
+            return draft.publish()
 
     def read_table(
         self,
@@ -277,10 +279,10 @@ class Store:
     def copy_from(self, other: "Store", path: str, to: str) -> None:
         """Copy a file of another store here, under its final name only when it is whole."""
         draft = Draft(self, to)
-        with other.fs.open(other.full(path)) as handle:
+        with drafted([draft]), other.fs.open(other.full(path)) as handle:
             while chunk := handle.read(CHUNK):
                 draft.write(chunk)
-        draft.publish()
+            draft.publish()
 
     def temporary_for(self, path: str) -> Path:
         """Return where a draft of this path is written: beside it when local."""
