@@ -146,7 +146,7 @@ def test_a_truncated_archive_is_one_clear_error(tmp_path: Path, suffix: str, pac
     path = tmp_path / f"rows.jsonl{suffix}"
     path.write_bytes(pack(jsonl([{"a": n, "b": "x" * n} for n in range(2000)]))[:-50])
 
-    with pytest.raises(DataError, match=r"rows\.jsonl\.\w+: cut off or damaged"):
+    with pytest.raises(DataError, match=r"rows\.jsonl\.\w+: truncated or damaged"):
         values(path)
 
 
@@ -178,7 +178,7 @@ def test_an_archive_with_damaged_bytes_is_one_clear_error(tmp_path: Path) -> Non
     body[2000:2008] = b"\xff" * 8
     path.write_bytes(body)
 
-    with pytest.raises(DataError, match="cut off or damaged"):
+    with pytest.raises(DataError, match="truncated or damaged"):
         values(path)
 
 

@@ -58,7 +58,7 @@ def test_a_step_may_want_what_is_no_table() -> None:
 
 
 def test_a_table_that_nobody_makes_names_who_wants_it() -> None:
-    with pytest.raises(RecipeError, match=r"step end reads the table `gone`, which no step makes"):
+    with pytest.raises(RecipeError, match=r"step end reads the table `gone`, which no step writes"):
         order(spec("a"), spec("end", "a", "gone"))
 
 
@@ -66,7 +66,9 @@ def test_several_tables_may_be_wanted_and_one_that_nobody_makes_is_refused() -> 
     specs = spec("a"), spec("left", "a"), spec("right", "a"), spec("end", "left", "right")
 
     assert [one.name for one, _ in pull(specs, "right", "left")] == ["a", "right", "left"]
-    with pytest.raises(RecipeError, match=r"no step makes `gone`; the steps make: a, left, right"):
+    with pytest.raises(
+        RecipeError, match=r"no step writes the table `gone`; the tables are: a, left, right"
+    ):
         pull(specs, "gone")
 
 

@@ -1,4 +1,4 @@
-"""Names of columns that deciding reads and writes, and which tests fit a column."""
+"""Columns that rules read and decisions have, and which tests fit a column."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
@@ -15,12 +15,14 @@ WHOLE_BELOW = 2.0**53
 ID_COLUMNS: Mapping[str, Column] = {
     "prompt_id": Column("prompt_id", _TEXT, "id of the prompt"),
     "pair_id": Column("pair_id", _TEXT, "id of the pair"),
-    "chosen_id": Column("chosen_id", _TEXT, "id of the chosen one", Flip.SWAP, "rejected_id"),
-    "rejected_id": Column("rejected_id", _TEXT, "id of the other", Flip.SWAP, "chosen_id"),
+    "chosen_id": Column("chosen_id", _TEXT, "id of the chosen response", Flip.SWAP, "rejected_id"),
+    "rejected_id": Column(
+        "rejected_id", _TEXT, "id of the rejected response", Flip.SWAP, "chosen_id"
+    ),
 }
 
 KEYS = tuple(ID_COLUMNS)
-"""Id columns of a pair: a rule may group by them."""
+"""Id columns of a pair, by which a rule may group."""
 
 DECIDED = frozenset(
     {
@@ -32,7 +34,7 @@ DECIDED = frozenset(
 
 
 def plain(value: float | str) -> str:
-    """Return a value as a recipe writes it, in all its digits."""
+    """Return a value as YAML writes it, with all digits."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -41,7 +43,7 @@ def plain(value: float | str) -> str:
 
 
 class KnownColumns(dict[str, Column]):
-    """The columns that rules may read, with what a message says of names that are none of them."""
+    """The columns that rules may read, and explanations of names that are not among them."""
 
     def __init__(
         self,
@@ -96,7 +98,7 @@ _MAX_GROUPS = 4
 def group_problems(
     name: str, location: Location, columns: Mapping[str, Column]
 ) -> Iterator[Problem]:
-    """Yield why pairs cannot be grouped by a column.
+    """Yield that there is no column or id to group by.
 
     Args:
         name: The column, or an id column.
@@ -113,7 +115,7 @@ def group_problems(
 
 
 def numeric_problems(column: Column) -> Iterator[Problem]:
-    """Yield why a bound cannot be tested on a column."""
+    """Yield that a column is text and has no order."""
     if not column.numeric and column.type != UNKNOWN:
         yield (), f"`{column.name}` is text; use `equals`, or a numeric column"
 
@@ -121,7 +123,7 @@ def numeric_problems(column: Column) -> Iterator[Problem]:
 def bound_problems(
     minimum: float | None, maximum: float | None, column: Column
 ) -> Iterator[Problem]:
-    """Yield why bounds do not fit a column: text, or outside of what the column can be."""
+    """Yield why bounds do not fit a column: it is text, or they are outside its range."""
     yield from numeric_problems(column)
     if column.known_range is None:
         return
@@ -138,7 +140,7 @@ def bound_problems(
 
 
 def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
-    """Yield why a column can never equal a value."""
+    """Yield why no value of a column can equal a given one."""
     if column.type == UNKNOWN:
         return
     if isinstance(value, str) == column.numeric:
@@ -161,7 +163,7 @@ def _found(value: float | str) -> str:
 
 
 def _kind(column: Column) -> str:
-    """Return what a column holds, in words."""
+    """Return the type of a column in words."""
     if not column.numeric:
         return "text"
     if pa.types.is_boolean(column.type):
@@ -170,7 +172,7 @@ def _kind(column: Column) -> str:
 
 
 def _span(column: Column) -> str:
-    """Return a known range in words."""
+    """Return the range of a column in words."""
     low, high = column.known_range or (0.0, 0.0)
     if pa.types.is_boolean(column.type):
         return "true (1) or false (0)"

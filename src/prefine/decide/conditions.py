@@ -15,22 +15,25 @@ from prefine.settings import Part, Problem
 
 
 class Match(NamedTuple):
-    """The result of a condition, for the pairs that a rule looks at."""
+    """The result of a condition for the pairs that a rule tests."""
 
     value: Floats
     """The column in the current direction, NaN for null."""
     holds: Bools
-    """False for a null."""
+    """Whether the condition holds; false for null."""
     threshold: float
-    """The value or bound that is recorded beside the pair's value."""
+    """The value or bound that is recorded with the value of the pair."""
 
 
 class Condition(Part):
-    """A test on one value; with both bounds given, both must hold."""
+    """A condition on one value; with both bounds, both must hold."""
 
     minimum: float | None = None
+    """The smallest value that meets the condition."""
     maximum: float | None = None
+    """The largest value that meets the condition."""
     equals: Value | None = None
+    """The value that meets the condition; not together with bounds."""
 
     @model_validator(mode="after")
     def _check_test(self) -> Self:
@@ -42,7 +45,7 @@ class Condition(Part):
         return self
 
     def match(self, seen: Seen, column: str) -> Match:
-        """Return where the condition holds for a column."""
+        """Test the condition on a column."""
         value = seen.numbers(column)
         if self.equals is not None:
             expected = seen.number_of(column, self.equals)
@@ -59,7 +62,7 @@ class Condition(Part):
             yield from value_problems(self.equals, column)
 
     def describe(self) -> str:
-        """Return the end of a sentence about a value that meets the condition."""
+        """Return the condition as the end of a sentence about a value."""
         if self.equals is not None:
             return f"which the rule looks for ({plain(self.equals)})"
         bounds = [
@@ -70,9 +73,10 @@ class Condition(Part):
 
 
 class Exemption(Condition):
-    """A test on another column than the rule's own."""
+    """A condition on any column, which exempts pairs from a rule."""
 
     column: str
+    """The column whose value is tested."""
 
 
 def require_order(low: float | None, high: float | None) -> None:

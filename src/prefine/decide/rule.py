@@ -1,4 +1,4 @@
-"""What every rule has; each kind of check adds its test in a module of ``checks``."""
+"""Base classes of rules; each kind of check is a module of ``checks``."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
@@ -17,52 +17,52 @@ from prefine.schema import Column
 from prefine.settings import Location, Name, Part, Problem
 
 Missing = Literal["drop", "hold", "keep"]
-"""What becomes of a pair without a value; ``keep``: it passes the rule."""
+"""What happens to a pair without a value; ``keep`` passes it."""
 
 
 class Hit(NamedTuple):
-    """The result of a rule for the pairs that it looks at."""
+    """The result of a rule for the pairs that it tests."""
 
     acts: Bools
-    """The pair fails the test, or meets the condition; not read where it has no value."""
+    """Whether the pair fails the test or meets the condition; ignored where it has no value."""
     missing: Bools
-    """The pair has no value."""
+    """Whether the pair has no value."""
     value: Floats
-    """NaN for null, a text as its code."""
+    """The tested value: NaN for null, the code of a text."""
     threshold: Floats | float
-    """Likewise."""
+    """The value that it is compared with, in the same form."""
     threshold_text: str | None = None
     """The threshold of a test on a text."""
 
 
 class Rule(Part, ABC):
-    """One test on one column, or a limit on how many pairs may stay.
+    """One test on one column, or a limit on the number of pairs.
 
-    Rules act in the order of the list, each on the pairs that are still in. A pair that fails a
-    bound is dropped; one that meets ``flip_when`` is flipped and stays in, and later rules see it
-    in its new direction; one that meets ``hold_when`` is held for a human. ``docs/rules.md`` has
-    all of it.
+    Rules act in the order of the list, each on the remaining pairs. A pair that fails a bound is
+    dropped. A pair that meets ``flip_when`` is flipped and remains; later rules see its new
+    direction. A pair that meets ``hold_when`` is held for a human. ``docs/rules.md`` has the
+    details.
     """
 
     test: ClassVar[str]
-    """What this kind of check is called in reasons and messages."""
+    """The name of this kind of check in reasons and messages."""
     keys: ClassVar[tuple[str, ...]]
-    """The settings that make a rule one of this kind: at least one of them is given."""
+    """The settings of which a rule of this kind has at least one."""
     action: ClassVar[Literal["drop", "hold", "flip"]] = "drop"
-    """What the rule does with the pairs that it acts on."""
+    """What the rule does with a pair that it acts on."""
     is_relative: ClassVar[bool] = False
-    """Whether the rule compares the values of a group of pairs with each other."""
+    """Whether the result for a pair depends on the values of other pairs."""
 
     name: Name | None = None
     """The reason that a drop carries; null derives it from the column and the test."""
     unless: Exemption | None = None
-    """Pairs that meet this are exempt: they pass the rule, and are not counted in its quantile, cap
-    or budget. A missing value exempts nothing."""
+    """Pairs that meet this condition are exempt: they pass the rule and do not count in its
+    quantile, cap or budget. A pair with a missing value is not exempt."""
     missing: Missing = "drop"
-    """What becomes of a pair without a value: ``drop``, ``hold``, or ``keep``, which passes it."""
+    """What happens to a pair without a value: ``drop``, ``hold``, or ``keep``, which passes it."""
     verdicts: bool = False
-    """Whether the rule also acts on pairs that a human called right or wrong; else these pass it,
-    and are not counted in its quantile, cap or budget."""
+    """Whether the rule also acts on pairs that a human called right or wrong; otherwise these pass
+    and do not count in its quantile, cap or budget."""
 
     @model_validator(mode="after")
     def _require_test(self) -> Self:
@@ -77,12 +77,12 @@ class Rule(Part, ABC):
 
     @property
     def subject(self) -> str | None:
-        """The column that a decision by this rule names."""
+        """The column that is recorded with a decision of this rule."""
         return self.tested
 
     @property
     def reason(self) -> str:
-        """The name that a drop by this rule carries everywhere."""
+        """The name of the rule in verdicts and reports."""
         return self.name or f"{self.subject or 'all'}_{self.test}"
 
     @property
@@ -97,19 +97,19 @@ class Rule(Part, ABC):
 
     @property
     def verdict(self) -> Literal["drop", "hold", "flip"]:
-        """What becomes of the pairs that the rule acts on."""
+        """The verdict on pairs that the rule acts on."""
         return self.action
 
     @abstractmethod
     def hit(self, seen: Seen) -> Hit:
-        """Return what the rule does with the pairs that it looks at."""
+        """Test the pairs."""
 
     @abstractmethod
     def because(self) -> pl.Expr:
-        """Return the explanation of a hit, from the columns of a decision."""
+        """Return the explanation of a verdict, as an expression over the columns of a decision."""
 
     def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
-        """Yield what is wrong with the columns that the rule names; locations start at the rule.
+        """Yield the problems of the columns that the rule names, located within the rule.
 
         Args:
             columns: Every column that a rule may read.
@@ -124,12 +124,12 @@ class Rule(Part, ABC):
                 yield ("unless", *location), text
 
     def compared(self) -> Iterator[tuple[Location, str, Value]]:
-        """Yield the values that the rule looks for: where it says so, the column, the value."""
+        """Yield the values that the rule compares with: the location, the column, the value."""
         if self.unless is not None and self.unless.equals is not None:
             yield ("unless", "equals"), self.unless.column, self.unless.equals
 
     def table_problems(self, tables: Collection[str]) -> Iterator[Problem]:
-        """Yield which tables the rule lacks; locations start at the rule.
+        """Yield the tables that the rule needs and the recipe lacks, located within the rule.
 
         Args:
             tables: The tables that the steps of the recipe write.
@@ -138,11 +138,11 @@ class Rule(Part, ABC):
         yield from ()
 
     def columns_read(self) -> tuple[str, ...]:
-        """Return the columns that the rule reads; ids among them."""
+        """Return the columns that the rule reads, ids included."""
         return () if self.unless is None else (self.unless.column,)
 
     def tables(self) -> tuple[str, ...]:
-        """Return the tables that the rule reads beside the facts."""
+        """Return the tables that the rule reads in addition to the facts."""
         return ()
 
 
@@ -159,10 +159,10 @@ class ColumnRule(Rule, ABC):
 
     @abstractmethod
     def column_problems(self, column: Column) -> Iterator[Problem]:
-        """Yield why the test does not fit its column; locations start at the rule."""
+        """Yield why the test does not fit its column, located within the rule."""
 
     def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
-        """Yield what is wrong with the columns that the rule names."""
+        """Yield the problems of the columns that the rule names."""
         column = columns.get(self.column)
         if column is None:
             yield ("column",), unknown_column(self.column, columns)
@@ -175,7 +175,7 @@ class ColumnRule(Rule, ABC):
         return (self.column, *super().columns_read())
 
     def hit_where(self, seen: Seen, condition: Condition) -> Hit:
-        """Return that the rule acts where a condition holds for its column."""
+        """Act on pairs for whose value a condition holds."""
         value, holds, threshold = condition.match(seen, self.column)
         text = condition.equals if isinstance(condition.equals, str) else None
         return Hit(holds, np.isnan(value), value, threshold, text)

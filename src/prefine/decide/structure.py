@@ -1,4 +1,4 @@
-"""The policies on pairs that cannot teach a preference, as rules before all others."""
+"""Structural rules: pairs without a usable preference, decided before all other rules."""
 
 import math
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from prefine.settings import Part, Problem
 
 
 class Refused(ColumnRule):
-    """Remove pairs that a human refused."""
+    """Drop or hold pairs that a human rejected."""
 
     test: ClassVar[str] = "verdict"
     keys: ClassVar[tuple[str, ...]] = ("refused",)
 
     refused: Literal["drop", "hold"]
-    """What becomes of them."""
+    """What happens to them."""
     missing: Missing = "keep"
 
     @property
     def verdict(self) -> Literal["drop", "hold"]:
-        """What becomes of the pairs that a human refused."""
+        """What happens to pairs that a human rejected."""
         return self.refused
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
@@ -36,32 +36,32 @@ class Refused(ColumnRule):
         yield from ()
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on what a human refused; a pair without a verdict passes."""
+        """Act on pairs that a human rejected; a pair without a verdict passes."""
         value = seen.numbers(self.column)
         refused = [seen.number_of(self.column, verdict) for verdict in ("both_bad", "drop")]
         return Hit(np.isin(value, refused), np.isnan(value), value, math.nan)
 
     def because(self) -> pl.Expr:
-        """Explain what the human said."""
+        """Explain the verdict of the human."""
         return pl.concat_str(pl.lit("a human said "), pl.col("value_text"))
 
 
 class Structure(Part):
-    """The verdicts on pairs that cannot teach a preference; these rules come before all others."""
+    """What happens to pairs without a usable preference; these rules come before all others."""
 
     identical: Literal["drop", "hold"] = "drop"
-    """Chosen and rejected are the same text."""
+    """Chosen and rejected are the same text (see ``pairs.identical``)."""
     empty: Literal["drop", "hold"] = "drop"
     """A response is blank."""
     unlabelled: Literal["drop", "hold"] = "drop"
-    """No label names a side or calls it a tie: the judge failed."""
+    """No label prefers a side or is a tie, for example because a judge failed."""
     tie: Literal["drop", "hold"] = "drop"
     """The votes favour neither side."""
     verdict: Literal["drop", "hold"] = "drop"
-    """A human said that the pair is to be dropped, or that both sides are bad."""
+    """A human verdict is ``drop`` or ``both_bad``."""
 
     def rules(self, *, verdicts: bool = False) -> tuple[Rule, ...]:
-        """Return these policies as ordinary rules that bear their field's name.
+        """Return the structural rules, each with the name of its setting.
 
         Args:
             verdicts: Whether the recipe has human verdicts.

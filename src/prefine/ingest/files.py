@@ -1,4 +1,4 @@
-"""Read raw rows from files of any form, plain or compressed, and from ``hf://`` addresses."""
+"""Read raw rows from files of any file type, compressed or not, and from ``hf://`` addresses."""
 
 import io
 import lzma
@@ -40,11 +40,11 @@ _UNUSED: dict[Form, tuple[str, ...]] = {
     "arrow": ("encoding", "delimiter", "rows"),
     "xlsx": ("encoding", "delimiter", "rows"),
 }
-"""Which options do not apply to a form."""
+"""The options that do not apply to a file type."""
 
 
 def location(path: str, data: str) -> str:
-    """Return where a file lies: relative paths are below the data folder."""
+    """Return the full path of a file; relative paths start from the data folder."""
     if "://" in path or PurePosixPath(path).is_absolute():
         return path
     return f"{data.rstrip('/')}/{path}"
@@ -57,13 +57,13 @@ def raw_rows(
     options: FileOptions = FileOptions(),  # noqa: B008 - frozen
     columns: Sequence[str] | None = None,
 ) -> Iterator[RawRow]:
-    """Read a file row by row; its form is recognised from its bytes.
+    """Read a file row by row; its type is recognised from its bytes.
 
     Args:
         path: A local path, an fsspec URL, or ``hf://name?config=...&split=...``.
-        max_row_bytes: Longer rows come out unparsed.
-        options: What the source states about the form.
-        columns: The columns that are needed, where the form can leave others out; null reads all.
+        max_row_bytes: Longer rows are returned unparsed.
+        options: What the source says about the file type.
+        columns: The columns to read, for file types that can skip the others; null reads all.
 
     Raises:
         DataError: The file as a whole cannot be read; the message names it.
@@ -106,7 +106,7 @@ def _text(stream: IO[bytes], path: str, limit: int, options: FileOptions) -> Ite
 
 @contextmanager
 def _readable(path: str) -> Generator[None]:
-    """Turn what reading a file may raise into one sentence that names it."""
+    """Raise an error that names the file where reading it fails."""
     try:
         yield
     except FileNotFoundError as error:
@@ -121,11 +121,11 @@ def _readable(path: str) -> Generator[None]:
         if is_fault(error):
             raise place_error(cast("OSError", error), f"{path}: cannot read the file") from error
         why = " ".join(str(error).split())
-        raise DataError(f"{path}: cut off or damaged ({why}); fetch the file again") from error
+        raise DataError(f"{path}: truncated or damaged ({why}); fetch it again") from error
 
 
 def digest_of_source(path: str) -> tuple[str, int]:
-    """Return what identifies a source: SHA-256 and length of its bytes.
+    """Return the SHA-256 and the length of the bytes of a source.
 
     Args:
         path: As in ``raw_rows``; for ``hf://`` the rows are hashed as JSON.
@@ -139,15 +139,17 @@ def digest_of_source(path: str) -> tuple[str, int]:
 
 
 def require_unchanged(file: File, data: str) -> None:
-    """Refuse bytes that are not those the recipe was resolved with.
+    """Require the bytes that the recipe was resolved with.
 
     Raises:
-        DataError: The file has other bytes.
+        DataError: The file has changed.
     """
     path = location(file.path, data)
     digest, _ = digest_of_source(path)
     if digest != file.sha256:
-        raise DataError(f"{path}: its bytes have changed since the run was planned; run it again")
+        raise DataError(
+            f"{path}: the file has changed since the run was planned; run the same command again"
+        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The gather step: the rows of one shard, from all files of all sources, sorted by id."""
+"""The gather step: collect the rows of one shard from all files of all sources, sorted by id."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,10 +21,10 @@ _PROMPT_ORDER = ["source", "group", "language", "split", "meta"]
 
 
 def gather_spec(limits: Mapping[str, float]) -> StepSpec:
-    """Return the step that gathers what the ingest steps of all sources wrote.
+    """Return the step that collects the rows of all ingest steps by shard.
 
     Args:
-        limits: Largest share of rows in quarantine, by the source's name.
+        limits: Maximum share of rows in quarantine, by the name of the source.
     """
     return StepSpec(
         name="gather",
@@ -38,15 +38,15 @@ def gather_spec(limits: Mapping[str, float]) -> StepSpec:
 
 
 def run_gather(work: Work, limits: Mapping[str, float]) -> Counts:
-    """Collect the rows of shard ``work.shard``; every raw label stays a row of its own.
+    """Collect the rows of shard ``work.shard``; each raw label remains one row.
 
     Args:
-        work: Reads what the ingest steps wrote; writes prompts, responses and judgements.
-        limits: Largest share of rows in quarantine, by the source's name.
+        work: Reads the tables of the ingest steps; writes prompts, responses and judgements.
+        limits: Maximum share of rows in quarantine, by the name of the source.
 
     Raises:
         DataError: More rows of a source are in quarantine than the recipe allows.
-        IntegrityError: There are more or fewer judgements than the ingest steps wrote.
+        IntegrityError: The number of judgements differs from that of the ingest steps.
     """
     for step in _ingest_steps(work):
         name = step.name.removeprefix("ingest_")
@@ -61,7 +61,7 @@ def run_gather(work: Work, limits: Mapping[str, float]) -> Counts:
     judgements = _collect(work, "raw_judgements")
     expected = _expected(work)
     if judgements.height != expected:
-        text = f"shard {work.shard} has {judgements.height} judgements, {expected} were read"
+        text = f"shard {work.shard} has {judgements.height} judgements, but {expected} were read"
         raise IntegrityError(text)
     order = ["prompt_id", "kind", "response_a", "response_b", "source", "file", "row", "index"]
     work.emit("judgements", judgements.sort(order, nulls_last=True))
@@ -87,7 +87,7 @@ def _collect(work: Work, table: str) -> pl.DataFrame:
 
 
 def _expected(work: Work) -> int:
-    """Return how many judgements of this shard the ingest steps say they wrote."""
+    """Return the number of judgements of this shard in the manifests of the ingest steps."""
     return sum(
         require_manifest(work.store, step, shard).notes["partitions"].get(str(work.shard), 0)
         for step in _ingest_steps(work)
@@ -96,7 +96,7 @@ def _expected(work: Work) -> int:
 
 
 def _first(frame: pl.DataFrame, key: str, order: list[str]) -> pl.DataFrame:
-    """Keep one row per id: the first by the other columns, whatever the order of the files."""
+    """Keep one row per id: the first by the other columns, independent of the file order."""
     ordered = frame.select(key, *order).with_row_index("position")
     first = ordered.sort([key, *order], nulls_last=True).unique(key, keep="first")
     return frame[first.sort(key)["position"]]

@@ -1,8 +1,8 @@
 """Follow dotted paths into a raw row.
 
 ``a.b`` is the key ``b`` of the object ``a``, ``a.0`` the first item of the list ``a`` and ``a.-1``
-its last one; ``a[].b`` walks the list. A path that ends in ``?`` may be missing. A key of the row
-that itself looks like a path takes precedence.
+its last one; ``a[].b`` visits every element of the list ``a``. A path that ends in ``?`` may be
+missing. A key of the row that itself looks like a path takes precedence.
 """
 
 import re
@@ -15,20 +15,20 @@ from prefine.ingest.values import type_name
 from prefine.settings.json import Json, is_array, is_object
 
 LIST = "[]"
-"""What stands behind the name of a list whose elements a path walks."""
+"""The suffix of a list whose elements a path visits."""
 OPTIONAL = "?"
-"""What stands behind a path that may be missing."""
+"""The suffix of a path that may be missing."""
 
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 _NUM_SHOWN = 10
-"""How many keys of an object an error lists."""
+"""Number of keys of an object that an error lists."""
 
 
 def value_at(row: object, path: str) -> Any:
-    """Follow a dotted path; a key that itself holds dots takes precedence.
+    """Return the value at a dotted path; a key that contains dots takes precedence.
 
     Returns:
-        The value; null where the path ends in ``?`` and leads to nothing.
+        The value; null where the path ends in ``?`` and nothing is there.
 
     Raises:
         RowError: There is nothing at the path.
@@ -39,9 +39,9 @@ def value_at(row: object, path: str) -> Any:
 
 
 def values_at(row: Json, path: str) -> list[Any]:
-    """Follow a path: one value, or one per element of the list that it walks.
+    """Return the values at a path: one, or one for each element of the list that it visits.
 
-    Lists within lists become one list. A null element counts as a null value.
+    Nested lists are flattened. A null element counts as a null value.
     """
     return [value_at(row, path)] if LIST not in path or path in row else _walked(row, path)
 
@@ -79,7 +79,7 @@ def _followed(value: Any, path: str) -> Any:
 
 
 def _step(value: object, rest: Sequence[str]) -> int | None:
-    """Return how many parts of a path name what is next; null where nothing is there."""
+    """Return the number of parts of a path that name the next key; null where none does."""
     if is_object(value):
         return next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in value), None)
     if is_array(value) and _INDEX.fullmatch(rest[0]):
@@ -88,7 +88,7 @@ def _step(value: object, rest: Sequence[str]) -> int | None:
 
 
 def _nothing_at(path: str, before: str, value: object) -> RowError:
-    """Say what is there in place of what a path leads to."""
+    """Return the error that says what is there instead of the value at a path."""
     if not before:
         return RowError(Reason.MISSING_VALUE, f"there is no `{path}`")
     owner = f"`{before}`"
@@ -126,7 +126,7 @@ def _walked(value: Any, path: str) -> list[Any]:
 
 
 def found_at(row: Json, path: str) -> object:
-    """Return the value at a path, or null where there is none."""
+    """Return the value at a path, or null where nothing is there."""
     try:
         return value_at(row, path)
     except RowError:

@@ -1,4 +1,4 @@
-"""The ingest step: one source file becomes prompts, responses, judgements and quarantine rows."""
+"""The ingest step: read one source file into prompts, responses, judgements and quarantine."""
 
 import gc
 from collections import Counter
@@ -25,7 +25,7 @@ READ_VERSION = 4
 """Raised whenever the bytes that ``run_ingest`` writes change, for whatever layout."""
 
 _COLLECTED = 20_000
-"""After how many new objects the garbage collector looks, while rows are read."""
+"""Number of new objects between garbage collections while rows are read."""
 
 
 def ingest_spec(
@@ -35,8 +35,8 @@ def ingest_spec(
 
     Args:
         source: One of the recipe.
-        inputs: What its files are.
-        num_shards: How many shards the tables have.
+        inputs: Its files.
+        num_shards: Number of shards of the tables.
         kept: The kept columns of all sources.
     """
     files = inputs.files[source.key]
@@ -54,7 +54,7 @@ def ingest_spec(
 
 
 def _code(source: Source, files: tuple[File, ...]) -> Json:
-    """Return which code reads the files, where the version of this step does not say it."""
+    """Return the versions and origins of layouts that the version of this step does not cover."""
     layouts = sorted({type(layout_of(source, file)) for file in files}, key=format_of)
     versions = {format_of(cls): cls.version for cls in layouts if cls.version > 1}
     origins = {format_of(cls): origin_of(cls) for cls in layouts if origin_of(cls)}
@@ -63,7 +63,7 @@ def _code(source: Source, files: tuple[File, ...]) -> Json:
 
 
 def layout_of(source: Source, file: File) -> Layout:
-    """Return the source with the layout of one of its files."""
+    """Return the source as an instance of the layout of one of its files."""
     if isinstance(source, Layout):
         return source
     assert isinstance(source, Detected), "a source has a layout, or it is detected"
@@ -77,9 +77,9 @@ def run_ingest(
     """Read one file of a source; its number is the shard.
 
     Args:
-        work: Where rows are written.
+        work: Receives the rows.
         source: One of the recipe.
-        num_shards: How many shards the tables have.
+        num_shards: Number of shards of the tables.
         kept: The columns that the source keeps.
     """
     assert work.shard is not None, "files are read one by one"
@@ -106,7 +106,7 @@ def run_ingest(
                 work.progress(0)
         batch.flush(work)
     if (problem := layout.contradiction(batch.labels, dropped)) is not None:
-        raise DataError(f"{file.path}: {problem}")
+        raise DataError(f"source {source.name}: {file.path}: {problem}")
     work.notes["format"] = layout.format
     work.notes["labels"] = dict(sorted(batch.labels.items()))
     work.notes["values"] = dict(sorted(batch.counts.items()))
@@ -117,9 +117,9 @@ def run_ingest(
 
 @contextmanager
 def _rare_garbage_collection() -> Generator[None]:
-    """Let the garbage collector look rarely: a batch is many small objects, none in a cycle.
+    """Collect garbage rarely: a batch consists of many small objects without cycles.
 
-    At its usual pace it took 0.9 of 2.6 CPU seconds of 25,000 rows.
+    With the usual threshold, it took 0.9 of 2.6 CPU seconds for 25,000 rows.
     """
     usual = gc.get_threshold()
     if not 0 < usual[0] < _COLLECTED:  # switched off, or another thread reads a file

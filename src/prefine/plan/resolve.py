@@ -1,6 +1,6 @@
-"""Find out what the names in a recipe stand for: files and their hashes, models and their digests.
+"""Resolve the names in a recipe: files to their hashes, models to their digests.
 
-A worker that gets a resolved recipe finds nothing out again; it only reads.
+A worker gets the resolved recipe and does not repeat this.
 """
 
 from prefine.errors import DataError, RecipeError
@@ -22,12 +22,12 @@ _SHARD_BYTES = 64 * 2**20
 
 
 def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
-    """Look up files and models, and choose the number of shards.
+    """Resolve the files and models of a recipe, and choose the number of shards.
 
     Raises:
-        RecipeError: A file is missing, a hash differs, a model is not there.
+        RecipeError: A file or model is missing, a hash differs, or no row has a key that is named.
         ServiceError: The hub does not return the revision of a model.
-        DataError: A file cannot be read, stands in the source twice, or has no known layout.
+        DataError: A file is empty, cannot be read, is listed twice, or has no known layout.
     """
     finder = Finder(recipe, runtime)
     files: dict[str, tuple[File, ...]] = {}
@@ -62,7 +62,7 @@ def _layouts(source: Source, files: tuple[File, ...]) -> list[tuple[File, Layout
 
 
 def embeds(recipe: Recipe) -> bool:
-    """Tell whether a measure of the recipe reads embeddings."""
+    """Return whether a measure of the recipe reads embeddings."""
     view = recipe.view()
     tables = {PROMPT_VECTORS.table, RESPONSE_VECTORS.table}
     steps = [m.spec(view) for m in recipe.measures]

@@ -1,4 +1,4 @@
-"""Servers that a recipe needs and that the run itself starts and ends."""
+"""Servers that a run starts and stops itself."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ from prefine.settings import Runtime
 from prefine.store import Store
 
 _PATIENT = 12
-"""Retries that outlast the start of a server which ended and is started again."""
+"""Number of retries that is enough for a server to be restarted."""
 
 
 def servers_for(resolved: Resolved, names: Sequence[str]) -> Sequence[Served]:
-    """Return what must be served for some measures of a recipe, or its encoder.
+    """Return the models that servers must serve for measures of a recipe, or its encoder.
 
     Raises:
-        RecipeError: A name is not that of a measure that needs a server.
+        RecipeError: No measure with this name uses a server.
     """
     require_known_servers(resolved.recipe, names)
     known = served_names(resolved.recipe, resolved.inputs)
@@ -34,15 +34,15 @@ def servers_for(resolved: Resolved, names: Sequence[str]) -> Sequence[Served]:
 
 @contextmanager
 def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
-    """Start the servers that the runtime asks for, and end them afterwards.
+    """Start the servers that the runtime requests, and stop them afterwards.
 
-    Nothing is started for a measure whose steps are done.
+    No server is started for a measure whose steps are done.
 
     Raises:
         RecipeError: A name is not that of a measure that needs a server, a step that is not done
             has no server, or there is no engine.
         PlaceError: The folder of the logs or the cache cannot be written to.
-        ServiceError: A server ends before it is ready, or takes too long.
+        ServiceError: A server exits before it is ready, or takes too long.
     """
     require_servers(plan.steps, runtime)
     require_places(plan.steps, runtime)
@@ -58,6 +58,6 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
 
 
 def _done(plan: Plan, name: str, store: Store) -> bool:
-    """Tell whether every step that asks the servers of this name has run."""
+    """Return whether every step that uses the servers of this name is done."""
     steps = [step for step in plan.steps if step.server == name]
     return all(is_done(step, store) for step in steps)

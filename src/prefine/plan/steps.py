@@ -1,4 +1,4 @@
-"""The pipeline: steps offered by the rooms, pulled by the tables that are wanted of a run."""
+"""The plan of a recipe: the steps that produce the requested tables, in a runnable order."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ from prefine.tables.embeddings import embedding_specs
 from prefine.tables.facts import facts_spec
 
 DECIDED = ("decisions", "splits")
-"""What deciding makes, before anything is exported."""
+"""The tables that exist after the rules have been applied, before the export."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Plan:
     resolved: Resolved
     steps: tuple[Step, ...]
     dataset: Step
-    """The step that makes the data set; a plan with another goal does not run it."""
+    """The export step; a plan with another goal does not run it."""
 
     @property
     def recipe(self) -> Recipe:
@@ -71,16 +71,16 @@ class Plan:
 def make_plan(
     recipe: Recipe | Resolved, runtime: Runtime, goal: Sequence[str] = (DATASET,)
 ) -> Plan:
-    """Resolve a recipe, unless it is, and lay out its steps.
+    """Resolve a recipe, unless it is resolved, and return its plan.
 
     Args:
-        recipe: What to curate, and how.
-        runtime: Where files and models are looked up.
-        goal: What the steps shall make: tables, or the data set.
+        recipe: The recipe.
+        runtime: Locations of files and models.
+        goal: The tables to produce, or the data set.
 
     Raises:
-        RecipeError: No step makes what is wanted or what a step reads, steps read each other's
-            tables, or the runtime names a server that no measure uses.
+        RecipeError: No step produces a requested table or one that a step reads, steps depend on
+            each other in a cycle, or the runtime names a server that no measure uses.
     """
     written = recipe.recipe if isinstance(recipe, Resolved) else recipe
     require_known_servers(written, (*runtime.servers, *runtime.start))
@@ -93,7 +93,7 @@ def make_plan(
 
 
 def decision_plan(recipe: Recipe | Resolved, runtime: Runtime) -> Plan:
-    """Lay out the steps up to the decisions, and to the splits where a step makes them.
+    """Return the plan up to the decisions, and the splits where the recipe has them.
 
     Raises:
         RecipeError: As ``make_plan``.
@@ -116,7 +116,7 @@ def _steps(pulled: Iterable["Pulled"], resolved: Resolved) -> dict[str, Step]:
 
 
 def offered(resolved: Resolved) -> Iterator[StepSpec]:
-    """Yield every step that a recipe could want; what nobody reads is left out of the plan."""
+    """Yield every step that a recipe may need; a plan leaves out those that nothing reads."""
     recipe, inputs = resolved.recipe, resolved.inputs
     view = recipe.view(inputs)
     for source in recipe.sources:
@@ -150,26 +150,26 @@ def offered(resolved: Resolved) -> Iterator[StepSpec]:
 
 
 def _weight(source: Source, files: Sequence[File]) -> SourceWeight:
-    """Return what the labels of a source count, and its ratings, as far as its layouts state it."""
+    """Return the weights of the labels and ratings of a source."""
     merits = [layout_of(source, file).merit for file in files]
     merit = {aspect: weight for one in merits for aspect, weight in one.items()}
     return SourceWeight(source.priority, source.weight, merit, source.anonymous)
 
 
 Pulled = tuple[StepSpec, tuple[StepSpec, ...]]
-"""A step, and those that make what it reads, in the order in which it names that."""
+"""A step and the steps whose tables it reads, in the order of these tables."""
 
 
 def pull(specs: Iterable[StepSpec], *wanted: str) -> list[Pulled]:
-    """Return the steps behind what is wanted, each after those that it reads from.
+    """Return the steps that produce some tables, each after the steps that it reads from.
 
     Args:
-        specs: Steps that may be needed; several may make parts of one table.
-        wanted: Tables, or what steps provide beside tables.
+        specs: Steps that may be needed; several may write parts of one table.
+        wanted: Tables, or other results of steps.
 
     Raises:
-        RecipeError: No step makes what is wanted or what a step reads, steps read each other's
-            tables, or two different steps have one name.
+        RecipeError: No step produces a requested table or one that a step reads, steps depend on
+            each other in a cycle, or two different steps have one name.
     """
     makers: dict[str, list[StepSpec]] = {}
     named: dict[str, StepSpec] = {}
@@ -182,7 +182,9 @@ def pull(specs: Iterable[StepSpec], *wanted: str) -> list[Pulled]:
     ordered: dict[str, Pulled] = {}
     for name in wanted:
         if name not in makers:
-            raise RecipeError(f"no step makes `{name}`; the steps make: {listed(makers)}")
+            raise RecipeError(
+                f"no step writes the table `{name}`; the tables are: {listed(makers)}"
+            )
         for spec in makers[name]:
             _visit(spec, makers, ordered, ())
     return list(ordered.values())
@@ -194,17 +196,17 @@ def _visit(
     ordered: dict[str, Pulled],
     path: tuple[str, ...],
 ) -> None:
-    """Order the steps that a step reads from, then the step itself."""
+    """Append the steps that a step reads from, then the step itself."""
     if spec.name in ordered:
         return
     if spec.name in path:
-        circle = " reads from ".join((*path[path.index(spec.name) :], spec.name))
-        raise RecipeError(f"steps read from each other: {circle}")
+        cycle = " reads from ".join((*path[path.index(spec.name) :], spec.name))
+        raise RecipeError(f"steps depend on each other in a cycle: {cycle}")
     upstream: dict[str, StepSpec] = {}
     for table in spec.reads:
         if table not in makers:
             raise RecipeError(
-                f"step {spec.name} reads the table `{table}`, which no step makes; "
+                f"step {spec.name} reads the table `{table}`, which no step writes; "
                 f"the tables are: {listed(makers)}"
             )
         for maker in makers[table]:

@@ -1,4 +1,4 @@
-"""The kinds of check, one module each; to add one, add its module and its line in ``CHECKS``."""
+"""Kinds of check, one module each, listed in ``CHECKS``."""
 
 from typing import TYPE_CHECKING, Annotated, Union
 
@@ -26,7 +26,7 @@ CHECKS: tuple[type[Rule], ...] = (
     Cap,
     Budget,
 )
-"""Every kind of check, in the order in which messages list them."""
+"""All kinds of check, in the order in which messages list them."""
 
 
 def kinds_with(key: str) -> tuple[str, ...]:
@@ -35,7 +35,7 @@ def kinds_with(key: str) -> tuple[str, ...]:
 
 
 def parse_rule(value: object) -> Rule:
-    """Return a rule from the mapping in a recipe: the one kind of check whose keys it has.
+    """Return the rule that a mapping describes; its keys determine the kind of check.
 
     Raises:
         ValueError: The mapping has the keys of none or of several kinds.
@@ -60,7 +60,7 @@ def parse_rule(value: object) -> Rule:
 
 
 def _refuse_unknown(value: Json) -> None:
-    """Raise for keys of no kind of check; a misspelt key explains a missing test."""
+    """Raise for keys that no kind of check has; a misspelt key explains a missing test."""
     errors = [
         InitErrorDetails(type="extra_forbidden", loc=(str(key),), input=setting)
         for key, setting in value.items()
@@ -73,7 +73,7 @@ def _refuse_unknown(value: Json) -> None:
 if TYPE_CHECKING:
     AnyRule = Rule
 else:
-    # A rule of any kind; in a recipe it is a flat mapping, whose keys tell the kind.
+    # a rule is a flat mapping in a recipe; its keys determine the kind
     AnyRule = Annotated[Union[CHECKS], BeforeValidator(parse_rule)]  # noqa: UP007 - from a tuple
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A bound: the value must lie between a minimum and a maximum."""
+"""Bounds: the value must lie between a minimum and a maximum."""
 
 from collections.abc import Iterator
 from math import nan
@@ -42,5 +42,5 @@ class Bound(Bounded):
         return self.between(seen.numbers(self.column), low, high)
 
     def because(self) -> pl.Expr:
-        """Explain which bound the value is outside."""
+        """Explain which bound is violated."""
         return self.because_outside()

@@ -1,4 +1,4 @@
-"""Budgets: a maximum number of pairs in all."""
+"""Budgets: a maximum number of pairs in total."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar
@@ -15,7 +15,7 @@ from prefine.settings import Problem
 
 
 class Budget(Limit):
-    """Keep at most so many pairs in all."""
+    """Keep a maximum number of pairs in total."""
 
     test: ClassVar[str] = "budget"
     keys: ClassVar[tuple[str, ...]] = ("budget",)
@@ -23,9 +23,10 @@ class Budget(Limit):
     budget: NumPairs
     """Maximum number of pairs."""
     balance: tuple[str, ...] = ()
-    """Take pairs one by one from the groups with the fewest taken: text columns or ``prompt_id``.
-    With several columns the groups of a pair count together, each compared with an equal share of
-    its column; ``order_by`` and ``diverse`` decide which pair of a group is the next."""
+    """Balance the groups of these text columns (or ``prompt_id``): the next pair comes from the
+    group with the fewest pairs taken. With several columns the counts of a pair's groups are added,
+    each relative to an equal share of its column. ``order_by`` and ``diverse`` choose the pair
+    within a group."""
 
     @property
     def ranking(self) -> Ranking:
@@ -43,10 +44,10 @@ class Budget(Limit):
         return (*self.balance, *super().columns_read())
 
     def hit(self, seen: Seen) -> Hit:
-        """Drop the pairs beyond the first ones."""
+        """Drop the pairs beyond the maximum."""
         return self.hit_beyond(seen, self.budget)
 
     def because(self) -> pl.Expr:
-        """Explain the pair's place among all."""
+        """Explain the rank of the pair among all."""
         total = f" of a budget of {self.budget}{self.ranking.describe()}"
         return self.because_beyond(total)

@@ -17,7 +17,7 @@ from prefine.settings.json import is_object
 
 
 class Cap(Limit):
-    """Keep at most so many pairs for each value of a column."""
+    """Keep a maximum number of pairs for each value of a column."""
 
     test: ClassVar[str] = "cap"
     keys: ClassVar[tuple[str, ...]] = ("cap",)
@@ -54,11 +54,11 @@ class Cap(Limit):
         return (self.per, *super().columns_read())
 
     def hit(self, seen: Seen) -> Hit:
-        """Drop the pairs of a group beyond the first ones."""
+        """Drop the pairs of a group beyond the maximum."""
         return self.hit_beyond(seen, self.cap)
 
     def because(self) -> pl.Expr:
-        """Explain the pair's place in its group."""
+        """Explain the rank of the pair in its group."""
         kept = f"{self.cap} {'is' if self.cap == 1 else 'are'} kept"
         group = f" of its {self.per}, where {kept}{self.ranking.describe()}"
         return self.because_beyond(group)

@@ -1,4 +1,4 @@
-"""Inequality: the value must be present, and not a given one."""
+"""Inequality: the value must differ from a given one."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,32 +15,32 @@ from prefine.settings import Location, Problem
 
 
 class Differs(ColumnRule):
-    """Drop pairs whose value is the given one, or missing."""
+    """Drop pairs whose value equals a given one or is missing."""
 
     test: ClassVar[str] = "differs"
     keys: ClassVar[tuple[str, ...]] = ("differs",)
 
     differs: Value
-    """The value that does not pass."""
+    """The value that fails."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
-        """Yield why the column can never equal the value."""
+        """Yield why no value of the column can equal the given one."""
         yield from value_problems(self.differs, column)
 
     def compared(self) -> Iterator[tuple[Location, str, Value]]:
-        """Yield the values that the rule looks for."""
+        """Yield the values that the rule compares with."""
         yield ("differs",), self.column, self.differs
         yield from super().compared()
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on the value."""
+        """Act on pairs that have the value."""
         value = seen.numbers(self.column)
         given = seen.number_of(self.column, self.differs)
         text = self.differs if isinstance(self.differs, str) else None
         return Hit(value == given, np.isnan(value), value, given, text)
 
     def because(self) -> pl.Expr:
-        """Explain that the value is missing or unwanted."""
+        """Explain whether the value is missing or excluded."""
         unwanted = pl.lit(", which the rule does not want")
         missing = pl.lit(", which passes no test")
         end = pl.when(is_missing()).then(missing).otherwise(unwanted)

@@ -1,4 +1,4 @@
-"""Equality: the value must be a given one."""
+"""Equality: the value must equal a given one."""
 
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,7 +15,7 @@ from prefine.settings import Location, Problem
 
 
 class Equals(ColumnRule):
-    """Drop pairs whose value is another than the given one, or missing."""
+    """Drop pairs whose value differs from a given one or is missing."""
 
     test: ClassVar[str] = "equals"
     keys: ClassVar[tuple[str, ...]] = ("equals",)
@@ -24,22 +24,22 @@ class Equals(ColumnRule):
     """The value that passes."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
-        """Yield why the column can never equal the value."""
+        """Yield why no value of the column can equal the given one."""
         yield from value_problems(self.equals, column)
 
     def compared(self) -> Iterator[tuple[Location, str, Value]]:
-        """Yield the values that the rule looks for."""
+        """Yield the values that the rule compares with."""
         yield ("equals",), self.column, self.equals
         yield from super().compared()
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on all other values."""
+        """Act on pairs with any other value."""
         value = seen.numbers(self.column)
         given = seen.number_of(self.column, self.equals)
         text = self.equals if isinstance(self.equals, str) else None
         return Hit(value != given, np.isnan(value), value, given, text)
 
     def because(self) -> pl.Expr:
-        """Explain which value the rule wants."""
+        """Explain which value passes."""
         wanted = pl.lit(f", the rule wants {plain(self.equals)}")
         return pl.concat_str(value_of(self.column, self.equals), wanted)

@@ -1,4 +1,4 @@
-"""Flips: chosen and rejected change places where a condition holds."""
+"""Flips: swap chosen and rejected where a condition holds."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -14,29 +14,29 @@ from prefine.settings import Location, Problem
 
 
 class Flip(ColumnRule):
-    """Flip pairs that meet a condition; a pair without a value stays as it is by default."""
+    """Flip pairs that meet a condition; by default a pair without a value is unchanged."""
 
     test: ClassVar[str] = "flip"
     keys: ClassVar[tuple[str, ...]] = ("flip_when",)
     action: ClassVar[Literal["drop", "hold", "flip"]] = "flip"
 
     flip_when: Condition
-    """Pairs that meet this are flipped; those that are flipped already, flipped back."""
+    """The condition for a flip; a pair that an earlier rule flipped is flipped back."""
     missing: Missing = "keep"
-    """What becomes of a pair without a value; it is never flipped."""
+    """What happens to a pair without a value; it is never flipped."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the condition cannot be tested on the column."""
         yield from self.flip_when.column_problems(column)
 
     def compared(self) -> Iterator[tuple[Location, str, Value]]:
-        """Yield the values that the rule looks for."""
+        """Yield the values that the rule compares with."""
         if self.flip_when.equals is not None:
             yield ("flip_when", "equals"), self.column, self.flip_when.equals
         yield from super().compared()
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on what meets the condition."""
+        """Act on pairs that meet the condition."""
         return self.hit_where(seen, self.flip_when)
 
     def because(self) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""Holds: pairs that meet a condition are set aside for a human."""
+"""Holds: set pairs aside for human review where a condition holds."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -21,22 +21,22 @@ class Hold(ColumnRule):
     action: ClassVar[Literal["drop", "hold", "flip"]] = "hold"
 
     hold_when: Condition
-    """Pairs that meet this are held for a human."""
+    """The condition for holding a pair for human review."""
     missing: Missing = "hold"
-    """What becomes of a pair without a value."""
+    """What happens to a pair without a value."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
         """Yield why the condition cannot be tested on the column."""
         yield from self.hold_when.column_problems(column)
 
     def compared(self) -> Iterator[tuple[Location, str, Value]]:
-        """Yield the values that the rule looks for."""
+        """Yield the values that the rule compares with."""
         if self.hold_when.equals is not None:
             yield ("hold_when", "equals"), self.column, self.hold_when.equals
         yield from super().compared()
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on what meets the condition."""
+        """Act on pairs that meet the condition."""
         return self.hit_where(seen, self.hold_when)
 
     def because(self) -> pl.Expr:

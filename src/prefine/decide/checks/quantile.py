@@ -1,4 +1,4 @@
-"""A bound that is a quantile of the remaining pairs, of all or of each group."""
+"""Bounds that are quantiles of the remaining pairs, over all pairs or within groups."""
 
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Self
@@ -17,18 +17,19 @@ from prefine.settings import Problem
 
 
 class Quantile(Bounded):
-    """Drop pairs outside quantiles of the pairs that are still in; a missing value fails."""
+    """Drop pairs outside quantiles of the remaining pairs; a missing value fails."""
 
     test: ClassVar[str] = "quantile"
     keys: ClassVar[tuple[str, ...]] = ("minimum_quantile", "maximum_quantile")
     is_relative: ClassVar[bool] = True
 
     minimum_quantile: float | None = Field(default=None, gt=0, lt=1)
-    """The minimum is this quantile of the pairs that are still in."""
+    """The minimum is this quantile of the remaining pairs."""
     maximum_quantile: float | None = Field(default=None, gt=0, lt=1)
-    """The maximum is this quantile of the pairs that are still in."""
+    """The maximum is this quantile of the remaining pairs."""
     per: str | None = None
-    """Take the quantile of each group: ``prompt_id``, ``source``, ``group`` or any text column."""
+    """Compute the quantile within each group: ``prompt_id``, ``source``, ``group`` or any
+    text column."""
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -51,7 +52,7 @@ class Quantile(Bounded):
         return () if self.per is None else (self.per,)
 
     def hit(self, seen: Seen) -> Hit:
-        """Act on values outside the quantiles of the pairs that the rule looks at."""
+        """Act on values outside the quantiles of the tested pairs."""
         value = seen.numbers(self.column)
         shares = (self.minimum_quantile, self.maximum_quantile)
         if self.per is None:
