@@ -228,14 +228,17 @@ SECOND = "from prefine.measure.lengths import Lengths\nclass Odd(Lengths):\n    
 @pytest.mark.parametrize(
     ("module", "message"),
     [
-        ("", "cannot be loaded: AttributeError"),
-        ("1 / 0", "cannot be loaded: ZeroDivisionError"),
+        ("", "cannot be loaded (AttributeError"),
+        ("1 / 0", "cannot be loaded (ZeroDivisionError"),
         ("Odd = 3", "is not a subclass of prefine.measure.base.Measure"),
         (SECOND + "pass", "Odd does not state its `version"),
         (SECOND + "version = 1", "the name `lengths` is taken by prefine"),
         (ODD, "Odd does not define columns, run"),
-        (ODD.replace("'odd'", "'odd', 'even'") + METHODS, "does not state one name"),
-        (ODD.replace("'odd'", "'../odd'") + METHODS, "the name `../odd` is not lower case"),
+        (ODD.replace("'odd'", "'odd', 'even'") + METHODS, "does not state its name"),
+        (
+            ODD.replace("'odd'", "'../odd'") + METHODS,
+            "the name `../odd` may have lower-case letters",
+        ),
     ],
 )
 def test_a_class_that_cannot_be_used_is_one_sentence(

@@ -1,8 +1,8 @@
-"""Classes of one kind: those of the package, and those that installed distributions offer.
+"""Registry of kinds: classes of the package and of installed plug-ins.
 
-A distribution offers a class by an entry point (``prefine.measures``, ``prefine.layouts`` or
-``prefine.targets``). Every process looks for them by itself, so workers find what is installed
-where they run.
+A plug-in is a distribution with an entry point in ``prefine.measures``, ``prefine.layouts`` or
+``prefine.targets``. Every process looks entry points up itself, so a worker uses what is installed
+on its machine.
 """
 
 import re
@@ -16,7 +16,7 @@ from prefine.settings.json import Json
 T = TypeVar("T")
 
 ORIGIN = "@distribution"
-"""The key under which a fingerprint holds a distribution; no setting can have this name."""
+"""The key of a distribution in a fingerprint; no setting can have this name."""
 
 _ORIGINS: dict[type, Json] = {}
 
@@ -24,17 +24,17 @@ _ORIGINS: dict[type, Json] = {}
 def registered(
     group: str, base: type[T], built_in: Sequence[type[T]], name_of: Callable[[type[T]], str]
 ) -> tuple[type[T], ...]:
-    """Return the classes of a kind.
+    """Return the classes of a group: built-in ones, then those of plug-ins.
 
     Args:
-        group: The entry points' group.
-        base: What every class must be a subclass of.
-        built_in: Those of the package.
-        name_of: Returns what a recipe calls a class.
+        group: The group of entry points.
+        base: The base class of all.
+        built_in: The classes of the package.
+        name_of: Returns the name of a class in a recipe.
 
     Raises:
-        RecipeError: An entry point cannot be loaded, is not such a class, is not complete, does not
-            state its version or one name, or takes a name that another class has.
+        RecipeError: An entry point cannot be loaded, is not a complete subclass, does not state its
+            version or its name, or has the name of another class.
     """
     found = {name_of(cls): cls for cls in built_in}
     assert len(found) == len(built_in), f"two classes of {group} have one name"
@@ -58,7 +58,9 @@ def _loaded(point: EntryPoint, base: type[T], where: str) -> type[T]:
     try:
         cls: Any = point.load()
     except Exception as error:  # a plug-in may raise anything while it is imported
-        raise RecipeError(f"{where} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise RecipeError(
+            f"{where} cannot be loaded ({type(error).__name__}: {error}); repair or uninstall it"
+        ) from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise RecipeError(f"{where} is not a subclass of {base.__module__}.{base.__name__}")
     if not isinstance(vars(cls).get("version"), int):
@@ -69,23 +71,25 @@ def _loaded(point: EntryPoint, base: type[T], where: str) -> type[T]:
 
 
 def _name(cls: type[T], name_of: Callable[[type[T]], str], where: str) -> str:
-    """Return what a recipe calls a class of a plug-in.
+    """Return the name of a plug-in class in a recipe.
 
     Raises:
-        RecipeError: It does not state one name, or one that cannot be part of a path.
+        RecipeError: The class does not state its name, or the name cannot be part of a path.
     """
     try:
         name = name_of(cls)
     except (KeyError, TypeError, ValueError) as error:
-        text = f"{where}: {cls.__name__} does not state one name, as `kind: Literal[...]`"
+        text = f"{where}: {cls.__name__} does not state its name; write `kind: Literal[NAME]`"
         raise RecipeError(text) from error
     if not re.fullmatch(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?", name):
-        raise RecipeError(f"{where}: the name `{name}` is not lower case, digits and underscores")
+        raise RecipeError(
+            f"{where}: the name `{name}` may have lower-case letters, digits and underscores only"
+        )
     return name
 
 
 def union_of(classes: Sequence[type]) -> Any:
-    """Return the union of classes, for an annotation that is made at run time."""
+    """Return the union of classes, for an annotation that is built at run time."""
     united: Any = classes[0]
     for cls in classes[1:]:
         united = united | cls
@@ -93,8 +97,8 @@ def union_of(classes: Sequence[type]) -> Any:
 
 
 def origin_of(cls: type) -> Json:
-    """Return what the bytes of a class from another distribution depend on: that distribution.
+    """Return the distribution of a plug-in class, which is part of its fingerprint.
 
-    Empty for the classes of the package, whose versions say when their bytes change.
+    Empty for classes of the package, whose results depend on their own versions.
     """
     return _ORIGINS.get(cls, {})

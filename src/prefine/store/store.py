@@ -21,7 +21,7 @@ from prefine.store.filesystem import CHUNK, filesystem, refusals
 
 
 class Draft:
-    """A file being written; it takes its name when it is published, and only then."""
+    """A file that is being written; it gets its name when it is published."""
 
     def __init__(self, store: "Store", path: str) -> None:
         self.path = path
@@ -34,7 +34,7 @@ class Draft:
             self._handle: IO[bytes] = self._temporary.open("wb")
         self.mode = "wb"
         self.before_discard: Callable[[], None] | None = None
-        """Lets a writer on top of this file end itself while the file can still be written."""
+        """Closes a writer that uses this file before the file is closed."""
 
     @property
     def closed(self) -> bool:
@@ -57,7 +57,7 @@ class Draft:
         """Do nothing: the file is flushed once, when it is published."""
 
     def close(self) -> None:
-        """Bring everything to disk."""
+        """Flush to disk and close."""
         if not self._handle.closed:
             with self._store.writing():
                 self._handle.flush()
@@ -65,19 +65,19 @@ class Draft:
                 self._handle.close()
 
     def publish(self) -> dict[str, Any]:
-        """Give the file its name; return its path, size and SHA-256."""
+        """Move the file to its final path; return its path, size and SHA-256."""
         self.close()
         self._store.publish(self._temporary, self.path)
         return self.facts()
 
     def facts(self) -> dict[str, Any]:
-        """Return path, size, SHA-256 and, of a table, rows of what was written so far."""
+        """Return path, size, SHA-256 and, for a table, number of rows."""
         digest = self._digest.hexdigest()
         found = {"path": self.path, "num_bytes": self._num_bytes, "sha256": digest}
         return found if self.num_rows is None else found | {"num_rows": self.num_rows}
 
     def discard(self) -> None:
-        """Forget the file."""
+        """Remove the file."""
         if self.before_discard is not None and not self._handle.closed:
             self.before_discard()
         self.before_discard = None
@@ -87,7 +87,7 @@ class Draft:
 
 
 class ParquetDraft:
-    """A Parquet file being written, one row group a call."""
+    """A Parquet file that is being written, one row group per call."""
 
     def __init__(
         self, draft: Draft, schema: pa.Schema, *, plain: Sequence[str] = (), **options: Any
@@ -173,7 +173,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Generator[None]:
-        """Turn what writing a file may raise into one sentence with the way out.
+        """Raise an error with the way out where a file cannot be written.
 
         Raises:
             PlaceError: The disk is full, there is no permission, or the like.
@@ -231,7 +231,7 @@ class Store:
 
     @contextmanager
     def _whole(self, path: str) -> Generator[None]:
-        """Turn what reading a finished file may raise into one sentence with the way out."""
+        """Raise an error with the way out where a finished file cannot be read."""
         way_out = f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
         try:
             yield
@@ -277,7 +277,7 @@ class Store:
             self.fs.rm(self.full(folder), recursive=True)
 
     def copy_from(self, other: "Store", path: str, to: str) -> None:
-        """Copy a file of another store here, under its final name only when it is whole."""
+        """Copy a file of another store; it gets its name when it is complete."""
         draft = Draft(self, to)
         with drafted([draft]), other.fs.open(other.full(path)) as handle:
             while chunk := handle.read(CHUNK):
@@ -305,7 +305,7 @@ class Store:
                 temporary.unlink()
 
     def sweep(self, folder: str) -> None:
-        """Remove what a process of this machine left behind when it was killed.
+        """Remove drafts of processes of this machine that were killed.
 
         That is drafts, and work put aside for a call that is complete.
         """
