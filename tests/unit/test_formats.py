@@ -386,7 +386,7 @@ def test_llama_factory_v1_parts_are_read() -> None:
 def test_two_layouts_that_fit_are_refused_with_both_reasons() -> None:
     row = {**ROWS["alpaca_eval"], **ROWS["distilabel"]}
 
-    with pytest.raises(DataError, match=r"two layouts fit.*distilabel.*alpaca_eval"):
+    with pytest.raises(DataError, match=r"several layouts fit.*distilabel.*alpaca_eval"):
         detect(first_rows([row]), "file.jsonl")
 
 

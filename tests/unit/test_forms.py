@@ -644,7 +644,7 @@ def undetected(body: str | bytes, folder: Path, name: str = "rows.jsonl") -> str
     return str(refused.value).removeprefix(f"{path}: ")
 
 
-MAP = "Describe the keys with `format: columns` and a `columns` map"
+MAP = "Or name the columns yourself with `format: columns` and a `columns` map"
 NOT_UTF8 = (
     "Row 1: invalid_utf8: `prompt` holds bytes that are not UTF-8; if the file has another "
     f"encoding, set `encoding`, for example to windows-1252. {MAP}"

@@ -156,15 +156,15 @@ def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> 
         ({**BESIDE, "chosen": "0", "rejected": "1"}, "`chosen` is '0'"),
         (
             {**BESIDE, "chosen": "response_2", "rejected": "response_1"},
-            "point at `responses`",
+            "refer to `responses`",
         ),
         (
             {"question": "Pick.", "options": ["Oak", "Stone"], "chosen": "A", "rejected": "B"},
-            "point at `options`",
+            "refer to `options`",
         ),
         (
             {"question": "2+2?", "response": "4", "accepted": "True", "rejected": "False"},
-            "`accepted` is 'True' and seems to point at `response`",
+            "`accepted` is 'True' and seems to refer to `response`",
         ),
         (
             {"question": "2+2?", "options": "[4, 5]", "good": "0.9", "bad": "0.1"},
@@ -180,7 +180,7 @@ def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> 
         ),
         (
             {"messages": CHOSEN, "chosen": assistant("Hi!"), "rejected": assistant("No.")},
-            "`messages` ends on a response",
+            "`messages` ends with an assistant turn",
         ),
         (
             {"prompt": "Pick.", "response_1": "Oak", "response_2": "Stone", "winner": "gpt-4"},
@@ -258,14 +258,14 @@ def two(*names: str) -> dict[str, str]:
     ids=str,
 )
 @pytest.mark.parametrize("names", [("prompt", "chosen", "rejected"), ("question", "win", "lose")])
-def test_sides_that_point_at_responses_elsewhere_are_quarantined(
+def test_sides_that_refer_to_responses_elsewhere_are_quarantined(
     sides: tuple[str, str], beside: dict[str, Any], names: tuple[str, ...]
 ) -> None:
     found = read_row({**dict(zip(names, ("Say hi.", *sides), strict=True)), **beside})
 
     assert isinstance(found, RowError)
     assert found.reason is Reason.RESPONSE_NOT_TEXT
-    assert re.search("seems? to point at", found.detail)
+    assert re.search("seems? to refer to", found.detail)
 
 
 @pytest.mark.parametrize(
@@ -608,7 +608,7 @@ def test_a_judgement_of_fastchat_is_about_its_turn(turn: int, said: list[str]) -
 def test_lists_as_text_beside_a_prompt_are_not_guessed_at() -> None:
     row = {"prompt": "Say hi.", "chosen": '["Hi!", "Hi."]', "rejected": '["No.", "No!"]'}
 
-    with pytest.raises(DataError, match=r"two layouts fit, set `format`.*trl_explicit.*rm_bench"):
+    with pytest.raises(DataError, match=r"several layouts fit; set `format`.*trl_explicit.*rm_bench"):
         detect(first_rows([row]), "made.csv")
 
     record = read_row(row, "rm_bench")

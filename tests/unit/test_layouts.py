@@ -178,7 +178,7 @@ def test_a_recognised_layout_that_needs_options_must_be_named(
 ) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROWS[layout]))
-    message = f"source made: {path} looks like `{layout}`, which needs {needed}; set `format: "
+    message = f"source made: {path} looks like `{layout}`, which requires {needed}; set them with "
 
     with pytest.raises(RecipeError, match=re.escape(message)):
         recognised(source(), str(path))

@@ -1,4 +1,4 @@
-"""Rows on their way from one source file to the tables of the ingest step."""
+"""Buffer of parsed rows that are written to the tables of the ingest step."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +26,10 @@ from prefine.settings.json import Json
 from prefine.step import Work
 
 RAW_TABLES = ("raw_prompts", "raw_responses", "raw_judgements")
-"""The tables that carry the shard of each row."""
+"""Tables that have the shard of each row as a column."""
 
 SHARD = "partition"
-"""The column that holds a row's shard; renaming it would make every stored result invalid."""
+"""Column with the shard of a row; renaming it would invalidate every stored result."""
 _SHARD = pa.field(SHARD, pa.int32(), False)
 TABLES: Mapping[str, pa.Schema] = {
     "raw_prompts": PROMPTS.append(_SHARD),
@@ -37,26 +37,32 @@ TABLES: Mapping[str, pa.Schema] = {
     "raw_judgements": JUDGEMENTS.append(_SHARD),
     "quarantine": QUARANTINE,
 }
-"""What the ingest step writes for one file."""
+"""Schemas of the tables that the ingest step writes for each file."""
 
 _BATCH_ROWS = 20_000
 _BATCH_CHARS = 48 * 2**20
 _ANY = (None, "overall", "thumb")
-"""Aspects of labels on a response as a whole."""
+"""Aspects of labels about a response as a whole."""
 _SHOWN_KEYS = 30
 _SHOWN_CHARS = 2_000
-"""How many characters of a raw row quarantine keeps."""
+"""Maximum number of characters of a raw row in the quarantine table."""
 
 
 def quarantine_row(row: RawRow, error: RowError) -> Json:
-    """Return what quarantine says of a row, beside its source and its file."""
+    """Return the quarantine columns of a rejected row, without its source and file."""
     text = raw_text(row)[: 4 * _SHOWN_CHARS].decode("utf-8", "replace")[:_SHOWN_CHARS]
     detail = error.detail.encode("utf-8", "replace").decode()
     return {"row": row.number, "reason": error.reason, "detail": detail, "text": text}
 
 
 class Batch:
-    """Rows of one file that are not written yet."""
+    """Parsed and rejected rows of one file that are not written yet.
+
+    Args:
+        source: Name of the source.
+        file: The file.
+        num_shards: Number of shards of the tables.
+    """
 
     def __init__(self, source: str, file: File, num_shards: int) -> None:
         self._facts = {"source": source, "file": file.sha256[:12]}
@@ -65,23 +71,30 @@ class Batch:
         self._rows: dict[str, list[Json]] = {name: [] for name in TABLES}
         self._num_chars = 0
         self.labels: Counter[str] = Counter()
-        """Labels of the whole file by winner, or by kind."""
+        """Number of labels of the file so far, by winner or kind."""
         self.examples: dict[str, Json] = {}
-        """The first rejected row of each reason: its number, the detail, and its keys."""
+        """The first rejected row by reason: its number, detail and keys."""
         self.counts: Counter[str] = Counter()
-        """What single values of rows that were read cost: ``missing responses``, ``unfit NAME``;
-        and ``rows within other rows``, which the records of others contain."""
+        """Number of values that were left out of parsed rows: ``missing responses`` and ``unfit
+        NAME`` (kept values of another type); and of ``rows within other rows``, which the records
+        of other rows contain."""
         self.shards: Counter[int] = Counter()
-        """Judgements of the whole file by shard."""
+        """Number of judgements of the file so far, by shard."""
 
     @property
     def full(self) -> bool:
-        """Whether it is time to write."""
+        """Whether the buffer should be written."""
         num_rows = len(self._rows["raw_judgements"]) + len(self._rows["quarantine"])
         return num_rows >= _BATCH_ROWS or self._num_chars >= _BATCH_CHARS
 
     def reject(self, row: RawRow, error: RowError, own: Own) -> None:
-        """Put a row into quarantine."""
+        """Add a row to the quarantine.
+
+        Args:
+            row: The raw row.
+            error: Why it was rejected.
+            own: Its own id and kept columns.
+        """
         facts = {**self._facts, "own_id": own.id, **quarantine_row(row, error)}
         self._rows["quarantine"].append(facts)
         if error.reason not in self.examples:
@@ -93,7 +106,13 @@ class Batch:
             }
 
     def add(self, number: int, records: Sequence[Record], own: Own) -> None:
-        """Add what one raw row says; ``number`` is its place in the file."""
+        """Add the records of one raw row.
+
+        Args:
+            number: Number of the row in the file, from 1.
+            records: The parsed records.
+            own: The row's own id and kept columns.
+        """
         self.counts.update(f"unfit {name}" for name in own.unfit)
         if not records:
             self.counts["rows within other rows"] += 1
@@ -165,11 +184,11 @@ class Batch:
             )
 
     def _aspect(self, label: Label) -> str | None:
-        """Return what a label is about: what the path says, where the row names no aspect."""
+        """Return the aspect of a label; the file path names it if the row does not."""
         return self._fields.get("aspect", label.aspect) if label.aspect in _ANY else label.aspect
 
     def flush(self, work: Work) -> None:
-        """Write the rows, one row group per shard."""
+        """Write the buffered rows, one row group per shard, and clear the buffer."""
         for name, rows in self._rows.items():
             table = pa.Table.from_pylist(rows, schema=TABLES[name])
             for part in _by_shard(table) if name in RAW_TABLES else [table]:

@@ -1,6 +1,6 @@
-"""Columns beside a layout that belong to the prompt: they are read, or they refuse the row.
+"""Prompt columns that a layout does not read: they are added to the prompt, or the row is refused.
 
-Two tasks that differ in such a column must never become one prompt.
+Two tasks that differ in such a column must not become the same prompt.
 """
 
 import re
@@ -19,7 +19,7 @@ SYSTEM = (
     *("system", "system_prompt", "system_message", "system_instruction", "system_msg"),
     *("sys", "sys_prompt", "developer", "developer_message", "developer_prompt"),
 )
-"""Columns with a system text."""
+"""Columns with a system prompt."""
 HISTORY = (
     *("history", "chat_history", "conversation_history", "previous_turns", "past_messages"),
     *("prior_turns", "context_messages", "dialogue_history", "dialog_history"),
@@ -29,9 +29,9 @@ CONVERSATIONS = (
     *("messages", "conversation", "conversations", "dialogue", "dialog", "trajectory"),
     *("turns", "utterances"),
 )
-"""Columns with the conversation that a prompt ends, or with that of a whole row."""
+"""Columns with a conversation: the turns up to the prompt, or all turns of the row."""
 INPUT = ("input", "inputs")
-"""Columns with what an instruction is about."""
+"""Columns with the input of an instruction."""
 PARTS = (
     *("context", "contexts", "passage", "passages", "document", "documents", "docs", "article"),
     *("background", "knowledge", "reference_text", "source_text", "evidence", "table", "schema"),
@@ -45,11 +45,11 @@ BEYOND_TEXT = (
     *("images", "image", "image_url", "image_path", "image_paths", "video", "videos"),
     *("audio", "audios", "tool", "functions", "function", "attachments", "pixel_values"),
 )
-"""Columns with what a text cannot hold."""
+"""Columns with content that is not text."""
 TOOLS = ("tools", "tool_definitions", "available_tools")
-"""Columns with the tools that a task offers; a source may keep them."""
+"""Columns with tool definitions, which a source may keep."""
 PROMPT_LIKE = (*SYSTEM, *HISTORY, *CONVERSATIONS, *INPUT, *PARTS, *BEYOND_TEXT, *TOOLS)
-"""Every column that belongs to the prompt, whatever the layout."""
+"""All columns that belong to the prompt in any layout."""
 
 _COUNTED = frozenset(
     (
@@ -58,67 +58,78 @@ _COUNTED = frozenset(
         *("evidence", "table", "schema", "few_shot", "few_shot_examples"),
     )
 )
-"""Columns in which a number is a count and no text."""
+"""Columns in which a number is a count and not content."""
 _MIN_CHARS = 20
-"""A text of this length does not stand in a prompt by chance."""
+"""Minimum length of a text that is taken as part of a prompt if the prompt contains it."""
 _EMPTY = ("", "[]", "{}", "null", "none", "nan", "n/a")
 
 
 def require_only_text(row: Json, known: Collection[str], *, tools: bool = False) -> None:
-    """Refuse a row whose images or tools belong to it: its texts alone are another row.
+    """Require that a row has no images, audio or tools, without which it would be another task.
 
     Args:
         row: The raw row.
         known: Columns that the layout reads, or that the source ignores.
-        tools: Whether tools are read.
+        tools: Whether tools are allowed.
+
+    Raises:
+        RowError: The row has such a column.
     """
     for key in _unread(row, BEYOND_TEXT if tools else (*BEYOND_TEXT, *TOOLS), known):
         raise RowError(
             Reason.NOT_TEXT_CONTENT,
-            f"the row has `{key}` beside its texts; {_way_out(key)}",
+            f"the row has `{key}`, content that is not text; {_way_out(key)}",
         )
 
 
 def with_tools(record: Record, row: Json, known: Collection[str]) -> Record:
-    """Return a record with the tools that stand beside its layout.
+    """Return a record with the tools of a column that the layout does not read.
 
     Args:
-        record: What the layout read.
+        record: The record as the layout parsed it.
         row: The raw row.
         known: Columns that the layout reads, or that the source ignores.
 
     Raises:
-        RowError: They cannot be read, or are others than those that the layout read.
+        RowError: The tools cannot be parsed, or differ from those that the layout parsed.
     """
     for key in _unread(row, TOOLS, known):
-        found = tools_of(row[key], key)
-        if record.tools not in {None, found}:
-            detail = f"`{key}` stands beside other tools; {_way_out(key)}"
+        tools = tools_of(row[key], key)
+        if record.tools not in {None, tools}:
+            detail = (
+                f"`{key}` differs from the tools that the layout reads; "
+                f"remove one, or set `ignore: [{key}]` on the source"
+            )
             raise RowError(Reason.PROMPT_PART_UNREAD, detail)
-        record = replace(record, tools=found)
+        record = replace(record, tools=tools)
     return record
 
 
 def require_no_tools(record: Record) -> None:
-    """Refuse a record with tools or tool calls, of a source that does not keep them."""
-    turns = [*record.prompt, *(turn for one in record.candidates for turn in one.messages)]
-    found = {key for turn in turns for key in tool_parts(turn)}
-    if found or record.tools is not None:
-        names = ", ".join(sorted(found)) or "tools"
-        detail = f"the row has {names} beside its texts; {_way_out(TOOLS[0])}"
+    """Require that a record has no tools and no tool calls.
+
+    Raises:
+        RowError: It has some.
+    """
+    responses = (candidate.messages for candidate in record.candidates)
+    turns = [*record.prompt, *(turn for response in responses for turn in response)]
+    parts = {key for turn in turns for key in tool_parts(turn)}
+    if parts or record.tools is not None:
+        names = ", ".join(sorted(parts)) or "tools"
+        detail = f"the row has {names}; {_way_out(TOOLS[0])}"
         raise RowError(Reason.NOT_TEXT_CONTENT, detail)
 
 
 def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Record:
-    """Return a record with the prompt's parts that stand beside its layout.
+    """Return a record with the parts of the prompt that the layout does not read.
 
     Args:
-        record: What the layout read.
+        record: The record as the layout parsed it.
         row: The raw row.
         known: Columns that the layout reads, or that the source ignores.
 
     Raises:
-        RowError: A column belongs to the prompt and cannot be joined with it without doubt.
+        RowError: A column belongs to the prompt and cannot be added to it unambiguously.
     """
     prompt = record.prompt
     if not _prompt_like(tuple(row)):
@@ -129,7 +140,7 @@ def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Reco
         prompt = _with_history(prompt, row[key], key)
     for key in _unread(row, SYSTEM, known):
         prompt = with_system(prompt, row[key], key)
-    responses = [turn for one in record.candidates for turn in one.messages]
+    responses = [turn for candidate in record.candidates for turn in candidate.messages]
     for key in _unread(row, CONVERSATIONS, known):
         if not _is_within([*prompt, *responses], row[key]):
             prompt = _with_history(prompt, row[key], key, ends_with_prompt=True)
@@ -139,7 +150,11 @@ def with_prompt_parts(record: Record, row: Json, known: Collection[str]) -> Reco
 
 
 def with_system(prompt: list[Message], value: object, key: str) -> list[Message]:
-    """Return a prompt that begins with a system text; one that has it already is unchanged."""
+    """Return a prompt that begins with a system turn.
+
+    Raises:
+        RowError: The prompt has a different system turn, or the value is not a string.
+    """
     if not isinstance(value, str):
         raise _unreadable(key, value)
     if prompt[0]["role"] != "system":
@@ -153,15 +168,15 @@ def with_system(prompt: list[Message], value: object, key: str) -> list[Message]
 
 
 def history_turns(value: object, key: str, *, ends_with_user: bool = False) -> list[Message]:
-    """Read earlier turns: pairs of a question and its response, messages, or texts in turn.
+    """Parse earlier turns: messages, (user, assistant) pairs, or alternating strings.
 
     Args:
         value: The turns.
-        key: Where they stand.
-        ends_with_user: Whether texts in turn may end with the user's.
+        key: Name of the column for messages.
+        ends_with_user: Whether alternating strings may end with a user turn.
 
     Raises:
-        RowError: They are none of these.
+        RowError: The value has none of these forms.
     """
     if not is_array(value):
         raise _unreadable(key, value)
@@ -169,7 +184,7 @@ def history_turns(value: object, key: str, *, ends_with_user: bool = False) -> l
         return messages(value, key)
     texts: list[object] = []
     for item in value:
-        if is_array(item) and len(item) == 2:  # noqa: PLR2004 - a question and its response
+        if is_array(item) and len(item) == 2:  # noqa: PLR2004 - user and assistant
             texts += item
         elif isinstance(item, str):
             texts.append(item)
@@ -184,7 +199,7 @@ def history_turns(value: object, key: str, *, ends_with_user: bool = False) -> l
 def _with_history(
     prompt: list[Message], value: object, key: str, *, ends_with_prompt: bool = False
 ) -> list[Message]:
-    """Put earlier turns before the prompt, which may be the last of them, or must be."""
+    """Put earlier turns before the prompt, which may be (or must be) the last of them."""
     turns = history_turns(value, key, ends_with_user=True)
     start = 1 if prompt[0]["role"] == "system" else 0
     if turns[-1]["role"] == "user" or ends_with_prompt:
@@ -200,13 +215,13 @@ def _with_history(
     if len(prompt) - start != 1:
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
-            f"`{key}` stands beside a prompt of several turns; {_way_out(key)}",
+            f"`{key}` cannot be put before a prompt of several turns; {_way_out(key)}",
         )
     return [*prompt[:start], *turns, *prompt[start:]]
 
 
 def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
-    """Join an instruction with its input by a blank line, as Alpaca's template has it."""
+    """Join an instruction and its input with a blank line, as the Alpaca template does."""
     value, last = row[key], prompt[-1]
     value = str(value) if isinstance(value, int | float) else value
     if isinstance(value, str) and last["content"] == row.get("instruction"):
@@ -217,9 +232,9 @@ def _with_input(prompt: list[Message], row: Json, key: str) -> list[Message]:
 
 
 def _is_within(turns: list[Message], value: object) -> bool:
-    """Tell whether the texts of a value stand in some turns already.
+    """Return whether some turns already contain the texts of a value.
 
-    A short text must be a line or a turn of its own: it may stand within another by chance.
+    A short text must be a whole line or turn, because a longer one may contain it by chance.
     """
     whole = "\n\n".join(turn["content"] for turn in turns)
     lines = {line.strip() for line in whole.splitlines()}
@@ -231,16 +246,16 @@ def _is_within(turns: list[Message], value: object) -> bool:
 
 
 def _require_within(prompt: list[Message], value: object, key: str) -> None:
-    """Refuse a part of the prompt whose texts do not stand in it already."""
+    """Refuse a part of the prompt whose texts the prompt does not contain."""
     if not _is_within(prompt, value):
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
-            f"`{key}` belongs to the prompt and this layout does not read it; {_way_out(key)}",
+            f"`{key}` belongs to the prompt, but this layout does not read it; {_way_out(key)}",
         )
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield the texts of a value; nothing for one that holds anything else."""
+    """Yield the strings in a value, and of messages only the content."""
     if isinstance(value, str):
         yield value
     elif is_array(value):
@@ -252,7 +267,7 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _unread(row: Json, names: Collection[str], known: Collection[str]) -> list[str]:
-    """Return the columns of a row that have one of the names, hold something and are not known."""
+    """Return the non-empty columns of a row that have one of the names and are not known."""
     return [
         key
         for key, spelled in _prompt_like(tuple(row))
@@ -263,13 +278,13 @@ def _unread(row: Json, names: Collection[str], known: Collection[str]) -> list[s
 
 @lru_cache(maxsize=1024)
 def _prompt_like(keys: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Return the columns that belong to a prompt by their names, with the names as listed here."""
+    """Return the columns that belong to a prompt by their names, each with its listed name."""
     spelled = ((key, _spelling(key)) for key in sorted(keys))
     return tuple((key, name) for key, name in spelled if name in PROMPT_LIKE)
 
 
 def _spelling(key: str) -> str:
-    """Return a column's name in lower case with underscores."""
+    """Return the name of a column in snake case."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[- ]+", "_", key).lower()
 
 
@@ -284,14 +299,15 @@ def _is_empty(value: object) -> bool:
 
 
 def _unreadable(key: str, value: object) -> RowError:
-    detail = f"`{key}` belongs to the prompt and is {type_name(value)} of no known form"
+    detail = f"`{key}` belongs to the prompt, but is {type_name(value)} of an unknown form"
     return RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_way_out(key)}")
 
 
 def _way_out(key: str) -> str:
+    """Return what a user can do about a column that is not read."""
     if _spelling(key) in TOOLS:
-        return "`tools: keep` of the source carries tools and tool calls along"
+        return "set `tools: keep` on the source to keep tools and tool calls"
     return (
-        f"make it a part of the prompt with a map (`format: columns`, `columns: {{prompt: [{key}, "
-        f"...], ...}}`), or write `ignore: [{key}]` if it is none"
+        f"add it to the prompt with a column map (`format: columns`, `columns: {{prompt: [{key}, "
+        f"...], ...}}`), or set `ignore: [{key}]` on the source if it is not part of the prompt"
     )

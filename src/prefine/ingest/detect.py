@@ -1,4 +1,4 @@
-"""Recognise the layout of a file by its first rows."""
+"""Detect the layout of a file from its first rows."""
 
 import difflib
 from collections.abc import Iterator, Sequence
@@ -27,45 +27,47 @@ from prefine.settings.json import Json
 
 _KNOWN_KEYS = sorted({"chosen", "rejected", *(key for cls in LAYOUTS for key in cls.keys)})
 _NUM_ROWS = 20
-"""How many readable rows are looked at."""
-_MOST_ROWS = 1000
-"""How many rows are read to find them."""
+"""Number of readable rows that the layout is detected from."""
+_MAX_ROWS_READ = 1000
+"""Maximum number of rows that are read to find them."""
 _MAX_ROW_BYTES = 32 * 2**20
-"""Longest row that is parsed where no recipe says otherwise."""
+"""Maximum size of a parsed row in bytes, unless a recipe states another one."""
 
 
 class Detection(NamedTuple):
-    """What a file's first rows look like."""
+    """The detected layout of a file."""
 
     format: str
+    """Name of the layout."""
     reason: str
+    """Why the layout fits."""
 
 
 class FirstRows(NamedTuple):
     """The first rows of a file."""
 
     readable: list[RawRow]
-    """Those that are objects with keys."""
+    """The rows that are objects with keys."""
     unreadable: RawRow | None
-    """The first one that could not be parsed, among those that were read."""
+    """The first row that could not be parsed, or None."""
 
 
 def detect(rows: FirstRows, name: str) -> Detection:
-    """Recognise the layout of a file by its first readable rows.
+    """Detect the layout of a file from its first readable rows.
 
     Args:
-        rows: The first rows; the first one that any layout fits decides.
-        name: The file, for messages.
+        rows: The first rows; the first row that fits a layout decides.
+        name: Name of the file for messages.
 
     Raises:
-        DataError: No layout fits, or two do.
+        DataError: No layout fits, or several do.
     """
     values = values_of(rows.readable)
     for value in values:
         matches = fitting(value)
         if len(matches) > 1:
             listed = "; ".join(f"{match.format} ({match.reason})" for match in matches)
-            raise DataError(f"{name}: two layouts fit, set `format` to the right one: {listed}")
+            raise DataError(f"{name}: several layouts fit; set `format` to one of: {listed}")
         if matches:
             return matches[0]
     keys = shown_keys(values) or "none that can be read"
@@ -74,13 +76,13 @@ def detect(rows: FirstRows, name: str) -> Detection:
         *rows_hints(values, lambda value: bool(fitting(value))),
         *delimiter_hints(values),
         *_spelling_hints(values),
-        "Describe the keys with `format: columns` and a `columns` map",
+        "Or name the columns yourself with `format: columns` and a `columns` map",
     ]
     raise DataError(f"{name}: no known layout has these keys: {keys}. {'. '.join(hints)}")
 
 
 def _spelling_hints(values: Sequence[Json]) -> list[str]:
-    """Return which keys of a row may be misspelt: with another spelling, a layout fits."""
+    """Return a hint at a key that may be misspelt: with the known spelling, a layout fits."""
     for row in values[:1]:
         for key in row:
             for close in difflib.get_close_matches(str(key), _KNOWN_KEYS, n=3, cutoff=0.8):
@@ -90,7 +92,7 @@ def _spelling_hints(values: Sequence[Json]) -> list[str]:
 
 
 def fitting(row: Json) -> list[Detection]:
-    """Return every layout that a row fits, with its reason."""
+    """Return all layouts that fit a row, each with the reason."""
     try:
         value = structured(row)
     except RowError:
@@ -105,15 +107,18 @@ def fitting(row: Json) -> list[Detection]:
 def detect_file(
     path: str, max_row_bytes: int = _MAX_ROW_BYTES, options: FileOptions | None = None
 ) -> tuple[Detection, Json]:
-    """Recognise the layout of a file; return it with the row that showed it.
+    """Detect the layout of a file.
 
     Args:
-        path: Where the file lies.
-        max_row_bytes: Longer rows are not parsed.
-        options: What the source states about the form of its files.
+        path: Location of the file.
+        max_row_bytes: Maximum size of a parsed row in bytes.
+        options: How the file is decoded.
+
+    Returns:
+        The layout and the row that it was detected from.
 
     Raises:
-        DataError: No layout fits, two do, or no row can be read.
+        DataError: No layout fits, several do, or no row can be read.
     """
     rows = _first_rows(raw_rows(path, max_row_bytes, options=options or FileOptions()), path)
     detection = detect(rows, path)
@@ -123,14 +128,14 @@ def detect_file(
 
 
 def _first_rows(rows: Iterator[RawRow], path: str) -> FirstRows:
-    """Read until some rows are objects with keys.
+    """Read the first rows that are objects with keys.
 
     Raises:
-        DataError: There is none among the rows that are looked at.
+        DataError: The file has no rows, or none of the first rows can be read.
     """
     first, unreadable, num_rows = None, None, 0
     readable = list[RawRow]()
-    for row in islice(rows, _MOST_ROWS):
+    for row in islice(rows, _MAX_ROWS_READ):
         first, num_rows = first or row, num_rows + 1
         unreadable = unreadable or (row if row.error else None)
         readable += [row] if row.value else []
@@ -147,36 +152,36 @@ def _first_rows(rows: Iterator[RawRow], path: str) -> FirstRows:
 
 
 def recognised(source: Source, path: str) -> Detection:
-    """Recognise the layout of a file of a source that names none.
+    """Detect the layout of a file of a source without ``format``.
 
     Args:
         source: The source.
-        path: Where the file lies.
+        path: Location of the file.
 
     Raises:
-        DataError: No layout fits, two do, or no row can be read.
-        RecipeError: The layout has options that the recipe must give.
+        DataError: No layout fits, several do, or no row can be read.
+        RecipeError: The layout has required options.
     """
     detection, _ = detect_file(path, source.max_row_bytes, source.file_options)
     options = layout_named(detection.format).required_options()
     if options:
         needed = " and ".join(f"`{option}`" for option in options)
         raise RecipeError(
-            f"source {source.name}: {path} looks like `{detection.format}`, which needs {needed}; "
-            f"set `format: {detection.format}`"
+            f"source {source.name}: {path} looks like `{detection.format}`, which requires "
+            f"{needed}; set them with `format: {detection.format}`"
         )
     return detection
 
 
 def first_record(path: str) -> tuple[Detection, dict[str, str]]:
-    """Recognise a file and read the first row that its layout accepts.
+    """Detect the layout of a file and parse the first row that it accepts.
 
     Returns:
-        What was recognised, and the row as it is stored: prompt, responses, labels; the raw row
-        where the layout has options that only a recipe gives, or reads it with others.
+        The layout, and the row as it is stored: prompt, responses and labels. The raw row if the
+        layout has required options or lookup tables.
 
     Raises:
-        DataError: No layout fits, two do, or none of the first rows can be read.
+        DataError: No layout fits, several do, or none of the first rows can be parsed.
     """
     detection, row = detect_file(path)
     shown = {"row": json_bytes(row).decode()}
@@ -187,11 +192,12 @@ def first_record(path: str) -> tuple[Detection, dict[str, str]]:
         return detection, shown
     rows = _first_rows(raw_rows(path, _MAX_ROW_BYTES), path).readable
     parsed = [parse_row(raw, layout, Context()) for raw in rows]
-    record = next((found[0] for found in parsed if not isinstance(found, RowError) and found), None)
+    accepted = (records for records in parsed if not isinstance(records, RowError) and records)
+    record = next((records[0] for records in accepted), None)
     if record is None:
         raise DataError(
-            f"{path}: looks like {detection.format}, for {detection.reason}, but none of the first "
-            f"{len(rows)} rows can be read as that; row {rows[0].number}: {parsed[0]}"
+            f"{path}: looks like {detection.format} ({detection.reason}), but none of the first "
+            f"{len(rows)} rows can be parsed as such; row {rows[0].number}: {parsed[0]}"
         )
     responses = {f"response {i}": text_of(c.messages) for i, c in enumerate(record.candidates)}
     labels = "; ".join(_shown(label) for label in record.labels)

@@ -18,7 +18,7 @@ from prefine.settings.json import Json, is_array
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.examples import EXAMPLES, Examples
 
-EXAMPLES_VERSION = 4
+EXAMPLES_VERSION = 5
 """Raised whenever the bytes that ``run_examples`` writes change."""
 
 _BATCH_ROWS = 10_000

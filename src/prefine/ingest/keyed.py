@@ -25,7 +25,7 @@ from prefine.settings.json import Json, is_array, is_object
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.keyed import KEYED, KeyColumn, KeyedFiles, Unit
 
-KEYED_VERSION = 1
+KEYED_VERSION = 2
 """Raised whenever the bytes that ``run_keyed`` writes change."""
 
 _BATCH_ROWS = 10_000

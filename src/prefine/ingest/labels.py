@@ -1,4 +1,4 @@
-"""Read raw labels: winners, signed preferences, ratings and thumbs."""
+"""Parse raw labels: winners, signed preferences, ratings, ranks and thumbs up or down."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from prefine.ingest.values import number, spelling, truth
 from prefine.schema import Kind, Winner
 
 CHOICES: Mapping[Any, Winner] = {0: Winner.TIE, 1: Winner.A, 2: Winner.B}
-"""The usual numbers of a choice between two responses."""
+"""Winners of the usual encoding of a choice: 0 is a tie, 1 the first response, 2 the second."""
 
 _NAMED: Mapping[str, Winner] = {
     **dict.fromkeys(("a", "model a", "response a", "assistant a", "answer a"), Winner.A),
@@ -25,21 +25,32 @@ _TIED_RANKS = re.compile(r"\s*=\s*")
 
 
 def pair_label(winner: Winner, **facts: Any) -> Label:
-    """Return a label on candidates 0 and 1."""
+    """Return a pairwise label on candidates 0 and 1.
+
+    Args:
+        winner: The preferred side.
+        facts: Further fields of ``Label``.
+    """
     return Label(Kind.PAIR, 0, 1, winner, **facts)
 
 
 def best_of(best: int, count: int, **facts: Any) -> list[Label]:
-    """Return the labels of a choice of one among several: the best against each other one."""
+    """Return the pairwise labels of a best-of-n choice: the best against each other candidate.
+
+    Args:
+        best: Index of the best candidate.
+        count: Number of candidates.
+        facts: Further fields of ``Label``.
+    """
     others = [index for index in range(count) if index != best]
     return [Label(Kind.PAIR, best, index, Winner.A, **facts) for index in others]
 
 
 def signed_preference(value: float) -> tuple[Winner, float]:
-    """Read a signed preference: negative prefers side a, positive side b, zero is a tie.
+    """Convert a signed preference: negative prefers side a, positive side b, zero is a tie.
 
     Returns:
-        The winner, and how strong the preference is.
+        The winner and the strength of the preference, at least 0.
     """
     if value == 0:
         return Winner.TIE, abs(value)
@@ -47,18 +58,24 @@ def signed_preference(value: float) -> tuple[Winner, float]:
 
 
 def compared_scores(first: float, second: float) -> tuple[Winner, float]:
-    """Compare the scores of sides a and b, the higher the better.
+    """Compare the scores of sides a and b; higher is better.
 
     Returns:
-        The winner, and the difference of the scores as decimals: that of 3.4 and 3.2 is 0.2.
+        The winner and the exact decimal difference of the scores: 0.2 for 3.4 and 3.2.
     """
     return signed_preference(float(Fraction(repr(second)) - Fraction(repr(first))))
 
 
 def winner_of(value: object, winners: Mapping[Any, Winner], what: str) -> Winner:
-    """Look a raw value up among the known ones; anything else is no label.
+    """Return the winner that a raw value stands for; numbers may be written as text.
 
-    Numbers may be written as text, as in a CSV: ``1``, ``1.0``.
+    Args:
+        value: The raw value.
+        winners: Winners by raw value.
+        what: Name of the column for messages.
+
+    Raises:
+        RowError: The value is not a key of ``winners``.
     """
     winner = winners.get(value) if isinstance(value, str | int | float) else None
     if winner is None and isinstance(value, str):
@@ -74,7 +91,11 @@ def _number_or_text(value: str) -> float | str:
 
 
 def named_winner(value: object, what: str) -> Winner:
-    """Read a winner by name, such as ``model_a``, ``Tie`` or ``both bad``, in any spelling."""
+    """Return the winner for a name such as ``model_a``, ``Tie`` or ``both bad``, in any spelling.
+
+    Raises:
+        RowError: The name is unknown.
+    """
     winner = _NAMED.get(spelling(value)) if isinstance(value, str) else None
     if winner is None:
         known = "model_a, model_b, tie, both_bad"
@@ -83,7 +104,7 @@ def named_winner(value: object, what: str) -> Winner:
 
 
 def level_label(value: object, what: str, **facts: Any) -> Label:
-    """Return a label with a signed strength in levels; a missing number names no side."""
+    """Return a pairwise label for a signed number of levels; a missing number is invalid."""
     level = number(value, what)
     if level is None:
         return pair_label(Winner.INVALID, label=str(value), **facts)
@@ -92,7 +113,7 @@ def level_label(value: object, what: str, **facts: Any) -> Label:
 
 
 def rating_label(index: int, value: object, aspect: str, annotator: str | None = None) -> Label:
-    """Return a rating; a missing number is kept as a label that says nothing."""
+    """Return a rating of a candidate; a missing number becomes an invalid label."""
     rating = number(value, aspect)
     return Label(
         Kind.RATING,
@@ -107,7 +128,11 @@ def rating_label(index: int, value: object, aspect: str, annotator: str | None =
 
 
 def thumb_label(value: object, what: str = "label", annotator: str | None = None) -> Label:
-    """Read a truth value in any spelling as a rating of candidate 0 on the aspect ``thumb``."""
+    """Return a thumb up or down as a rating (1 or 0) of candidate 0 on the aspect ``thumb``.
+
+    Raises:
+        RowError: The value is not a known spelling of a boolean.
+    """
     up = truth(value)
     if up is None:
         detail = f"`{what}` is {value!s:.40}, neither true nor false"
@@ -117,38 +142,41 @@ def thumb_label(value: object, what: str = "label", annotator: str | None = None
 
 
 def rank_label(index: int, value: object, first: int = 1, **facts: Any) -> Label:
-    """Return a rank; a missing one is kept as a label that says nothing.
+    """Return a rank of a candidate; a missing number becomes an invalid label.
 
     Args:
-        index: The candidate.
+        index: Index of the candidate.
         value: The raw rank.
-        first: The number of the best place: 0 or 1.
+        first: The raw rank of the best candidate: 0 or 1.
         facts: Aspect and annotator.
     """
-    rank = number(value, "rank")
-    winner = Winner.INVALID if rank is None else None
-    place = None if rank is None else rank + 1 - first
-    return Label(Kind.RANK, index, winner=winner, rank=place, label=str(value), **facts)
+    raw_rank = number(value, "rank")
+    winner = Winner.INVALID if raw_rank is None else None
+    rank = None if raw_rank is None else raw_rank + 1 - first
+    return Label(Kind.RANK, index, winner=winner, rank=rank, label=str(value), **facts)
 
 
 def written_ranks(value: str, names: Sequence[str], what: str, **facts: Any) -> list[Label]:
-    """Read ``B>A>C=D`` as ranks of candidates.
+    """Parse a ranking such as ``B>A>C=D`` as ranks of candidates.
 
     Args:
-        value: The ranking, best first, ``=`` for a tie.
-        names: The candidates' letters, in their order; those that are not named get no rank.
-        what: The column, for messages.
+        value: The ranking, best first, with ``=`` for a tie.
+        names: Letters of the candidates, in their order; a candidate that is not in the ranking
+            gets no rank.
+        what: Name of the column for messages.
         facts: Aspect and annotator.
 
     Raises:
-        RowError: It names a candidate that is unknown, or one twice.
+        RowError: The ranking has an unknown letter, or the same letter twice.
     """
     position, ranks = 1, dict[str, float]()
     for level in re.split(r"\s*>\s*", value.strip()):
         tied = _TIED_RANKS.split(level)
         for name in tied:
             if name not in names or name in ranks:
-                raise RowError(Reason.UNKNOWN_LABEL, f"`{what}` is {value[:40]!r}, not a ranking")
+                known = ", ".join(names)
+                detail = f"`{what}` is {value[:40]!r}, not a ranking of {known}, each at most once"
+                raise RowError(Reason.UNKNOWN_LABEL, detail)
             ranks[name] = float(position)
         position += len(tied)
     return [

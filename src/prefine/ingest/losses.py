@@ -1,4 +1,4 @@
-"""Stop a run whose source went to quarantine for the most part, and say why."""
+"""Stop a run if too many rows of a source are in quarantine."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,16 +9,17 @@ from prefine.step import Manifest
 
 
 def require_read(source: str, manifests: Sequence[Manifest], inputs: Inputs, limit: float) -> None:
-    """Refuse a source of which too many rows are in quarantine.
+    """Require that the fraction of quarantined rows of a source is within a limit.
 
     Args:
-        source: Its name.
-        manifests: What the shards of its ingest step did, one a file.
-        inputs: Names the files.
-        limit: Largest share of the rows that may be in quarantine.
+        source: Name of the source.
+        manifests: Manifests of the source's ingest step, one per file.
+        inputs: The resolved files.
+        limit: Maximum fraction of the rows in quarantine.
 
     Raises:
-        DataError: There are more; with the counts, the top reason and its first row.
+        DataError: The fraction is higher; the message has the counts by reason and the first row
+            with the most frequent reason.
     """
     reasons: Counter[str] = Counter()
     for manifest in manifests:
@@ -32,16 +33,16 @@ def require_read(source: str, manifests: Sequence[Manifest], inputs: Inputs, lim
     raise DataError(
         f"source {source}: {lost:,} of {num_rows:,} rows are in quarantine ({counts}), more than "
         f"`max_quarantined: {limit:g}` allows. {_first(source, manifests, inputs, reason)}. "
-        "`prefine show quarantine` lists all of them"
+        "List them with `prefine show quarantine`"
     )
 
 
 def _first(source: str, manifests: Sequence[Manifest], inputs: Inputs, reason: str) -> str:
-    """Return where the first row of a reason stands, its detail and its keys."""
+    """Return the location, detail and keys of the first row that was rejected for a reason."""
     files = inputs.files[f"source {source}"]
     for file, manifest in zip(files, manifests, strict=True):
-        if found := manifest.notes["rejected"].get(reason):
-            keys = ", ".join(found["keys"])
-            has = f"; the row has the keys {keys}" if keys else ""
-            return f"{file.path}:{found['row']}: {reason}: {found['detail']}{has}"
+        if example := manifest.notes["rejected"].get(reason):
+            keys = ", ".join(example["keys"])
+            shown = f"; the row has the keys {keys}" if keys else ""
+            return f"{file.path}:{example['row']}: {reason}: {example['detail']}{shown}"
     return reason

@@ -21,7 +21,7 @@ from prefine.settings.json import Json
 from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 
-READ_VERSION = 4
+READ_VERSION = 5
 """Raised whenever the bytes that ``run_ingest`` writes change, for whatever layout."""
 
 _COLLECTED = 20_000

@@ -1,4 +1,4 @@
-"""The settings that every source has, whatever its layout."""
+"""The settings that sources of all layouts share."""
 
 import re
 from collections.abc import Collection
@@ -13,20 +13,21 @@ from prefine.settings import FileSet, Inputs, Name, Part, Pattern, Where
 from prefine.settings.json import Json, is_array, is_object
 
 _DIRECTING = ("priority", "weight", "anonymous")
-"""Settings that act where pairs are directed, and not where files are read."""
+"""Settings that affect how pairs are directed, but not how files are read."""
 
 
 class Kept(Part):
-    """A column of the raw rows that is carried along."""
+    """A column of the raw rows that is carried through to the outputs."""
 
     column: str
-    """Dotted path in the row."""
+    """Dotted path of the column in the raw row."""
     type: ValueType | None = None
-    """``text``, ``number``, ``integer`` or ``truth``; null infers it from the first rows."""
+    """``text``, ``number``, ``integer`` or ``truth`` (boolean); null infers the type from the first
+    rows."""
 
 
-def _named(keep: object) -> object:
-    """Read a list of paths, and paths in place of settings."""
+def _expand_shorthand(keep: object) -> object:
+    """Expand a list of paths, or a mapping of names to paths, to a mapping of names to settings."""
     if is_array(keep):
         keep = {str(path): path for path in keep}
     if not is_object(keep):
@@ -34,85 +35,92 @@ def _named(keep: object) -> object:
     return {name: {"column": v} if isinstance(v, str) else v for name, v in keep.items()}
 
 
-def _known_encoding(name: str) -> str:
+def _require_known_encoding(name: str) -> str:
+    """Refuse a name that is not a text encoding of Python."""
     try:
         TextIOWrapper(BytesIO(), name)
     except LookupError as error:
-        raise ValueError(f"not the name of a text encoding ({error})") from error
+        raise ValueError(
+            f"not a text encoding of Python ({error}); use a name such as windows-1252"
+        ) from error
     return name
 
 
 class Source(Part):
-    """A set of files of one layout."""
+    """A set of files with the same layout."""
 
     name: Name
-    """Stands in every table and report; rules may group by it."""
+    """Name of the source, shown in every table and report; rules can group by it."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
     """Paths or globs relative to the data folder, fsspec URLs, or ``hf://name?split=train``."""
     format: Any = None
-    """The layout; null recognises it, and refuses when two fit. Each layout narrows the type."""
+    """Layout of the rows; null detects it and fails if two layouts fit."""
     sha256: Annotated[tuple[str, ...], Where] = ()
-    """What the files must hash to, in any order; empty accepts any bytes."""
+    """Expected SHA-256 of the files, in any order; empty accepts any content."""
     path_fields: Annotated[Pattern | None, Where] = None
-    """A regular expression with named groups, searched in each path: ``annotator``, ``model``,
-    ``model_a``, ``model_b``, ``aspect``, ``group`` and ``split`` are used where the row itself says
-    nothing."""
+    """Regular expression that is searched in each file path. The named groups ``annotator``,
+    ``model``, ``model_a``, ``model_b``, ``aspect``, ``group`` and ``split`` fill in values that the
+    row itself does not have."""
     text: Literal["plain", "escaped", "html"] = "plain"
-    """``escaped`` undoes HTML entities; ``html`` also turns markup into text."""
+    """How text is decoded: ``plain`` leaves it unchanged, ``escaped`` decodes HTML entities,
+    ``html`` also removes markup."""
     id: str | None = None
-    """Dotted path of the user's own id of a row; it stands beside ``pair_id`` in every output."""
+    """Dotted path of the row's own id, which every output has as ``own_id`` next to ``pair_id``."""
     keep: Annotated[
         dict[str, Kept],
-        BeforeValidator(_named, json_schema_input_type=list[str] | dict[str, str | Kept]),
+        BeforeValidator(
+            _expand_shorthand, json_schema_input_type=list[str] | dict[str, str | Kept]
+        ),
     ] = Field(default_factory=dict)
-    """Columns that are carried along to facts, explanations and exports, where rules may name them:
-    a list of dotted paths, or names with their paths."""
+    """Columns that are carried through to facts, explanations and exports, and that rules can use:
+    a list of dotted paths, or a mapping of names to paths."""
     tools: Literal["refuse", "keep"] = "refuse"
-    """``keep`` carries tools (the column ``tools``) and the tool calls of messages to models and to
-    targets that can hold them; otherwise rows that have any go to quarantine."""
+    """``keep`` passes tool definitions (the column ``tools``) and tool calls on to models and
+    export targets that support them; ``refuse`` sends rows that have any to quarantine."""
     ignore: tuple[str, ...] = ()
-    """Columns that look like a part of the prompt (``system``, ``context``, ...) and are none."""
+    """Columns that look like a part of the prompt (``system``, ``context``, ...) but are not."""
     minimum: float | None = None
-    """Least rating of the scale; a row with a lower one goes to quarantine."""
+    """Minimum of the rating scale; a row with a lower rating goes to quarantine."""
     maximum: float | None = None
-    """Highest rating of the scale; a row with a higher one goes to quarantine."""
+    """Maximum of the rating scale; a row with a higher rating goes to quarantine."""
     max_quarantined: Annotated[float, Where] = Field(default=0.5, ge=0, le=1)
-    """Largest share of the rows that may go to quarantine before the run stops."""
+    """Maximum fraction of the rows that may go to quarantine before the run stops."""
     priority: int = Field(default=0, ge=-1_000, le=1_000)
-    """Of the labels on a pair, only those of the sources of the highest priority direct it."""
+    """Priority of the source's labels: only the labels with the highest priority on a pair direct
+    it."""
     weight: float = Field(default=1.0, ge=1e-6, le=1_000_000)
-    """What a label counts in the majority of the labels that direct a pair."""
+    """Weight of each label in the majority vote that directs a pair."""
     anonymous: Literal["one", "several"] = "one"
-    """Who gave the labels and ratings that name no annotator: ``one`` rater, whose label counts
-    once however often it is repeated, or ``several``, of whom each row is a vote."""
+    """Who gave the labels and ratings without an annotator: ``one`` annotator, whose repeated label
+    counts once, or ``several`` annotators, so that each row is a vote of its own."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """A longer raw row goes to quarantine without being parsed."""
-    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
-    """The encoding of the text files, such as ``windows-1252``; null is UTF-8, or UTF-16 and
-    UTF-32 where a byte-order mark says so."""
+    """Maximum size of a raw row in bytes; a longer row goes to quarantine without being parsed."""
+    encoding: Annotated[str, AfterValidator(_require_known_encoding)] | None = None
+    """Encoding of text files, such as ``windows-1252``; null means UTF-8, or UTF-16 or UTF-32 if
+    there is a byte-order mark."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1, pattern=r'[^"\r\n]')
-    """The character between the cells of delimited text; null recognises comma, tab, semicolon and
-    vertical bar."""
+    """Character between the cells of delimited text; null detects comma, tab, semicolon or vertical
+    bar."""
     rows: str | None = Field(default=None, min_length=1)
-    """Dotted key under which the rows of a JSON object stand; null recognises it where one key
-    holds rows."""
+    """Dotted key of the list of rows in a JSON object; null detects it if exactly one key holds
+    rows."""
 
     @property
     def key(self) -> str:
-        """The key of the source's files in ``Inputs``."""
+        """Key of the source's files in ``Inputs``."""
         return f"source {self.name}"
 
     @property
     def file_options(self) -> FileOptions:
-        """What the source states about the form of its files."""
+        """The options that say how the source's files are decoded."""
         return FileOptions(self.encoding, self.delimiter, self.rows)
 
     def path_names(self, group: str) -> bool:
-        """Tell whether ``path_fields`` takes a group from the paths of files."""
+        """Return whether ``path_fields`` has the named group."""
         return self.path_fields is not None and group in re.compile(self.path_fields).groupindex
 
     def known_aspects(self) -> Collection[str] | None:
-        """Return the aspects that its labels can have; null where the recipe does not show them."""
+        """Return the aspects that the labels can have, or None if only the data show them."""
         return None
 
     def known_kinds(self) -> Collection[str] | None:
@@ -120,29 +128,29 @@ class Source(Part):
         return None
 
     def file_sets(self) -> tuple[FileSet, ...]:
-        """Return all files that the source names, to be looked up when a recipe is resolved."""
+        """Return all file sets of the source, which are looked up when a recipe is resolved."""
         return (FileSet(self.key, self.files, self.path_fields, self.sha256),)
 
     def identity(self, inputs: Inputs | None = None) -> Json:
-        """Return the settings and what identifies the files.
+        """Return the settings and the identity of the files, for the fingerprint.
 
         Args:
-            inputs: What the files stand for; without it they stand for nothing.
+            inputs: The resolved files; None leaves the files out.
         """
         return super().identity(inputs) | {"resolved": resolved(self.key, inputs)}
 
     def reading(self, inputs: Inputs) -> Json:
-        """Return the settings that reading the files depends on, and what identifies these."""
+        """Return the part of the identity that affects how the files are read."""
         identity = self.identity(inputs)
         return {key: value for key, value in identity.items() if key not in _DIRECTING}
 
     def pinned(self, inputs: Inputs) -> Self:
-        """Return the same settings with the hashes of the files."""
+        """Return a copy of the settings with the hashes of the resolved files."""
         hashes = tuple(file.sha256 for file in inputs.files.get(self.key, ()))
         return self.model_copy(update={"sha256": hashes})
 
 
 def resolved(key: str, inputs: Inputs | None) -> list[Json]:
-    """Return what identifies the files of a ``FileSet``, by its key."""
+    """Return the identity of each file of the ``FileSet`` with this key."""
     files = () if inputs is None else inputs.files.get(key, ())
     return [file.identity() for file in files]

@@ -1,4 +1,4 @@
-"""Narrow the parsed values of a raw row, or raise the ``RowError`` that sends it to quarantine."""
+"""Convert the values of a raw row to the expected types, or raise a ``RowError``."""
 
 import math
 import re
@@ -27,11 +27,23 @@ _FALSE = frozenset(
     }
 )
 _BLANK = frozenset({"", "nan", "null", "none", "n/a"})
-_TYPE_NAMES = {"NoneType": "null", "bool": "a truth value", "dict": "an object", "list": "a list"}
+_TYPE_NAMES = {
+    "NoneType": "null",
+    "bool": "a boolean",
+    "int": "a number",
+    "float": "a number",
+    "str": "a string",
+    "dict": "an object",
+    "list": "a list",
+}
 
 
 def required(row: Json, key: str) -> Any:
-    """Return a value that must be there and not be null."""
+    """Return the value of a column.
+
+    Raises:
+        RowError: The column is missing or null.
+    """
     value = row.get(key)
     if value is None:
         raise RowError(Reason.MISSING_VALUE, f"`{key}` is missing or null")
@@ -39,38 +51,51 @@ def required(row: Json, key: str) -> Any:
 
 
 def text(value: object, what: str, reason: Reason = Reason.WRONG_TYPE) -> str:
-    """Return a value that must be a text."""
+    """Return a value as a string.
+
+    Args:
+        value: The raw value.
+        what: Name of the value for messages.
+        reason: Reason of the error for a value that is not a string.
+
+    Raises:
+        RowError: The value is not a string or contains an unpaired surrogate.
+    """
     if isinstance(value, Unreadable):
         raise value.error(what)
     if not isinstance(value, str):
-        raise RowError(reason, f"`{what}` is {type_name(value)}, not a text")
+        raise RowError(reason, f"`{what}` is {type_name(value)}, not a string")
     if not value.isascii() and _SURROGATE.search(value):
-        raise RowError(Reason.INVALID_TEXT, f"`{what}` holds half of a surrogate pair")
+        raise RowError(Reason.INVALID_TEXT, f"`{what}` contains an unpaired surrogate")
     return value
 
 
 def number(value: object, what: str) -> float | None:
-    """Return a number, also one written as text; null and ``N/A`` are no number."""
+    """Return a number, which may be written as text; None for null, blank, ``N/A``, NaN, infinity.
+
+    Raises:
+        RowError: The value is none of these.
+    """
     if value is None or (isinstance(value, str) and value.strip().lower() in {"", "n/a", "na"}):
         return None
     if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
-        raise _no_number(value, what)
+        raise _not_a_number(value, what)
     try:
         parsed = float(value)  # pyright: ignore[reportArgumentType]
     except (TypeError, ValueError, OverflowError):
-        raise _no_number(value, what) from None
+        raise _not_a_number(value, what) from None
     return parsed if math.isfinite(parsed) else None
 
 
-def _no_number(value: object, what: str) -> RowError:
+def _not_a_number(value: object, what: str) -> RowError:
     return RowError(Reason.UNKNOWN_LABEL, f"`{what}` is {value!s:.40}, not a number")
 
 
 def truth(value: object) -> bool | None:
-    """Return the truth value that a raw value spells; null where it spells none.
+    """Return a raw value as a boolean, or None if it is not a known spelling of one.
 
-    Case and surrounding blanks do not matter: ``True``, ``1``, ``1.0``, ``yes``, ``desirable``,
-    ``good`` and ``thumbs_up`` are true, their opposites false.
+    Case and surrounding blanks are ignored: ``True``, ``1``, ``1.0``, ``yes``, ``desirable``,
+    ``good`` and ``thumbs_up`` are true, their opposites are false.
     """
     if isinstance(value, bool):
         return value
@@ -79,22 +104,22 @@ def truth(value: object) -> bool | None:
 
 
 def is_blank(value: object) -> bool:
-    """Tell whether a value is missing: null, NaN, or a blank cell of a CSV."""
+    """Return whether a value is missing: null, NaN, or a blank cell of a CSV file."""
     if isinstance(value, float):
         return math.isnan(value)
     return value is None or (isinstance(value, str) and spelling(value) in _BLANK)
 
 
 def spelling(value: object) -> str:
-    """Return a raw word in the spelling that tables of known words have.
-
-    Lower case, without surrounding blanks, words parted by one blank in place of ``_`` or ``-``.
-    """
+    """Return a raw word in lower case, with single blanks in place of ``_``, ``-`` and blanks."""
     return " ".join(_JOINT.sub(" ", str(value).casefold()).split())
 
 
 def optional(row: Json, key: str) -> str | None:
-    """Return a text that may be missing; numbers become text, lists their items."""
+    """Return the value of an optional column as text, or None if it is null or empty.
+
+    A list becomes its items, joined by commas.
+    """
     value = row.get(key)
     if value is None:
         return None
@@ -108,7 +133,11 @@ def optional(row: Json, key: str) -> str | None:
 
 
 def nonempty_list(row: Json, key: str) -> list[object]:
-    """Return a list that must be there and not be empty; a CSV holds it as text."""
+    """Return a list with at least one item, which may be written as text.
+
+    Raises:
+        RowError: The column is missing, not a list, or empty.
+    """
     value = as_list(required(row, key))
     if not value:
         raise RowError(Reason.WRONG_TYPE, f"`{key}` is not a list with items")
@@ -116,16 +145,20 @@ def nonempty_list(row: Json, key: str) -> list[object]:
 
 
 def as_list(value: object) -> list[Any] | None:
-    """Return a list, also one written as text in JSON or as Python prints it; otherwise null.
+    """Return a list, which may be written as JSON or as a Python literal; otherwise None.
 
-    NumPy prints two texts without a comma between them: such a text is no list.
+    Text without commas between the items, as NumPy prints arrays, is not parsed.
     """
-    found = value if is_array(value) else parsed_text(value)
-    return found if is_array(found) else None
+    items = value if is_array(value) else parsed_text(value)
+    return items if is_array(items) else None
 
 
 def item_object(value: object, what: str) -> Json:
-    """Return an object of a list; null, a missing member of the list, is an empty object."""
+    """Return an item of a list as an object; null becomes an empty object.
+
+    Raises:
+        RowError: The item is neither an object nor null.
+    """
     if value is None:
         return {}
     if not is_object(value):
@@ -134,17 +167,17 @@ def item_object(value: object, what: str) -> Json:
 
 
 def facts_of(row: Json, names: Mapping[str, str] | tuple[str, ...]) -> Json | None:
-    """Return some columns of a row to be kept as ``meta``; null where it has none.
+    """Return columns of a row that are stored as ``meta``, or None if it has none of them.
 
-    A value that JSON cannot hold costs only itself.
+    Values that cannot be written as JSON are left out.
 
     Args:
         row: A raw row, or an object in it.
-        names: The columns; or the name under which each is kept, with the column.
+        names: The columns, or a mapping of the stored names to the columns.
     """
     columns = {name: name for name in names} if isinstance(names, tuple) else names
-    found = {key: row[column] for key, column in columns.items() if row.get(column) is not None}
-    return {key: value for key, value in found.items() if _is_json(value)} or None
+    values = {key: row[column] for key, column in columns.items() if row.get(column) is not None}
+    return {key: value for key, value in values.items() if _is_json(value)} or None
 
 
 def _is_json(value: object) -> bool:
@@ -156,6 +189,6 @@ def _is_json(value: object) -> bool:
 
 
 def type_name(value: object) -> str:
-    """Return what kind of JSON value it is, in words for an error message."""
+    """Return the JSON type of a value for an error message, such as ``a list``."""
     name = type(value).__name__
     return _TYPE_NAMES.get(name, f"of type {name}")
