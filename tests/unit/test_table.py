@@ -435,8 +435,8 @@ def test_rows_with_responses_must_say_what_they_are_about(
         joined(tmp_path, "key: text", QUALITY)
 
     assert str(caught.value).endswith(
-        f"table mine: row 1 has `{next(iter(beside))}` beside its prompt; say whether rows are "
-        f"about a {unit} or a prompt: `per: {unit}` or `per: prompt`"
+        f"table mine: row 1 has `{next(iter(beside))}` and a prompt; set `per: {unit}` if its "
+        f"values are about the {unit}, else `per: prompt`"
     )
 
 
@@ -448,7 +448,7 @@ def test_rows_of_nested_texts_must_say_what_they_are_about(
     write_lines(rows, "scores.jsonl")
     nested = ("key: text", "key_columns: {prompt: text.prompt}", QUALITY)
 
-    with pytest.raises(DataError, match=r"row 2 has `text\.response` beside its prompt"):
+    with pytest.raises(DataError, match=r"row 2 has `text\.response` and a prompt; set"):
         joined(tmp_path, *nested)
     write_lines(rows[:1], "scores.jsonl")
     assert joined(tmp_path, *nested)[0] == (1.0,)

@@ -1,4 +1,4 @@
-"""What the published shapes of Chatbot Arena data share: two conversations and a winner."""
+"""Parser shared by the Chatbot Arena layouts: two conversations and a winner."""
 
 from prefine.ingest.labels import named_winner, pair_label
 from prefine.ingest.messages import common_prompt, messages
@@ -9,11 +9,11 @@ from prefine.settings.json import Json
 
 
 def named_winner_record(row: Json, annotator: str | None = None) -> Record:
-    """Read ``conversation_a`` and ``conversation_b`` with a ``winner`` that is named.
+    """Parse ``conversation_a`` and ``conversation_b`` with a named ``winner``.
 
     Args:
-        row: The raw row. Where its ``turn`` is not the last turn of the conversations, they are
-            cut behind that turn, which is the one that was judged.
+        row: The raw row. If it has a ``turn``, the conversations are cut after that turn, which is
+            the one that was judged.
         annotator: Who judged.
     """
     winner = named_winner(required(row, "winner"), "winner")
@@ -27,16 +27,22 @@ def named_winner_record(row: Json, annotator: str | None = None) -> Record:
 
 
 def _until_turn(side: list[Message], turn: float) -> list[Message]:
-    """Return a conversation up to the response to one of its user turns, which count from 1."""
-    asked = [index for index, message in enumerate(side) if message["role"] == "user"]
-    if turn not in range(1, len(asked) + 1):
-        detail = f"`turn` is {turn:g}, but a conversation has {len(asked)} user turns"
+    """Return a conversation up to and including the response to a user turn, from 1."""
+    user_turns = [index for index, message in enumerate(side) if message["role"] == "user"]
+    if turn not in range(1, len(user_turns) + 1):
+        detail = f"`turn` is {turn:g}, but a conversation has {len(user_turns)} user turns"
         raise RowError(Reason.TURNS_DIFFER, detail)
-    return side[: [*asked, len(side)][int(turn)]]
+    return side[: [*user_turns, len(side)][int(turn)]]
 
 
 def arena_record(row: Json, sides: list[list[Message]], label: Label) -> Record:
-    """Build the record of two conversations; their common beginning is the prompt."""
+    """Build the record of two conversations, whose common beginning is the prompt.
+
+    Args:
+        row: The raw row.
+        sides: The conversations a and b.
+        label: The label on them.
+    """
     length, mismatch = common_prompt(*sides)
     candidates = [
         Candidate(side[length:], optional(row, f"model_{name}"))

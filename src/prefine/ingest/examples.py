@@ -1,4 +1,4 @@
-"""Read examples: files of texts that prompts are compared with, one text per row."""
+"""The step that reads example texts, which prompts are compared with: one text per row."""
 
 from collections import Counter
 from functools import partial
@@ -25,11 +25,11 @@ _BATCH_ROWS = 10_000
 
 
 def examples_spec(examples: Examples, inputs: Inputs) -> StepSpec:
-    """Return the step that reads the files of some examples.
+    """Return the step that reads the example files of a measure.
 
     Args:
-        examples: Those of a measure.
-        inputs: What their files are.
+        examples: Settings of the examples.
+        inputs: The resolved files.
     """
     return StepSpec(
         name=examples.table,
@@ -43,7 +43,12 @@ def examples_spec(examples: Examples, inputs: Inputs) -> StepSpec:
 
 
 def run_examples(work: Work, examples: Examples) -> Counts:
-    """Read one file of examples; its number is the shard."""
+    """Read one file of examples; the shard is the number of the file.
+
+    Args:
+        work: Writes the examples and ``quarantine``.
+        examples: Settings of the examples.
+    """
     assert work.shard is not None, "files are read one by one"
     file = work.files(examples.file_set.key)[work.shard]
     require_unchanged(file, work.runtime.data)
@@ -57,8 +62,8 @@ def run_examples(work: Work, examples: Examples) -> Counts:
             example = example_text(row, examples.text)
             name = prompt_id([{"role": "user", "content": example}])
             answer = answer_text(row, examples.answer_path)
-            found = {"example_id": name, "text": example, "answer": answer, "row": row.number}
-            rows.append({**facts, **found})
+            columns = {"example_id": name, "text": example, "answer": answer, "row": row.number}
+            rows.append({**facts, **columns})
             num_read += 1
         except RowError as error:
             rejected.append({**facts, "source": examples.name, **quarantine_row(row, error)})
@@ -70,7 +75,7 @@ def run_examples(work: Work, examples: Examples) -> Counts:
         total, why = num_read + dropped.total(), ", ".join(f"{r} {n:,}" for r, n in dropped.items())
         remark = (
             f"{dropped.total():,} of {total:,} rows in a file of {examples.owner} {examples.name} "
-            f"({facts['file']}) could not be read, so nothing is compared with them: {why}"
+            f"({facts['file']}) could not be read and are not compared with prompts: {why}"
         )
         work.notes["remarks"] = [remark]
     return Counts(num_read + sum(dropped.values()), num_read, dropped)
@@ -84,15 +89,17 @@ def _flush(work: Work, examples: Examples, rows: list[Json], rejected: list[Json
 
 
 def example_text(row: RawRow, path: str) -> str:
-    """Return the text at a dotted path: a text, or texts or messages joined by a blank line.
+    """Return the text at a dotted path; several texts or messages are joined by a blank line.
 
-    ``turns[].content`` walks the list ``turns``.
+    Args:
+        row: The raw row.
+        path: Dotted path; ``turns[].content`` reads every element of the list ``turns``.
 
     Raises:
-        RowError: The row cannot be parsed, or there is no text at the path, or a blank one.
+        RowError: The row cannot be parsed, or there is no text at the path, or it is blank.
     """
     if row.value is None or row.error is not None:
-        assert row.error is not None, "a row without a value says why"
+        assert row.error is not None, "a row without a value has an error"
         raise row.error
     value = values_at(row.value, path) if LIST in path else value_at(row.value, path)
     example = _joined(value, path)
@@ -102,12 +109,10 @@ def example_text(row: RawRow, path: str) -> str:
 
 
 def answer_text(row: RawRow, path: str | None) -> str | None:
-    """Return the answer at a dotted path; null where the row has none, or a blank one.
-
-    A number or a truth value is written out.
+    """Return the answer at a dotted path as text, or None if it is missing or blank.
 
     Raises:
-        RowError: What is at the path is no answer.
+        RowError: The value is neither text, nor messages, nor a number or boolean.
     """
     if path is None or row.value is None:
         return None

@@ -1,4 +1,4 @@
-"""Read data sets through ``datasets``: ``hf://NAME?config=C&split=S&revision=R``."""
+"""Read data sets with the library ``datasets``: ``hf://NAME?config=C&split=S&revision=R``."""
 
 import json
 from collections.abc import Iterator
@@ -17,12 +17,14 @@ _BATCH_ROWS = 1000
 
 
 def load_hub(url: str) -> Iterator[Json]:
-    """Read the rows of a data set by its ``hf://`` address: a hub name, or a folder.
+    """Read the rows of a data set.
 
-    ``split`` defaults to ``train``.
+    Args:
+        url: ``hf://`` followed by the name of a data set on the hub, or by a folder. ``split``
+            defaults to ``train``.
 
     Raises:
-        DataError: The address or the data set is wrong.
+        DataError: The URL is malformed, or there is no such data set.
         ServiceError: The hub cannot be reached.
     """
     import datasets  # pyright: ignore[reportMissingTypeStubs]
@@ -53,12 +55,13 @@ def _address(url: str) -> tuple[str, dict[str, str]]:
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     unknown = sorted(set(options) - _KEYS)
     if not name or unknown:
-        raise DataError(f"{url}: want hf://NAME?config=C&split=S&revision=R; unknown: {unknown}")
+        problem = f"unknown keys: {', '.join(unknown)}" if unknown else "no name of a data set"
+        raise DataError(f"{url}: {problem}; write hf://NAME?config=C&split=S&revision=R")
     return name, options
 
 
 def hub_digest(url: str) -> tuple[str, int]:
-    """Return a SHA-256 over the rows and their length as JSON: what identifies the source."""
+    """Return the SHA-256 of the rows as JSON lines, and their size in bytes."""
     digest, length = sha256(), 0
     for row in load_hub(url):
         try:

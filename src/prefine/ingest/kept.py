@@ -1,4 +1,4 @@
-"""The user's own id and the columns that a source keeps: found in a raw row and typed."""
+"""The own id and the kept columns of raw rows, and the types of kept columns."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,41 +21,50 @@ from prefine.settings import File, Part
 from prefine.settings.json import Json, is_array, is_object
 
 _NUM_ROWS = 1_000
-"""How many rows of a file are looked at for the types of its columns."""
+"""Number of rows of each file that column types are inferred from."""
 _MAX_INTEGER = 2**63
 _MISSING = ("", "n/a", "na", "null", "none", "nan")
-"""What stands for a missing value in a column that is no text."""
-_TRUTHS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
+"""Spellings of a missing value in columns that are not text."""
+_BOOLEANS = {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}
 
 
 class KeptColumn(Part):
-    """A column that sources keep, as found when a recipe is resolved."""
+    """A kept column, as inferred from the files when a recipe is resolved."""
 
     type: ValueType
+    """Type of the values."""
     of_response: bool = False
-    """Whether each raw row is about one response, so that a pair has a value for each side."""
+    """Whether each raw row is about a single response, so that a pair has a value for each side."""
 
 
-class _Found(NamedTuple):
-    """What the first rows of a source say about a kept column."""
+class _Inferred(NamedTuple):
+    """A kept column, as inferred from the first rows of one source."""
 
     types: frozenset[ValueType]
-    """The types of its values, or the stated one; empty where all values are missing."""
+    """Types of the values, or the stated type; empty if all values are missing."""
     of_response: bool
+    """Whether each raw row is about a single response."""
 
 
 class Own(NamedTuple):
-    """What a raw row holds of the user's."""
+    """The own id and the kept columns of a raw row."""
 
     id: str | None
+    """The row's own id."""
     kept: str | None
-    """A JSON object of typed values."""
+    """Typed values of the kept columns, as a JSON object."""
     unfit: tuple[str, ...]
-    """Kept columns whose value is not of the column's type: they are null."""
+    """Kept columns whose value is not of the column's type; the value is stored as null."""
 
 
 def own_of(row: Json | None, source: Source, columns: Mapping[str, KeptColumn]) -> Own:
-    """Return the user's id and the kept columns of a raw row; what is missing is null."""
+    """Return the own id and the kept columns of a raw row; missing values are None.
+
+    Args:
+        row: The raw row; None if it could not be parsed.
+        source: The source with its settings ``id`` and ``keep``.
+        columns: The types of the kept columns.
+    """
     if row is None or not (source.id or source.keep):
         return Own(None, None, ())
     own_id = None if source.id is None else as_text(found_at(row, source.id))
@@ -77,12 +86,12 @@ def _is_missing(value: object) -> bool:
 
 
 def typed(value: object, type_: ValueType) -> str | float | int | bool | None:
-    """Return a raw value as one of a column's type; null where it is not of that type."""
+    """Return a raw value converted to a type, or None if it cannot be converted."""
     match type_:
         case "text":
             return as_text(value)
         case "truth":
-            return value if isinstance(value, bool) else _TRUTHS.get(str(value).strip().lower())
+            return value if isinstance(value, bool) else _BOOLEANS.get(str(value).strip().lower())
         case "integer":
             number = _number(value)
             fits = number is not None and number.is_integer() and abs(number) < _MAX_INTEGER
@@ -93,7 +102,7 @@ def typed(value: object, type_: ValueType) -> str | float | int | bool | None:
 
 
 def as_text(value: object) -> str | None:
-    """Return a value as text: numbers and structures as JSON has them; null has none."""
+    """Return a value as text (numbers, lists and objects as JSON), or None for null."""
     if value is None or isinstance(value, Unreadable):
         return None
     if isinstance(value, str):
@@ -121,30 +130,33 @@ def kept_columns(
     files: Mapping[str, Sequence[File]],
     data: str,
 ) -> dict[str, KeptColumn]:
-    """Find out the types of all kept columns by the first rows of the files.
+    """Infer the types of all kept columns from the first rows of the files.
 
-    Sources that keep a column of one name with different types make it a text; one in which all
-    values are missing has no say.
+    A column that has different types in several sources becomes text. A source in which all values
+    of a column are missing is ignored.
 
     Args:
-        sources: Each with its files and their layouts.
-        files: Those of all file sets, by key: lookup tables are among them.
-        data: What relative paths are relative to.
+        sources: The sources, each with its files and their layouts.
+        files: Files of all file sets by key, lookup tables included.
+        data: The folder that relative paths start from.
+
+    Raises:
+        RecipeError: None of the first rows has a path of ``id`` or ``keep``.
     """
-    found: dict[str, list[_Found]] = {}
+    inferred: dict[str, list[_Inferred]] = {}
     for source, own in sources:
         if source.keep or source.id is not None:
-            for name, column in _of_source(source, list(own), files, data).items():
-                found.setdefault(name, []).append(column)
-    return {name: _merged(columns) for name, columns in found.items()}
+            for name, column in _columns_of_source(source, list(own), files, data).items():
+                inferred.setdefault(name, []).append(column)
+    return {name: _merged(columns) for name, columns in inferred.items()}
 
 
-def _of_source(
+def _columns_of_source(
     source: Source,
     own: list[tuple[File, Layout]],
     files: Mapping[str, Sequence[File]],
     data: str,
-) -> dict[str, _Found]:
+) -> dict[str, _Inferred]:
     rows: list[Json] = []
     num_candidates: set[int] = set()
     for file, layout in own:
@@ -161,7 +173,7 @@ def _of_source(
     _require_paths(source, rows)
     tabular = all(file.path.removesuffix(".gz").endswith((".csv", ".tsv")) for file, _ in own)
     return {
-        name: _Found(
+        name: _Inferred(
             frozenset({kept.type})
             if kept.type
             else types_of((found_at(row, kept.column) for row in rows), tabular=tabular),
@@ -172,10 +184,10 @@ def _of_source(
 
 
 def _require_paths(source: Source, rows: list[Json]) -> None:
-    """Refuse a path that none of the rows has.
+    """Require that some of the first rows have the paths of ``id`` and ``keep``.
 
     Raises:
-        RecipeError: There is one.
+        RecipeError: None of the rows has one of the paths.
     """
     paths = {
         "id": [source.id] if source.id else [],
@@ -187,7 +199,7 @@ def _require_paths(source: Source, rows: list[Json]) -> None:
                 keys = ", ".join(sorted({str(name) for row in rows for name in row})[:40])
                 raise RecipeError(
                     f"source {source.name}: none of the first {len(rows):,} rows has the path "
-                    f"`{path}` of `{key}`; their keys are: {keys}. If later rows have it, write "
+                    f"`{path}` of `{key}`; their keys are: {keys}. If the path is optional, write "
                     f"`{path}?`"
                 )
 
@@ -201,17 +213,17 @@ def _has(row: Json, path: str) -> bool:
 
 
 def types_of(values: Iterable[object], *, tabular: bool = False) -> frozenset[ValueType]:
-    """Return the types of values; nulls and empty texts have none.
+    """Return the types of values; missing values have none.
 
     Args:
-        values: Of one column.
-        tabular: Whether all are texts because the file holds nothing else, as in CSV.
+        values: The raw values of one column.
+        tabular: Whether all values are strings because of the file format, as in CSV.
     """
     return frozenset(_type_of(value, tabular=tabular) for value in values if not _is_missing(value))
 
 
 def common_type(types: frozenset[ValueType]) -> ValueType:
-    """Return the type that holds values of all these types; ``text`` where none does."""
+    """Return the narrowest type that can hold values of all these types."""
     if types == frozenset[ValueType](("integer", "number")):
         return "number"
     return next(iter(types)) if len(types) == 1 else "text"
@@ -230,7 +242,7 @@ def _type_of(value: object, *, tabular: bool) -> ValueType:
 
 
 def _type_of_cell(cell: str) -> ValueType:
-    """Return the type of a cell; a number that its spelling would lose is a text."""
+    """Return the type of a cell; numbers whose spelling would be lost (``007``) are text."""
     if cell.lower() in {"true", "false"}:
         return "truth"
     number = _number(cell)
@@ -242,7 +254,7 @@ def _type_of_cell(cell: str) -> ValueType:
     return "number"
 
 
-def _merged(columns: list[_Found]) -> KeptColumn:
+def _merged(columns: list[_Inferred]) -> KeptColumn:
     of_response = all(column.of_response for column in columns)
     types = frozenset[ValueType]().union(*(column.types for column in columns))
     return KeptColumn(type=common_type(types), of_response=of_response)

@@ -1,4 +1,4 @@
-"""Read keyed files: rows of a user about pairs, responses or prompts of the data."""
+"""The step that reads keyed files: a user's rows about pairs, responses or prompts of the data."""
 
 import math
 from collections import Counter
@@ -35,21 +35,21 @@ _PER: Mapping[str, Unit] = {
     **dict.fromkeys(("response", "completion", "answer", "output", "generation"), "response"),
     **dict.fromkeys(("chosen", "rejected"), "pair"),
 }
-"""Columns beside a prompt that say what the row is about."""
+"""Columns that show that a row is about a response or a pair rather than about its prompt."""
 
 Sources = Mapping[str, Mapping[str, str]]
-"""By source, the first digits of the SHA-256 of each of its files, by path and by themselves."""
+"""For each source, the first digits of each file's SHA-256, by path and by the digits."""
 
 
 def keyed_spec(keyed: KeyedFiles, inputs: Inputs) -> StepSpec:
-    """Return the step that reads some keyed files.
+    """Return the step that reads the keyed files of a measure or of human verdicts.
 
     Args:
-        keyed: Those of a measure, or of a recipe's verdicts.
-        inputs: What their files and those of the sources are.
+        keyed: Settings of the files.
+        inputs: The resolved files, those of the sources included.
 
     Raises:
-        RecipeError: There is no such source as the settings name.
+        RecipeError: The settings name a source that does not exist.
     """
     sources = _sources(inputs)
     if keyed.source is not None and keyed.source not in sources:
@@ -70,26 +70,26 @@ def keyed_spec(keyed: KeyedFiles, inputs: Inputs) -> StepSpec:
 
 
 def _sources(inputs: Inputs) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    sources: dict[str, dict[str, str]] = {}
     for key, files in inputs.files.items():
         owner, _, name = key.partition(" ")
         if owner == "source" and "," not in name:  # else a lookup table of a source
-            digits = {file.path: file.sha256[:_ID_DIGITS] for file in files}
-            found[name] = digits | {one: one for one in digits.values()}
-    return found
+            by_path = {file.path: file.sha256[:_ID_DIGITS] for file in files}
+            sources[name] = by_path | {digits: digits for digits in by_path.values()}
+    return sources
 
 
 def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
-    """Read one keyed file; its number is the shard.
+    """Read one keyed file; the shard is the number of the file.
 
     Args:
-        work: Where rows are written.
-        keyed: The settings.
-        sources: The files of the sources, for keys that are row numbers.
+        work: Writes the rows and ``quarantine``.
+        keyed: Settings of the files.
+        sources: Files of the sources, for keys that are row numbers.
 
     Raises:
-        DataError: No row has a usable key, no row has one of the values, or the settings leave open
-            what a row is about.
+        DataError: No row has a usable key, no row has one of the value columns, or it is unclear
+            whether rows are about prompts, responses or pairs.
     """
     assert work.shard is not None, "files are read one by one"
     file = work.files(keyed.file_set.key)[work.shard]
@@ -117,10 +117,10 @@ def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
 
 
 def require_unit(row: RawRow, keyed: KeyedFiles) -> None:
-    """Refuse rows with responses beside their prompt where nothing says what they are about.
+    """Require that a row with a response is not read as one about its prompt by default.
 
     Raises:
-        DataError: The value of a single response would be taken for one of its prompt.
+        DataError: The row has a response or a pair, and the recipe does not set ``per``.
     """
     if not keyed.is_unit_assumed or row.value is None:
         return
@@ -130,13 +130,13 @@ def require_unit(row: RawRow, keyed: KeyedFiles) -> None:
         path = f"{parent}.{name}" if parent else name
         if path not in values and found_at(row.value, path) is not None:
             raise DataError(
-                f"{keyed.file_set.key}: row {row.number} has `{path}` beside its prompt; say "
-                f"whether rows are about a {unit} or a prompt: `per: {unit}` or `per: prompt`"
+                f"{keyed.file_set.key}: row {row.number} has `{path}` and a prompt; set "
+                f"`per: {unit}` if its values are about the {unit}, else `per: prompt`"
             )
 
 
 class _Batch:
-    """Rows of one keyed file that are not written yet, and what was seen of the file."""
+    """Rows of one keyed file that are not written yet, and counts of the file so far."""
 
     def __init__(self, work: Work, keyed: KeyedFiles) -> None:
         self._work = work
@@ -148,31 +148,38 @@ class _Batch:
         self.dropped: Counter[str] = Counter()
         self.num_read = 0
         self.columns: tuple[str, ...] = ()
-        """Those of the first row."""
+        """Columns of the first row."""
         self.first: str | None = None
-        """Why the first row without a usable key has none."""
+        """Number and error of the first row without a usable key."""
 
     def values_of(self, row: RawRow) -> str:
-        """Return the values of a row as a JSON object; null where it has none."""
+        """Return the values of a row as a JSON object; missing values are null."""
         assert row.value is not None, "a row with a key was parsed"
-        found: Json = {}
+        values: Json = {}
         for name, path in self._paths.items():
             try:
-                found[name] = _plain(value_at(row.value, path))
+                values[name] = _plain(value_at(row.value, path))
                 self._unseen.discard(name)
             except RowError:
-                found[name] = None
-        return orjson.dumps(found, option=orjson.OPT_SORT_KEYS).decode()
+                values[name] = None
+        return orjson.dumps(values, option=orjson.OPT_SORT_KEYS).decode()
 
     def flush(self) -> None:
-        """Write the rows."""
+        """Write the buffered rows and clear the buffer."""
         self._work.emit(self._keyed.rows_table, pa.Table.from_pylist(self.rows, schema=KEYED))
         self._work.emit("quarantine", pa.Table.from_pylist(self.rejected, schema=QUARANTINE))
         self.rows.clear()
         self.rejected.clear()
 
     def check(self, where: str) -> None:
-        """Refuse a file of which nothing could be used."""
+        """Require that some row has a usable key, and that every value column exists.
+
+        Args:
+            where: The setting and the file, for messages.
+
+        Raises:
+            DataError: No row has a usable key or one of the value columns.
+        """
         columns = ", ".join(self.columns)
         if not self.num_read:
             why = f"; {self.first}" if self.first else ""
@@ -186,7 +193,7 @@ class _Batch:
 
 
 def _plain(value: object) -> object:
-    """Return a value that JSON holds, and tables; NaN is missing, other types are texts."""
+    """Return a value that JSON and tables can hold; NaN becomes None, other types become text."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and -_INT64 <= value < _INT64:
@@ -199,13 +206,13 @@ def _plain(value: object) -> object:
 
 
 def key_of(row: RawRow, keyed: KeyedFiles, sources: Sources) -> Json:
-    """Return the columns of ``KEYED`` that hold the key of a row.
+    """Return the key of a row as columns of ``KEYED``.
 
     Raises:
-        RowError: The row cannot be parsed, or has no usable key.
+        RowError: The row cannot be parsed or has no usable key.
     """
     if row.value is None or row.error is not None:
-        assert row.error is not None, "a row without a value says why"
+        assert row.error is not None, "a row without a value has an error"
         raise row.error
     try:
         return _KEYS[keyed.key](row.value, keyed, sources)
@@ -214,15 +221,15 @@ def key_of(row: RawRow, keyed: KeyedFiles, sources: Sources) -> Json:
 
 
 def _id_text(value: object, what: str) -> str:
-    """Return an id as the ``id`` of a source is read.
+    """Return an id as text, in the same form as the ``id`` of a source.
 
     Raises:
-        RowError: It is missing or blank.
+        RowError: The id is missing or blank.
     """
-    found = as_text(value)
-    if found is None or not found.strip():
+    id_text = as_text(value)
+    if id_text is None or not id_text.strip():
         raise RowError(Reason.MISSING_VALUE, f"`{what}` is missing or blank")
-    return found
+    return id_text
 
 
 def _id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str:
@@ -231,24 +238,25 @@ def _id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str:
 
 
 def _optional_id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str | None:
-    found = as_text(found_at(row, keyed.path(column)))
-    return found if found and found.strip() else None
+    id_text = as_text(found_at(row, keyed.path(column)))
+    return id_text if id_text and id_text.strip() else None
 
 
 def _by_id(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
-    assert keyed.key != "text", "a text is no id"
-    found: Json = {keyed.key: _id(row, keyed, keyed.key)}
+    assert keyed.key != "text", "a text is not an id"
+    columns: Json = {keyed.key: _id(row, keyed, keyed.key)}
     if keyed.key == "own_id":
-        named = "source" in keyed.key_columns
-        found["source"] = _source(row, keyed, sources) if named else keyed.source
-    return found | _direction(row, keyed)
+        has_source = "source" in keyed.key_columns
+        columns["source"] = _source(row, keyed, sources) if has_source else keyed.source
+    return columns | _direction(row, keyed)
 
 
 def _by_row(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
     source = keyed.source or _source(row, keyed, sources)
     number = _id(row, keyed, "row")
     if not number.strip().isdecimal() or not 0 < int(number) < 2**63:
-        raise RowError(Reason.WRONG_TYPE, f"`{keyed.path('row')}` is not a row number from 1")
+        detail = f"`{keyed.path('row')}` is {number[:40]!r}, not a row number (from 1)"
+        raise RowError(Reason.WRONG_TYPE, detail)
     return {
         "source": source,
         "source_file": _file(row, keyed, sources[source]),
@@ -258,7 +266,7 @@ def _by_row(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
 
 
 def _direction(row: Json, keyed: KeyedFiles) -> Json:
-    """Return the response that the row says it takes for the chosen one."""
+    """Return the response that the row names as the chosen one."""
     if "chosen_id" not in keyed.optional_columns():
         return {}
     return {"chosen_id": _optional_id(row, keyed, "chosen_id")}
@@ -268,13 +276,13 @@ def _source(row: Json, keyed: KeyedFiles, sources: Sources) -> str:
     name = _id(row, keyed, "source")
     if name not in sources:
         known = ", ".join(sources)
-        detail = f"there is no source {name[:40]!r}; the sources are: {known}"
+        detail = f"no source {name[:40]!r}; the sources are: {known}"
         raise RowError(Reason.LOOKUP_MISSING, detail)
     return name
 
 
 def _file(row: Json, keyed: KeyedFiles, files: Mapping[str, str]) -> str:
-    """Return the first digits of the hash of the file that a row names, or of the only one."""
+    """Return the first digits of the hash of the file that a row names, or of the only file."""
     named = _optional_id(row, keyed, "file")
     distinct = sorted(set(files.values()))
     if named is None and len(distinct) == 1:
@@ -283,26 +291,28 @@ def _file(row: Json, keyed: KeyedFiles, files: Mapping[str, str]) -> str:
         detail = f"`{keyed.path('file')}` is missing, and the source has {len(distinct)} files"
         raise RowError(Reason.MISSING_VALUE, detail)
     if named not in files:
-        raise RowError(Reason.LOOKUP_MISSING, f"the source has no file {named[:200]!r}")
+        known = ", ".join(path for path in files if path not in distinct)
+        detail = f"the source has no file {named[:200]!r}; its files are: {known:.200}"
+        raise RowError(Reason.LOOKUP_MISSING, detail)
     return files[named]
 
 
 def _by_text(row: Json, keyed: KeyedFiles, sources: Sources) -> Json:
-    """Return content ids, made of the texts as those of a source's rows are."""
+    """Return content ids, computed from the texts as for the rows of a source."""
     record = _record(row, keyed)
     prompt = prompt_id(record.prompt)
-    names = [response_id(prompt, candidate.messages) for candidate in record.candidates]
+    ids = [response_id(prompt, candidate.messages) for candidate in record.candidates]
     match keyed.unit:
         case "prompt":
             return {"prompt_id": prompt}
         case "response":
-            return {"prompt_id": prompt, "response_id": names[0]}
+            return {"prompt_id": prompt, "response_id": ids[0]}
         case "pair":
-            return {"prompt_id": prompt, "chosen_id": names[0], "pair_id": pair_id(*names)}
+            return {"prompt_id": prompt, "chosen_id": ids[0], "pair_id": pair_id(*ids)}
 
 
 def _record(row: Json, keyed: KeyedFiles) -> Record:
-    """Return the prompt and the responses of a row, parts of the prompt beside them included."""
+    """Return the prompt and the responses of a row, further prompt columns included."""
     paths = [keyed.path(column) for column in keyed.columns_of_key()]
     known = {*paths, *keyed.value_paths().values(), *keyed.ignore}
     texts = structured({path: value_at(row, path) for path in paths})

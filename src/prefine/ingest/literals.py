@@ -1,4 +1,4 @@
-"""Read a list or an object that a row holds as text: as JSON, or as Python prints it."""
+"""Parse lists and objects that are written as text: as JSON or as Python literals."""
 
 import json
 import re
@@ -19,31 +19,29 @@ _ESCAPE = re.compile(
     re.DOTALL,
 )
 _LETTERS = dict(zip("abfnrtv0\\'\"", "\a\b\f\n\r\t\v\0\\'\"", strict=True)) | {"\n": ""}
-"""What the letter after a backslash stands for."""
+"""Characters by the letter after the backslash of a Python escape."""
 
 
 def parsed_text(value: object) -> Any:
-    """Return the list or object that a text holds; null where it holds neither.
-
-    ``ast.literal_eval`` is not used: it warns about what it reads, with the text in the warning.
-    """
+    """Return the list or object that a string represents, or None if it is neither."""
+    # not ast.literal_eval: its warnings about invalid escapes would show the data
     if not isinstance(value, str) or value.lstrip()[:1] not in {"[", "{"}:
         return None
     try:
-        found: object = orjson.loads(value.encode("utf-8", "surrogatepass"))
+        parsed: object = orjson.loads(value.encode("utf-8", "surrogatepass"))
     except orjson.JSONDecodeError:
-        found = _python(value)
-    return found if is_array(found) or is_object(found) else None
+        parsed = _parse_python(value)
+    return parsed if is_array(parsed) or is_object(parsed) else None
 
 
 def as_list(value: object) -> Any:
-    """Return the list that a text holds; any other value, and any other text, as it is."""
-    held = parsed_text(value)
-    return held if is_array(held) else value
+    """Return the list that a string represents; any other value unchanged."""
+    parsed = parsed_text(value)
+    return parsed if is_array(parsed) else value
 
 
-def _python(value: str) -> object:
-    """Rewrite a Python literal as JSON, token by token, and parse that."""
+def _parse_python(value: str) -> object:
+    """Parse a Python literal by rewriting it as JSON token by token."""
     position, tokens = 0, list[str]()
     while position < len(value):
         token = _TOKEN.match(value, position)
@@ -61,7 +59,7 @@ def _python(value: str) -> object:
 
 
 def _unescaped(escape: re.Match[str]) -> str:
-    """Decode one escape; one that Python does not know stays as it is."""
+    """Decode one escape; unknown escapes are unchanged."""
     if escape["one"] is not None:
         return _LETTERS.get(escape["one"], escape[0])
     code = int(escape["x"] or escape["u"] or escape["U"], 16)

@@ -1,4 +1,4 @@
-"""Read the lookup tables that rows of a source refer to, each once per process."""
+"""Lookup tables that the rows of a source refer to, each read once per process."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -23,10 +23,10 @@ def lookup_tables(
     Args:
         layout: The source.
         files_of: Returns the files of a file set by its key.
-        data: What relative paths are relative to.
+        data: The folder that relative paths start from.
 
     Raises:
-        DataError: A file has changed, a row of it cannot be read, or two rows contradict.
+        DataError: A file has changed, a row cannot be read, or two rows have the same key.
     """
     tables: dict[str, Mapping[Any, Json]] = {}
     for name, file_set in layout.lookups().items():
@@ -35,7 +35,7 @@ def lookup_tables(
             require_unchanged(file, data)
         listed = tuple(file.model_dump_json() for file in files)
         own = file_set.key == layout.key
-        # `rows` and `delimiter` are about the files of the source, which may have another form
+        # `rows` and `delimiter` apply to the files of the source, whose format may be another
         options = layout.file_options if own else FileOptions(encoding=layout.encoding)
         tables[name] = _indexed(type(layout), name, listed, data, options, own=own)
     return tables
@@ -51,26 +51,35 @@ def _indexed(
     *,
     own: bool,
 ) -> Mapping[Any, Json]:
-    """Read a lookup table; a row of it that cannot be read is an error, not a quarantine row.
+    """Read and index a lookup table; a row that cannot be read is an error.
 
-    Where the table is made of the source's ``own`` files, such a row is passed over: it goes to
-    quarantine when the source is read. The files are given as JSON, which a cache can hash.
+    Args:
+        layout: Indexes the rows.
+        name: Name of the table.
+        files: Its files as JSON, which the cache can hash.
+        data: The folder that relative paths start from.
+        options: How the files are decoded.
+        own: Whether they are the files of the source itself. Their unreadable rows are skipped
+            here, because they go to quarantine when the source is read.
+
+    Raises:
+        DataError: A row cannot be read, or two rows have the same key.
     """
     rows = _rows(name, files, data, options, own=own)
     try:
         return layout.index(name, rows)
     except RowError as error:
-        raise DataError(f"the table `{name}` cannot be looked up in: {error}") from error
+        raise DataError(f"the lookup table `{name}` cannot be indexed: {error}") from error
 
 
 def _rows(
     name: str, files: tuple[str, ...], data: str, options: FileOptions, *, own: bool
 ) -> Iterator[tuple[Json, Mapping[str, str]]]:
-    """Yield the rows of a table one by one: a layout keeps only what it looks up."""
+    """Yield the rows of a table with the path fields of their files."""
     for file in map(File.model_validate_json, files):
         for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES, options=options):
             if row.value is not None:
                 yield row.value, file.fields
             elif not own:
-                place = f"{file.path}:{row.number}"
-                raise DataError(f"{place}: cannot be read as a row of `{name}` ({row.error})")
+                where = f"{file.path}:{row.number}"
+                raise DataError(f"{where}: not a readable row of the table `{name}` ({row.error})")

@@ -1,4 +1,4 @@
-"""Turn HTML into plain text."""
+"""Convert HTML to plain text."""
 
 from html.parser import HTMLParser
 
@@ -10,7 +10,7 @@ _BLOCKS = frozenset(
 
 
 class _Text(HTMLParser):
-    """Collects the text of a piece of HTML; blocks end with a line break."""
+    """Parser that collects the text of HTML; block elements end with a line break."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -30,11 +30,17 @@ class _Text(HTMLParser):
 
 
 def from_html(markup: str) -> str:
-    """Return the text of a piece of HTML."""
+    """Return the text of HTML without markup.
+
+    Raises:
+        RowError: The HTML cannot be parsed.
+    """
     parser = _Text()
     try:
         parser.feed(markup)
         parser.close()
     except AssertionError as error:  # how the standard library refuses a declaration like <![x[
-        raise RowError(Reason.WRONG_TYPE, "a text is not readable as HTML") from error
+        raise RowError(
+            Reason.WRONG_TYPE, "a text is not valid HTML; set `text: plain` on the source"
+        ) from error
     return "".join(parser.parts).strip()
