@@ -646,7 +646,7 @@ def undetected(body: str | bytes, folder: Path, name: str = "rows.jsonl") -> str
 
 MAP = "Or name the columns yourself with `format: columns` and a `columns` map"
 NOT_UTF8 = (
-    "Row 1: invalid_utf8: `prompt` holds bytes that are not UTF-8; if the file has another "
+    "Row 1: invalid_utf8: `prompt` contains bytes that are not UTF-8; if the file has another "
     f"encoding, set `encoding`, for example to windows-1252. {MAP}"
 )
 
@@ -669,7 +669,7 @@ def test_messages_in_another_encoding_name_the_encoding(tmp_path: Path) -> None:
     row = {"id": 7, "odd": [{"role": "user", "content": "Größe?"}]}
     message = undetected(json.dumps(row, ensure_ascii=False).encode("latin-1"), tmp_path)
 
-    assert "odd (a list of objects). Row 1: invalid_utf8: `odd.0.content` holds" in message
+    assert "odd (a list of objects). Row 1: invalid_utf8: `odd.0.content` contains" in message
 
 
 @pytest.mark.parametrize(

@@ -276,7 +276,7 @@ def test_a_source_may_state_its_scale(tmp_path: Path, write_lines: Write) -> Non
     assert exported.height == 1
     lost = read_table(plan, runtime, "quarantine").select("reason", "detail").rows()
     assert lost == [
-        ("rating_out_of_range", "the rating 99 is outside of the range from 1 to 5"),
+        ("rating_out_of_range", "the rating 99 is outside the range from 1 to 5"),
     ]
 
 

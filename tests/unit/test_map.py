@@ -436,8 +436,8 @@ def test_a_key_that_ends_in_a_question_mark_is_a_key() -> None:
         ("r.2", Reason.MISSING_VALUE, "there is no `r.2`; `r` is a list of 2"),
         ("r.x", Reason.MISSING_VALUE, "there is no `r.x`; `r` is a list of 2"),
         ("n.x", Reason.MISSING_VALUE, "there is no `n.x`; `n` is null"),
-        ("s.x", Reason.WRONG_TYPE, "there is no `s.x`; `s` is a text"),
-        ("s.x?", Reason.WRONG_TYPE, "there is no `s.x`; `s` is a text"),
+        ("s.x", Reason.WRONG_TYPE, "there is no `s.x`; `s` is a string"),
+        ("s.x?", Reason.WRONG_TYPE, "there is no `s.x`; `s` is a string"),
     ],
 )
 def test_an_error_says_what_stands_in_place_of_the_path(

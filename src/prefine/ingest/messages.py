@@ -1,4 +1,4 @@
-"""Read prompts and responses in the usual spellings: texts, messages, typed text parts."""
+"""Parse prompts and responses: strings, messages, and contents made of typed text parts."""
 
 from collections.abc import Sequence
 
@@ -30,18 +30,25 @@ _BEYOND_TEXT = (
     *("images", "image", "image_url"),
     *("audio", "audios", "video", "videos", "tools", "functions", "documents", "attachments"),
 )
-"""Parts of a message that a text cannot hold: without them, two responses may look the same."""
+"""Parts of a message that are not text: without them, two responses may look the same."""
 _PLAIN = frozenset({"role", "content", "from", "value"})
 _OF_TOOLS = {"tool_calls": "assistant", "tool_call_id": "tool", "name": "tool"}
-"""Parts of a message that are about tools, and the role that may have each."""
+"""Parts of a message about tools, and the role that may have each."""
 
 
 def messages(value: object, what: str) -> list[Message]:
-    """Read a list of turns.
+    """Parse a list of messages with ``role`` and ``content``, or with ``from`` and ``value``.
 
-    Accepts ``role``/``content``, ``from``/``value``, contents made of typed text parts. Refuses
-    images, unknown roles, and null contents but beside tool calls. Tool calls are read; whether a
-    source keeps them is decided where its records are checked.
+    Tool calls are parsed in any case; ``require_no_tools`` refuses them if the source does not
+    keep them.
+
+    Args:
+        value: The raw value.
+        what: Name of the value for messages.
+
+    Raises:
+        RowError: The value is not a list of messages, or a message has an unknown role, content
+            that is not text, or neither content nor tool calls.
     """
     if not is_array(value) or not value:
         raise RowError(Reason.WRONG_TYPE, f"`{what}` is {type_name(value)}, not a list of messages")
@@ -49,7 +56,7 @@ def messages(value: object, what: str) -> list[Message]:
 
 
 def role_of(message: Json) -> str | None:
-    """Return the role of a message in the words of tables; null for one that is not known."""
+    """Return the role of a message as stored in tables, or None if it is unknown."""
     raw = message.get("role", message.get("from"))
     return _ROLES.get(raw.strip().lower()) if isinstance(raw, str) else None
 
@@ -60,7 +67,8 @@ def _message(value: object, what: str) -> Message:
     role = role_of(value)
     if role is None:
         raw = value.get("role", value.get("from"))
-        raise RowError(Reason.UNKNOWN_ROLE, f"`{what}` has the role {str(raw)[:40]!r}")
+        detail = f"`{what}` has the unknown role {str(raw)[:40]!r}"
+        raise RowError(Reason.UNKNOWN_ROLE, detail)
     message: Message = {"role": role, "content": ""}
     if not value.keys() <= _PLAIN:
         _require_text(value, role, what)
@@ -72,15 +80,20 @@ def _message(value: object, what: str) -> Message:
 
 
 def _require_text(value: Json, role: str, what: str) -> None:
-    """Refuse a message with parts that a text cannot hold."""
-    lost = [key for key in _BEYOND_TEXT if value.get(key)]
-    lost += [key for key, owner in _OF_TOOLS.items() if value.get(key) and role != owner]
-    if lost:
-        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
+    """Refuse a message with parts that are not text."""
+    parts = [key for key in _BEYOND_TEXT if value.get(key)]
+    parts += [key for key, owner in _OF_TOOLS.items() if value.get(key) and role != owner]
+    if parts:
+        raise _not_text(what, parts)
+
+
+def _not_text(what: str, parts: Sequence[str]) -> RowError:
+    detail = f"`{what}` has content that is not text: {', '.join(parts)}"
+    return RowError(Reason.NOT_TEXT_CONTENT, detail)
 
 
 def _add_tool_parts(message: Message, value: Json, what: str) -> None:
-    """Add the tool calls of an assistant turn, or what a tool turn is the result of."""
+    """Add the tool calls of an assistant turn, or the id and name of a tool result."""
     role = message["role"]
     if role == "assistant" and (calls := calls_of(value.get("tool_calls"), f"{what}.tool_calls")):
         message["tool_calls"] = calls
@@ -91,14 +104,22 @@ def _add_tool_parts(message: Message, value: Json, what: str) -> None:
 
 
 def with_content(message: Message, content: str) -> Message:
-    """Return a message with another content, and its tool calls as they are."""
+    """Return a copy of a message with another content."""
     changed = message.copy()
     changed["content"] = content
     return changed
 
 
 def content(value: object, what: str) -> str:
-    """Read the content of a turn: a text, or text parts, which are joined."""
+    """Parse the content of a message: a string, or text parts, which are joined.
+
+    Args:
+        value: The raw value.
+        what: Name of the message for error messages.
+
+    Raises:
+        RowError: The content is not text.
+    """
     if is_array(value):
         return "".join(_text_part(item, what) for item in value)
     if is_object(value):
@@ -111,20 +132,30 @@ def _text_part(value: object, what: str) -> str:
         return value
     if not is_object(value) or value.get("type", "text") != "text":
         kind = value.get("type") if is_object(value) else type_name(value)
-        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has a part that is {kind!s:.40}")
-    if lost := [key for key in _BEYOND_TEXT if value.get(key)]:
-        raise RowError(Reason.NOT_TEXT_CONTENT, f"`{what}` has {', '.join(lost)} beside its text")
+        detail = f"`{what}` has a content part of type {kind!s:.40}, not text"
+        raise RowError(Reason.NOT_TEXT_CONTENT, detail)
+    if parts := [key for key in _BEYOND_TEXT if value.get(key)]:
+        raise _not_text(what, parts)
     raw = value.get("text")
     return text(value.get("value") if raw is None else raw, what, Reason.NOT_TEXT_CONTENT)
 
 
 def is_conversation(value: object) -> bool:
-    """Tell whether a value looks like a list of at least two messages."""
+    """Return whether a value looks like a list of at least two messages."""
     return is_array(value) and len(value) > 1 and is_object(value[0])
 
 
 def prompt_of(value: object, what: str, system: str | None = None) -> list[Message]:
-    """Read a prompt: a text becomes one user turn; a system text goes before it."""
+    """Parse a prompt: a string, which becomes a user turn, or a list of messages.
+
+    Args:
+        value: The raw value.
+        what: Name of the value for messages.
+        system: A system prompt that is put before the turns.
+
+    Raises:
+        RowError: The value is not a prompt.
+    """
     turns = messages(value, what) if is_array(value) else None
     if turns is None:
         turns = [Message(role="user", content=text(value, what))]
@@ -134,7 +165,15 @@ def prompt_of(value: object, what: str, system: str | None = None) -> list[Messa
 
 
 def response_of(value: object, what: str) -> list[Message]:
-    """Read a response: a text, one message, a list of messages, or an object with ``answer``."""
+    """Parse a response: a string, a message, a list of messages, or an object with ``answer``.
+
+    Args:
+        value: The raw value.
+        what: Name of the value for messages.
+
+    Raises:
+        RowError: The value is null or not a response.
+    """
     if value is None:
         raise RowError(Reason.RESPONSE_MISSING, f"`{what}` is missing or null")
     if is_array(value):
@@ -148,14 +187,15 @@ def response_of(value: object, what: str) -> list[Message]:
 
 
 def common_prompt(a: Sequence[Message], b: Sequence[Message]) -> tuple[int, bool]:
-    """Find where two conversations diverge.
+    """Find the common prompt of two conversations.
 
     Returns:
-        The length of the common prompt, which ends before an assistant turn of both, and whether
-        they diverge before the last turn, so that the two sides do not answer the same context.
+        The number of turns of the common prompt, which ends before an assistant turn of both; and
+        whether the conversations diverge before their last turn, so that the last responses have
+        different contexts.
 
     Raises:
-        RowError: They share no turn that could be a prompt.
+        RowError: The conversations have no common prompt.
     """
     length = 0
     limit = min(len(a), len(b)) - 1
@@ -164,5 +204,5 @@ def common_prompt(a: Sequence[Message], b: Sequence[Message]) -> tuple[int, bool
     while length and not a[length]["role"] == b[length]["role"] == "assistant":
         length -= 1
     if not length:
-        raise RowError(Reason.NO_COMMON_PROMPT, "the two sides share no turn to answer")
+        raise RowError(Reason.NO_COMMON_PROMPT, "the two conversations have no common prompt")
     return length, max(len(a), len(b)) - length > 1

@@ -1,4 +1,4 @@
-"""Records of pairs and lists of responses, and the columns that they carry in published sets."""
+"""Builders of records of pairs and lists of responses, with the columns of published data sets."""
 
 from prefine.ingest.labels import pair_label, rating_label
 from prefine.ingest.messages import common_prompt, prompt_of, response_of
@@ -12,7 +12,7 @@ _MODELS = {
     "chosen": ("chosen_model", "chonsen_model", "chosen-model", "model_chosen"),
     "rejected": ("rejected_model", "rejected-model", "model_rejected"),
 }
-"""Columns that name the model of a side; ``chonsen_model`` is how a published set spells it."""
+"""Columns with the model of a side; a published data set spells it ``chonsen_model``."""
 _RATINGS = {
     side: (
         *(f"{side}_rating", f"rating_{side}", f"score_{side}", f"{side}_score", f"{side}-rating"),
@@ -31,7 +31,15 @@ def pair_record(
     *,
     mismatch: bool = False,
 ) -> Record:
-    """Build the record of a labelled pair, with the models and ratings of its sides."""
+    """Build the record of a labelled pair, with the models and ratings of its sides.
+
+    Args:
+        row: The raw row, for models, ratings, group and language.
+        prompt: The turns of the prompt.
+        chosen: The turns of the chosen response.
+        rejected: The turns of the rejected response.
+        mismatch: Whether the responses have different contexts.
+    """
     sides = zip(SIDES, (chosen, rejected), strict=True)
     candidates = [Candidate(turns, _first(row, _MODELS[side])) for side, turns in sides]
     labels = [pair_label(Winner.A, label="chosen")]
@@ -51,7 +59,7 @@ def pair_record(
 
 
 def _first(row: Json, names: tuple[str, ...]) -> str | None:
-    """Return the value of the first of several columns that the row has."""
+    """Return the value of the first of some columns that is not missing."""
     for name in names:
         if name in row and (value := optional(row, name)) is not None:
             return value
@@ -59,13 +67,19 @@ def _first(row: Json, names: tuple[str, ...]) -> str | None:
 
 
 def conversation_pair(row: Json, chosen: list[Message], rejected: list[Message]) -> Record:
-    """Build the record of two whole conversations; their common beginning is the prompt."""
+    """Build the record of two whole conversations, whose common beginning is the prompt."""
     length, mismatch = common_prompt(chosen, rejected)
     return pair_record(row, chosen[:length], chosen[length:], rejected[length:], mismatch=mismatch)
 
 
 def listed_pairs(row: Json, responses: list[object], pairs: list[tuple[int, int]]) -> Record:
-    """Build the record of lists of responses, of which the first of each pair is better."""
+    """Build the record of a list of responses with pairwise labels.
+
+    Args:
+        row: The raw row, with the column ``prompt``.
+        responses: The raw responses.
+        pairs: Indexes of (better, worse) responses.
+    """
     candidates = [listed_candidate(value, "chosen") for value in responses]
     labels = [Label(Kind.PAIR, a, b, Winner.A, label="chosen") for a, b in pairs]
     prompt = prompt_of(required(row, "prompt"), "prompt")
@@ -75,13 +89,13 @@ def listed_pairs(row: Json, responses: list[object], pairs: list[tuple[int, int]
 def listed_candidate(
     value: object, what: str, model: object = None, meta: Json | None = None
 ) -> Candidate:
-    """Read one of a list of responses; null is a missing one, which has no messages."""
+    """Parse a response of a list; null becomes a missing candidate without messages."""
     turns: list[Message] = [] if value is None else response_of(value, what)
     return Candidate(turns, None if model is None else str(model), meta)
 
 
 def named_candidate(value: object, what: str) -> Candidate:
-    """Read an object with ``llm_name`` and ``answer``, one of a list."""
+    """Parse an object of a list with ``llm_name`` and ``answer``."""
     model = optional(value, "llm_name") if is_object(value) else None
     return listed_candidate(value, what, model)
 
@@ -91,7 +105,10 @@ def sampled_record(
 ) -> Record:
     """Build the record of all samples of a policy with their rewards.
 
-    Where the row has ``chosen`` and ``rejected``, the published pair is a label beside the rewards.
+    If the row has ``chosen`` and ``rejected``, the published pair is a further label.
+
+    Raises:
+        RowError: The numbers of responses and scores differ, or a value cannot be parsed.
     """
     if len(responses) != len(scores):
         raise RowError(Reason.WRONG_TYPE, f"{len(responses)} responses but {len(scores)} scores")
@@ -103,7 +120,7 @@ def sampled_record(
 
 
 def _published_pair(row: Json, candidates: list[Candidate]) -> Label:
-    """Label the published pair; a side that is not among the candidates is added to them."""
+    """Return the label of the published pair, adding its sides to the candidates if missing."""
     indexes: list[int] = []
     for last_turn in [response_of(row[side], side)[-1:] for side in SIDES]:
         responses = [candidate.messages for candidate in candidates]
@@ -116,7 +133,7 @@ def _published_pair(row: Json, candidates: list[Candidate]) -> Label:
 
 
 def group_of(row: Json) -> str | None:
-    """Return the source's own subset of a row, under any of its usual names."""
+    """Return the subset of a row from the first non-empty column with a usual name."""
     for key in _GROUPS:
         if key in row and (group := optional(row, key)):
             return group

@@ -1,4 +1,4 @@
-"""Read one raw row by its layout, with the checks and conversions that all layouts share."""
+"""Parse raw rows with a layout, and apply the checks and conversions that all layouts share."""
 
 import html
 import math
@@ -25,9 +25,18 @@ _ROLES = {"system", "user", "assistant", "tool"}
 
 
 def parse_row(row: RawRow, layout: Layout, context: Context) -> list[Record] | RowError:
-    """Return what a raw row says, or why it cannot be read."""
+    """Parse a raw row.
+
+    Args:
+        row: The raw row.
+        layout: The source with its layout.
+        context: Path fields of the file and lookup tables.
+
+    Returns:
+        The records of the row, or the error that sends it to quarantine.
+    """
     if row.value is None or row.error is not None:
-        assert row.error is not None, "a row without a value says why"
+        assert row.error is not None, "a row without a value has an error"
         return row.error
     try:
         return _records(row.value, layout, context)
@@ -44,41 +53,43 @@ def _records(row: Json, layout: Layout, context: Context) -> list[Record]:
     parts = (value, *layout.prompt_objects(value))
     for part in parts:
         require_only_text(part, known, tools=keeps_tools)
-    found: list[Record] = []
-    for record in layout.records(value, context):
-        whole = _without_missing(record)
+    records: list[Record] = []
+    for parsed in layout.records(value, context):
+        record = _without_missing(parsed)
         if keeps_tools:
-            whole = with_tools(whole, value, known)
+            record = with_tools(record, value, known)
         else:
-            require_no_tools(whole)
-        _require_prompt(whole)
-        whole = unrendered(whole)
+            require_no_tools(record)
+        _require_prompt(record)
+        record = unrendered(record)
         for part in parts:
-            whole = with_prompt_parts(whole, part, known)
+            record = with_prompt_parts(record, part, known)
         if layout.text != "plain":
-            whole = _unescaped(whole, layout.text)
-        _require_scale(whole, layout.minimum, layout.maximum)
-        found.append(_checked(whole))
-    return found
+            record = _decoded(record, layout.text)
+        _require_scale(record, layout.minimum, layout.maximum)
+        _require_usable(record)
+        records.append(record)
+    return records
 
 
 def _without_missing(record: Record) -> Record:
-    """Return a record without missing candidates and the labels about them.
+    """Return a record without missing candidates and their labels.
 
     Raises:
         RowError: No label is left.
     """
-    kept = [index for index, one in enumerate(record.candidates) if one.messages]
+    kept = [index for index, candidate in enumerate(record.candidates) if candidate.messages]
     if len(kept) == len(record.candidates):
         return record
-    places = {index: place for place, index in enumerate(kept)}
+    positions = {index: position for position, index in enumerate(kept)}
     labels = [
-        replace(label, a=places[label.a], b=None if label.b is None else places[label.b])
+        replace(label, a=positions[label.a], b=None if label.b is None else positions[label.b])
         for label in record.labels
-        if label.a in places and (label.b is None or label.b in places)
+        if label.a in positions and (label.b is None or label.b in positions)
     ]
     if not labels:
-        raise RowError(Reason.RESPONSE_MISSING, "a response is missing or null, with its labels")
+        detail = "a response is missing or null, and no label is left without it"
+        raise RowError(Reason.RESPONSE_MISSING, detail)
     return replace(
         record,
         candidates=[record.candidates[i] for i in kept],
@@ -87,7 +98,7 @@ def _without_missing(record: Record) -> Record:
     )
 
 
-def _unescaped(record: Record, mode: str) -> Record:
+def _decoded(record: Record, mode: str) -> Record:
     """Apply a source's ``text`` setting to every turn of a record."""
     convert = html.unescape if mode == "escaped" else from_html
 
@@ -104,19 +115,19 @@ def _require_prompt(record: Record) -> None:
 
 
 def _require_scale(record: Record, minimum: float | None, maximum: float | None) -> None:
-    """Refuse a rating outside of the scale that the source states."""
+    """Refuse a rating outside the range that the source states."""
     low = -math.inf if minimum is None else minimum
     high = math.inf if maximum is None else maximum
     for label in record.labels:
         if label.rating is not None and not low <= label.rating <= high:
             raise RowError(
                 Reason.RATING_OUT_OF_RANGE,
-                f"the rating {label.rating:g} is outside of the range from {low:g} to {high:g}",
+                f"the rating {label.rating:g} is outside the range from {low:g} to {high:g}",
             )
 
 
-def _checked(record: Record) -> Record:
-    """Refuse a record that no trainer could use, whatever its labels say."""
+def _require_usable(record: Record) -> None:
+    """Refuse a record without prompt text, assistant responses or labels."""
     _require_prompt(record)
     for candidate in record.candidates:
         _require_response(candidate)
@@ -124,19 +135,23 @@ def _checked(record: Record) -> Record:
         raise RowError(Reason.LABEL_MISSING, "the row has no label")
     turns = (record.prompt, *(candidate.messages for candidate in record.candidates))
     if unknown := {m["role"] for messages in turns for m in messages} - _ROLES:
-        raise RowError(Reason.UNKNOWN_ROLE, f"the layout gives a turn the role {min(unknown)!r}")
+        known = ", ".join(sorted(_ROLES))
+        detail = f"the layout returned the role {min(unknown)!r}, not one of {known}"
+        raise RowError(Reason.UNKNOWN_ROLE, detail)
     if any(not _is_known(label.winner) for label in record.labels):
-        raise RowError(
-            Reason.UNKNOWN_LABEL, "the layout gives a label a winner that is no `Winner`"
-        )
-    return record
+        detail = "the layout returned a label whose winner is not a `Winner`"
+        raise RowError(Reason.UNKNOWN_LABEL, detail)
 
 
 def _require_response(candidate: Candidate) -> None:
     if not candidate.messages or candidate.messages[0]["role"] != "assistant":
-        raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response is not an assistant turn")
+        raise RowError(
+            Reason.RESPONSE_NOT_ASSISTANT, "a response does not begin with an assistant turn"
+        )
     if candidate.messages[-1]["role"] != "assistant":
-        raise RowError(Reason.RESPONSE_NOT_ASSISTANT, "a response ends on another role")
+        raise RowError(
+            Reason.RESPONSE_NOT_ASSISTANT, "a response does not end with an assistant turn"
+        )
 
 
 def _is_known(winner: object) -> bool:

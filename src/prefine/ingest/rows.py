@@ -1,4 +1,4 @@
-"""Raw rows: what is parsed out of a file, before any layout looks at it."""
+"""Raw rows: the values of a file before a layout parses them."""
 
 import json
 import re
@@ -11,30 +11,34 @@ from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array, is_object
 
 BEGINNING = 1024
-"""How many bytes of a row that is too long are kept."""
+"""Number of bytes of a row that are stored if it is too long."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 RECORD_SEPARATOR = b"\x1e"
-"""Begins each value of a JSON text sequence (RFC 7464)."""
+"""First byte of each value of a JSON text sequence (RFC 7464)."""
 PYTHON_DICT = "Python dicts in single quotes, not JSON; write rows with `json.dumps`"
-"""What rows in Python's spelling are."""
+"""Description of rows that are Python literals, for messages."""
 
 _PYTHON_DICT = re.compile(rb"\s*\{\s*'[^'\n]*'\s*:")
 _EXACT = 2.0**63
-"""A whole number from here on is parsed as a float, which loses digits."""
+"""Integers from here on are parsed as floats, which loses digits."""
 _BETWEEN = " \t\r\n,\ufeff\x1e"
-"""What may stand between two JSON values."""
+"""Characters that may separate two JSON values."""
 _DECODER = json.JSONDecoder(strict=False)
 _NOT_UTF8 = (
-    "holds bytes that are not UTF-8; if the file has another encoding, set `encoding`, "
+    "contains bytes that are not UTF-8; if the file has another encoding, set `encoding`, "
     "for example to windows-1252"
 )
-_HALF = "holds half of a surrogate pair (such as half an emoji), which is not text"
+_SURROGATE = "contains an unpaired surrogate (such as half an emoji), which is not valid text"
 
 
 class Unreadable:
-    """Stands for a value that cannot be held; it is neither text, number, list nor object.
+    """Placeholder for a value that cannot be represented as JSON.
 
-    A layout that reads the value refuses the row; all others do not notice.
+    A row is refused only if its layout reads the value.
+
+    Args:
+        reason: Reason of the error if the value is read.
+        detail: What is wrong with the value, as a predicate for the error message.
     """
 
     __slots__ = ("detail", "reason")
@@ -47,7 +51,11 @@ class Unreadable:
         return f"unreadable: {self.detail}"
 
     def error(self, what: str) -> RowError:
-        """Return the error of a row in which the value is needed."""
+        """Return the error for a row whose layout reads the value.
+
+        Args:
+            what: Name of the value.
+        """
         return RowError(self.reason, f"`{what}` {self.detail}")
 
 
@@ -55,21 +63,22 @@ class RawRow(NamedTuple):
     """One row of a file."""
 
     number: int
-    """From 1: the line of a file of JSON lines, otherwise the place among the rows."""
+    """Number of the row, from 1; in JSON lines, the number of the line."""
     value: Json | None
-    """The parsed row; null when it could not be parsed."""
+    """The parsed row; None if it could not be parsed."""
     error: RowError | None
+    """Why the row could not be parsed; None if it was."""
     raw: bytes
-    """The beginning of the row as it stands in the file, for quarantine."""
+    """The beginning of the row as it is in the file, for the quarantine."""
 
 
 def raw_text(row: RawRow) -> bytes:
-    """Return the beginning of a row as it stands in the file, or as JSON where it was a table."""
+    """Return the beginning of a row as it is in the file; as JSON for a row of a table."""
     return row.raw if row.raw or row.value is None else json_bytes(row.value)
 
 
 def json_bytes(value: object) -> bytes:
-    """Return a parsed value as JSON, whatever it holds; what JSON cannot hold becomes text."""
+    """Return a value as JSON; parts that JSON cannot represent become strings."""
     try:
         return orjson.dumps(value, default=str)
     except TypeError:  # a number beyond 64 bits, half a surrogate pair, or nested too deeply
@@ -80,16 +89,23 @@ def json_bytes(value: object) -> bytes:
 
 
 def as_row(value: object, number: int, raw: bytes = b"") -> RawRow:
-    """Return a parsed value as a row; one that is no object has its error."""
+    """Return a parsed value as a row; a value that is not an object becomes an error.
+
+    Args:
+        value: The parsed value.
+        number: Number of the row, from 1.
+        raw: The row as it is in the file.
+    """
     if not is_object(value):
-        error = RowError(Reason.NOT_AN_OBJECT, "the row is not an object with keys")
+        error = RowError(Reason.NOT_AN_OBJECT, "the row is not a JSON object")
         return RawRow(number, None, error, raw or json_bytes(value)[:BEGINNING])
     return RawRow(number, value, None, raw)
 
 
 def too_large(number: int, limit: int, beginning: bytes) -> RawRow:
-    """Return the row that stands for one longer than ``limit`` bytes."""
-    error = RowError(Reason.ROW_TOO_LARGE, f"the row is longer than {limit} bytes")
+    """Return an unparsed row that is longer than ``limit`` bytes."""
+    detail = f"the row is longer than {limit} bytes; raise `max_row_bytes` to read it"
+    error = RowError(Reason.ROW_TOO_LARGE, detail)
     return RawRow(number, None, error, beginning[:BEGINNING])
 
 
@@ -103,9 +119,9 @@ def parse_object(raw: bytes, number: int) -> RawRow:
 
 
 def parse_objects(raw: bytes, number: int) -> Iterator[RawRow]:
-    """Parse the JSON values of one line: usually one, several where files were joined.
+    """Parse the JSON values of one line: usually one, or several if files were concatenated.
 
-    NaN, infinity, half a surrogate pair and bytes that are not UTF-8 cost their value alone.
+    NaN, infinity, unpaired surrogates and bytes that are not UTF-8 affect only their value.
     """
     try:
         value = orjson.loads(raw)
@@ -119,12 +135,12 @@ def parse_objects(raw: bytes, number: int) -> Iterator[RawRow]:
 
 
 def is_python_dict(raw: bytes) -> bool:
-    """Tell whether a text begins as a Python dict in single quotes does."""
+    """Return whether text begins like a Python dict in single quotes."""
     return _PYTHON_DICT.match(raw) is not None
 
 
 def loses_digits(value: object) -> bool:
-    """Tell whether an object may hold an integer that was parsed as a float."""
+    """Return whether an object may contain an integer that was parsed as a float."""
     if not is_object(value):
         return False
     for item in value.values():
@@ -139,18 +155,18 @@ def _parsed_leniently(raw: bytes, number: int, strict: str) -> Iterator[RawRow]:
     except (ValueError, RecursionError):
         values = []
     if not values:
-        why = f"rows are {PYTHON_DICT}" if is_python_dict(raw) else strict or "nothing is there"
+        why = f"rows are {PYTHON_DICT}" if is_python_dict(raw) else strict or "the row is empty"
         yield RawRow(number, None, RowError(Reason.NOT_JSON, why), raw)
     for value in values:
         yield as_row(value, number, raw if len(values) == 1 else b"")
 
 
 def lenient_values(raw: bytes) -> list[object]:
-    """Parse JSON values, one after another, with what orjson refuses.
+    """Parse consecutive JSON values, with NaN, large integers and invalid text allowed.
 
     Raises:
-        ValueError: It is not JSON.
-        RecursionError: It is nested too deeply.
+        ValueError: The text is not JSON.
+        RecursionError: A value is nested too deeply.
     """
     text = raw.decode("utf-8", "surrogateescape")
     values: list[object] = []
@@ -169,7 +185,7 @@ def _next(text: str, position: int) -> int:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Replace every text that holds half of a surrogate pair, or bytes that are not UTF-8."""
+    """Replace strings with unpaired surrogates, or with bytes that are not UTF-8."""
     if isinstance(value, str):
         return readable_text(value)
     if is_array(value):
@@ -180,13 +196,13 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def readable_text(text: str) -> str | Unreadable:
-    """Return a decoded text, or what stands for it where it cannot be encoded again."""
+    """Return a decoded string, or a placeholder if it cannot be encoded as UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
         escaped = "\udc80" <= text[error.start] <= "\udcff"
         reason = Reason.INVALID_UTF8 if escaped else Reason.INVALID_TEXT
-        return Unreadable(reason, _NOT_UTF8 if escaped else _HALF)
+        return Unreadable(reason, _NOT_UTF8 if escaped else _SURROGATE)
     return text
 
 

@@ -1,4 +1,4 @@
-"""What the two parts of summarize_from_feedback share: a post or article, and summaries."""
+"""Parsers shared by the two layouts of summarize_from_feedback: posts, articles and summaries."""
 
 from prefine.ingest.messages import response_of
 from prefine.ingest.record import Candidate, Reason, RowError
@@ -10,7 +10,10 @@ _POST = (("subreddit", "SUBREDDIT: r/"), ("title", "TITLE: "), ("post", "POST: "
 
 
 def prompt_to_summarise(row: Json) -> list[Message]:
-    """Return the prompt of the published policies, which a summary's leading blank continues.
+    """Return the prompt of the published policies; summaries begin with the blank after it.
+
+    Raises:
+        RowError: ``info`` is missing, or has neither a post nor an article.
 
     Source: Stiennon et al., Learning to summarize from human feedback, 2020, and its code: the
     query formats of the tasks TL;DR and CNN/DM.
@@ -33,7 +36,7 @@ def group_of_post(row: Json) -> str | None:
 
 
 def summary_of(value: object, what: str) -> Candidate:
-    """Read a summary with the policy that wrote it; its text stays as it is."""
+    """Parse a summary and the policy that wrote it; the text is unchanged."""
     if not is_object(value):
         raise RowError(Reason.WRONG_TYPE, f"`{what}` is not an object")
     return Candidate(response_of(value.get("text"), f"{what}.text"), optional(value, "policy"))

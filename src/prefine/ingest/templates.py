@@ -1,7 +1,7 @@
-"""Undo chat templates: prompts and responses that were rendered as one text.
+"""Split prompts and responses that were rendered with a chat template into turns.
 
-Texts are split at the marks of a family of templates. Nothing else of them is changed, and what
-cannot be split without doubt is refused.
+Texts are split at the markers of a family of templates and otherwise unchanged; a text that cannot
+be split unambiguously is refused.
 """
 
 import re
@@ -14,17 +14,18 @@ from prefine.schema import Message
 
 
 class Family(NamedTuple):
-    """The marks of the templates of a family of models."""
+    """The markers of a family of chat templates."""
 
     name: str
+    """Name of the family for messages."""
     opening: re.Pattern[str]
-    """Opens a turn; its first group that matches is the role."""
+    """Pattern that opens a turn; its group is the role."""
     closing: re.Pattern[str]
-    """Closes a turn, at the end of its text."""
+    """Pattern that closes a turn, at the end of its text."""
     header: str
-    """Opens an assistant turn."""
+    """Text that opens an assistant turn."""
     start: str = ""
-    """Stands before the first turn."""
+    """Text before the first turn."""
 
 
 def _family(name: str, opening: str, closing: str, header: str, start: str = "") -> Family:
@@ -76,7 +77,7 @@ FAMILIES = (
         "<|assistant|>\n",
     ),
 )
-"""Families whose every turn has an opening mark with the role in it."""
+"""Families in which each turn has an opening marker with its role."""
 
 _INST = re.compile(
     r"\s*(?:<s>)?\s*\[INST\]\s?(?:<<SYS>>\n(?P<system>.*?)\n<</SYS>>\n\n)?(?P<user>.*?)\s?\[/INST\]",
@@ -89,7 +90,7 @@ _ALPACA = re.compile(
     r"\n\n### Response:\s*\Z",
     re.DOTALL,
 )
-_LEFT_OVER = re.compile(
+_MARKERS = re.compile(
     r"<\|(?:im_start|im_end|start_header_id|end_header_id|eot_id|begin_of_text|end|endoftext|"
     r"start|message|channel|header_start|header_end|eot|START_OF_TURN_TOKEN|END_OF_TURN_TOKEN|"
     r"system|user|assistant|prompter|end_of_turn|im_middle)\|>|<(?:start|end)_of_turn>|"
@@ -97,7 +98,7 @@ _LEFT_OVER = re.compile(
     re.IGNORECASE,
 )
 _BEGINNINGS = re.compile(
-    rf"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<BOS_TOKEN>)?\s*(?:{_LEFT_OVER.pattern}|"
+    rf"\s*(?:<s>|<bos>|<\|begin_of_text\|>|<BOS_TOKEN>)?\s*(?:{_MARKERS.pattern}|"
     r"<\|[a-z_ ]{2,40}\|>|\[\|[a-z_ ]{2,40}\|\]|\[(?:SYSTEM_PROMPT|gMASK|AVAILABLE_TOOLS)\]|"
     r"<extra_id_[01]>|GPT4 Correct User:)",
     re.IGNORECASE,
@@ -123,57 +124,60 @@ _WORDED_ENDS = ("ASSISTANT:", "Response:", "Assistant:")
 
 
 def is_rendered(text: str) -> bool:
-    """Tell whether a text begins as a rendered chat template does."""
+    """Return whether a text begins like a rendered chat template."""
     if _BEGINNINGS.match(text):
         return True
-    # the search is slow on long texts, and most of them end otherwise
+    # the search is slow on long texts, and few of them have this ending
     return text[-40:].rstrip().endswith(_WORDED_ENDS) and bool(_WORDED.search(text))
 
 
 def is_worded(text: str) -> bool:
-    """Tell whether a text is a whole conversation in a template without special tokens."""
+    """Return whether a text is a whole conversation in a template without special tokens."""
     return bool(_WORDED_SIDE.match(text))
 
 
 def ends_rendered(text: str) -> bool:
-    """Tell whether a text ends with the token that ends a turn in a chat template."""
-    found = _ENDINGS.search(text[-60:])
-    return bool(found) and not (found[0].startswith("</s>") and "<s>" in text[1:])
+    """Return whether a text ends with the end-of-turn token of a chat template."""
+    ending = _ENDINGS.search(text[-60:])
+    return bool(ending) and not (ending[0].startswith("</s>") and "<s>" in text[1:])
 
 
 def conversation(text: str) -> tuple[list[Message], Family | None]:
-    """Split a rendered prompt into its turns.
+    """Split a rendered prompt into turns.
 
     Args:
-        text: Begins as ``is_rendered`` says.
+        text: A text for which ``is_rendered`` is true.
 
     Returns:
-        The turns; the last one is an assistant turn, perhaps an empty one, where the text ends
-        within it. And the family, null for Llama 2's and Mistral's templates.
+        The turns, and the family of the template (None for Llama 2, Mistral and Alpaca). The last
+        turn is an assistant turn, possibly empty, if the text ends within it.
 
     Raises:
-        RowError: The text is of no family that can be split, or is damaged.
+        RowError: The template is unknown, or the text is damaged.
     """
     for family in FAMILIES:
         if family.opening.match(text.lstrip().removeprefix(family.start).lstrip()):
             return turns(text, family), family
     if _INST.match(text):
         return _instructions(text), None
-    if (found := _ALPACA.match(text)) and "### " not in found["instruction"]:
-        parts = [part for part in (found["instruction"], found["input"]) if part is not None]
+    if (match := _ALPACA.match(text)) and "### " not in match["instruction"]:
+        parts = [part for part in (match["instruction"], match["input"]) if part is not None]
         return [Message(role="user", content="\n\n".join(parts))], None
-    raise refused("the prompt is a rendered chat template; use the messages it was made of")
+    raise template_error(
+        "a text is in a rendered chat template of an unknown family; "
+        "use the messages that it was rendered from"
+    )
 
 
 def turns(text: str, family: Family) -> list[Message]:
-    """Split a text at the marks of a family; the last turn may lack its closing mark.
+    """Split a text at the markers of a family; the last turn may lack its closing marker.
 
     Raises:
-        RowError: There is text before the first turn, or between two, or a mark within a turn.
+        RowError: There is text before the first turn or between two turns, or a marker in a turn.
     """
     marks = list(family.opening.finditer(text))
     if not marks or text[: marks[0].start()].strip().removeprefix(family.start):
-        raise refused(f"a text is not wholly of the chat template {family.name}")
+        raise template_error(f"a text is only partly in the chat template {family.name}")
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     return [
         _turn(mark[1].lower(), text[mark.end() : end], family, is_last=end == len(text))
@@ -190,66 +194,66 @@ def _turn(role: str, content: str, family: Family, *, is_last: bool) -> Message:
     elif family.name == "Zephyr" and content.endswith("\n"):  # Tulu closes with a line break
         body = content[:-1]
     else:
-        raise refused(f"a turn of the chat template {family.name} is not closed")
+        raise template_error(f"a turn in the chat template {family.name} is not closed")
     require_plain(body)
     return Message(role=role_of({"role": role}) or role, content=body)
 
 
 def _instructions(text: str) -> list[Message]:
-    """Split ``[INST] ... [/INST] answer </s>``; a system text may stand in the first one."""
-    found: list[Message] = []
-    place = 0
-    while match := _INST.match(text, place):
+    """Split ``[INST] ... [/INST] answer </s>``; the first one may contain a system prompt."""
+    messages: list[Message] = []
+    position = 0
+    while match := _INST.match(text, position):
         if match["system"] is not None:
-            found.append(Message(role="system", content=match["system"]))
+            messages.append(Message(role="system", content=match["system"]))
         following = text.find("[INST]", match.end())
         answer = text[match.end() : len(text) if following < 0 else following]
         answer = re.sub(r"\s*(?:</s>)?\s*(?:<s>)?\s*\Z", "", answer).removeprefix(" ")
         for turn in (match["user"], answer):
             require_plain(turn)
-        found += [
+        messages += [
             Message(role="user", content=match["user"]),
             Message(role="assistant", content=answer),
         ]
-        place = len(text) if following < 0 else following
-    return found
+        position = len(text) if following < 0 else following
+    return messages
 
 
-def response(text: str, family: Family | None, started: str) -> list[Message]:
-    """Split a rendered response into its turns.
+def response(text: str, family: Family | None, prefix: str) -> list[Message]:
+    """Split a rendered response into turns.
 
     Args:
         text: The response.
-        family: That of the prompt.
-        started: What the prompt already holds of the assistant's turn.
+        family: Family of the prompt's template.
+        prefix: Beginning of the assistant turn that the prompt contains.
 
     Raises:
-        RowError: A mark of a template is left in it.
+        RowError: The response contains a marker of a template.
     """
     if family is not None:
-        return turns(f"{family.header}{started}{text}", family)
-    body = re.sub(r"\s*</s>\s*\Z", "", started + text)
+        return turns(f"{family.header}{prefix}{text}", family)
+    body = re.sub(r"\s*</s>\s*\Z", "", prefix + text)
     require_plain(body)
     return [Message(role="assistant", content=body)]
 
 
 def require_plain(text: str) -> None:
-    """Refuse a text of a rendered conversation in which a mark is left."""
-    if mark := _LEFT_OVER.search(text):
-        raise refused(f"a turn holds {mark[0]}, a mark of a chat template")
+    """Refuse a turn that contains a marker of a chat template."""
+    if marker := _MARKERS.search(text):
+        raise template_error(f"a turn contains {marker[0]}, a marker of a chat template")
 
 
-def refused(detail: str) -> RowError:
-    """Return the error of a text that cannot be split."""
+def template_error(detail: str) -> RowError:
+    """Return the error for a rendered chat template that cannot be split."""
     return RowError(Reason.RENDERED_TEMPLATE, detail)
 
 
 def require_unrendered(texts: Sequence[str]) -> None:
-    """Refuse responses that all end with a template's token, beside a prompt without a template.
+    """Refuse responses that all end with an end-of-turn token, for a prompt without a template.
 
-    A single one is left as it is: models emit such a token now and then. So is ``</s>`` where a row
-    holds one response.
+    If only some responses do, they are unchanged, because models emit such tokens now and then; so
+    is ``</s>`` if the row has a single response.
     """
     certain = len(texts) > 1 or all(map(_CERTAIN.search, texts))
     if texts and certain and all(map(ends_rendered, texts)):
-        raise refused("every response ends with the token that ends a turn of a chat template")
+        raise template_error("every response ends with an end-of-turn token of a chat template")

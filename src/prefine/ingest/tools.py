@@ -1,4 +1,4 @@
-"""Read tools and tool calls; tables carry both as JSON text, keys in the order of the source."""
+"""Parse tools and tool calls; tables hold both as JSON text with the keys in source order."""
 
 from typing import Any
 
@@ -14,40 +14,41 @@ _FORM = "{id, type: function, function: {name, arguments}}"
 
 
 def tools_of(value: object, what: str) -> str | None:
-    """Read a list of tools: objects, each a JSON schema, or the JSON text of such a list.
+    """Parse a list of tool definitions (JSON schemas), which may be written as JSON text.
 
     Args:
         value: The raw value.
-        what: Names it in messages.
+        what: Name of the value for messages.
 
     Returns:
-        JSON text; null where there is no tool.
+        The list as JSON text, or None if there is no tool.
 
     Raises:
-        RowError: It is neither.
+        RowError: The value is not a list of objects.
     """
     listed = _listed(value)
     if listed is None:
         return None
     tools = [parsed_text(tool) if isinstance(tool, str) else tool for tool in listed]
     if not all(is_object(tool) for tool in tools):
-        detail = f"`{what}` is {type_name(value)}, not a list of tools that are JSON objects"
+        detail = f"`{what}` is {type_name(value)}, not a list of JSON objects (tool definitions)"
         raise RowError(Reason.PROMPT_PART_UNREAD, detail)
     return _dumped(tools, what)
 
 
 def calls_of(value: object, what: str) -> str | None:
-    """Read the tool calls of a message: a list of objects, or the JSON text of one.
+    """Parse the tool calls of a message, which may be written as JSON text.
 
     Args:
         value: The raw value.
-        what: Names it in messages.
+        what: Name of the value for messages.
 
     Returns:
-        JSON text, the arguments of each call as a text within; null where there is no call.
+        The list as JSON text, with the arguments of each call as a string; None if there is no
+        call.
 
     Raises:
-        RowError: A call is of another form than OpenAI's.
+        RowError: A call does not have OpenAI's form.
     """
     listed = _listed(value)
     if listed is None:
@@ -56,7 +57,7 @@ def calls_of(value: object, what: str) -> str | None:
 
 
 def _listed(value: object) -> list[Any] | None:
-    """Return the items of a list, also one written as text; null for what stands for nothing."""
+    """Return the items of a list, which may be written as text, or None for a missing value."""
     if isinstance(value, str | float) and str(value).strip().lower() in _MISSING:
         return None
     held = as_list(value)

@@ -1,4 +1,4 @@
-"""Split prompts and conversations that are written as one text."""
+"""Split transcripts with ``Human:`` and ``Assistant:`` markers into turns."""
 
 import re
 
@@ -20,19 +20,26 @@ _ASKS = re.compile(r"\n\n(?:## )?Assistant:[ \n]?\Z")
 
 
 def is_transcript(text: str) -> bool:
-    """Tell whether a text is a whole transcript with Human and Assistant marks."""
+    """Return whether a text is a transcript with ``Human:`` and ``Assistant:`` markers."""
     return bool(_SPLITTABLE.match(text)) and "\n\nAssistant:" in text
 
 
 def transcript(value: object, what: str) -> list[Message]:
-    """Split a transcript at its ``Human:`` and ``Assistant:`` marks.
+    """Split a transcript at its ``Human:`` and ``Assistant:`` markers.
 
-    One blank or line break after a mark belongs to the mark; all else is kept.
+    One blank or line break after a marker belongs to the marker; other text is unchanged.
+
+    Args:
+        value: The raw value.
+        what: Name of the value for messages.
+
+    Raises:
+        RowError: The value is not a transcript.
     """
     whole = text(value, what)
     marks = list(_MARK.finditer(whole))
     if not marks or whole[: marks[0].start()].strip():
-        raise RowError(Reason.NOT_A_TRANSCRIPT, f"`{what}` does not start with a Human mark")
+        raise RowError(Reason.NOT_A_TRANSCRIPT, f"`{what}` does not start with `Human:`")
     ends = [mark.start() for mark in marks[1:]] + [len(whole)]
     return [
         Message(role=_ROLES[mark[1]], content=whole[mark.end() : end])
@@ -41,13 +48,13 @@ def transcript(value: object, what: str) -> list[Message]:
 
 
 def transcript_prompt(prompt: str) -> list[Message] | None:
-    """Split a prompt that is a transcript whose last turn is the assistant's to come.
+    """Split a prompt that is a transcript and ends where the assistant responds.
 
     Returns:
-        The turns up to the assistant's, or null for a prompt that is no transcript.
+        The turns before the response, or None if the prompt is not a transcript.
 
     Raises:
-        RowError: The prompt looks like a transcript and cannot be split without doubt.
+        RowError: The prompt looks like a transcript and cannot be split unambiguously.
     """
     asks = bool(_ASKS.search(prompt[-40:]))
     if _OPENING.match(prompt) or (_SPLITTABLE.match(prompt) and asks):
@@ -57,7 +64,7 @@ def transcript_prompt(prompt: str) -> list[Message] | None:
         if roles == [("user", "assistant")[n % 2] for n in range(len(turns))] and len(turns) % 2:
             return turns
     opened = _OPENING.search(prompt) if asks else None
-    # "Continue the dialogue:" asks about one; any other text may be a system text
+    # "Continue the dialogue:" asks about a dialogue; any other text may be a system prompt
     has_head = opened is not None and not prompt[: opened.start()].rstrip().endswith(":")
     if has_head or (_STARTS.match(prompt) and _ANSWERS.search(prompt)):
         raise RowError(
@@ -68,9 +75,9 @@ def transcript_prompt(prompt: str) -> list[Message] | None:
 
 
 def flattened_prompt(value: object) -> list[Message]:
-    """Split a prompt whose turns were joined with ``<extra_id_1>User`` and ``Assistant`` marks."""
-    first, *rest = _FLATTENED.split(text(value, "prompt"))
+    """Split a prompt whose turns are joined with ``<extra_id_1>User`` and ``Assistant`` markers."""
+    first, *others = _FLATTENED.split(text(value, "prompt"))
     turns = [Message(role="user", content=first)]
-    for role, content in zip(rest[::2], rest[1::2], strict=True):
+    for role, content in zip(others[::2], others[1::2], strict=True):
         turns.append(Message(role=role.lower(), content=content))
     return turns

@@ -1,4 +1,4 @@
-"""What OpenAssistant's trees and flat messages share: prompts with ranked replies."""
+"""Parsers shared by the two OpenAssistant layouts: prompts with ranked replies."""
 
 from collections.abc import Sequence
 
@@ -9,17 +9,17 @@ from prefine.ingest.values import facts_of, is_blank, optional, text, truth
 from prefine.schema import Message
 from prefine.settings.json import Json
 
-_RANKED = 2
-"""How many ranked replies make a record."""
+_MIN_RANKED = 2
+"""Minimum number of ranked replies of a record."""
 
 
 def is_reply(message: Json) -> bool:
-    """Tell whether a message is a response that was not deleted."""
+    """Return whether a message is an assistant turn that was not deleted."""
     return message.get("role") == "assistant" and not is_deleted(message)
 
 
 def is_deleted(message: Json) -> bool:
-    """Tell whether a message was deleted; a CSV holds the truth value as text."""
+    """Return whether a message was deleted; the flag may be written as text."""
     deleted = message.get("deleted")
     return not is_blank(deleted) and truth(deleted) is not False
 
@@ -31,14 +31,14 @@ def turn_of(message: Json) -> Message:
 
 
 def ranked_record(path: Sequence[Json], replies: Sequence[Json]) -> Record | None:
-    """Build the record of a prompt with its replies; null where fewer than two are ranked.
+    """Build the record of a prompt and its replies, or None if fewer than two are ranked.
 
     Args:
         path: The messages from the root to the prompt.
-        replies: What follows the prompt; ranks count from 0, the best.
+        replies: The replies to the prompt; rank 0 is the best.
     """
     responses = [reply for reply in replies if is_reply(reply)]
-    if sum(not is_blank(reply.get("rank")) for reply in responses) < _RANKED:
+    if sum(not is_blank(reply.get("rank")) for reply in responses) < _MIN_RANKED:
         return None
     last = path[-1]
     return Record(

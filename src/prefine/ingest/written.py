@@ -1,4 +1,4 @@
-"""Read messages that a row holds as text: JSON, or the Python ``repr`` of a list."""
+"""Parse messages that a row holds as text: JSON, or the Python ``repr`` of a list."""
 
 import re
 from typing import Any
@@ -9,12 +9,12 @@ from prefine.ingest.record import Reason, RowError
 from prefine.settings.json import Json, is_array, is_object
 
 _MAX_CHARS = 2**24
-"""A longer text is not tried: parsing Python's spelling takes many times its size."""
+"""Maximum length of parsed text: parsing a Python literal takes many times its size."""
 _BEGINNING = re.compile(
     r"""\s*(?:array\(\s*)?(?P<list>\[\s*)?\{\s*["'](?:role|from|content|value|messages)["']\s*:"""
 )
 _FIRST = frozenset("[{a \n\r\t")
-"""What a text may begin with that holds messages; most texts begin otherwise."""
+"""First characters of texts that may hold messages, for a quick check."""
 _COUPLES = (
     ("chosen", "rejected"),
     ("response_j", "response_k"),
@@ -24,60 +24,63 @@ _COUPLES = (
         for a, b in (("_a", "_b"), ("_A", "_B"), ("_1", "_2"), ("_0", "_1"), ("1", "2"))
     ),
 )
-"""Columns of two responses, of which both or none hold messages as text."""
+"""Columns of two responses: both or neither must hold messages as text."""
 
 
 def structured(row: Json) -> Json:
-    """Return a row in which texts that hold messages are lists of messages.
+    """Return a row in which messages written as text are parsed.
 
     Args:
         row: A raw row; it is not changed.
 
     Raises:
-        RowError: A text begins like messages and cannot be read, or only one of two responses
-            holds messages as text.
+        RowError: A text begins like messages and cannot be parsed, or only one of two responses
+            is messages written as text.
     """
-    found = {key: turns for key, value in row.items() if (turns := _held(value, key)) is not None}
-    if not found:
+    parsed = {key: turns for key, value in row.items() if (turns := _parse(value, key)) is not None}
+    if not parsed:
         return row
-    for one, other in _COUPLES:
-        for key, partner in ((one, other), (other, one)):
-            if key in found and partner not in found and isinstance(row.get(partner), str):
-                detail = f"`{key}` holds messages as JSON text and `{partner}` does not"
+    for first, second in _COUPLES:
+        for key, partner in ((first, second), (second, first)):
+            if key in parsed and partner not in parsed and isinstance(row.get(partner), str):
+                detail = f"`{key}` is messages written as text, but `{partner}` is not"
                 raise RowError(Reason.MESSAGES_AS_TEXT, detail)
-    return {**row, **found}
+    return {**row, **parsed}
 
 
-def _held(value: object, key: str) -> list[Any] | None:
-    """Return the messages that a column holds as text, or as a list of texts; else null."""
+def _parse(value: object, key: str) -> list[Any] | None:
+    """Return the messages that a string, or a list of strings, represents; otherwise None."""
     if isinstance(value, str):
         return _messages(value, key) if value[:1] in _FIRST else None
     if is_array(value) and value and all(isinstance(item, str) for item in value):
-        read = [_messages(str(item), key) for item in value]
-        if None not in read:
-            return read
+        items = [_messages(str(item), key) for item in value]
+        if None not in items:
+            return items
     return None
 
 
 def _messages(value: str, key: str) -> list[Any] | None:
-    """Return the messages that a text holds; null if it is anything else.
+    """Return the messages that a string represents, or None if it is anything else.
 
     Raises:
-        RowError: It begins like a list of messages, and is not one that can be read.
+        RowError: The string begins like a list of messages and cannot be parsed.
     """
-    begins = _BEGINNING.match(value)
-    if begins is None or len(value) > _MAX_CHARS:
+    beginning = _BEGINNING.match(value)
+    if beginning is None or len(value) > _MAX_CHARS:
         return None
-    found = parsed_text(value)
-    if found is None and (begins["list"] or value.lstrip().startswith("array")):
-        detail = f"`{key}` begins like messages written as text, and cannot be read as JSON"
+    parsed = parsed_text(value)
+    if parsed is None and (beginning["list"] or value.lstrip().startswith("array")):
+        detail = (
+            f"`{key}` begins like messages written as text, but is neither JSON nor a "
+            "Python literal; write it with `json.dumps`"
+        )
         raise RowError(Reason.MESSAGES_AS_TEXT, detail)
-    if is_object(found):
-        held: object = found["messages"] if set(found) == {"messages"} else [found]
+    if is_object(parsed):
+        turns: object = parsed["messages"] if set(parsed) == {"messages"} else [parsed]
     else:
-        held = found
-    is_read = is_array(held) and bool(held) and all(map(_is_message, held))
-    return held if is_read and is_array(held) else None
+        turns = parsed
+    are_messages = is_array(turns) and bool(turns) and all(map(_is_message, turns))
+    return turns if are_messages and is_array(turns) else None
 
 
 def _is_message(turn: object) -> bool:
