@@ -156,7 +156,7 @@ def test_a_truncated_archive_is_one_clear_error(tmp_path: Path, suffix: str, pac
         ("rows.json", b'[{"a": 1}', "not valid JSON"),
         ("rows.parquet", b"nothing", "is not a .parquet file"),
         ("rows.parquet", b"PAR1 nothing PAR1", "not a readable Parquet file"),
-        ("rows.txt", b"a", "its form is not recognised"),
+        ("rows.txt", b"a", "unknown format"),
         ("rows.csv", b"prompt,a,b,a\n1,2,3,4\n", "columns of the same name: a; rename one"),
         ("rows.xlsx", b"nothing", "is not a .xlsx file"),
         ("rows.xlsx", b"PK\x03\x04nothing", "not a readable ZIP archive or XLSX file"),
@@ -230,7 +230,7 @@ def test_a_workbook_of_several_sheets_with_rows_is_refused(tmp_path: Path) -> No
     path = workbook(tmp_path / "rows.xlsx", First=table, Empty=[], Second=table)
 
     with pytest.raises(
-        DataError, match=r"several sheets hold rows: `First`, `Second`; save one sheet per file"
+        DataError, match=r"several sheets have rows: `First`, `Second`; save one sheet per file"
     ):
         values(path)
 

@@ -180,7 +180,7 @@ def test_rows_are_found_under_the_stated_key(tmp_path: Path) -> None:
     assert values(body, tmp_path, rows="a.b") == ROWS
     assert values(f"{body}\n{body}", tmp_path, rows="a.b") == ROWS * 2
     assert values(json.dumps({"a": COLUMNS}), tmp_path, rows="a") == ROWS
-    with pytest.raises(DataError, match=r"nothing stands under `rows: a\.c`; the keys are: b"):
+    with pytest.raises(DataError, match=r"no key `a\.c` \(option `rows`\); the keys are: b"):
         values(body, tmp_path, rows="a.c")
     with pytest.raises(DataError, match="not a list of rows"):
         values(body, tmp_path, rows="meta")
@@ -217,14 +217,14 @@ def test_what_follows_an_object_on_its_line_is_not_lost(tmp_path: Path) -> None:
     ("body", "message"),
     [
         (b"", "is empty"),
-        (b"\n \r\n\t\n", "is empty: it has blank lines alone"),
+        (b"\n \r\n\t\n", r"is empty \(only blank lines\)"),
         (b"\xef\xbb\xbf", "is empty"),
-        (b"null", "holds null, not rows"),
+        (b"null", r"is a single JSON value \(null\), not rows"),
         (b'"text"\n', "not rows"),
         (b"42", "not rows"),
-        (b"  <!DOCTYPE html><html></html>", "looks like an HTML page"),
-        (b"<html>", "looks like an HTML page"),
-        (b"<?xml version='1.0'?><Error/>", "is XML"),
+        (b"  <!DOCTYPE html><html></html>", "is an HTML page"),
+        (b"<html>", "is an HTML page"),
+        (b"<?xml version='1.0'?><Error/>", "is an XML file"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
         (b"ORC\x01\x02", "an ORC file"),
         (b"SQLite format 3\x00", "an SQLite database"),
@@ -232,9 +232,9 @@ def test_what_follows_an_object_on_its_line_is_not_lost(tmp_path: Path) -> None:
         (b"\xd0\xcf\x11\xe0\xa1", "old Excel file"),
         (b"\x04\x22\x4d\x18", "compressed with LZ4"),
         (b"ab\x00\x01" * 9, "NUL bytes"),
-        (b'[{"a": 1}, {"a": 2', "not valid JSON: the JSON array is not closed"),
-        (b'[\n{"a": 1},\n{"a": 2}\n', "not valid JSON: the JSON array is not closed"),
-        (b'[\n  {\n    "a": 1\n  },\n  {\n', "not valid JSON: the JSON array is not closed"),
+        (b'[{"a": 1}, {"a": 2', "not valid JSON: the array is not closed"),
+        (b'[\n{"a": 1},\n{"a": 2}\n', "not valid JSON: the array is not closed"),
+        (b'[\n  {\n    "a": 1\n  },\n  {\n', "not valid JSON: the array is not closed"),
     ],
 )
 @pytest.mark.parametrize("suffix", [".json", ".jsonl"])
@@ -385,7 +385,7 @@ def test_an_unclosed_quote_at_the_end_costs_the_lines_of_its_cell(tmp_path: Path
     ],
 )
 def test_a_broken_quote_is_an_error_where_rows_go_over_lines(body: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="a quote is broken, and cells of this file go over"):
+    with pytest.raises(DataError, match="broken quote in a file with cells that span"):
         values(body, tmp_path, "rows.csv")
 
 
@@ -624,7 +624,7 @@ def test_a_cell_that_the_dataset_viewer_truncated_is_unreadable(tmp_path: Path) 
 def test_a_delimiter_that_splits_nothing_names_the_other_one(
     body: str, delimiter: str | None, wanted: str, tmp_path: Path
 ) -> None:
-    message = f"there is one column, named `prompt.*`; set `delimiter` to {wanted}$"
+    message = f"there is a single column, `prompt.*`; set `delimiter` to {wanted}$"
     with pytest.raises(DataError, match=message):
         values(body, tmp_path, "rows.csv", delimiter=delimiter)
 
@@ -661,7 +661,7 @@ def test_an_unknown_layout_in_another_encoding_names_the_encoding(
 ) -> None:
     assert undetected(line.encode("latin-1"), tmp_path, name) == (
         "no known layout has these keys: chosen (unreadable), prompt (unreadable), "
-        f"rejected (a text). {NOT_UTF8}"
+        f"rejected (a string). {NOT_UTF8}"
     )
 
 
@@ -678,7 +678,7 @@ def test_messages_in_another_encoding_name_the_encoding(tmp_path: Path) -> None:
         (7, "a number"),
         (0.5, "a number"),
         (None, "null"),
-        (True, "a truth value"),
+        (True, "a boolean"),
         ({"role": ["user"], "content": ["Q?"]}, "an object of lists: role, content"),
         ({"a": 1}, "an object: a"),
         ({}, "an empty object"),
@@ -692,7 +692,7 @@ def test_an_unknown_layout_shows_the_types_of_its_keys(
     rows = [{"prompt": "Q?", "chosen": chosen, "rejected": chosen}] * 2
 
     assert undetected("\n".join(map(json.dumps, rows)), tmp_path) == (
-        f"no known layout has these keys: chosen ({shown}), prompt (a text), rejected ({shown}). "
+        f"no known layout has these keys: chosen ({shown}), prompt (a string), rejected ({shown}). "
         f"{MAP}"
     )
 
@@ -703,7 +703,7 @@ def test_an_unknown_layout_shows_every_type_of_a_key_and_the_first_broken_row(
     message = undetected('{"a": null}\n{"a": "x"}\n{"a": "cut\n{"a": [1, "x"]}\n', tmp_path)
 
     assert message.startswith(
-        "no known layout has these keys: a (null or a text or a list of several types). "
+        "no known layout has these keys: a (null or a string or a list of several types). "
     )
     assert "Row 3: not_json: " in message
 
@@ -735,7 +735,7 @@ def test_lists_of_rows_of_an_unknown_layout_are_not_taken_for_rows(tmp_path: Pat
 def test_an_unknown_layout_of_one_column_names_its_delimiter(tmp_path: Path) -> None:
     message = undetected("prompt^chosen^rejected\nQ?^a^b\n", tmp_path, "rows.csv")
 
-    assert '. In delimited text, set `delimiter` to "^". ' in message
+    assert '. For delimited text, set `delimiter` to "^". ' in message
 
 
 def test_a_deeply_nested_row_of_an_unknown_layout_is_one_clear_error(tmp_path: Path) -> None:

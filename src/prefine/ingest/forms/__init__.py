@@ -1,4 +1,4 @@
-"""The forms that files of rows have: JSON, delimited text, Parquet, Arrow IPC, spreadsheets.
+"""Readers of file formats: JSON, delimited text, Parquet, Arrow IPC and spreadsheets.
 
-The form of a file is recognised from its bytes; its name decides only where the bytes do not.
+The format of a file is detected from its bytes, and from its name only if these are ambiguous.
 """

@@ -1,4 +1,4 @@
-"""Turn the values of Arrow arrays into what JSON holds; those that cannot be are unreadable."""
+"""Convert Arrow arrays to JSON values; values without a JSON form become ``Unreadable``."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -16,7 +16,7 @@ _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def json_values(array: Any) -> list[Any]:
-    """Return the values of an array as JSON holds them; one that cannot be held is unreadable."""
+    """Return the values of an array as JSON values, or ``Unreadable`` if they have no JSON form."""
     if _is_plain(array.type):
         try:
             return array.to_pylist()
@@ -25,11 +25,11 @@ def json_values(array: Any) -> list[Any]:
     for is_kind, convert in _CONVERTERS:
         if is_kind(array.type):
             return convert(array)
-    return [_one(scalar) for scalar in array]
+    return [_scalar(scalar) for scalar in array]
 
 
 def _is_plain(kind: Any) -> bool:
-    """Tell whether Python holds every value of a type as JSON does."""
+    """Return whether ``to_pylist`` gives JSON values for a type."""
     types = _TYPES
     if types.is_struct(kind):
         return all(_is_plain(kind.field(index).type) for index in range(kind.num_fields))
@@ -40,16 +40,16 @@ def _is_plain(kind: Any) -> bool:
     return any(is_kind(kind) for is_kind in (*simple, *more))
 
 
-def _one(scalar: Any) -> Any:
+def _scalar(scalar: Any) -> Any:
     if not scalar.is_valid:
         return None
     if hasattr(scalar, "values"):  # a list or a map
         return json_values(scalar.values)
-    return Unreadable(Reason.WRONG_TYPE, f"is of type {scalar.type}, which is not read")
+    return Unreadable(Reason.WRONG_TYPE, f"is of the unsupported type {scalar.type}")
 
 
 def _texts(array: Any) -> list[Any]:
-    """Return binary values as texts where they are UTF-8."""
+    """Return binary values as strings if they are UTF-8."""
     values = cast("list[bytes | None]", array.cast(pa.large_binary()).to_pylist())
     return [
         None if value is None else readable_text(value.decode("utf-8", "surrogateescape"))
@@ -58,24 +58,24 @@ def _texts(array: Any) -> list[Any]:
 
 
 def _times(array: Any) -> list[Any]:
-    """Return dates and times in ISO 8601; a zone need not be known, for Arrow counts in UTC."""
+    """Return dates and times in ISO 8601; Arrow stores times with a zone in UTC."""
     kind: Any = array.type
     zone = ""
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         array, zone = array.view(pa.int64()).view(pa.timestamp(kind.unit)), "Z"
     written = cast("list[str | None]", array.cast(pa.string()).to_pylist())
-    return [None if text is None else _time(text, zone) for text in written]
+    return [None if text is None else _iso_time(text, zone) for text in written]
 
 
-def _time(text: str, zone: str) -> str | Unreadable:
+def _iso_time(text: str, zone: str) -> str | Unreadable:
     if text.startswith("<"):
-        return Unreadable(Reason.WRONG_TYPE, "is a time outside the years that can be written")
-    day, _, rest = text.partition(" ")
-    return f"{day}T{rest}{zone}" if rest else text
+        return Unreadable(Reason.WRONG_TYPE, "is a time outside the range of ISO 8601 years")
+    day, _, clock = text.partition(" ")
+    return f"{day}T{clock}{zone}" if clock else text
 
 
 def _durations(array: Any) -> list[Any]:
-    """Return durations in ISO 8601, as seconds."""
+    """Return durations in ISO 8601, in seconds."""
     counts = cast("list[int | None]", array.view(pa.int64()).to_pylist())
     per_second = _PER_SECOND[array.type.unit]
     return [
@@ -113,8 +113,8 @@ def _fixed_lists(array: Any) -> list[Any]:
 def _structs(array: Any) -> list[Any]:
     names = [field.name for field in array.type]
     if len(set(names)) < len(names):
-        twice = Unreadable(Reason.WRONG_TYPE, "has two fields of one name")
-        return [twice if valid else None for valid in array.is_valid().to_pylist()]
+        duplicate = Unreadable(Reason.WRONG_TYPE, "has two fields with the same name")
+        return [duplicate if valid else None for valid in array.is_valid().to_pylist()]
     columns = [json_values(child) for child in array.flatten()]
     rows = zip(*columns, strict=True) if columns else (() for _ in range(len(array)))
     return [
@@ -124,8 +124,8 @@ def _structs(array: Any) -> list[Any]:
 
 
 def _maps(array: Any) -> list[Any]:
-    """Return maps as objects; one whose keys are no texts, or stand twice, as a list of entries."""
-    return [None if entries is None else _map(entries) for entries in map(_one, array)]
+    """Return maps as objects, or as lists of entries if keys are not distinct strings."""
+    return [None if entries is None else _map(entries) for entries in map(_scalar, array)]
 
 
 def _map(entries: list[Any]) -> Any:
@@ -176,4 +176,4 @@ _CONVERTERS: tuple[tuple[Callable[[Any], bool], Callable[[Any], list[Any]]], ...
     (_TYPES.is_fixed_size_list, _fixed_lists),
     (lambda kind: isinstance(kind, pa.BaseExtensionType), _extensions),
 )
-"""By type of array, in the order in which they are looked at."""
+"""Converters by type of array; the first match is used."""

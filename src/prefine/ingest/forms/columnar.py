@@ -15,30 +15,30 @@ from prefine.ingest.rows import RawRow, as_row
 
 _MAX_BATCH_ROWS = 1024
 _FIRST_ROWS = 32
-"""How many rows show how large a row is."""
+"""Number of rows that the size of a row is estimated from."""
 _BATCH_BYTES = 32 * 2**20
 _REFUSALS = (pa.ArrowException, UnicodeDecodeError, MemoryError)
-"""What Arrow raises; a damaged length may ask for more memory than there is."""
+"""Errors of Arrow; a damaged length may request more memory than there is."""
 _FEW_ROWS = 16
-"""Rows per batch where more of them cannot be held in one array."""
+"""Rows per batch if larger batches do not fit into one array."""
 
 
 def parquet_rows(
     stream: IO[bytes], path: str, columns: Sequence[str] | None = None
 ) -> Iterator[RawRow]:
-    """Read a Parquet file batch by batch.
+    """Read a Parquet file in batches.
 
     Args:
-        stream: The file.
-        path: Its name, for messages.
-        columns: The columns that are needed; null reads all.
+        stream: The content of the file.
+        path: Name of the file for messages.
+        columns: The columns to read; None reads all.
 
     Raises:
-        DataError: It cannot be read, or two columns have one name.
+        DataError: The file cannot be read, or two columns have the same name.
     """
     try:
         file = pq.ParquetFile(stream if stream.seekable() else io.BytesIO(stream.read()))
-        names = _wanted(file.schema_arrow, path, columns)
+        names = _columns_to_read(file.schema_arrow, path, columns)
         yield from _rows(_parquet_batches(file, names))
     except _REFUSALS as error:
         raise not_readable(path, "Parquet file", error) from error
@@ -47,7 +47,16 @@ def parquet_rows(
 def arrow_rows(
     stream: IO[bytes], path: str, columns: Sequence[str] | None = None
 ) -> Iterator[RawRow]:
-    """Read an Arrow IPC file or stream (``.arrow``, ``.feather``), as ``parquet_rows`` does."""
+    """Read an Arrow IPC file or stream (``.arrow``, ``.feather``).
+
+    Args:
+        stream: The content of the file.
+        path: Name of the file for messages.
+        columns: The columns to read; None reads all.
+
+    Raises:
+        DataError: The file cannot be read, or two columns have the same name.
+    """
     head = stream.read(6)
     stream = io.BytesIO(head + stream.read()) if not stream.seekable() else stream
     stream.seek(0)
@@ -55,10 +64,10 @@ def arrow_rows(
         if head == b"ARROW1":
             file = pa.ipc.open_file(cast("Any", stream))
             batches = (file.get_batch(index) for index in range(file.num_record_batches))
-            names = _wanted(file.schema, path, columns)
+            names = _columns_to_read(file.schema, path, columns)
         else:
             batches = pa.ipc.open_stream(cast("Any", stream))
-            names = _wanted(batches.schema, path, columns)
+            names = _columns_to_read(batches.schema, path, columns)
         chosen = (batch if names is None else batch.select(names) for batch in batches)
         yield from _rows(map(_validated, chosen))
     except _REFUSALS as error:
@@ -66,13 +75,15 @@ def arrow_rows(
 
 
 def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Check a batch whose bytes were taken as they stand in the file: a wrong offset may crash."""
+    """Validate a batch: Arrow reads the bytes as they are, and a wrong offset may crash later."""
     batch.validate(full=True)
     return batch
 
 
-def _wanted(schema: pa.Schema, path: str, columns: Sequence[str] | None) -> list[str] | None:
-    """Return the columns to be read; refuse two of one name, and a file without columns."""
+def _columns_to_read(
+    schema: pa.Schema, path: str, columns: Sequence[str] | None
+) -> list[str] | None:
+    """Return the columns to read; refuse duplicate names, and a file without columns."""
     if not schema.names:
         raise DataError(f"{path}: has no columns")
     if len(set(schema.names)) < len(schema.names):
@@ -81,7 +92,7 @@ def _wanted(schema: pa.Schema, path: str, columns: Sequence[str] | None) -> list
 
 
 def _parquet_batches(file: pq.ParquetFile, names: list[str] | None) -> Iterator[pa.RecordBatch]:
-    """Read batches of which each holds some megabytes, as far as the first rows tell."""
+    """Read batches of some megabytes, as estimated from the first rows."""
     first = next(file.iter_batches(batch_size=_FIRST_ROWS, columns=names), None)
     if first is None:
         return
@@ -94,11 +105,11 @@ def _parquet_batches(file: pq.ParquetFile, names: list[str] | None) -> Iterator[
     except pa.ArrowNotImplementedError:  # over 2 GiB of nested values in one batch
         if size <= _FEW_ROWS:
             raise
-        seen = 0
+        num_read = 0
         for batch in file.iter_batches(batch_size=_FEW_ROWS, columns=names):
-            seen += batch.num_rows
-            if seen > done:
-                yield batch.slice(max(0, batch.num_rows - (seen - done)))
+            num_read += batch.num_rows
+            if num_read > done:
+                yield batch.slice(max(0, batch.num_rows - (num_read - done)))
 
 
 def _rows(batches: Iterator[pa.RecordBatch]) -> Iterator[RawRow]:
@@ -112,7 +123,7 @@ def _rows(batches: Iterator[pa.RecordBatch]) -> Iterator[RawRow]:
 
 
 def batch_values(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
-    """Return the rows of a batch as JSON-like objects."""
+    """Return the rows of a batch as JSON objects."""
     names = batch.schema.names
     if not names:
         yield from ({} for _ in range(batch.num_rows))

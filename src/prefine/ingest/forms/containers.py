@@ -1,4 +1,4 @@
-"""The rows of one JSON object: rows under a key, columns of equal length, or one row."""
+"""Find the rows in one JSON object: rows under a key, columns of equal length, or a single row."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,83 +15,91 @@ _CONTAINERS = frozenset(
         *("train", "training", "test", "testing", "validation", "valid", "dev", "eval"),
     )
 )
-"""Keys that hold rows rather than a part of one row."""
+"""Keys that hold rows and not a part of one row."""
 _ROW_KEYS = frozenset(
     (
         *("prompt", "chosen", "rejected", "instruction", "question", "response", "responses"),
         *("messages", "conversation", "conversations", "completion", "completions"),
     )
 )
-"""Keys that make the object that has them a row, whatever lists stand beside them."""
+"""Keys that identify an object as a row, whatever lists it has."""
 _WRAPPING = {"row_idx", "row", "truncated_cells"}
-"""Keys of one row in a response of the Hugging Face dataset viewer."""
+"""Keys of a row in a response of the Hugging Face dataset viewer."""
 _TRUNCATED = Unreadable(
     Reason.WRONG_TYPE, "was truncated by the dataset viewer; download the files of the data set"
 )
 _MAX_DEPTH = 3
-"""How many keys deep lists of rows are looked for."""
+"""Number of nested keys that are searched for lists of rows."""
 
 
 def rows_of(value: Json, path: str, *, is_line: bool) -> list[Any]:
-    """Return the rows that the only object of a file holds; where it holds none, it is the row.
+    """Return the rows in the only object of a file; the object itself if it contains none.
 
     Args:
         value: The object.
-        path: The file, for messages.
-        is_line: Whether it is a line of a file that is named as JSON lines: then only a key that
-            is known to hold rows is taken to hold them.
+        path: Name of the file for messages.
+        is_line: Whether the file is named as JSON lines, in which case only keys that are known to
+            hold rows are considered.
 
     Raises:
         DataError: Several keys hold rows.
     """
-    found = _columns(value) or _records(value, path, is_line)
-    return [value] if found is None else found
+    rows = _columns(value) or _records(value, path, is_line)
+    return [value] if rows is None else rows
 
 
 def rows_under(value: object, key: str, path: str) -> list[Any]:
-    """Return the rows under a dotted key; a key that itself has dots comes first.
+    """Return the rows under a dotted key; a key that contains dots takes precedence.
+
+    Args:
+        value: The JSON value of the file.
+        key: The dotted key.
+        path: Name of the file for messages.
 
     Raises:
-        DataError: There is nothing, or no list and no columns of equal length.
+        DataError: There is no such key, or its value is neither a list nor columns of equal length.
     """
-    rest = key.split(".")
-    while rest:
-        length = _num_parts(value, rest)
+    parts = key.split(".")
+    while parts:
+        length = _num_parts(value, parts)
         if length is None or not is_object(value):
             keys = ", ".join(sorted(value)) if is_object(value) else "none: it is not an object"
-            raise DataError(
-                f"{path}: nothing stands under `rows: {key}`; the keys are: {keys:.200}"
-            )
-        value = value[".".join(rest[:length])]
-        rest = rest[length:]
-    found = _columns(value) if is_object(value) else value
-    if not is_array(found):
-        raise DataError(f"{path}: what stands under `rows: {key}` is not a list of rows")
-    return _unwrapped(found) or found
+            raise DataError(f"{path}: no key `{key}` (option `rows`); the keys are: {keys:.200}")
+        value = value[".".join(parts[:length])]
+        parts = parts[length:]
+    rows = _columns(value) if is_object(value) else value
+    if not is_array(rows):
+        raise DataError(f"{path}: the value of `{key}` (option `rows`) is not a list of rows")
+    return _unwrapped(rows) or rows
 
 
-def _num_parts(value: object, rest: Sequence[str]) -> int | None:
-    """Return how many parts of a dotted key name the next key; null where none does."""
+def _num_parts(value: object, parts: Sequence[str]) -> int | None:
+    """Return how many parts of a dotted key form the next key, or None if no key matches."""
     if not is_object(value):
         return None
-    return next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in value), None)
+    return next((n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in value), None)
 
 
 def possible_rows(value: Json, depth: int = _MAX_DEPTH) -> dict[str, list[Any]]:
-    """Return the lists of objects, and the rows of columns, in an object, by their dotted keys."""
-    found: dict[str, list[Any]] = {}
+    """Return all lists of rows in an object by their dotted keys.
+
+    Args:
+        value: The object.
+        depth: Number of nested keys that are searched.
+    """
+    candidates: dict[str, list[Any]] = {}
     for key, item in value.items():
         rows = _columns(item) if is_object(item) else item
         if is_array(rows) and _is_list_of_rows(rows):
-            found[key] = _unwrapped(rows) or rows
+            candidates[key] = _unwrapped(rows) or rows
         elif is_object(item) and depth > 1:
             inner = possible_rows(item, depth - 1)
-            found |= {f"{key}.{name}": rows for name, rows in inner.items()}
-    return found
+            candidates |= {f"{key}.{name}": rows for name, rows in inner.items()}
+    return candidates
 
 
 def _unwrapped(rows: object) -> list[Any] | None:
-    """Return the rows of a response of the Hugging Face dataset viewer; null for other rows."""
+    """Return the rows in a response of the Hugging Face dataset viewer; None for other rows."""
     if not is_array(rows) or not rows or not all(map(_is_wrapped, rows)):
         return None
     return [_whole_cells(item["row"], item.get("truncated_cells")) for item in rows]
@@ -109,7 +117,7 @@ def _whole_cells(row: Json, truncated: object) -> Json:
 
 
 def _columns(value: Json) -> list[Any] | None:
-    """Return the rows of columnar JSON: lists of equal length, or the forms that pandas writes."""
+    """Return the rows of columnar JSON: lists of equal length, or the formats of pandas."""
     if set(value) in ({"columns", "data"}, {"columns", "index", "data"}):
         names, cells = value["columns"], value["data"]
         if is_array(names) and is_array(cells) and len({*map(str, names)}) == len(names):
@@ -125,14 +133,14 @@ def _columns(value: Json) -> list[Any] | None:
 
 
 def _filled(names: list[Any], cells: object) -> object:
-    """Return a row of a data frame; one that has other cells than names stays as it is."""
+    """Return a row of a data frame as an object; unchanged if it does not fit the columns."""
     if not is_array(cells) or len(cells) != len(names):
         return cells
     return dict(zip(map(str, names), cells, strict=True))
 
 
 def _indexed(value: dict[str, Json]) -> list[Any] | None:
-    """Return the rows of a data frame, keyed by the number of the row within or outside."""
+    """Return the rows of a data frame whose rows, or whose columns' cells, are keyed by number."""
     columns = list(value.values())
     if all(key.isdecimal() for key in value) and all(columns):
         return columns
@@ -144,10 +152,10 @@ def _indexed(value: dict[str, Json]) -> list[Any] | None:
 
 
 def _are_columns(columns: Sequence[list[Any]]) -> bool:
-    """Tell lists that are columns from lists that are parts of one row.
+    """Return whether lists of equal length are columns, and not parts of one row.
 
-    The turns of a conversation, and two lists of which one scores the texts of the other, are a
-    row: its lists are as long as each other by chance or by design.
+    The turns of conversations, and a list of texts with a list of their scores, are parts of one
+    row and may have equal lengths.
     """
     if any(map(_is_message, (item for column in columns for item in column[:1]))):
         return False
@@ -171,7 +179,7 @@ def _records(value: Json, path: str, is_line: bool) -> list[Any] | None:
     known = [key for key in lists if key.lower() in _CONTAINERS]
     if len(known) > 1:
         listed = ", ".join(known)
-        raise DataError(f"{path}: holds several lists of rows; set `rows` to one of: {listed}")
+        raise DataError(f"{path}: has several lists of rows; set `rows` to one of: {listed}")
     if known and len(lists) == 1:
         return lists[known[0]]
     return _under_only_key(value, path, is_line) if len(value) == 1 else None

@@ -1,4 +1,4 @@
-"""Read delimited text: CSV, TSV and their kin, with quotes that may be broken."""
+"""Read delimited text such as CSV and TSV, which may have broken quotes."""
 
 import csv
 import io
@@ -16,18 +16,18 @@ from prefine.ingest.rows import BEGINNING, RawRow, readable_text, too_large
 
 _DELIMITERS = ",\t;|"
 _NUM_ROWS = 20
-"""How many rows show the delimiter."""
-_MOST = 0.5
-"""The share of rows with as many cells as there are column names that shows a table."""
-_MARK = "\ufeff"
-_STATED = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
-"""How a first line for spreadsheets states the delimiter."""
+"""Number of rows that the delimiter is detected from."""
+_MIN_FITTING = 0.5
+"""Minimum fraction of rows with as many cells as column names for text to be a table."""
+_BYTE_ORDER_MARK = "\ufeff"
+_SEPARATOR_LINE = re.compile(r'\ufeff?"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+"""First line that states the delimiter for spreadsheet programs."""
 
 csv.field_size_limit(2**31 - 1)
 
 
 class _Lines:
-    """The lines of a file, some of which may be read again."""
+    """Iterator over the lines of a file that can read the lines of a row again."""
 
     def __init__(self, lines: Iterator[str], limit: int) -> None:
         self._lines = lines
@@ -35,7 +35,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self._size = 0
         self.taken: list[str] = []
-        """The lines of the present row."""
+        """Lines of the current row."""
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -46,40 +46,40 @@ class _Lines:
         line = self._again.popleft() if self._again else next(self._lines)
         self._size += len(line)
         self.taken.append(line)
-        return line.removeprefix(_MARK) if len(self.taken) == 1 else line
+        return line.removeprefix(_BYTE_ORDER_MARK) if len(self.taken) == 1 else line
 
     def new_row(self) -> None:
-        """Forget the lines of the row before."""
+        """Start a new row."""
         self.taken = []
         self._size = 0
 
     def read_again(self) -> None:
-        """Read the lines of the present row again, without the first."""
+        """Read the lines of the current row again, except for the first."""
         self._again.extendleft(reversed(self.taken[1:]))
 
 
 def delimited_rows(
     stream: IO[bytes], path: str, limit: int, delimiter: str | None = None
 ) -> Iterator[RawRow]:
-    """Read lines of cells under one line of column names.
+    """Read rows of delimited text with a header of column names.
 
-    A broken quote costs the line that it stands on, as long as every row is one line; where rows
-    go over several lines, it hides where the next row begins.
+    A broken quote affects only its line if every row is a single line. If rows may span several
+    lines, it is unclear where the next row begins.
 
     Args:
-        stream: The bytes, in UTF-8.
-        path: The file, for messages.
-        limit: How long a row may be.
-        delimiter: What stands between cells; null recognises it.
+        stream: The content of the file in UTF-8.
+        path: Name of the file for messages.
+        limit: Maximum size of a row in bytes.
+        delimiter: Character between cells; None detects it.
 
     Raises:
-        DataError: The column names cannot be read, the delimiter does not split them but another
-            one does, or a broken quote hides where rows begin.
+        DataError: The header cannot be read, the delimiter does not split it but another one does,
+            or a broken quote makes it unclear where rows begin.
     """
     text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")
     try:
         first = list(islice(text, 2 * _NUM_ROWS))
-        stated = _STATED.fullmatch(first[0]) if first else None
+        stated = _SEPARATOR_LINE.fullmatch(first[0]) if first else None
         if stated is not None:
             first, delimiter = first[1:], delimiter or stated[1]
         lines = _Lines(chain(first, text), limit)
@@ -89,26 +89,26 @@ def delimited_rows(
 
 
 def delimiter_of(lines: Sequence[str], path: str) -> str:
-    """Return the delimiter that splits the column names, and most rows alike.
+    """Return the delimiter for which most rows have as many cells as there are column names.
 
     Args:
         lines: The first lines of the file.
-        path: The file; where there is one column, its name decides.
+        path: Name of the file, which decides if there is a single column.
     """
     usual = "\t" if ".tsv" in PurePosixPath(path.lower()).suffixes else ","
     order = usual + _DELIMITERS.replace(usual, "")
-    alike = {delimiter: _alike(lines, delimiter) for delimiter in order}
-    best = max(order, key=lambda delimiter: alike[delimiter])
-    return best if alike[best] > (0.0, 0) else usual
+    fits = {delimiter: _fit(lines, delimiter) for delimiter in order}
+    best = max(order, key=lambda delimiter: fits[delimiter])
+    return best if fits[best] > (0.0, 0) else usual
 
 
 def is_table(lines: Sequence[str]) -> bool:
-    """Tell whether the first lines of a file are column names and cells, by some delimiter."""
-    return any(_alike(lines, delimiter) >= (_MOST, 2) for delimiter in _DELIMITERS)
+    """Return whether the first lines of a file are column names and cells, by some delimiter."""
+    return any(_fit(lines, delimiter) >= (_MIN_FITTING, 2) for delimiter in _DELIMITERS)
 
 
-def _alike(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
-    """Return the share of rows with as many cells as there are names, and how many these are."""
+def _fit(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
+    """Return the fraction of rows with as many cells as column names, and the number of names."""
     names, *rows = [*_widths(lines, delimiter), 0]
     rows = rows[:-1]
     return (
@@ -119,7 +119,7 @@ def _alike(lines: Sequence[str], delimiter: str) -> tuple[float, int]:
 
 
 def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
-    """Return how many cells the first rows have."""
+    """Return the number of cells of each of the first rows."""
     widths: list[int] = []
     try:
         for cells in islice(csv.reader(lines, delimiter=delimiter), _NUM_ROWS):
@@ -130,24 +130,28 @@ def _widths(lines: Sequence[str], delimiter: str) -> list[int]:
 
 
 def column_names(cells: Sequence[object], path: str) -> list[str]:
-    """Return column names; refuse a name that stands twice: one of its columns would be lost.
+    """Return the column names of a header; an empty name becomes ``column N``.
+
+    Args:
+        cells: The cells of the header.
+        path: Name of the file for messages.
 
     Raises:
-        DataError: A name stands twice, or is not UTF-8.
+        DataError: Two columns have the same name, or a name is not UTF-8.
     """
     header = [
         str(cell).strip() or f"column {index + 1}" for index, cell in enumerate(cells)
     ]  # fmt: skip
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns of the same name: {', '.join(twice)}; rename one")
+    duplicates = sorted({name for name in header if header.count(name) > 1})
+    if duplicates:
+        raise DataError(f"{path}: columns of the same name: {', '.join(duplicates)}; rename one")
     if any(not isinstance(readable_text(name), str) for name in header):
         raise DataError(f"{path}: a column name is not UTF-8; set `encoding`, such as windows-1252")
     return header
 
 
 class _Rows:
-    """The rows of one file, and what its quotes have shown so far."""
+    """Reader of the rows of one file, with the state of its quotes so far."""
 
     def __init__(self, lines: _Lines, delimiter: str, path: str, limit: int) -> None:
         self._lines = lines
@@ -158,15 +162,15 @@ class _Rows:
         self._header: list[str] = []
         self._number = 0
         self._broken: int | None = None
-        """The first row with a broken quote."""
+        """Number of the first row with a broken quote."""
         self._spans = False
-        """Whether a row went over several lines."""
+        """Whether a row spanned several lines."""
 
     def read(self) -> Iterator[RawRow]:
         try:
             cells = next((cells for cells in self._reader if any(cells)), list[str]())
         except csv.Error as error:
-            text = f"{self._path}: the column names are not readable as CSV ({error})"
+            text = f"{self._path}: the header is not valid CSV ({error})"
             raise DataError(text) from error
         self._header = column_names(cells, self._path)
         self._require_delimiter()
@@ -187,16 +191,16 @@ class _Rows:
                 yield self._row(cells)
 
     def _require_delimiter(self) -> None:
-        """Refuse one column whose name another delimiter splits."""
+        """Refuse a single column whose name another delimiter splits."""
         if len(self._header) > 1:
             return
-        lines = [line.removeprefix(_MARK) for line in self._lines.taken]
+        lines = [line.removeprefix(_BYTE_ORDER_MARK) for line in self._lines.taken]
         widths = {other: [0, *_widths(lines, other)][-1] for other in _DELIMITERS}
         best = max(_DELIMITERS, key=lambda other: widths[other])
         if widths[best] > 1:
             name, used = " ".join(self._header[0].split()), json.dumps(self._delimiter)
             raise DataError(
-                f"{self._path}: with the `delimiter` {used} there is one column, named "
+                f"{self._path}: with the `delimiter` {used} there is a single column, "
                 f"`{name:.200}`; set `delimiter` to {json.dumps(best)}"
             )
 
@@ -209,7 +213,7 @@ class _Rows:
         elif any(self._is_row(line) for line in taken[1:]):
             raise self._unclear()
         beginning = "".join(taken)[:BEGINNING].encode("utf-8", "surrogateescape")
-        detail = f"a quote is broken: {error}"
+        detail = f"broken quote: {error}"
         return RawRow(self._number, None, RowError(Reason.WRONG_COLUMNS, detail), beginning)
 
     def _is_row(self, line: str) -> bool:
@@ -218,8 +222,8 @@ class _Rows:
 
     def _unclear(self) -> DataError:
         return DataError(
-            f"{self._path}: row {self._broken}: a quote is broken, and cells of this file go over "
-            "several lines, so that it is unclear where rows begin; repair the quotes of this row"
+            f"{self._path}: row {self._broken}: broken quote in a file with cells that span "
+            "several lines, so it is unclear where rows begin; fix the quotes of this row"
         )
 
     def _row(self, cells: list[str]) -> RawRow:
@@ -228,7 +232,7 @@ class _Rows:
             text = f"{len(cells)} cells under {len(self._header)} column names"
             return self._refused(text, raw)
         if [cell.strip() for cell in cells] == self._header:
-            return self._refused("the row repeats the column names: files were joined", raw)
+            return self._refused("the row repeats the header, as in concatenated files", raw)
         if len(raw) > self._limit:
             return too_large(self._number, self._limit, raw)
         value = dict(zip(self._header, cells, strict=True))

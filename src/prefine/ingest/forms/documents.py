@@ -1,6 +1,6 @@
-"""Cut JSON that is not one object a line into its values: arrays, pretty-printed or joined values.
+"""Split JSON that is not JSON lines into its values: arrays, pretty-printed and consecutive values.
 
-What is cut is not parsed here, so that a broken value costs itself where its end can be told.
+The values are not parsed here, so that an invalid value affects only itself if its end is found.
 """
 
 import re
@@ -10,26 +10,26 @@ from typing import IO
 from prefine.errors import DataError
 
 MAX_JSON_BYTES = 2 * 2**30
-"""The longest JSON value that is held."""
+"""Maximum size of a JSON value in bytes."""
 
 _CHUNK = 2**20
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[][{}]|"', re.DOTALL)
 _SEPARATORS = b" \t\r\n,\x1e\xef\xbb\xbf"
-"""Bytes that may stand between two values: blanks, commas, a byte-order mark."""
-_CUT_OFF = "the JSON array is not closed: the file was cut off; fetch it again"
+"""Bytes that may separate two values: blanks, commas, a byte-order mark."""
+_CUT_OFF = "the array is not closed, so the file is truncated; download it again"
 
 
 class _Scanner:
-    """Cuts values by their brackets; a top-level array is cut into its elements."""
+    """Splits a stream into values by their brackets; a top-level array into its elements."""
 
     def __init__(self, stream: IO[bytes], path: str) -> None:
         self._stream = stream
         self._path = path
         self._buffer = b""
         self._position = 0
-        """Up to here, brackets are counted."""
+        """Position up to which brackets are counted."""
         self._start = 0
-        """Where the open value begins, or what stands between two values."""
+        """Position where the open value, or the text between two values, begins."""
         self._depth = 0
         self._in_array = False
 
@@ -47,7 +47,7 @@ class _Scanner:
         self._position -= self._start
         self._start = 0
         if len(self._buffer) > MAX_JSON_BYTES:
-            raise DataError(f"{self._path}: a JSON value over 2 GiB; write one object a line")
+            raise DataError(f"{self._path}: a JSON value is larger than 2 GiB; write JSON lines")
         data = self._stream.read(max(_CHUNK, len(self._buffer)))
         self._buffer += data
         return bool(data)
@@ -55,7 +55,7 @@ class _Scanner:
     def _cut(self) -> Iterator[bytes]:
         for token in _TOKEN.finditer(self._buffer, self._position):
             sign = token.group()
-            if sign == b'"':  # a text that goes on behind the buffer
+            if sign == b'"':  # a string that continues after the buffer
                 self._position = token.start()
                 return
             if sign in (b"{", b"["):
@@ -86,27 +86,31 @@ class _Scanner:
             self._start = end
 
     def _between(self, end: int) -> Iterator[bytes]:
-        """Yield what stands between two values, or is left at the end, and is no separator."""
-        rest = self._buffer[self._start : end].strip(_SEPARATORS)
-        if rest:
-            yield rest
+        """Yield the text between two values, or after the last one, without separators."""
+        text = self._buffer[self._start : end].strip(_SEPARATORS)
+        if text:
+            yield text
 
 
-def scanned(stream: IO[bytes], path: str) -> Iterator[bytes]:
-    """Cut a stream into its JSON values by their brackets.
+def split_values(stream: IO[bytes], path: str) -> Iterator[bytes]:
+    """Split a stream into its JSON values by their brackets.
 
     Args:
-        stream: One array or several, or values one after another.
-        path: The file, for messages.
+        stream: Arrays, or consecutive values.
+        path: Name of the file for messages.
 
     Raises:
-        DataError: An array is not closed, or a value is over 2 GiB.
+        DataError: An array is not closed, or a value is larger than 2 GiB.
     """
     return _Scanner(stream, path).values()
 
 
-def array_lines(stream: IO[bytes], path: str) -> Iterator[bytes]:
-    """Cut an array that has one element a line; a broken line costs itself.
+def split_array_lines(stream: IO[bytes], path: str) -> Iterator[bytes]:
+    """Split an array with one element per line; an invalid line affects only itself.
+
+    Args:
+        stream: The content of the file.
+        path: Name of the file for messages.
 
     Raises:
         DataError: The array is not closed.
@@ -124,16 +128,16 @@ def array_lines(stream: IO[bytes], path: str) -> Iterator[bytes]:
         raise DataError(f"{path}: not valid JSON: {_CUT_OFF}")
 
 
-def pretty_printed(stream: IO[bytes], path: str, indent: bytes) -> Iterator[bytes]:
-    """Cut indented objects, in an array or one after another; a broken one costs itself.
+def split_indented(stream: IO[bytes], path: str, indent: bytes) -> Iterator[bytes]:
+    """Split indented objects, in an array or consecutive; an invalid object affects only itself.
 
     Args:
-        stream: The lines.
-        path: The file, for messages.
-        indent: What stands before the brackets of each object.
+        stream: The content of the file.
+        path: Name of the file for messages.
+        indent: Blanks before the brackets of each object.
 
     Raises:
-        DataError: An array is not closed, or an object is over 2 GiB.
+        DataError: An array is not closed, or an object is larger than 2 GiB.
     """
     lines, size, in_array = list[bytes](), 0, False
     for line in stream:
@@ -142,25 +146,25 @@ def pretty_printed(stream: IO[bytes], path: str, indent: bytes) -> Iterator[byte
             lines.append(line)
             size += len(line)
             if size > MAX_JSON_BYTES:
-                raise DataError(f"{path}: a JSON object over 2 GiB; write one object a line")
+                raise DataError(f"{path}: a JSON object is larger than 2 GiB; write JSON lines")
             continue
         if closes:
             yield b"".join((*lines, b"}"))
-        rest = line[len(indent) + 1 :] if closes else line
-        lines, rest, in_array = _opening(rest, in_array)
+        between = line[len(indent) + 1 :] if closes else line
+        lines, between, in_array = _parse_between(between, in_array)
         size = 0
-        if rest:
-            yield rest
+        if between:
+            yield between
     if in_array:
         raise DataError(f"{path}: not valid JSON: {_CUT_OFF}")
     if lines:
         yield b"".join(lines)
 
 
-def _opening(rest: bytes, in_array: bool) -> tuple[list[bytes], bytes, bool]:
-    """Read what stands between two objects: the lines of a new one, other text, array or not."""
-    rest = rest.strip(_SEPARATORS)
-    while rest[:1] in (b"[", b"]"):
-        in_array = rest.startswith(b"[")
-        rest = rest[1:].strip(_SEPARATORS)
-    return ([rest], b"", in_array) if rest.startswith(b"{") else ([], rest, in_array)
+def _parse_between(text: bytes, in_array: bool) -> tuple[list[bytes], bytes, bool]:
+    """Return the first line of a new object, other text, and whether an array is open."""
+    text = text.strip(_SEPARATORS)
+    while text[:1] in (b"[", b"]"):
+        in_array = text.startswith(b"[")
+        text = text[1:].strip(_SEPARATORS)
+    return ([text], b"", in_array) if text.startswith(b"{") else ([], text, in_array)

@@ -1,4 +1,4 @@
-"""What a source states about the form of its files, where their bytes do not show it."""
+"""Options that say how the files of a source are decoded."""
 
 from dataclasses import dataclass
 
@@ -7,25 +7,25 @@ from prefine.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class FileOptions:
-    """How the files of a source are to be read; null recognises it."""
+    """How the files of a source are decoded; an option that is None is detected."""
 
     encoding: str | None = None
-    """The encoding of a text file; null is UTF-8, or what its byte-order mark says."""
+    """Encoding of text files; None means UTF-8, or the encoding of the byte-order mark."""
     delimiter: str | None = None
-    """The character between the cells of delimited text."""
+    """Character between the cells of delimited text."""
     rows: str | None = None
-    """Dotted key under which the rows of a JSON object stand."""
+    """Dotted key of the list of rows in a JSON object."""
 
     def require_unused(self, path: str, form: str, *names: str) -> None:
-        """Refuse options that have no effect on a form.
+        """Require that options without effect on a file format are not set.
 
         Args:
-            path: The file, for the message.
-            form: What the file is.
-            names: The options that do not apply to it.
+            path: Name of the file for the message.
+            form: The file format, such as ``a Parquet file``.
+            names: The options that do not apply to the format.
 
         Raises:
-            DataError: One of them is set.
+            DataError: One of the options is set.
         """
         for name in names:
             if getattr(self, name) is not None:

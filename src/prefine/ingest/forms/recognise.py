@@ -1,4 +1,4 @@
-"""Recognise the form of a file from its first bytes, and say what a file is that is not read."""
+"""Detect the format of a file from its first bytes, and name formats that are not supported."""
 
 from pathlib import PurePosixPath
 from typing import Literal
@@ -16,7 +16,7 @@ from prefine.ingest.rows import (
 Form = Literal["json", "delimited", "parquet", "arrow", "xlsx"]
 
 HEAD_BYTES = 2**16
-"""How many bytes show the form of a file."""
+"""Number of bytes that the format of a file is detected from."""
 
 _BINARY: tuple[tuple[bytes, Form], ...] = (
     (b"PAR1", "parquet"),
@@ -40,7 +40,7 @@ _REFUSED = (
     (b"\x1f\x9d", "compressed with `compress` (.Z); decompress it"),
     (b"version https://git-lfs", "a Git LFS pointer, not the data; run `git lfs pull`"),
     (b"/annex/objects/", "a git-annex pointer, not the data; run `git annex get`"),
-    (b"<?xml", "XML, which may be the error page of a failed download"),
+    (b"<?xml", "an XML file, not rows; did the download fail?"),
 )
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 _TABLE_NAMES = {".csv", ".tsv"}
@@ -50,14 +50,14 @@ _TAR = (257, b"ustar")
 
 
 def binary_form(head: bytes, path: str) -> Form | None:
-    """Return the form of a binary file; null for text.
+    """Return the format of a binary file, or None for text.
 
     Args:
         head: The first bytes.
-        path: The file, for messages.
+        path: Name of the file for messages.
 
     Raises:
-        DataError: It is of a form that is not read.
+        DataError: The format is not supported.
     """
     for magic, form in _BINARY:
         if head.startswith(magic):
@@ -70,27 +70,29 @@ def binary_form(head: bytes, path: str) -> Form | None:
         raise DataError(f"{path}: is a tar archive; unpack it")
     if path.lower().endswith((".parquet", ".xlsx", ".arrow", ".feather")):
         suffix = PurePosixPath(path).suffix
-        raise DataError(f"{path}: is not a {suffix} file: its first bytes are those of none")
+        raise DataError(f"{path}: is not a {suffix} file, according to its first bytes")
     return None
 
 
 def text_form(head: bytes, path: str) -> Form:
-    """Return the form of a text file.
+    """Return the format of a text file.
 
     Args:
-        head: The first bytes, in UTF-8.
-        path: The file; its name decides where the bytes do not.
+        head: The first bytes in UTF-8.
+        path: Name of the file, which decides if the bytes are ambiguous.
 
     Raises:
-        DataError: It is empty, or of a form that is not read.
+        DataError: The file is empty, or its format is not supported.
     """
     shown = head.removeprefix(BYTE_ORDER_MARK).lstrip(b" \t\r\n\v\f" + RECORD_SEPARATOR)
     if not shown:
-        raise DataError(f"{path}: is empty" + (": it has blank lines alone" if head else ""))
+        raise DataError(f"{path}: is empty" + (" (only blank lines)" if head else ""))
     if shown[:64].lower().startswith(_HTML):
-        raise DataError(f"{path}: looks like an HTML page, not data: a download that failed?")
+        raise DataError(f"{path}: is an HTML page, not data; did the download fail?")
     if b"\x00" in head:
-        raise DataError(f"{path}: is a binary file of unknown form, or damaged: it has NUL bytes")
+        raise DataError(
+            f"{path}: has NUL bytes, so it is damaged or in an unsupported binary format"
+        )
     if shown.startswith(b"[") and is_python_dict(shown[1:]) and b'{"' not in shown:
         raise DataError(f"{path}: its rows are {PYTHON_DICT}")
     suffixes = {suffix.lower() for suffix in PurePosixPath(path).suffixes[-2:]}
@@ -99,8 +101,8 @@ def text_form(head: bytes, path: str) -> Form:
     form = _form_of_lines(shown) or ("json" if suffixes & _JSON_NAMES else None)
     if form is None:
         raise DataError(
-            f"{path}: its form is not recognised: it begins with neither a JSON value nor column "
-            "names between commas, semicolons, tabs or bars"
+            f"{path}: unknown format: the file begins neither with JSON nor with column names "
+            "separated by commas, semicolons, tabs or vertical bars"
         )
     return form
 
@@ -124,7 +126,7 @@ def _has_object_lines(shown: bytes) -> bool:
 
 
 def _looks_like_json(shown: bytes) -> bool:
-    """Tell whether a text begins as a JSON object does, in any quotes, or as an array of values."""
+    """Return whether text begins like a JSON object (with any quotes) or array."""
     inner = shown[1:].lstrip()[:1]
     if shown.startswith(b"{"):
         return inner in (b'"', b"}", b"") or is_python_dict(shown)

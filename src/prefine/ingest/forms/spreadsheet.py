@@ -1,4 +1,4 @@
-"""Read the one sheet of a spreadsheet (XLSX) that holds rows."""
+"""Read the sheet of a spreadsheet (XLSX) that has rows."""
 
 import io
 from collections.abc import Iterator
@@ -15,15 +15,20 @@ from prefine.ingest.rows import RawRow, as_row, json_bytes
 
 
 def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
-    """Read the sheet that holds rows, without its blank rows.
+    """Read the only sheet with rows; blank rows are skipped.
+
+    Args:
+        stream: The content of the file.
+        path: Name of the file for messages.
 
     Raises:
-        DataError: It is not a readable spreadsheet, or several sheets hold rows.
+        DataError: The file is not a valid spreadsheet, several sheets have rows, or openpyxl is
+            not installed.
     """
     try:
         import openpyxl
     except ImportError as error:
-        raise DataError(f"{path}: reading XLSX needs `pip install prefine[xlsx]`") from error
+        raise DataError(f"{path}: XLSX files require `pip install prefine[xlsx]`") from error
     try:
         book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
         rows = _only_sheet(book.worksheets, path).iter_rows(values_only=True)
@@ -38,11 +43,11 @@ def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
 
 
 def _only_sheet(sheets: list[Any], path: str) -> Any:
-    """Return the sheet that holds rows; the first one where none does."""
+    """Return the only sheet with rows, or the first sheet if none has rows."""
     filled = [sheet for sheet in sheets if _holds_rows(sheet)]
     if len(filled) > 1:
         names = ", ".join(f"`{sheet.title}`" for sheet in filled)
-        raise DataError(f"{path}: several sheets hold rows: {names}; save one sheet per file")
+        raise DataError(f"{path}: several sheets have rows: {names}; save one sheet per file")
     return (filled or sheets)[0]
 
 
@@ -55,7 +60,7 @@ def _holds_rows(sheet: Any) -> bool:
 
 def _row(header: list[str], cells: list[Any], number: int) -> Iterator[RawRow]:
     if any(cell is not None for cell in cells[len(header) :]):
-        error = RowError(Reason.WRONG_COLUMNS, "a cell stands under no column name")
+        error = RowError(Reason.WRONG_COLUMNS, "a cell is in a column without a name")
         yield RawRow(number, None, error, json_bytes(cells))
     elif any(cell is not None for cell in cells):
         full = [*cells[: len(header)], *[None] * (len(header) - len(cells))]

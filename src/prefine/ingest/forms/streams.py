@@ -1,4 +1,4 @@
-"""Streams whose beginning was looked at, compressed streams, and text in other encodings."""
+"""Wrappers of binary streams: rewinding, decompression, and conversion of text to UTF-8."""
 
 import bz2
 import codecs
@@ -19,7 +19,7 @@ _XLSX = "xl/workbook.xml"
 _READABLE_ZIP = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _ENCRYPTED = 0x1
 _NESTED = 3
-"""How often a file may be compressed."""
+"""Maximum number of nested compressions of a file."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -27,51 +27,60 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""Byte-order marks; those of UTF-32 first, for one of them begins with one of UTF-16."""
+"""Byte-order marks; UTF-32 first, because one of its marks begins with one of UTF-16."""
 
 
 class _Stream(io.RawIOBase):
-    """A stream made of chunks; a chunk of no bytes ends it."""
+    """A stream made of chunks.
+
+    Args:
+        chunk: Returns the next chunk, of about the given size; an empty chunk ends the stream.
+    """
 
     def __init__(self, chunk: Callable[[int], bytes]) -> None:
         self._chunk = chunk
-        self._rest = b""
+        self._unread = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
         size = len(buffer)
-        data = self._rest or self._chunk(size)
+        data = self._unread or self._chunk(size)
         buffer[: min(size, len(data))] = data[:size]
-        self._rest = data[size:]
+        self._unread = data[size:]
         return min(size, len(data))
 
 
 def beginning(stream: IO[bytes], size: int) -> tuple[bytes, IO[bytes]]:
-    """Return the first bytes of a stream, and the stream with them still to be read."""
+    """Return the first bytes of a stream, and the stream from its beginning."""
     head = stream.read(size)
     return head, rewound(stream, head)
 
 
 def rewound(stream: IO[bytes], head: bytes) -> IO[bytes]:
-    """Return a stream from its beginning, of which ``head`` was read."""
+    """Return a stream from its beginning, after ``head`` was read from it."""
     if stream.seekable():
         stream.seek(0)
         return stream
-    waiting = [head]
+    pending = [head]
 
     def chunk(size: int) -> bytes:
-        return waiting.pop() if waiting and waiting[0] else stream.read(size)
+        return pending.pop() if pending and pending[0] else stream.read(size)
 
     return cast("IO[bytes]", io.BufferedReader(_Stream(chunk), _CHUNK))
 
 
 def decompressed(stream: IO[bytes], path: str, depth: int = 0) -> IO[bytes]:
-    """Return a stream without its compression, which its first bytes show.
+    """Return a decompressed stream; the compression is detected from the first bytes.
+
+    Args:
+        stream: The content of the file.
+        path: Name of the file for messages.
+        depth: Number of compressions that were undone already.
 
     Raises:
-        DataError: It is compressed in a way that is not read.
+        DataError: The compression is not supported or nested too deeply.
     """
     head, stream = beginning(stream, 8)
     if head.startswith(b"\x1f\x8b"):
@@ -95,7 +104,7 @@ def decompressed(stream: IO[bytes], path: str, depth: int = 0) -> IO[bytes]:
 
 
 def _unzipped(stream: IO[bytes], path: str) -> IO[bytes]:
-    """Return the one file of a ZIP archive; a spreadsheet stays as it is."""
+    """Return the only file of a ZIP archive; a spreadsheet is returned unchanged."""
     held = stream if stream.seekable() else io.BytesIO(stream.read())
     try:
         archive = zipfile.ZipFile(held)
@@ -109,17 +118,24 @@ def _unzipped(stream: IO[bytes], path: str) -> IO[bytes]:
     if len(members) != 1:
         raise DataError(f"{path}: is a ZIP archive of {len(members)} files; unpack it")
     if members[0].flag_bits & _ENCRYPTED or members[0].compress_type not in _READABLE_ZIP:
-        raise DataError(f"{path}: is a ZIP archive with a password or unknown method; unpack it")
+        raise DataError(
+            f"{path}: is a ZIP archive with a password or an unknown compression; unpack it"
+        )
     return archive.open(members[0])
 
 
 def in_utf8(stream: IO[bytes], path: str, encoding: str | None) -> IO[bytes]:
-    """Return a text stream as UTF-8: by the stated encoding, or by its byte-order mark.
+    """Return a text stream converted to UTF-8.
 
-    Bytes that do not decode stay as they are, so that the row which they belong to is refused.
+    Bytes that cannot be decoded are unchanged, so that their row is refused later.
+
+    Args:
+        stream: The content of the file.
+        path: Name of the file for messages.
+        encoding: The stated encoding; None means UTF-8, or the encoding of the byte-order mark.
 
     Raises:
-        DataError: It looks like UTF-16 or UTF-32 without a byte-order mark.
+        DataError: The text looks like UTF-16 or UTF-32 without a byte-order mark.
     """
     head, stream = beginning(stream, 64)
     if encoding is None:
@@ -136,15 +152,15 @@ def in_utf8(stream: IO[bytes], path: str, encoding: str | None) -> IO[bytes]:
 
 
 def _width_of_ascii(head: bytes) -> int:
-    """Return 2 or 4 for text of which every character has one or three NUL bytes, else 0."""
-    zeros = [2 * head[rest::4].count(0) > len(head) // 4 for rest in range(4)]
+    """Return the bytes per character (2 or 4) of ASCII text with NUL bytes; 0 for other text."""
+    zeros = [2 * head[offset::4].count(0) > len(head) // 4 for offset in range(4)]
     if sum(zeros) == 3:  # noqa: PLR2004
         return 4
     return 2 if zeros in ([True, False, True, False], [False, True, False, True]) else 0
 
 
 def _recoded(stream: IO[bytes], path: str, encoding: str) -> Callable[[int], bytes]:
-    """Return a function that reads a piece of a stream as UTF-8."""
+    """Return a function that reads a chunk of a stream as UTF-8."""
     wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if wide else "surrogateescape")
     errors = "surrogatepass" if wide else "surrogateescape"
@@ -156,7 +172,9 @@ def _recoded(stream: IO[bytes], path: str, encoding: str) -> Callable[[int], byt
             try:
                 encoded = decoder.decode(data, not data).encode("utf-8", errors)
             except UnicodeError as error:
-                raise DataError(f"{path}: cannot be decoded as {encoding} ({error})") from error
+                raise DataError(
+                    f"{path}: cannot be decoded as {encoding} ({error}); set another `encoding`"
+                ) from error
             if not data:
                 break
         return encoded
@@ -165,7 +183,7 @@ def _recoded(stream: IO[bytes], path: str, encoding: str) -> Callable[[int], byt
 
 
 def with_line_feeds(stream: IO[bytes]) -> IO[bytes]:
-    """Return a stream whose lines end on a carriage return, with line feeds instead."""
+    """Return a stream with line feeds in place of carriage returns."""
 
     def chunk(size: int) -> bytes:
         return stream.read(size).replace(b"\r", b"\n")

@@ -1,4 +1,4 @@
-"""Explain why no layout fits the first rows of a file, and what to set in the recipe."""
+"""Hints for a file that no layout fits: its keys, and what to set in the recipe."""
 
 import json
 import re
@@ -9,18 +9,18 @@ from prefine.ingest.rows import RawRow, Unreadable
 from prefine.settings.json import Json, is_array, is_object
 
 _NUM_SHOWN = 40
-"""How many keys a message shows."""
+"""Maximum number of keys in a message."""
 _NUM_INNER = 5
-"""How many keys of an object within the row it shows."""
+"""Maximum number of keys of a nested object in a message."""
 _NUM_CHARS = 60
-"""How many characters of a key it shows."""
+"""Maximum number of characters of a key in a message."""
 _MAX_DEPTH = 8
-"""How deep in a row unreadable values are looked for."""
+"""Maximum depth of the search for unreadable values."""
 _DELIMITER = re.compile(r"[,;\t|^~\x01\x1f]")
 _ELEMENTS = {
-    "a text": "texts",
+    "a string": "strings",
     "a number": "numbers",
-    "a truth value": "truth values",
+    "a boolean": "booleans",
     "null": "nulls",
     "unreadable": "unreadable values",
 }
@@ -32,14 +32,14 @@ def values_of(rows: Sequence[RawRow]) -> list[Json]:
 
 
 def shown_keys(values: Sequence[Json]) -> str:
-    """Return the keys of the first row, each with the types that its values have in all rows."""
+    """Return the keys of the first row, each with the types of its values in all rows."""
     keys = sorted(values[0], key=str) if values else []
     shown = [f"{_shown(key)} ({_types(values, key)})" for key in keys[:_NUM_SHOWN]]
     return ", ".join([*shown, "..."] if len(keys) > _NUM_SHOWN else shown)
 
 
 def unreadable_hints(rows: Sequence[RawRow]) -> list[str]:
-    """Return why the first row that holds something unreadable is so."""
+    """Return a hint with the first unreadable row or value."""
     for row in sorted(rows, key=lambda row: row.number):
         error = row.error
         if error is None and (place := _unreadable(row.value, "")) is not None:
@@ -50,25 +50,25 @@ def unreadable_hints(rows: Sequence[RawRow]) -> list[str]:
 
 
 def rows_hints(values: Sequence[Json], fits: Callable[[Json], bool]) -> list[str]:
-    """Return the option ``rows`` that would read the rows that the first value holds.
+    """Return a hint at the option ``rows`` if the first value contains lists of rows.
 
     Args:
         values: The first values of the file.
-        fits: Whether a layout fits a value.
+        fits: Returns whether a layout fits a value.
     """
     if not values:
         return []
-    found = possible_rows(values[0])
-    known = [key for key, rows in found.items() if is_object(rows[0]) and fits(rows[0])]
-    options = [f"`rows: {_shown(key)}`" for key in known or (found if len(values) == 1 else [])]
+    lists = possible_rows(values[0])
+    known = [key for key, rows in lists.items() if is_object(rows[0]) and fits(rows[0])]
+    options = [f"`rows: {_shown(key)}`" for key in known or (lists if len(values) == 1 else [])]
     return [f"If the rows are in a list under a key, set {' or '.join(options)}"] if options else []
 
 
 def delimiter_hints(values: Sequence[Json]) -> list[str]:
-    """Return the option ``delimiter`` that would split the name of an only column."""
+    """Return a hint at the option ``delimiter`` if the name of a single column contains one."""
     names = list(map(str, values[0])) if values else []
-    found = _DELIMITER.search(names[0]) if len(names) == 1 else None
-    return [f"In delimited text, set `delimiter` to {json.dumps(found[0])}"] if found else []
+    match = _DELIMITER.search(names[0]) if len(names) == 1 else None
+    return [f"For delimited text, set `delimiter` to {json.dumps(match[0])}"] if match else []
 
 
 def _shown(key: object) -> str:
@@ -76,7 +76,7 @@ def _shown(key: object) -> str:
 
 
 def _types(values: Sequence[Json], key: str) -> str:
-    """Return the types of the values under a key, as they first occur."""
+    """Return the types of the values under a key, in order of first occurrence."""
     return " or ".join(dict.fromkeys(_type(value[key]) for value in values if key in value))
 
 
@@ -88,7 +88,7 @@ def _type(value: object) -> str:
         more = ", ..." if len(value) > _NUM_INNER else ""
         of_lists = " of lists" if value and all(map(is_array, value.values())) else ""
         return f"an object{of_lists}: {inner}{more}" if inner else "an empty object"
-    for kind, name in ((bool, "a truth value"), (int | float, "a number"), (str, "a text")):
+    for kind, name in ((bool, "a boolean"), (int | float, "a number"), (str, "a string")):
         if isinstance(value, kind):
             return name
     return "null" if value is None else "unreadable"
