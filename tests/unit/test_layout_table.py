@@ -199,7 +199,7 @@ def test_a_row_that_only_looks_like_a_layout_is_refused(row: dict[str, Any]) -> 
         ),
         (
             {"instruction": "Pick.", "output_1": "Oak", "output_2": "Stone", "preference": 0},
-            "`preference` is not between 1 and 2",
+            "`preference` is 0, not from 1 to 2",
         ),
         (
             {"instruction": "Pick.", "generations": ["Oak", "Stone"], "ratings": ["9/10", "2/10"]},
@@ -608,7 +608,9 @@ def test_a_judgement_of_fastchat_is_about_its_turn(turn: int, said: list[str]) -
 def test_lists_as_text_beside_a_prompt_are_not_guessed_at() -> None:
     row = {"prompt": "Say hi.", "chosen": '["Hi!", "Hi."]', "rejected": '["No.", "No!"]'}
 
-    with pytest.raises(DataError, match=r"several layouts fit; set `format`.*trl_explicit.*rm_bench"):
+    with pytest.raises(
+        DataError, match=r"several layouts fit; set `format`.*trl_explicit.*rm_bench"
+    ):
         detect(first_rows([row]), "made.csv")
 
     record = read_row(row, "rm_bench")

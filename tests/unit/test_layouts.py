@@ -159,7 +159,7 @@ def test_what_is_wrong_in_a_source_is_said_where_it_is() -> None:
     assert place == ("format",)
     assert re.search(r"no layout `what`; the layouts are: trl_explicit, .*hh, ", message)
     [(_, message)] = mistakes(domain="law")
-    assert message.endswith("`domain` goes with `format: domains`, and only there")
+    assert message.endswith("`domain` is only allowed with `format: domains`")
 
 
 @pytest.mark.parametrize("format_", [["hh"], 3, {}])
@@ -195,7 +195,7 @@ def test_two_rows_of_a_lookup_table_that_contradict_are_refused() -> None:
     rows = [({"question_id": 1, "text": text}, dict[str, str]()) for text in ("Why?", "How?")]
 
     assert FastChat.index("questions", [rows[0], rows[0]]) == {1: rows[0][0]}
-    with pytest.raises(DataError, match="two rows of a lookup table are for 1, and they differ"):
+    with pytest.raises(DataError, match="two different rows of a lookup table have the key 1"):
         FastChat.index("questions", rows)
 
 

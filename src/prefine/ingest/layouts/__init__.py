@@ -1,7 +1,7 @@
-"""The layouts that sources may have, one module each, and the settings of a source among them.
+"""The registry of layouts, and the type of a source in a recipe.
 
-To add a layout: a module, and its class in ``LAYOUTS``; from another distribution, an entry point
-``prefine.layouts``.
+To add a layout, write a module and add its class to ``_BUILT_IN``; from another distribution, add
+an entry point in the group ``prefine.layouts``.
 """
 
 from typing import TYPE_CHECKING, Annotated, Union
@@ -130,25 +130,28 @@ _BUILT_IN: tuple[type[Layout], ...] = (
 
 
 def format_of(layout: type[Layout]) -> str:
-    """Return the name of a layout, which a recipe writes as ``format``.
+    """Return the name of a layout, which recipes use as ``format``.
 
     Raises:
-        RecipeError: The class does not state it.
+        RecipeError: The class has no default for ``format``.
     """
     name = layout.model_fields["format"].default
     if not isinstance(name, str):
-        raise RecipeError(f"{layout.__module__}.{layout.__name__} does not state its `format`")
+        raise RecipeError(
+            f"{layout.__module__}.{layout.__name__} has no name; "
+            'declare `format: Literal["NAME"] = "NAME"`'
+        )
     return name
 
 
 LAYOUTS: tuple[type[Layout], ...] = registered("prefine.layouts", Layout, _BUILT_IN, format_of)
-"""Every layout, those of other distributions last."""
+"""All layouts, those of other distributions last."""
 
 _BY_FORMAT = {format_of(layout): layout for layout in LAYOUTS}
 
 
 def layout_named(name: str) -> type[Layout]:
-    """Return a layout by its name.
+    """Return the layout with a name.
 
     Raises:
         RecipeError: There is no such layout.
@@ -159,19 +162,23 @@ def layout_named(name: str) -> type[Layout]:
 
 
 class Detected(Source):
-    """A source whose layout is recognised, file by file."""
+    """A source without ``format``: the layout of each file is detected."""
 
     format: None = None
+    """Always null: the layout is detected."""
 
     @field_validator("format", mode="before")
     @classmethod
-    def _known(cls, value: object) -> object:
+    def _require_none(cls, value: object) -> object:
         if value is not None:
             raise ValueError(unknown("layout", str(value), _BY_FORMAT))
         return value
 
     def as_layout(self, name: str) -> Layout:
-        """Return the source with a layout that was recognised.
+        """Return the source as an instance of the detected layout.
+
+        Args:
+            name: Name of the layout.
 
         Raises:
             RecipeError: There is no such layout.
@@ -181,13 +188,13 @@ class Detected(Source):
 
 
 def _tag(source: object) -> str:
-    """Return the tag of a source's class; one with an unknown layout is refused by ``Detected``."""
+    """Return the tag of a source's class; ``Detected`` refuses a source with an unknown layout."""
     name = source.get("format") if is_object(source) else getattr(source, "format", None)
     return f"layout {name}" if isinstance(name, str) and name in _BY_FORMAT else "no layout"
 
 
-def _own_options(source: object) -> object:
-    """Refuse an option of another layout, and say of which."""
+def _require_own_options(source: object) -> object:
+    """Refuse an option of another layout, and name that layout."""
     if not is_object(source):
         return source
     name = source.get("format")
@@ -195,7 +202,7 @@ def _own_options(source: object) -> object:
     for option in [key for key, value in source.items() if value]:
         owners = [f"`format: {n}`" for n, cls in _BY_FORMAT.items() if option in cls.model_fields]
         if owners and option not in known.model_fields:
-            raise ValueError(f"`{option}` goes with {' or '.join(owners)}, and only there")
+            raise ValueError(f"`{option}` is only allowed with {' or '.join(owners)}")
     others = {key for cls in _BY_FORMAT.values() for key in cls.model_fields} - {
         *known.model_fields
     }
@@ -210,5 +217,5 @@ else:
         Annotated[Detected, Tag("no layout")],
     )
     _ONE_OF = Union[_TAGGED]  # noqa: UP007 - the members are known at run time only
-    AnySource = Annotated[_ONE_OF, Discriminator(_tag), BeforeValidator(_own_options)]
-"""A source of a recipe: one class per layout, chosen by ``format``."""
+    AnySource = Annotated[_ONE_OF, Discriminator(_tag), BeforeValidator(_require_own_options)]
+"""A source of a recipe: one class per layout, selected by ``format``."""

@@ -15,7 +15,11 @@ _FIRST, _SECOND = 1, 2
 
 
 class AlpacaEval(Layout):
-    """``output_1``, ``output_2`` and ``preference``, with or without ``annotator``."""
+    """AlpacaEval annotations and AlpacaFarm preferences: two outputs and a ``preference``.
+
+    ``preference`` from 1 (first output) to 2 (second output) is the label and its strength; 1.5 is
+    a tie, null a failed judgement.
+    """
 
     version: ClassVar = 2
     keys: ClassVar = ("instruction", "output_1", "output_2", "preference")
@@ -25,7 +29,7 @@ class AlpacaEval(Layout):
     format: Literal["alpaca_eval"] = "alpaca_eval"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two outputs and the preference of one judge."""
+        """Parse two outputs and the preference of one annotator."""
         candidates = [
             Candidate(
                 response_of(row.get(f"output_{i}"), f"output_{i}"), optional(row, f"generator_{i}")
@@ -38,9 +42,9 @@ class AlpacaEval(Layout):
 
 
 def _preference(row: Json) -> Label:
-    """Read a preference from 1 (first) to 2 (second).
+    """Parse a preference from 1 (first output) to 2 (second output).
 
-    1.5 is a tie, and so is 0 in old files with an annotator; null is a judgement that failed.
+    1.5 is a tie, and so is 0 in old files with an annotator; null is a failed judgement.
     """
     preference = number(row.get("preference"), "preference")
     facts = {"label": str(row.get("preference")), "annotator": optional(row, "annotator")}
@@ -49,6 +53,6 @@ def _preference(row: Json) -> Label:
     if preference == 0 and "annotator" in row:
         return pair_label(Winner.TIE, **facts)
     if not _FIRST <= preference <= _SECOND:
-        raise RowError(Reason.UNKNOWN_LABEL, "`preference` is not between 1 and 2")
+        raise RowError(Reason.UNKNOWN_LABEL, f"`preference` is {preference:g}, not from 1 to 2")
     winner, gap = signed_preference(float(2 * Fraction(repr(preference)) - (_FIRST + _SECOND)))
     return pair_label(winner, strength=gap, strength_unit="probability_gap", **facts)

@@ -10,7 +10,7 @@ from prefine.settings.json import Json, is_array, is_object
 
 
 class Arena100k(Layout):
-    """``conversation_a``, ``conversation_b`` and ``winner`` without the name of a judge."""
+    """Chatbot Arena, 100,000 conversations: two whole conversations and a named ``winner``."""
 
     aspects: ClassVar = ("overall",)
 
@@ -18,7 +18,7 @@ class Arena100k(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise two conversations with a winner that no other release has in this form."""
+        """Detect two conversations with a winner, without the columns of the other releases."""
         sides = [row.get("conversation_a"), row.get("conversation_b")]
         if "winner" not in row or row.keys() & {"judge", "evaluation_session_id"}:
             return None
@@ -29,5 +29,5 @@ class Arena100k(Layout):
         return "`conversation_a`, `conversation_b` and `winner`"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two conversations; their common beginning is the prompt."""
+        """Parse two conversations, whose common beginning is the prompt."""
         return named_winner_record(row, optional(row, "judge_hash"))

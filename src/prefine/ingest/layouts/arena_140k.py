@@ -9,7 +9,7 @@ from prefine.settings.json import Json
 
 
 class Arena140k(Layout):
-    """``conversation_a``, ``conversation_b``, ``winner`` and ``evaluation_session_id``."""
+    """Chatbot Arena, 140,000 conversations: like ``arena_100k`` with ``evaluation_session_id``."""
 
     keys: ClassVar = ("conversation_a", "conversation_b", "winner", "evaluation_session_id")
     because: ClassVar = "`conversation_a`, `conversation_b`, `winner` and `evaluation_session_id`"
@@ -18,5 +18,5 @@ class Arena140k(Layout):
     format: Literal["arena_140k"] = "arena_140k"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two conversations; their common beginning is the prompt."""
+        """Parse two conversations, whose common beginning is the prompt."""
         return named_winner_record(row)

@@ -10,7 +10,7 @@ from prefine.settings.json import Json
 
 
 class Arena33k(Layout):
-    """``conversation_a``, ``conversation_b``, ``winner`` and ``judge``."""
+    """Chatbot Arena, 33,000 conversations, and MT-Bench human judgements: with a ``judge``."""
 
     version: ClassVar = 2
     keys: ClassVar = ("conversation_a", "conversation_b", "winner", "judge")
@@ -20,5 +20,5 @@ class Arena33k(Layout):
     format: Literal["arena_33k"] = "arena_33k"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two conversations up to the judged turn; their common beginning is the prompt."""
+        """Parse two conversations up to the judged turn; their common beginning is the prompt."""
         return named_winner_record(row, optional(row, "judge"))

@@ -18,7 +18,7 @@ _WINNERS = {
 
 
 class Arena55k(Layout):
-    """``prompt``, ``response_a`` and ``response_b`` as JSON lists, and ``winner_*`` columns."""
+    """Chatbot Arena, 55,000 conversations: turns as JSON lists, one-hot ``winner_*`` columns."""
 
     keys: ClassVar = ("prompt", "response_a", "response_b", "winner_model_a", "winner_tie")
     because: ClassVar = "`prompt` and responses as JSON lists, with one-hot `winner_*`"
@@ -27,10 +27,12 @@ class Arena55k(Layout):
     format: Literal["arena_55k"] = "arena_55k"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read JSON lists of turns and the one winner column that is set."""
+        """Parse JSON lists of turns, and the one-hot winner columns."""
         columns = [column for column in _WINNERS if truth(row.get(column))]
         if len(columns) != 1:
-            raise RowError(Reason.UNKNOWN_LABEL, f"{len(columns)} of the one-hot winners are set")
+            names = ", ".join(f"`{name}`" for name in _WINNERS)
+            detail = f"{len(columns)} of the columns {names} are true, not exactly one"
+            raise RowError(Reason.UNKNOWN_LABEL, detail)
         questions = nonempty_list(row, "prompt")
         sides = [_turns(questions, nonempty_list(row, f"response_{s}")) for s in "ab"]
         return arena_record(row, sides, pair_label(_WINNERS[columns[0]], label=columns[0]))
@@ -38,7 +40,7 @@ class Arena55k(Layout):
 
 def _turns(questions: list[object], answers: list[object]) -> list[Message]:
     if len(questions) != len(answers):
-        detail = f"{len(questions)} questions, {len(answers)} answers"
+        detail = f"{len(questions)} user turns but {len(answers)} assistant turns"
         raise RowError(Reason.TURNS_DIFFER, detail)
     turns: list[Message] = []
     for question, answer in zip(questions, answers, strict=True):

@@ -13,7 +13,11 @@ from prefine.settings.json import Json
 
 
 class ArgillaOrca(Layout):
-    """``input``, ``chosen``, ``rejected``, ``generations``, ``rating`` and ``status``."""
+    """Argilla's distilabel-intel-orca-dpo-pairs: a pair and its ratings by an LLM judge.
+
+    ``chosen`` is preferred to ``rejected`` unless ``status`` is ``tie``; the ratings of both are
+    further labels.
+    """
 
     reads_beside: ClassVar = ("input",)
     keys: ClassVar = ("input", "chosen", "rejected", "generations", "rating", "status")
@@ -22,7 +26,7 @@ class ArgillaOrca(Layout):
     format: Literal["argilla_orca"] = "argilla_orca"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the pair as the judge left it; the status ``tie`` is a tie."""
+        """Parse the pair in the judge's direction, and its ratings."""
         status = required(row, "status")
         winner = Winner.TIE if spelling(status) == "tie" else Winner.A
         return Record(
@@ -36,7 +40,7 @@ class ArgillaOrca(Layout):
 
 
 def _ratings(row: Json) -> list[Label]:
-    """Return the ratings of both sides, which stand in the order of the generations."""
+    """Return the ratings of both sides, which are in the order of ``generations``."""
     generations, ratings = as_list(row.get("generations")), as_list(row.get("rating"))
     if generations is None or ratings is None or len(generations) != len(ratings):
         return []

@@ -11,7 +11,7 @@ from prefine.settings.json import Json, is_object
 
 
 class BeaverTails(Layout):
-    """``prompt``, ``response``, ``is_safe`` and the harms in ``category``."""
+    """BeaverTails: single responses, unpaired; ``is_safe`` is a thumb up or down."""
 
     keys: ClassVar = ("prompt", "response", "is_safe", "category")
     because: ClassVar = "`prompt`, `response` and `is_safe`"
@@ -19,7 +19,7 @@ class BeaverTails(Layout):
     format: Literal["beavertails"] = "beavertails"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one response; a safe one has the thumb up."""
+        """Parse one response; a safe one has a thumb up."""
         category: object = row.get("category")
         harms = (
             sorted(name for name, value in category.items() if value) if is_object(category) else []

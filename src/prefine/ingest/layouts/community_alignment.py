@@ -16,7 +16,10 @@ _LETTERS = "abcd"
 
 
 class CommunityAlignment(Layout):
-    """``first_turn_prompt``, ``first_turn_response_a``, ... and who prefers which."""
+    """Community Alignment: up to four turns, each with the best of four responses.
+
+    Each turn is a prompt of its own, and the preferred response wins against the other three.
+    """
 
     keys: ClassVar = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")
     because: ClassVar = "`first_turn_prompt` and `first_turn_preferred_response`"
@@ -24,42 +27,43 @@ class CommunityAlignment(Layout):
     format: Literal["community_alignment"] = "community_alignment"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the first turn of a conversation."""
+        """Parse the first turn of a conversation."""
         return next(iter(self.records(row, context)))
 
     def records(self, row: Json, context: Context) -> Iterable[Record]:
-        """Read each turn as a prompt of its own, which begins with the preferred responses before.
+        """Parse each turn as a prompt that begins with the preferred responses of earlier turns.
 
-        A turn without a prompt or a preference ends the conversation: what follows it has no
-        context that is known.
+        A turn without a prompt or a preference ends the conversation, because the context of later
+        turns is unknown.
         """
-        found = list(_turns(row))
-        if not found:
+        records = list(_turns(row))
+        if not records:
             raise RowError(Reason.LABEL_MISSING, "the first turn has no prompt or no preference")
-        return found
+        return records
 
 
 def _turns(row: Json) -> Iterator[Record]:
     before: list[Message] = []
     for turn in _TURNS:
-        asked = optional(row, f"{turn}_prompt")
+        user_text = optional(row, f"{turn}_prompt")
         preferred = optional(row, f"{turn}_preferred_response")
-        if asked is None or preferred is None:
+        if user_text is None or preferred is None:
             return
         best = spelling(preferred).removeprefix("response ")
         names = [f"{turn}_response_{letter}" for letter in _LETTERS]
         if best not in tuple(_LETTERS):
             detail = f"`{turn}_preferred_response` is {preferred[:40]!r}, not response_a to d"
             raise RowError(Reason.UNKNOWN_LABEL, detail)
-        place = _LETTERS.index(best)
+        index = _LETTERS.index(best)
         candidates = [listed_candidate(row.get(name) or None, name) for name in names]
-        if not candidates[place].messages:
-            raise RowError(Reason.RESPONSE_MISSING, f"`{names[place]}` is preferred and missing")
-        prompt = [*before, Message(role="user", content=asked)]
+        if not candidates[index].messages:
+            detail = f"`{names[index]}` is the preferred response, but is missing"
+            raise RowError(Reason.RESPONSE_MISSING, detail)
+        prompt = [*before, Message(role="user", content=user_text)]
         yield Record(
             prompt,
             candidates,
-            best_of(place, len(names), label=preferred, annotator=optional(row, "annotator_id")),
+            best_of(index, len(names), label=preferred, annotator=optional(row, "annotator_id")),
             language=optional(row, "assigned_lang"),
         )
-        before = [*prompt, *candidates[place].messages]
+        before = [*prompt, *candidates[index].messages]

@@ -1,4 +1,4 @@
-"""Two responses and a column that names the winner, or counts them from 1."""
+"""Two responses, and a column with the winner by name or number."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -14,20 +14,24 @@ from prefine.schema import Winner
 from prefine.settings.json import Json
 
 _COUNTED = ("output_1", "output_2")
-"""Responses whose ``label`` is 1 or 2 in OffsetBias and LLMBar."""
+"""Columns of responses with a ``label`` of 1 or 2, in OffsetBias and LLMBar."""
 _NUMBERS = {1: Winner.A, 2: Winner.B}
-"""Not 0: where labels count from 0, the same numbers mean other sides."""
+"""Without 0, because labels 0 and 1 would give 1 another meaning."""
 _MODELS = (("model_a", "model_b"), ("model_1", "model_2"))
 
 
 class Compared(Layout):
-    """Two responses with ``winner`` by name; ``output_1`` and ``output_2`` with ``label``."""
+    """Two responses under usual names, with a named ``winner`` or (OffsetBias, LLMBar) ``label``.
+
+    ``winner`` is a name such as ``model_a`` or ``tie``; ``label`` is 1 or 2, the number of the
+    better output.
+    """
 
     format: Literal["compared"] = "compared"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a prompt beside two responses and what compares them."""
+        """Detect a prompt, two responses and a column that compares them."""
         prompt, couples = prompt_column(row), couple_columns(row)
         if prompt is None or len(couples) != 1 or "preference" in row:
             return None
@@ -36,22 +40,23 @@ class Compared(Layout):
         return f"`{column}` compares `{names[0]}` and `{names[1]}`" if column else None
 
     def contradiction(self, labels: Mapping[str, int], rejected: Mapping[str, int]) -> str | None:
-        """Refuse a file whose labels are 0 and 1: its 1 may mean the second response."""
+        """Return an error for a file whose labels are 0 and 1, because their meaning is unknown."""
         if rejected.get(Reason.UNKNOWN_LABEL) and labels.get(Winner.A) and not labels.get(Winner.B):
             return (
-                "the labels seem to be 0 and 1, not 1 and 2, and nothing says which response 1 "
-                "means; say so with a map (`format: columns`, `labels: [{column: label, values: "
-                "{...}}]`)"
+                "the labels seem to be 0 and 1, not 1 and 2, so it is unclear which response 1 "
+                "stands for; state it in a column map (`format: columns`, `labels: [{column: "
+                "label, values: {...}}]`)"
             )
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read both responses and which one is better."""
+        """Parse both responses and the winner."""
         prompt, couples = prompt_column(row), couple_columns(row)
         if prompt is None:
-            raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
+            raise RowError(Reason.PROMPT_EMPTY, "no column with a known name has a prompt")
         if len(couples) != 1:
-            raise RowError(Reason.RESPONSE_MISSING, f"{len(couples)} couples of known columns")
+            detail = f"{len(couples)} pairs of columns have known names of responses, not 1"
+            raise RowError(Reason.RESPONSE_MISSING, detail)
         models = next((m for m in _MODELS if m[0] in row), (None, None))
         candidates = [
             Candidate(response_of(row[name], name), optional(row, model) if model else None)

@@ -13,14 +13,14 @@ _ASPECTS = ("personal", "world")
 
 
 class CoVal(Layout):
-    """``prompt``, ``responses`` by letter, and ``metadata.assessments`` with rankings."""
+    """CoVal: four responses, ranked by annotators on the aspects ``personal`` and ``world``."""
 
     format: Literal["coval"] = "coval"
     aspects: ClassVar = _ASPECTS
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise responses with letters beside assessments."""
+        """Detect responses with letters, and assessments."""
         responses, metadata = row.get("responses"), row.get("metadata")
         if not is_array(responses) or not responses or not is_object(responses[0]):
             return None
@@ -30,16 +30,16 @@ class CoVal(Layout):
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read every annotator's rankings under the aspects ``personal`` and ``world``."""
-        asked = required(row, "prompt")
-        if is_object(asked):
-            asked = required(asked, "messages")
+        """Parse every annotator's rankings on the aspects ``personal`` and ``world``."""
+        prompt = required(row, "prompt")
+        if is_object(prompt):
+            prompt = required(prompt, "messages")
         names: list[str] = []
         candidates: list[Candidate] = []
         for index, item in enumerate(nonempty_list(row, "responses")):
-            one = item_object(item, f"responses[{index}]")
-            names.append(str(one.get("response_index")))
-            turns = one.get("messages")
+            response = item_object(item, f"responses[{index}]")
+            names.append(str(response.get("response_index")))
+            turns = response.get("messages")
             candidates.append(Candidate(messages(turns, "responses.messages") if turns else []))
         metadata = item_object(row.get("metadata"), "metadata")
         labels = [
@@ -47,7 +47,7 @@ class CoVal(Layout):
             for item in nonempty_list(metadata, "assessments")
             for label in _rankings(item_object(item, "assessments"), names)
         ]
-        return Record(prompt_of(asked, "prompt"), candidates, labels)
+        return Record(prompt_of(prompt, "prompt"), candidates, labels)
 
 
 def _rankings(assessment: Json, names: list[str]) -> list[Label]:

@@ -12,7 +12,7 @@ from prefine.settings.json import Json
 
 
 class Distilabel(Layout):
-    """``instruction``, ``generations`` and ``ratings``."""
+    """Distilabel: a list of ``generations`` and their ``ratings``, by one LLM judge."""
 
     version: ClassVar = 2
     keys: ClassVar = ("instruction", "generations", "ratings")
@@ -21,11 +21,11 @@ class Distilabel(Layout):
     format: Literal["distilabel"] = "distilabel"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read generations with ratings; some of both may be null."""
+        """Parse generations with ratings; both may contain nulls."""
         generations, ratings = nonempty_list(row, "generations"), nonempty_list(row, "ratings")
         names = as_list(row.get("generation_models")) or [None] * len(generations)
         if not len(generations) == len(ratings) == len(names):
-            raise RowError(Reason.WRONG_TYPE, "`generations` and `ratings` differ in length")
+            raise RowError(Reason.WRONG_TYPE, "`generations` and `ratings` have different lengths")
         candidates = [
             listed_candidate(value, "generations", name)
             for value, name in zip(generations, names, strict=True)

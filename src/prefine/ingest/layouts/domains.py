@@ -1,4 +1,4 @@
-"""One response per domain: there is a preference only once a domain is wanted."""
+"""One response per domain, of which the recipe chooses the preferred domain."""
 
 from typing import Literal
 
@@ -13,24 +13,26 @@ from prefine.settings.json import Json, is_object
 
 
 class Domains(Layout):
-    """``query`` with ``responses`` by domain."""
+    """``query`` with one response per domain; the response of ``domain`` is rated 1, others 0."""
 
     format: Literal["domains"] = "domains"
     domain: str = Field(min_length=1)
-    """Which domain's response is the wanted one."""
+    """The domain whose response is preferred."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a query with one response per domain."""
+        """Detect a query with one response per domain."""
         if "query" in row and is_object(row.get("responses")):
             return "`query` with `responses` by domain; a preference exists once a domain is chosen"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Rate the wanted domain's response 1 and all others 0."""
+        """Rate the response of the preferred domain 1 and all others 0."""
         responses = required(row, "responses")
         if not is_object(responses) or self.domain not in responses:
-            raise RowError(Reason.MISSING_VALUE, f"`responses` has no domain {self.domain!r}")
+            known = f"; it has {', '.join(responses):.200}" if is_object(responses) else ""
+            detail = f"`responses` has no domain {self.domain!r}{known}"
+            raise RowError(Reason.MISSING_VALUE, detail)
         candidates = [
             Candidate(response_of(value, f"responses.{domain}"), meta={"domain": domain})
             for domain, value in responses.items()

@@ -1,4 +1,4 @@
-"""FastChat's layouts: judgements that refer to questions and answers in other files."""
+"""FastChat (Vicuna, MT-Bench): judgements that refer to questions and answers in other files."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -9,35 +9,39 @@ from prefine.errors import DataError
 from prefine.ingest.labels import compared_scores, pair_label, rating_label
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.record import Candidate, Label, Reason, Record, RowError
-from prefine.ingest.values import number, optional, required, text
+from prefine.ingest.values import number, optional, required, text, type_name
 from prefine.schema import Message, Winner
 from prefine.settings import FileSet, Part, Pattern, Where
 from prefine.settings.json import Json, is_array, is_object
 
 _SIDES = ("a", "b")
 _CLASSES = {1: Winner.A, 2: Winner.B, 3: Winner.TIE}
-"""What a three-class reviewer answers; anything else, such as -1, names no side."""
+"""Winners by the answer of a three-class reviewer; other answers, such as -1, are invalid."""
 
 
 class Table(Part):
-    """Further files that rows refer to: questions, answers."""
+    """Files of questions or answers that the rows of a source refer to."""
 
     files: Annotated[tuple[str, ...], Where]
-    """Paths or globs, as for a source."""
+    """Paths or globs relative to the data folder, or fsspec URLs."""
     path_fields: Annotated[Pattern | None, Where] = None
-    """A regular expression with named groups, searched in each path."""
+    """Regular expression that is searched in each file path; its named group ``model`` is the model
+    that wrote the answers."""
 
 
 class FastChat(Layout):
-    """Reviews with two answers, pairwise judgements by model names, or single grades."""
+    """FastChat judgements: reviews of two answers, pairwise judgements, or grades of one answer.
+
+    Pairwise judgements become labels, grades become ratings; the texts come from ``tables``.
+    """
 
     version: ClassVar = 3
     format: Literal["fastchat"] = "fastchat"
     tables: dict[str, Table] = Field(min_length=1)
-    """``questions`` and ``answers``."""
+    """Files of the lookup tables ``questions`` and ``answers``."""
 
     def lookups(self) -> Mapping[str, FileSet]:
-        """Return the files of the questions and of the answers."""
+        """Return the file sets of the questions and of the answers."""
         return {
             name: FileSet(f"{self.key}, table {name}", table.files, table.path_fields)
             for name, table in self.tables.items()
@@ -47,26 +51,26 @@ class FastChat(Layout):
     def index(
         cls, table: str, rows: Iterable[tuple[Json, Mapping[str, str]]]
     ) -> Mapping[Any, Json]:
-        """Index questions by their id; answers by answer id, and by model and question id."""
+        """Index questions by id, and answers by answer id and by (model, question id)."""
         return _questions(rows) if table == "questions" else _answers(rows)
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a judgement that refers to a question, and to answers by ids or model names."""
+        """Detect a judgement that refers to a question, and to answers by id or model name."""
         if "question_id" not in row:
             return None
         if {"answer1_id", "answer2_id", "score"} <= row.keys():
-            return "`answer1_id`, `answer2_id` and `score`: answers lie in other files"
+            return "`answer1_id`, `answer2_id` and `score`, with answers in other files"
         if {"model_a", "model_b", "winner", "judge_id"} <= row.keys():
-            return "`model_a`, `model_b` and `winner`: answers lie in other files"
+            return "`model_a`, `model_b` and `winner`, with answers in other files"
         if "judgment" in row and "model" in row:
-            return "`model`, `judgment` and `score`: answers lie in other files"
+            return "`model`, `judgment` and `score`, with answers in other files"
         if {"model_id", "score_turn1"} <= row.keys():
-            return "`model_id` and `score_turn1`: answers lie in other files"
+            return "`model_id` and `score_turn1`, with answers in other files"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one judgement and the conversation that it is about."""
+        """Parse one judgement and look up the conversation that it is about."""
         question = _lookup(context, "questions", _key(required(row, "question_id")))
         questions = _questions_of(question)
         judged = _num_judged(row, len(questions))
@@ -88,7 +92,7 @@ def _questions(rows: Iterable[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json
 
 
 def _answers(rows: Iterable[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
-    """Index answers; the model is the one that the path names, and otherwise the row's own."""
+    """Index answers by answer id, and by (model, question id) with the model of path and row."""
     index: dict[Any, Json] = {}
     for row, fields in rows:
         if "answer_id" in row:
@@ -101,13 +105,14 @@ def _answers(rows: Iterable[tuple[Json, Mapping[str, str]]]) -> dict[Any, Json]:
 
 def _enter(index: dict[Any, Json], key: Any, row: Json) -> None:
     if index.setdefault(key, row) != row:
-        raise DataError(f"two rows of a lookup table are for {key!s:.80}, and they differ")
+        detail = f"two different rows of a lookup table have the key {key!s:.80}"
+        raise DataError(f"{detail}; remove one of them")
 
 
 def _key(value: object) -> Any:
-    """Return a value that may be a key of a lookup table."""
+    """Return a value that can be the key of a lookup table."""
     if not isinstance(value, str | int | float):
-        raise RowError(Reason.WRONG_TYPE, "an id is neither a text nor a number")
+        raise RowError(Reason.WRONG_TYPE, f"an id is {type_name(value)}, not a string or a number")
     return value
 
 
@@ -118,7 +123,8 @@ def _spelling(model: object) -> str:
 def _lookup(context: Context, table: str, key: Any) -> Json:
     row = context.tables.get(table, {}).get(key)
     if row is None:
-        raise RowError(Reason.LOOKUP_MISSING, f"no row of `{table}` for {key!s:.80}")
+        detail = f"the lookup table `{table}` has no row with the key {key!s:.80}"
+        raise RowError(Reason.LOOKUP_MISSING, detail)
     return row
 
 
@@ -132,7 +138,7 @@ def _questions_of(question: Json) -> list[str]:
 
 
 def _answer(row: Json, context: Context, side: str) -> tuple[Json, str | None]:
-    """Return one side's answer: by the path's model, the row's model, or the answer id."""
+    """Return the answer of a side and its model, looked up by model or answer id."""
     model = context.fields.get(f"model_{side}") or optional(row, f"model_{side}")
     if model is not None:
         return _lookup(context, "answers", (_spelling(model), _key(row["question_id"]))), model
@@ -147,7 +153,7 @@ def _single(row: Json, context: Context) -> tuple[Json, str | None]:
 
 
 def _num_judged(row: Json, count: int) -> int:
-    """Return how many turns of a conversation a judgement is about: all, or up to its ``turn``."""
+    """Return the number of turns that a judgement is about: up to its ``turn``, or all."""
     turn = number(row.get("turn"), "turn")
     if turn is None:
         return count
@@ -159,7 +165,7 @@ def _num_judged(row: Json, count: int) -> int:
 def _candidate(questions: list[str], answer: Json, model: str | None, num_judged: int) -> Candidate:
     replies = _replies(answer)
     if len(replies) != len(questions):
-        detail = f"{len(questions)} questions, {len(replies)} answers"
+        detail = f"{len(questions)} questions but {len(replies)} answers"
         raise RowError(Reason.TURNS_DIFFER, detail)
     turns = [Message(role="assistant", content=replies[0])]
     for question, reply in zip(questions[1:num_judged], replies[1:num_judged], strict=True):
@@ -195,7 +201,7 @@ def _preference(row: Json) -> Label:
 
 
 def _named_winner(row: Json) -> Winner:
-    """Read the winner's name; ``inconsistent`` and ``error`` name no side."""
+    """Return the winner by model name; ``inconsistent`` and ``error`` are invalid labels."""
     names = {
         _key(row.get("model_a", "")): Winner.A,
         _key(row.get("model_b", "")): Winner.B,
@@ -205,7 +211,9 @@ def _named_winner(row: Json) -> Winner:
     }
     winner = names.get(_key(row.get("winner")))
     if winner is None:
-        raise RowError(Reason.UNKNOWN_LABEL, "`winner` is neither model, nor tie")
+        known = ", ".join(map(str, names))
+        detail = f"`winner` is {row.get('winner')!s:.40}, not one of {known:.200}"
+        raise RowError(Reason.UNKNOWN_LABEL, detail)
     return winner
 
 

@@ -14,7 +14,7 @@ from prefine.settings.json import Json, is_array
 
 
 class FineGrained(Layout):
-    """``prediction 1`` to ``prediction 4`` with six values in ``preference``."""
+    """FineGrained-RLHF: four predictions; ``preference`` has the winners of all six pairs."""
 
     version: ClassVar = 2
     reads_beside: ClassVar = ("passages",)
@@ -25,13 +25,13 @@ class FineGrained(Layout):
     format: Literal["finegrained"] = "finegrained"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the comparisons (1,2) (1,3) (1,4) (2,3) (2,4) (3,4): 0 is a tie, else the winner."""
+        """Parse the comparisons (1,2) (1,3) (1,4) (2,3) (2,4) (3,4): 0 tie, 1 first, 2 second."""
         keys = [f"prediction {i}" for i in range(1, 5)]
         candidates = [listed_candidate(row.get(key), key) for key in keys]
         pairs = list(combinations(range(4), 2))
         choices = nonempty_list(row, "preference")
         if len(choices) != len(pairs):
-            raise RowError(Reason.WRONG_TYPE, "`preference` does not hold six values")
+            raise RowError(Reason.WRONG_TYPE, f"`preference` has {len(choices)} values, not 6")
         labels = [
             Label(Kind.PAIR, a, b, winner_of(value, CHOICES, "preference"), label=str(value))
             for (a, b), value in zip(pairs, choices, strict=True)
@@ -43,7 +43,7 @@ class FineGrained(Layout):
 
 
 def _passage(value: object) -> str:
-    """Read a passage: its title, which stands in its first sentence again, and its sentences."""
+    """Return the sentences of a passage without its title, which the first sentence repeats."""
     if not is_array(value):
-        raise RowError(Reason.WRONG_TYPE, f"`passages` holds {type_name(value)}, not a list")
+        raise RowError(Reason.WRONG_TYPE, f"`passages` contains {type_name(value)}, not a list")
     return " ".join(text(sentence, "passages") for sentence in value[1:])

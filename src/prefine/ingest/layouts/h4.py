@@ -1,4 +1,4 @@
-"""The layout of H4, Tulu and distilabel sets: a text prompt beside whole conversations."""
+"""H4, Tulu and distilabel data sets: a text prompt and whole conversations."""
 
 from typing import ClassVar, Literal
 
@@ -13,7 +13,10 @@ _SAMPLES = {"all_rm_scores", "rewards_armorm"}
 
 
 class H4(Layout):
-    """A text ``prompt`` (``instruction``) that ``chosen`` and ``rejected`` begin with."""
+    """H4, Tulu and distilabel: ``chosen`` and ``rejected`` are whole conversations.
+
+    The text in ``prompt`` (or ``instruction``) must be one of their common turns.
+    """
 
     aspects: ClassVar = ("overall",)
 
@@ -21,7 +24,7 @@ class H4(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a text prompt beside whole message lists."""
+        """Detect a text prompt and whole conversations."""
         if not {"chosen", "rejected"} <= row.keys() or row.keys() & _SAMPLES:
             return None
         key = _prompt_key(row)
@@ -30,13 +33,14 @@ class H4(Layout):
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read whole conversations; the text prompt must be one of their common turns."""
+        """Parse whole conversations; the text prompt must be one of their common turns."""
         sides = [messages(required(row, side), side) for side in SIDES]
         record = conversation_pair(row, *sides)
         key = _prompt_key(row)
         prompt = text(required(row, key), key).strip()
         if all(turn["content"].strip() != prompt for turn in record.prompt):
-            raise RowError(Reason.PROMPT_DIFFERS, f"`{key}` is no turn of `chosen`")
+            detail = f"`{key}` is not a common turn of `chosen` and `rejected`"
+            raise RowError(Reason.PROMPT_DIFFERS, detail)
         return record
 
 

@@ -1,4 +1,4 @@
-"""NVIDIA's HelpSteer2: one response a row, rated on five attributes."""
+"""NVIDIA HelpSteer2: one response per row, rated on five attributes."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,22 +16,25 @@ _ASPECTS = ("helpfulness", "correctness", "coherence", "complexity", "verbosity"
 
 
 class HelpSteer2(Layout):
-    """``prompt``, ``response`` and the ratings ``helpfulness``, ``correctness``, ..."""
+    """NVIDIA HelpSteer2: one response per row with ratings on five aspects.
+
+    The responses to a prompt are compared by ``helpfulness`` unless the recipe sets weights.
+    """
 
     keys: ClassVar = ("prompt", "response", "helpfulness", "correctness")
     because: ClassVar = "`prompt`, `response` and the ratings `helpfulness`, `correctness`, ..."
 
     merit: ClassVar[Mapping[str, float]] = MappingProxyType({"helpfulness": 1.0})
-    """Overall helpfulness alone; complexity and verbosity are no merit.
+    """Only helpfulness counts; more complexity or verbosity is not better.
 
-    Source: Wang et al., HelpSteer2, 2024: the preferred response is the one of higher
+    Source: Wang et al., HelpSteer2, 2024: the preferred response is the one with the higher
     helpfulness."""
     aspects: ClassVar = _ASPECTS
 
     format: Literal["helpsteer2"] = "helpsteer2"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one response with its attributes."""
+        """Parse one response with its ratings."""
         candidate = Candidate(response_of(row.get("response"), "response"))
         labels = [rating_label(0, row[aspect], aspect) for aspect in _ASPECTS if aspect in row]
         return Record(flattened_prompt(required(row, "prompt")), [candidate], labels)

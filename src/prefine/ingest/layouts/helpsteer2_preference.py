@@ -1,4 +1,4 @@
-"""The preference file of NVIDIA's HelpSteer2: two responses and a signed strength."""
+"""The preference file of NVIDIA HelpSteer2: two responses and a signed strength."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from prefine.settings.json import Json
 
 
 class HelpSteer2Preference(Layout):
-    """``response_1``, ``response_2`` and a ``preference_strength`` from -3 to 3."""
+    """NVIDIA HelpSteer2 preferences: two responses and ``preference_strength`` from -3 to 3."""
 
     keys: ClassVar = ("prompt", "response_1", "response_2", "preference_strength")
     because: ClassVar = "`response_1`, `response_2` and `preference_strength`"
@@ -21,7 +21,7 @@ class HelpSteer2Preference(Layout):
     format: Literal["helpsteer2_preference"] = "helpsteer2_preference"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the strength; negative prefers the first response."""
+        """Parse the strength; negative prefers the first response."""
         candidates = [Candidate(response_of(row.get(k), k)) for k in ("response_1", "response_2")]
         label = level_label(required(row, "preference_strength"), "preference_strength")
         prompt = flattened_prompt(required(row, "prompt"))

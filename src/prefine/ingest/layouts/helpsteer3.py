@@ -1,4 +1,4 @@
-"""NVIDIA's HelpSteer3: two responses with an overall strength and each annotator's own."""
+"""NVIDIA HelpSteer3: two responses with an overall preference and those of each annotator."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,10 @@ from prefine.settings.json import Json, is_object
 
 
 class HelpSteer3(Layout):
-    """``context``, ``response1``, ``response2`` and an ``overall_preference`` from -3 to 3."""
+    """NVIDIA HelpSteer3: two responses and ``overall_preference`` from -3 to 3.
+
+    The preferences of single annotators are labels on the aspect ``individual``.
+    """
 
     reads_beside: ClassVar = ("context",)
     keys: ClassVar = ("context", "response1", "response2", "overall_preference")
@@ -21,7 +24,7 @@ class HelpSteer3(Layout):
     format: Literal["helpsteer3"] = "helpsteer3"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the overall strength, and each annotator's own under the aspect ``individual``."""
+        """Parse the overall preference, and those of annotators on the aspect ``individual``."""
         candidates = [Candidate(response_of(row.get(k), k)) for k in ("response1", "response2")]
         overall = level_label(required(row, "overall_preference"), "overall_preference")
         labels = [overall, *_votes(row)]

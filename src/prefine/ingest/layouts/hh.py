@@ -1,4 +1,4 @@
-"""Anthropic's HH-RLHF: chosen and rejected as whole transcripts."""
+"""Anthropic HH-RLHF: chosen and rejected as whole transcripts."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from prefine.settings.json import Json
 
 
 class Hh(Layout):
-    """``chosen`` and ``rejected``, transcripts with Human and Assistant marks."""
+    """Anthropic HH-RLHF: ``chosen`` and ``rejected`` transcripts with Human/Assistant markers."""
 
     aspects: ClassVar = ("overall",)
 
@@ -19,12 +19,12 @@ class Hh(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise two transcripts."""
+        """Detect two transcripts."""
         sides = [row.get(side) for side in SIDES]
         if "prompt" not in row and all(isinstance(s, str) and "\n\nAssistant:" in s for s in sides):
-            return "`chosen` and `rejected` are transcripts with Human and Assistant marks"
+            return "`chosen` and `rejected` are transcripts with Human and Assistant markers"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two transcripts; their common beginning is the prompt."""
+        """Parse two transcripts, whose common beginning is the prompt."""
         return conversation_pair(row, *(transcript(required(row, side), side) for side in SIDES))

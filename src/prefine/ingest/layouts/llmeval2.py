@@ -1,4 +1,4 @@
-"""LLMEval-2: dialogues whose last turn carries stars by aspect."""
+"""LLMEval-2: dialogues whose last turn is rated with stars by aspect."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,10 @@ from prefine.settings.json import Json, is_object
 
 
 class LlmEval2(Layout):
-    """``dialog`` with ``stars`` for one model; the path's ``annotator`` is who rated."""
+    """LLMEval-2: dialogues whose last turn has ratings in ``stars``, by aspect.
+
+    Set ``path_fields`` with a group ``annotator`` if the file names contain the annotator.
+    """
 
     reads_beside: ClassVar = ("dialog",)
     keys: ClassVar = ("dialog", "stars", "llm_name")
@@ -20,7 +23,7 @@ class LlmEval2(Layout):
     format: Literal["llmeval2"] = "llmeval2"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a dialogue whose last turn is rated."""
+        """Parse a dialogue whose last turn is rated."""
         turns = messages(required(row, "dialog"), "dialog")
         stars = required(row, "stars")
         if not is_object(stars):

@@ -1,4 +1,4 @@
-"""Magpie's DPO sets: all samples of a policy beside the rewards of ArmoRM."""
+"""Magpie DPO data sets: all samples of a policy with rewards of ArmoRM."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,10 @@ from prefine.settings.json import Json, is_object
 
 
 class MagpieDpo(Layout):
-    """``instruction``, ``responses`` and ``rewards_armorm``, often with the pair made of them."""
+    """Magpie DPO: all samples of a policy, rated with ``rewards_armorm``.
+
+    A published pair (``chosen``, ``rejected``) is a further label.
+    """
 
     keys: ClassVar = ("instruction", "responses", "rewards_armorm")
     because: ClassVar = "`instruction`, `responses` and `rewards_armorm`"
@@ -20,7 +23,7 @@ class MagpieDpo(Layout):
     format: Literal["magpie_dpo"] = "magpie_dpo"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read all samples with their rewards, and the published pair where it is given."""
+        """Parse all samples with their rewards, and the published pair if there is one."""
         rewards = nonempty_list(row, "rewards_armorm")
         scores = [item.get("score") if is_object(item) else item for item in rewards]
         prompt = prompt_of(required(row, "instruction"), "instruction")

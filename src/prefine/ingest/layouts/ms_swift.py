@@ -1,4 +1,4 @@
-"""ms-swift's preference data: a conversation, and what is rejected in place of its end."""
+"""ms-swift preference data: a conversation and the rejected alternative to its end."""
 
 from typing import ClassVar, Literal
 
@@ -12,14 +12,17 @@ from prefine.settings.json import Json, is_array
 
 
 class MsSwift(Layout):
-    """``messages`` with ``rejected_response`` or with ``rejected_messages``."""
+    """ms-swift: ``messages`` end with the chosen response; a further column has the rejected one.
+
+    The rejected response is in ``rejected_response`` or ``rejected_messages``.
+    """
 
     reads_beside: ClassVar = ("messages",)
     format: Literal["ms_swift"] = "ms_swift"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a conversation beside what is rejected."""
+        """Detect a conversation and a rejected response."""
         if not is_array(row.get("messages")):
             return None
         for key in ("rejected_response", "rejected_messages"):
@@ -28,7 +31,7 @@ class MsSwift(Layout):
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the conversation's last response as the chosen one."""
+        """Parse the last response of the conversation as the chosen one."""
         turns = messages(required(row, "messages"), "messages")
         if row.get("rejected_messages"):
             rejected = messages(row["rejected_messages"], "rejected_messages")
@@ -36,17 +39,17 @@ class MsSwift(Layout):
             _require_one_rejected(row, record.candidates[1].messages)
             return record
         if turns[-1]["role"] != "assistant":
-            raise RowError(Reason.RESPONSE_MISSING, "`messages` does not end on a response")
+            raise RowError(Reason.RESPONSE_MISSING, "`messages` does not end with a response")
         rejected = response_of(row.get("rejected_response"), "rejected_response")
         return pair_record(row, turns[:-1], turns[-1:], rejected)
 
 
 def _require_one_rejected(row: Json, rejected: list[Message]) -> None:
-    """Refuse a row that rejects one response as messages and another one beside it."""
+    """Refuse a row with two different rejected responses."""
     if not row.get("rejected_response"):
         return
-    beside = response_of(row["rejected_response"], "rejected_response")
-    if beside not in (rejected, rejected[-1:]):
+    other = response_of(row["rejected_response"], "rejected_response")
+    if other not in (rejected, rejected[-1:]):
         raise RowError(
             Reason.TURNS_DIFFER,
             "`rejected_messages` and `rejected_response` hold different responses",

@@ -1,4 +1,4 @@
-"""MultiPref: two completions, judged by two normal and two expert workers on several aspects."""
+"""MultiPref: two completions, compared by two normal and two expert workers on several aspects."""
 
 from typing import ClassVar, Literal
 
@@ -18,11 +18,11 @@ _VOTES = {
     "b is clearly better": (Winner.B, 2.0),
 }
 _ASPECTS = {"overall": None, "helpful": "helpful", "truthful": "truthful", "harmless": "harmless"}
-"""The overall preference is the label itself; the others are further questions."""
+"""Aspects by column; the overall preference has none."""
 
 
 class MultiPref(Layout):
-    """``text``, ``completion_a``, ``completion_b`` and the annotations of both groups."""
+    """MultiPref: two completions with preferences of four workers, overall and by aspect."""
 
     keys: ClassVar = ("text", "completion_a", "completion_b", "normal_worker_annotations")
     because: ClassVar = "`completion_a`, `completion_b` and `normal_worker_annotations`"
@@ -31,7 +31,7 @@ class MultiPref(Layout):
     format: Literal["multipref"] = "multipref"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read every worker's preferences, overall and by aspect."""
+        """Parse the preferences of every worker, overall and by aspect."""
         labels = [
             label
             for group in ("normal", "expert")
@@ -61,7 +61,9 @@ def _labels(annotation: Json, group: str, index: int) -> list[Label]:
             continue
         vote = _VOTES.get(spelling(raw))
         if vote is None:
-            raise RowError(Reason.UNKNOWN_LABEL, f"`{name}_pref` is {raw!s:.40}, no known vote")
+            known = ", ".join(_VOTES)
+            detail = f"`{name}_pref` is {raw!s:.40}, not one of {known}"
+            raise RowError(Reason.UNKNOWN_LABEL, detail)
         facts = {"aspect": aspect, "annotator": annotator, "label": str(raw)}
         labels.append(pair_label(vote[0], strength=vote[1], strength_unit="levels", **facts))
     return labels

@@ -1,4 +1,4 @@
-"""Nectar: up to seven answers to a transcript, ranked."""
+"""Nectar: up to seven ranked answers to a transcript."""
 
 from typing import ClassVar, Literal
 
@@ -12,21 +12,21 @@ from prefine.settings.json import Json, is_object
 
 
 class Nectar(Layout):
-    """``prompt``, a transcript, and ``answers`` with ``rank``."""
+    """Nectar: a transcript as ``prompt``, and up to seven ``answers`` with a ``rank`` from 1."""
 
     version: ClassVar = 2
     format: Literal["nectar"] = "nectar"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise answers that carry ranks."""
+        """Detect answers with ranks."""
         answers = as_list(row.get("answers"))
         if "prompt" not in row or not answers:
             return None
         return "`answers` with `rank`" if is_object(answers[0]) and "rank" in answers[0] else None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read ranked answers to a transcript; rank 1 is the best."""
+        """Parse ranked answers to a transcript; rank 1 is the best."""
         turns = transcript(required(row, "prompt"), "prompt")
         if turns[-1]["role"] == "assistant" and not turns[-1]["content"].strip():
             turns = turns[:-1]

@@ -1,4 +1,4 @@
-"""NeMo-RL's preference data: a context and ranked completions."""
+"""NeMo-RL preference data: a context and ranked completions."""
 
 from typing import ClassVar, Literal
 
@@ -12,14 +12,14 @@ from prefine.settings.json import Json, is_object
 
 
 class NemoRl(Layout):
-    """``context``, a list of messages, and ``completions`` with ``rank``, 0 the best."""
+    """NeMo-RL: a ``context`` of messages, and ``completions`` with a ``rank`` from 0 (best)."""
 
     reads_beside: ClassVar = ("context",)
     format: Literal["nemo_rl"] = "nemo_rl"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise completions that carry ranks."""
+        """Detect completions with ranks."""
         completions = as_list(row.get("completions"))
         if "context" not in row or not completions or not is_object(completions[0]):
             return None
@@ -27,13 +27,14 @@ class NemoRl(Layout):
         return "`context` and `completions` with `rank`" if ranked else None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read ranked completions, each a list of messages."""
+        """Parse ranked completions, each a list of messages."""
         candidates: list[Candidate] = []
         labels: list[Label] = []
         for index, item in enumerate(nonempty_list(row, "completions")):
             what = f"completions[{index}]"
-            one = item_object(item, what)
-            candidates.append(listed_candidate(one.get("completion") or None, f"{what}.completion"))
-            labels.append(rank_label(index, one.get("rank"), 0))
+            entry = item_object(item, what)
+            completion = entry.get("completion") or None
+            candidates.append(listed_candidate(completion, f"{what}.completion"))
+            labels.append(rank_label(index, entry.get("rank"), 0))
         prompt = prompt_of(required(row, "context"), "context")
         return Record(prompt, candidates, labels, group=optional(row, "task_name"))

@@ -1,4 +1,4 @@
-"""OpenAssistant's flat messages: one message a row, joined by the id of its parent."""
+"""OpenAssistant flat messages: one message per row, linked by the id of its parent."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -17,7 +17,10 @@ _CHILDREN = "children of"
 
 
 class OasstMessages(Layout):
-    """``message_id``, ``parent_id``, ``text``, ``role`` and ``rank``."""
+    """OpenAssistant messages (OASST1, OASST2): one message per row, linked by ``parent_id``.
+
+    Each prompt with at least two ranked replies becomes a ranking.
+    """
 
     own_table: ClassVar = "messages"
     keys: ClassVar = ("message_id", "parent_id", "text", "role", "rank")
@@ -29,7 +32,7 @@ class OasstMessages(Layout):
     def index(
         cls, table: str, rows: Iterable[tuple[Json, Mapping[str, str]]]
     ) -> Mapping[Any, Json]:
-        """Index messages by their id, and the replies to each by the id of their parent."""
+        """Index messages by id, and the replies to each by the id of their parent."""
         del table
         index: dict[Any, Json] = {}
         for row, _ in rows:
@@ -40,14 +43,15 @@ class OasstMessages(Layout):
         return index
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a prompt with its ranked replies."""
+        """Parse a prompt with its ranked replies."""
         records = list(self.records(row, context))
         if not records:
-            raise RowError(Reason.LABEL_MISSING, "a reply is read with its prompt")
+            detail = "the row is a reply, which is part of the record of its prompt"
+            raise RowError(Reason.LABEL_MISSING, detail)
         return records[0]
 
     def records(self, row: Json, context: Context) -> Iterable[Record]:
-        """Read a prompt with its ranked replies; a ranked reply is read with its prompt."""
+        """Parse a prompt with its ranked replies; a ranked reply has no record of its own."""
         messages = context.tables.get("messages", {})
         path = _path(row, messages)
         is_prompt = row.get("role") == "prompter"
@@ -72,7 +76,9 @@ def _path(row: Json, messages: Mapping[Any, Json]) -> list[Json]:
         parent = str(parent)
         message = messages.get(parent)
         if message is None or parent in seen:
-            raise RowError(Reason.LOOKUP_MISSING, f"no message {parent:.80} above this one")
+            problem = "does not exist" if message is None else "is one of its own replies"
+            detail = f"the parent message {parent:.80} {problem}"
+            raise RowError(Reason.LOOKUP_MISSING, detail)
         path.append(message)
         seen.add(parent)
     return path[::-1]

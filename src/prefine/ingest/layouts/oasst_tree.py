@@ -1,4 +1,4 @@
-"""OpenAssistant's conversation trees: each prompt of a tree has ranked replies."""
+"""OpenAssistant conversation trees: prompts with ranked replies."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -14,33 +14,37 @@ _MAX_DEPTH = 200
 
 
 class OasstTree(Layout):
-    """``prompt`` with nested ``replies``; every prompt with two ranked replies is a record."""
+    """OpenAssistant trees (OASST1, OASST2): one conversation tree per row.
+
+    Each prompt of a tree with at least two ranked replies becomes a ranking.
+    """
 
     format: Literal["oasst_tree"] = "oasst_tree"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a tree by its root."""
+        """Detect a tree by its root."""
         root = row.get("prompt")
         if "message_tree_id" in row and is_object(root) and "replies" in root:
             return "`prompt` with nested `replies`, a conversation tree"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the first prompt of a tree that has ranked replies."""
+        """Parse the first prompt of a tree that has ranked replies."""
         return next(iter(self.records(row, context)))
 
     def records(self, row: Json, context: Context) -> Iterable[Record]:
-        """Read every prompt of a tree, at any depth, that has at least two ranked replies."""
+        """Parse every prompt of a tree with at least two ranked replies."""
         root = item_object(required(row, "prompt"), "prompt")
         state = optional(row, "tree_state")
-        found = [replace(record, group=state) for record in _walk([root])]
-        if not found:
+        records = [replace(record, group=state) for record in _walk([root])]
+        if not records:
             raise RowError(Reason.LABEL_MISSING, "no prompt of the tree has two ranked replies")
-        return found
+        return records
 
 
 def _walk(path: list[Json]) -> Iterator[Record]:
+    """Yield the records of the subtree below the last message of a path from the root."""
     message = path[-1]
     if len(path) > _MAX_DEPTH:
         raise RowError(Reason.WRONG_TYPE, f"the tree is deeper than {_MAX_DEPTH} messages")

@@ -1,4 +1,4 @@
-"""On-policy sets: all samples of a policy beside their rewards."""
+"""On-policy data sets: all samples of a policy with their rewards."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,10 @@ from prefine.settings.json import Json
 
 
 class OnPolicy(Layout):
-    """``all_generated_responses`` and ``all_rm_scores``, often with the pair made of them."""
+    """On-policy data (SimPO style): all samples of a policy, rated with ``all_rm_scores``.
+
+    A published pair (``chosen``, ``rejected``) is a further label.
+    """
 
     version: ClassVar = 2
     keys: ClassVar = ("all_generated_responses", "all_rm_scores")
@@ -20,7 +23,7 @@ class OnPolicy(Layout):
     format: Literal["on_policy"] = "on_policy"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read all samples with their rewards, and the published pair where it is given."""
+        """Parse all samples with their rewards, and the published pair if there is one."""
         responses = nonempty_list(row, "all_generated_responses")
         scores = nonempty_list(row, "all_rm_scores")
         prompt = prompt_of(required(row, "prompt"), "prompt")

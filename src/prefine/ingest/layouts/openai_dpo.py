@@ -1,4 +1,4 @@
-"""OpenAI's data for preference fine-tuning: an input, a preferred and another output."""
+"""OpenAI data for preference fine-tuning: an input, a preferred and a non-preferred output."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +14,7 @@ from prefine.settings.json import Json, is_object
 
 
 class OpenAiDpo(Layout):
-    """``input`` with ``messages``, ``preferred_output`` and ``non_preferred_output``."""
+    """OpenAI preference fine-tuning: ``preferred_output`` and ``non_preferred_output``."""
 
     reads_beside: ClassVar = ("input", "messages", "tools")
     keys: ClassVar = ("input", "preferred_output", "non_preferred_output")
@@ -24,16 +24,16 @@ class OpenAiDpo(Layout):
     format: Literal["openai_dpo"] = "openai_dpo"
 
     def prompt_objects(self, row: Json) -> Iterable[Json]:
-        """Return the input, which may hold more than messages and tools."""
-        asked = row.get("input")
-        return (asked,) if is_object(asked) else ()
+        """Return the input, which may contain more than messages and tools."""
+        task = row.get("input")
+        return (task,) if is_object(task) else ()
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the messages and the tools of the input, and both outputs."""
-        asked = item_object(required(row, "input"), "input")
-        prompt = messages(asked.get("messages"), "input.messages")
+        """Parse the messages and tools of the input, and both outputs."""
+        task = item_object(required(row, "input"), "input")
+        prompt = messages(task.get("messages"), "input.messages")
         sides = (
             response_of(row.get(key), key) for key in ("preferred_output", "non_preferred_output")
         )
         record = pair_record(row, prompt, *sides)
-        return replace(record, tools=tools_of(asked.get("tools"), "input.tools"))
+        return replace(record, tools=tools_of(task.get("tools"), "input.tools"))

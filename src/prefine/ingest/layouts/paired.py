@@ -1,4 +1,4 @@
-"""Labelled pairs under the many names that published sets and trainers give to their columns."""
+"""Labelled pairs under the column names of many published data sets and trainers."""
 
 from typing import ClassVar, Literal
 
@@ -15,11 +15,11 @@ from prefine.ingest.record import Reason, Record, RowError
 from prefine.settings.json import Json
 
 _OTHERS = ({"prompt"}, {"conversations"}, {"generations", "rating", "status"})
-"""Columns that make ``chosen`` and ``rejected`` another layout."""
+"""Columns with which ``chosen`` and ``rejected`` have another layout."""
 
 
 class Paired(Layout):
-    """A prompt and two sides, such as ``question``, ``chosen`` and ``rejected``."""
+    """A prompt, a chosen and a rejected response under usual names, such as ``question``."""
 
     aspects: ClassVar = ("overall",)
 
@@ -27,7 +27,7 @@ class Paired(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a prompt beside one couple of sides, by their names."""
+        """Detect a prompt and exactly one pair of sides by their names."""
         prompt, couples = prompt_column(row), side_columns(row)
         if prompt is None or len(couples) != 1:
             return None
@@ -39,11 +39,12 @@ class Paired(Layout):
         return f"`{prompt}` is the prompt, `{sides[0]}` is preferred to `{sides[1]}`"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the prompt and both sides; the first side is the preferred one."""
+        """Parse the prompt and both sides; the first side is the chosen one."""
         prompt, couples = prompt_column(row), side_columns(row)
         if prompt is None:
-            raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
+            raise RowError(Reason.PROMPT_EMPTY, "no column with a known name has a prompt")
         if len(couples) != 1:
-            raise RowError(Reason.RESPONSE_MISSING, f"{len(couples)} couples of known columns")
+            detail = f"{len(couples)} pairs of columns have known names of responses, not 1"
+            raise RowError(Reason.RESPONSE_MISSING, detail)
         sides = read_sides(row, couples[0])
         return pair_record(row, read_prompt(row, prompt), *sides)

@@ -1,4 +1,4 @@
-"""PandaLM's test set: several annotators choose between two responses."""
+"""PandaLM test set: choices of several annotators between two responses."""
 
 from typing import ClassVar, Literal
 
@@ -11,7 +11,7 @@ from prefine.settings.json import Json
 
 
 class PandaLm(Layout):
-    """``response1``, ``response2`` and ``annotator1``, ``annotator2``, ..."""
+    """PandaLM test set: two responses; each ``annotatorN`` is 0 (tie), 1 or 2."""
 
     reads_beside: ClassVar = ("input",)
     keys: ClassVar = ("response1", "response2", "annotator1", "cmp_key")
@@ -21,8 +21,8 @@ class PandaLm(Layout):
     format: Literal["pandalm"] = "pandalm"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read each annotator's 0 (tie), 1 or 2."""
-        instruction, given = required(row, "instruction"), optional(row, "input")
+        """Parse the choice of each annotator: 0 (tie), 1 or 2."""
+        instruction, context_text = required(row, "instruction"), optional(row, "input")
         instruction = text(instruction, "instruction")
         models = (optional(row, "cmp_key") or "").split("_")
         names = models if len(models) == 2 else [None, None]  # noqa: PLR2004 - MODEL_MODEL
@@ -35,5 +35,6 @@ class PandaLm(Layout):
             for key in sorted(row)
             if key.startswith("annotator")
         ]
-        prompt = prompt_of(f"{instruction}\n\n{given}" if given else instruction, "instruction")
+        whole = f"{instruction}\n\n{context_text}" if context_text else instruction
+        prompt = prompt_of(whole, "instruction")
         return Record(prompt, candidates, labels, group=optional(row, "motivation_app"))

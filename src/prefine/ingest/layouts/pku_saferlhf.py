@@ -1,4 +1,4 @@
-"""PKU-SafeRLHF: two responses, which one is better, and which one is safer."""
+"""PKU-SafeRLHF: two responses, of which one is better and one is safer."""
 
 from typing import ClassVar, Literal
 
@@ -16,7 +16,10 @@ _FACTS = ("is_response_{}_safe", "response_{}_severity_level", "response_{}_harm
 
 
 class PkuSafeRlhf(Layout):
-    """``response_0`` and ``response_1`` with ``better_response_id`` and ``safer_response_id``."""
+    """PKU-SafeRLHF: two responses with labels on the aspects ``better`` and ``safer``.
+
+    The labels may disagree; set ``pairs.aspect`` to the one that directs the pairs.
+    """
 
     keys: ClassVar = ("prompt", "response_0", "response_1", "better_response_id")
     because: ClassVar = "`response_0`, `response_1` and `better_response_id`"
@@ -25,7 +28,7 @@ class PkuSafeRlhf(Layout):
     format: Literal["pku_saferlhf"] = "pku_saferlhf"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read both labels, which may disagree: the aspects are ``better`` and ``safer``."""
+        """Parse both labels, on the aspects ``better`` and ``safer``."""
         candidates = [
             Candidate(
                 response_of(row.get(f"response_{i}"), f"response_{i}"),
@@ -40,11 +43,12 @@ class PkuSafeRlhf(Layout):
             if row.get(key) is not None
         ]
         if not labels:
-            raise RowError(Reason.LABEL_MISSING, "neither response is called better or safer")
+            names = " and ".join(f"`{key}`" for key in _ASPECTS.values())
+            raise RowError(Reason.LABEL_MISSING, f"{names} are missing or null")
         prompt = prompt_of(required(row, "prompt"), "prompt")
         return Record(prompt, candidates, labels, group=optional(row, "prompt_source"))
 
 
 def _facts(row: Json, side: int) -> Json | None:
-    """Return what the row says of the safety of one response."""
+    """Return the safety annotations of one response."""
     return facts_of(row, {name.replace("_{}", ""): name.format(side) for name in _FACTS})

@@ -1,4 +1,4 @@
-"""PPE's correctness sets: many responses of one model, each checked against the truth."""
+"""PPE correctness data sets: many responses of one model, each verified to be right or wrong."""
 
 import re
 from typing import ClassVar, Literal
@@ -16,7 +16,7 @@ _RESPONSE = re.compile(r"response_(\d+)")
 
 
 class PpeCorrectness(Layout):
-    """``response_1``, ``response_2``, ... with ``scores`` and ``sampled_conflict_pairs``."""
+    """PPE correctness: responses rated right (1) or wrong (0) by ``scores``, and their pairs."""
 
     keys: ClassVar = ("prompt", "response_1", "scores", "sampled_conflict_pairs")
     because: ClassVar = "`response_1`, `response_2`, ... with `sampled_conflict_pairs`"
@@ -24,11 +24,11 @@ class PpeCorrectness(Layout):
     format: Literal["ppe_correctness"] = "ppe_correctness"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read all responses as right (1) or wrong (0), and the published pairs as labels."""
+        """Parse all responses with their ratings, and the published pairs as labels."""
         numbers = sorted(int(m[1]) for key in row if (m := _RESPONSE.fullmatch(key)))
         scores = [_score(value) for value in nonempty_list(row, "scores")]
         if numbers != list(range(1, len(scores) + 1)):
-            raise RowError(Reason.WRONG_TYPE, f"{len(numbers)} responses, {len(scores)} scores")
+            raise RowError(Reason.WRONG_TYPE, f"{len(numbers)} responses but {len(scores)} scores")
         model = optional(row, "model_name")
         candidates = [
             listed_candidate(row[f"response_{n}"], f"response_{n}", model) for n in numbers
@@ -45,12 +45,12 @@ def _score(value: object) -> float | None:
 
 
 def _pair(pair: object, scores: list[float | None]) -> Label:
-    """Label a pair of places, which count from 0; the right response wins."""
-    places = as_list(pair) or []
-    known = [p for p in places if isinstance(p, int) and 0 <= p < len(scores)]
-    values = [scores[place] for place in known]
-    if len(places) != 2 or len(values) != 2 or None in values or values[0] == values[1]:  # noqa: PLR2004
-        detail = "`sampled_conflict_pairs` is no pair of a right and a wrong response"
+    """Return the label on a pair of indexes (from 0); the right response wins."""
+    indexes = as_list(pair) or []
+    known = [i for i in indexes if isinstance(i, int) and 0 <= i < len(scores)]
+    values = [scores[index] for index in known]
+    if len(indexes) != 2 or len(values) != 2 or None in values or values[0] == values[1]:  # noqa: PLR2004
+        detail = "an item of `sampled_conflict_pairs` is not a right and a wrong response"
         raise RowError(Reason.UNKNOWN_LABEL, detail)
     best, worst = known if (values[0] or 0) > (values[1] or 0) else known[::-1]
     return Label(Kind.PAIR, best, worst, Winner.A, label="sampled_conflict_pairs")

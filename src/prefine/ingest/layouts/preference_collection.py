@@ -1,4 +1,4 @@
-"""Preference-Collection and Preference-Bench: two responses judged by a criterion of the row."""
+"""Preference-Collection and Preference-Bench: two responses compared by a criterion per row."""
 
 from typing import ClassVar, Literal
 
@@ -11,16 +11,19 @@ from prefine.settings.json import Json
 
 
 class PreferenceCollection(Layout):
-    """``orig_instruction``, ``orig_response_A``, ``orig_response_B`` and ``orig_preference``."""
+    """Preference-Collection and Preference-Bench: two responses with ``orig_preference``.
 
-    reads_beside: ClassVar = ("input", "messages")  # those of the judge
+    The scores of both are ratings, and the criterion is kept with the prompt.
+    """
+
+    reads_beside: ClassVar = ("input", "messages")  # the prompt of the judge
     keys: ClassVar = ("orig_instruction", "orig_response_A", "orig_response_B", "orig_preference")
     because: ClassVar = "`orig_response_A`, `orig_response_B` and `orig_preference`"
 
     format: Literal["preference_collection"] = "preference_collection"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the original instruction and responses, not the judge's prompt made of them."""
+        """Parse the original instruction and responses, not the judge's prompt."""
         names = [f"orig_response_{side}" for side in "AB"]
         raw = required(row, "orig_preference")
         scores = [

@@ -1,4 +1,4 @@
-"""PRISM's conversations: each turn has responses of several models, rated from 1 to 100."""
+"""PRISM conversations: each turn has responses of several models, rated from 1 to 100."""
 
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, Literal
@@ -13,7 +13,10 @@ from prefine.settings.json import Json
 
 
 class Prism(Layout):
-    """``conversation_history`` with ``user`` and ``model`` entries by ``turn``."""
+    """PRISM conversations: each turn has responses of several models with a ``score`` of 1 to 100.
+
+    Each turn is a prompt of its own, and the scores are ratings by the user.
+    """
 
     reads_beside: ClassVar = ("conversation_history",)
     keys: ClassVar = ("conversation_id", "user_id", "conversation_type", "conversation_history")
@@ -22,37 +25,38 @@ class Prism(Layout):
     format: Literal["prism"] = "prism"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the first turn of a conversation."""
+        """Parse the first turn of a conversation."""
         return next(iter(self.records(row, context)))
 
     def records(self, row: Json, context: Context) -> Iterable[Record]:
-        """Read each turn as a prompt of its own, which begins with the chosen responses before."""
+        """Parse each turn as a prompt that begins with the chosen responses of earlier turns."""
         entries = [
             item_object(item, "conversation_history")
             for item in nonempty_list(row, "conversation_history")
         ]
-        found = list(_turns(row, entries))
-        if not found:
+        records = list(_turns(row, entries))
+        if not records:
             raise RowError(Reason.LABEL_MISSING, "no turn has a response")
-        return found
+        return records
 
 
 def _turns(row: Json, entries: list[Json]) -> Iterator[Record]:
     before: list[Message] = []
     numbers = [number(entry.get("turn"), "turn") for entry in entries]
     for turn in sorted({n for n in numbers if n is not None}):
-        here = [entry for entry, n in zip(entries, numbers, strict=True) if n == turn]
-        asked = [entry for entry in here if entry.get("role") == "user"]
-        answers = [entry for entry in here if entry.get("role") != "user"]
-        if len(asked) != 1:
-            raise RowError(Reason.WRONG_TYPE, f"turn {turn:g} has {len(asked)} user messages")
-        content = text(asked[0].get("content"), "conversation_history.content")
+        of_turn = [entry for entry, n in zip(entries, numbers, strict=True) if n == turn]
+        user_messages = [entry for entry in of_turn if entry.get("role") == "user"]
+        answers = [entry for entry in of_turn if entry.get("role") != "user"]
+        if len(user_messages) != 1:
+            detail = f"turn {turn:g} has {len(user_messages)} user messages, not 1"
+            raise RowError(Reason.WRONG_TYPE, detail)
+        content = text(user_messages[0].get("content"), "conversation_history.content")
         prompt = [*before, Message(role="user", content=content)]
         if answers:
             yield _record(row, prompt, answers)
         chosen = [entry.get("content") for entry in answers if truth(entry.get("if_chosen"))]
         if not chosen or not isinstance(chosen[0], str) or chosen.count(chosen[0]) < len(chosen):
-            return  # the context of what follows is not known
+            return  # the context of later turns is unknown
         before = [*prompt, Message(role="assistant", content=chosen[0])]
 
 

@@ -1,4 +1,4 @@
-"""PRISM's utterances: one rated response a row, joined with the turns before it."""
+"""PRISM utterances: one rated response per row, joined with the turns before it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -15,7 +15,10 @@ _MAX_TURNS = 1000
 
 
 class PrismUtterances(Layout):
-    """``user_prompt``, ``model_response`` and ``score``, by ``conversation_id`` and ``turn``."""
+    """PRISM utterances: one response per row with a ``score`` of 1 to 100 by its user.
+
+    Earlier turns of the conversation are looked up in the other rows of the source.
+    """
 
     own_table: ClassVar = "chosen"
     keys: ClassVar = ("utterance_id", "conversation_id", "user_prompt", "model_response", "score")
@@ -31,28 +34,31 @@ class PrismUtterances(Layout):
         del table
         return {
             (str(row.get("conversation_id")), turn): {
-                "asked": row.get("user_prompt"),
-                "said": row.get("model_response"),
+                "user": row.get("user_prompt"),
+                "assistant": row.get("model_response"),
             }
             for row, _ in rows
             if truth(row.get("if_chosen")) and (turn := _turn(row)) is not None
         }
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one response with the rating of its user."""
+        """Parse one response with the rating of its user."""
         turns = context.tables.get("chosen", {})
         conversation = str(required(row, "conversation_id"))
         prompt: list[Message] = []
         own = _turn(row)
         if own is None or own > _MAX_TURNS:
-            raise RowError(Reason.WRONG_TYPE, f"`turn` is {row.get('turn')!s:.40}, not a turn")
+            detail = f"`turn` is {row.get('turn')!s:.40}, not an integer from 0 to {_MAX_TURNS}"
+            raise RowError(Reason.WRONG_TYPE, detail)
         for turn in range(own):
             before = turns.get((conversation, turn))
             if before is None:
                 detail = f"no chosen response in turn {turn} of the conversation"
                 raise RowError(Reason.LOOKUP_MISSING, detail)
-            prompt.append(Message(role="user", content=text(before["asked"], "user_prompt")))
-            prompt.append(Message(role="assistant", content=text(before["said"], "model_response")))
+            user_text = text(before["user"], "user_prompt")
+            prompt.append(Message(role="user", content=user_text))
+            response = text(before["assistant"], "model_response")
+            prompt.append(Message(role="assistant", content=response))
         prompt.append(Message(role="user", content=text(row.get("user_prompt"), "user_prompt")))
         return Record(
             prompt,
@@ -68,7 +74,7 @@ class PrismUtterances(Layout):
 
 
 def _turn(row: Json) -> int | None:
-    """Return the number of a turn, from 0; null where the row has none."""
+    """Return the number of a turn, from 0, or None if the row has no valid one."""
     try:
         turn = number(row.get("turn"), "turn")
     except RowError:

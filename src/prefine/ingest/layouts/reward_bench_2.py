@@ -1,4 +1,4 @@
-"""RewardBench 2: lists of correct and wrong responses."""
+"""RewardBench 2: lists of correct and incorrect responses."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from prefine.settings.json import Json
 
 
 class RewardBench2(Layout):
-    """Lists ``chosen`` and ``rejected``, with ``num_correct`` and ``total_completions``."""
+    """RewardBench 2: lists ``chosen`` and ``rejected``; each chosen wins against each rejected."""
 
     version: ClassVar = 2
     keys: ClassVar = ("prompt", "chosen", "rejected", "num_correct", "total_completions")
@@ -19,7 +19,7 @@ class RewardBench2(Layout):
     format: Literal["reward_bench_2"] = "reward_bench_2"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read each correct response against each wrong one."""
+        """Parse each correct response as better than each incorrect one."""
         correct, wrong = (nonempty_list(row, side) for side in SIDES)
         pairs = [(a, len(correct) + b) for a in range(len(correct)) for b in range(len(wrong))]
         return listed_pairs(row, [*correct, *wrong], pairs)

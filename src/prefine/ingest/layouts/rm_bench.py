@@ -10,7 +10,7 @@ from prefine.settings.json import Json
 
 
 class RmBench(Layout):
-    """``chosen`` and ``rejected``, lists of texts in the same order of styles."""
+    """RM-Bench: lists ``chosen`` and ``rejected`` in the same order of styles, paired by style."""
 
     version: ClassVar = 2
     aspects: ClassVar = ("overall",)
@@ -19,18 +19,18 @@ class RmBench(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a text prompt beside two lists of texts."""
+        """Detect a text prompt and two lists of strings."""
         if "num_correct" in row or not isinstance(row.get("prompt"), str):
             return None
         sides = [as_list(row.get(side)) for side in SIDES]
         if all(side and isinstance(side[0], str) for side in sides):
-            return "`chosen` and `rejected` are lists of texts"
+            return "`chosen` and `rejected` are lists of strings"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read each chosen response against the rejected one of the same style."""
+        """Parse each chosen response as better than the rejected one of the same style."""
         chosen, rejected = (nonempty_list(row, side) for side in SIDES)
         if len(chosen) != len(rejected):
-            raise RowError(Reason.WRONG_TYPE, "`chosen` and `rejected` differ in length")
+            raise RowError(Reason.WRONG_TYPE, "`chosen` and `rejected` have different lengths")
         pairs = [(index, len(chosen) + index) for index in range(len(chosen))]
         return listed_pairs(row, [*chosen, *rejected], pairs)

@@ -1,4 +1,4 @@
-"""RMB's best-of-N set: the best answer against each of the others."""
+"""RMB best-of-n data set: the best answer and all other answers."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from prefine.settings.json import Json
 
 
 class RmbBon(Layout):
-    """``conversation_input`` with ``bon_best`` and ``loser_list``."""
+    """RMB best-of-n: ``bon_best`` wins against each answer of ``loser_list``."""
 
     version: ClassVar = 2
     keys: ClassVar = ("conversation_input", "bon_best", "loser_list")
@@ -21,7 +21,7 @@ class RmbBon(Layout):
     format: Literal["rmb_bon"] = "rmb_bon"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read the best answer against each of the others."""
+        """Parse the best answer as better than each other answer."""
         best, losers = required(row, "bon_best"), nonempty_list(row, "loser_list")
         prompt = messages(required(row, "conversation_input"), "conversation_input")
         candidates = [named_candidate(value, "loser_list") for value in [best, *losers]]

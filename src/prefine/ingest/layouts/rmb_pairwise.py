@@ -1,4 +1,4 @@
-"""RMB's pairwise set: a chosen and a rejected answer of named models."""
+"""RMB pairwise data set: a chosen and a rejected answer of named models."""
 
 from typing import ClassVar, Literal
 
@@ -13,7 +13,7 @@ from prefine.settings.json import Json
 
 
 class RmbPairwise(Layout):
-    """``conversation_input`` with ``chosen`` and ``reject``."""
+    """RMB pairwise: a ``chosen`` and a ``reject`` answer of named models."""
 
     keys: ClassVar = ("conversation_input", "chosen", "reject")
     because: ClassVar = "`conversation_input` with `chosen` and `reject`"
@@ -21,7 +21,7 @@ class RmbPairwise(Layout):
     format: Literal["rmb_pairwise"] = "rmb_pairwise"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a pair of named answers."""
+        """Parse a pair of answers with their models."""
         prompt = messages(required(row, "conversation_input"), "conversation_input")
         candidates = [named_candidate(required(row, side), side) for side in ("chosen", "reject")]
         labels = [pair_label(Winner.A, label="chosen")]

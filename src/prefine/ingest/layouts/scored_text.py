@@ -1,4 +1,4 @@
-"""Two transcripts in a list beside their scores."""
+"""Two transcripts in a list, and their scores in another."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from prefine.settings.json import Json
 
 
 class ScoredText(Layout):
-    """``text`` with two transcripts and ``score`` with their scores."""
+    """``text`` is a list of two transcripts, ``score`` a list of their scores; higher wins."""
 
     version: ClassVar = 2
     aspects: ClassVar = ("overall",)
@@ -21,16 +21,16 @@ class ScoredText(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise the two lists."""
+        """Detect the two lists."""
         if as_list(row.get("text")) and as_list(row.get("score")):
             return "`text` and `score` are lists"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two transcripts; the higher score wins, equal scores are a tie."""
+        """Parse two transcripts; the higher score wins, equal scores are a tie."""
         texts, scores = nonempty_list(row, "text"), nonempty_list(row, "score")
         if not len(texts) == len(scores) == 2:  # noqa: PLR2004
-            raise RowError(Reason.WRONG_TYPE, "`text` and `score` are not two values each")
+            raise RowError(Reason.WRONG_TYPE, "`text` and `score` do not have two items each")
         sides = [transcript(value, "text") for value in texts]
         length, mismatch = common_prompt(*sides)
         values = [number(score, "score") for score in scores]

@@ -1,4 +1,4 @@
-"""ShareGPT pairs as LLaMA-Factory uses them."""
+"""ShareGPT pairs in the format of LLaMA-Factory."""
 
 from typing import ClassVar, Literal
 
@@ -11,17 +11,17 @@ from prefine.settings.json import Json
 
 
 class ShareGpt(Layout):
-    """``conversations`` beside ``chosen`` and ``rejected``."""
+    """ShareGPT pairs (LLaMA-Factory): ``conversations`` is the prompt of a labelled pair."""
 
     reads_beside: ClassVar = ("conversations",)
     keys: ClassVar = ("conversations", "chosen", "rejected")
-    because: ClassVar = "`conversations` beside `chosen` and `rejected`"
+    because: ClassVar = "`conversations`, `chosen` and `rejected`"
     aspects: ClassVar = ("overall",)
 
     format: Literal["sharegpt"] = "sharegpt"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a conversation with ``from`` and ``value``, sides as messages or as texts."""
+        """Parse a conversation with ``from`` and ``value``, and sides as messages or strings."""
         conversation = required(row, "conversations")
         prompt = prompt_of(conversation, "conversations")
         return pair_record(row, prompt, *(response_of(row.get(side), side) for side in SIDES))

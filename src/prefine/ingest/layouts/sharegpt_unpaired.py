@@ -1,4 +1,4 @@
-"""Conversations with a thumb up or down, as LLaMA-Factory uses them for KTO."""
+"""Conversations with a thumb up or down, in the format of LLaMA-Factory for KTO."""
 
 from itertools import product
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ _THUMBS = ("label", "kto_tag")
 
 
 class ShareGptUnpaired(Layout):
-    """``messages`` with a ``label`` that is true or false."""
+    """Unpaired conversations (LLaMA-Factory KTO): ``label`` or ``kto_tag`` is true or false."""
 
     reads_beside: ClassVar = _TURNS
     aspects: ClassVar = ("thumb",)
@@ -24,16 +24,16 @@ class ShareGptUnpaired(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a whole conversation with a truth value."""
+        """Detect a whole conversation with a boolean."""
         for turns, thumb in product(_TURNS, _THUMBS):
             raw = row.get(thumb)
-            is_truth = isinstance(raw, bool) or (isinstance(raw, str) and truth(raw) is not None)
-            if is_array(row.get(turns)) and is_truth:
+            is_boolean = isinstance(raw, bool) or (isinstance(raw, str) and truth(raw) is not None)
+            if is_array(row.get(turns)) and is_boolean:
                 return f"`{turns}` with a `{thumb}` that is true or false"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a conversation whose last turn is judged."""
+        """Parse a conversation whose last turn is labelled."""
         column = next((name for name in _TURNS if name in row), _TURNS[0])
         thumb = next((name for name in _THUMBS if name in row), _THUMBS[0])
         turns = messages(required(row, column), column)

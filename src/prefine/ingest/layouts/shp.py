@@ -14,7 +14,10 @@ _WINNERS = {1: Winner.A, 0: Winner.B}
 
 
 class Shp(Layout):
-    """``history``, ``human_ref_A``, ``human_ref_B`` and ``labels``, which is 1 for A."""
+    """SHP and SHP-2: two comments on a Reddit post; ``labels`` is 1 if A is preferred, 0 if B.
+
+    ``score_ratio`` is the strength, and the votes of both comments are ratings.
+    """
 
     reads_beside: ClassVar = ("history",)
     keys: ClassVar = ("history", "human_ref_A", "human_ref_B", "labels")
@@ -23,7 +26,7 @@ class Shp(Layout):
     format: Literal["shp"] = "shp"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read which comment is preferred; the strength is the ratio of their votes."""
+        """Parse the preferred comment; the strength is the ratio of their votes."""
         names = ("human_ref_A", "human_ref_B")
         raw = required(row, "labels")
         label = pair_label(

@@ -1,4 +1,4 @@
-"""Stack Exchange preferences: the answers to a question with a score by their votes."""
+"""Stack Exchange preferences: answers to a question, scored by their votes."""
 
 from typing import Literal
 
@@ -12,20 +12,23 @@ from prefine.settings.json import Json, is_object
 
 
 class StackPreferences(Layout):
-    """``question`` and ``answers`` with ``pm_score``; set ``text: html`` for the original set."""
+    """Stack Exchange preferences: all ``answers`` to a ``question``, rated with ``pm_score``.
+
+    Set ``text: html`` for the original data set.
+    """
 
     format: Literal["stack_preferences"] = "stack_preferences"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise answers that carry the score of the set."""
+        """Detect answers with ``pm_score``."""
         answers = as_list(row.get("answers"))
         if "question" in row and answers and is_object(answers[0]) and "pm_score" in answers[0]:
             return "`question` and `answers` with `pm_score`"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read all answers with their scores, which are a rounded log2 of one plus the votes."""
+        """Parse all answers with their scores: log2(1 + votes), rounded."""
         candidates: list[Candidate] = []
         labels: list[Label] = []
         for index, item in enumerate(nonempty_list(row, "answers")):

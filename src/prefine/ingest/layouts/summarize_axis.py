@@ -1,4 +1,4 @@
-"""Axis evaluations of summarize_from_feedback: one summary, rated on several axes."""
+"""Axis evaluations of summarize_from_feedback: one summary, rated on several aspects."""
 
 from typing import Literal
 
@@ -11,26 +11,26 @@ from prefine.settings.json import Json, is_object
 
 
 class SummarizeAxis(Layout):
-    """``info`` and a ``summary`` with ``axes``: overall, accuracy, coverage, coherence, ..."""
+    """summarize_from_feedback, axis evaluations: one summary with ratings on several aspects."""
 
     format: Literal["summarize_axis"] = "summarize_axis"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise a summary with its axes."""
+        """Detect a summary with ``axes``."""
         summary = row.get("summary")
         if "info" in row and is_object(summary) and is_object(summary.get("axes")):
             return "`info` and a `summary` with `axes`"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one summary with the ratings of one worker; an axis without a value is left out."""
+        """Parse one summary with the ratings of one worker; null ratings are left out."""
         prompt = prompt_to_summarise(row)
         summary = row.get("summary")
         candidate = summary_of(summary, "summary")
         axes = summary.get("axes") if is_object(summary) else None
         if not is_object(axes):
-            raise RowError(Reason.LABEL_MISSING, "`summary.axes` is missing or no object")
+            raise RowError(Reason.LABEL_MISSING, "`summary.axes` is missing or not an object")
         worker = optional(row, "worker")
         return Record(
             prompt,

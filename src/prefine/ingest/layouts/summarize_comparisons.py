@@ -14,7 +14,7 @@ _WINNERS = {0: Winner.A, 1: Winner.B}
 
 
 class SummarizeComparisons(Layout):
-    """``info``, two ``summaries`` and ``choice``, which is the number of the better one."""
+    """summarize_from_feedback, comparisons: ``choice`` is the index of the better summary."""
 
     keys: ClassVar = ("info", "summaries", "choice")
     because: ClassVar = "`info`, `summaries` and `choice`"
@@ -23,11 +23,11 @@ class SummarizeComparisons(Layout):
     format: Literal["summarize_comparisons"] = "summarize_comparisons"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two summaries and the choice of one worker."""
+        """Parse two summaries and the choice of one worker."""
         prompt = prompt_to_summarise(row)
         summaries = nonempty_list(row, "summaries")
         if len(summaries) != 2:  # noqa: PLR2004 - a pair
-            raise RowError(Reason.WRONG_TYPE, f"{len(summaries)} summaries and one choice")
+            raise RowError(Reason.WRONG_TYPE, f"`summaries` has {len(summaries)} items, not 2")
         choice = required(row, "choice")
         label = pair_label(
             winner_of(choice, _WINNERS, "choice"),

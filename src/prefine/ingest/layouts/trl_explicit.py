@@ -1,4 +1,4 @@
-"""TRL's explicit preference layout: prompt, chosen and rejected apart."""
+"""TRL preference format with an explicit prompt."""
 
 from typing import ClassVar, Literal
 
@@ -11,11 +11,14 @@ from prefine.ingest.values import required
 from prefine.settings.json import Json, is_array, is_object
 
 _OTHERS = {"all_rm_scores", "num_correct"}
-"""Columns that make the same three another layout."""
+"""Columns with which ``prompt``, ``chosen`` and ``rejected`` have another layout."""
 
 
 class TrlExplicit(Layout):
-    """``prompt``, ``chosen`` and ``rejected``, as texts or as messages."""
+    """TRL preference format, explicit prompt: ``prompt``, ``chosen`` and ``rejected``.
+
+    The columns are strings or lists of messages; ``chosen`` is the better response.
+    """
 
     aspects: ClassVar = ("overall",)
 
@@ -23,21 +26,21 @@ class TrlExplicit(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise prompt, chosen and rejected that stand apart."""
+        """Detect a prompt that is not repeated in chosen and rejected."""
         if not {"prompt", "chosen", "rejected"} <= row.keys() or row.keys() & _OTHERS:
             return None
         prompt, chosen = row["prompt"], row["chosen"]
         if is_array(prompt) and (is_array(chosen) or is_object(chosen) or isinstance(chosen, str)):
-            return "`prompt` is a list of messages beside `chosen` and `rejected`"
+            return "`prompt` is a list of messages, with `chosen` and `rejected`"
         if isinstance(prompt, str) and isinstance(chosen, str):
-            return "`prompt`, `chosen` and `rejected` are texts"
+            return "`prompt`, `chosen` and `rejected` are strings"
         if isinstance(prompt, str) and is_array(chosen) and len(chosen) == 1:
-            alone = is_object(chosen[0]) and role_of(chosen[0]) == "assistant"
-            return "`prompt` is a text, and each side is one message" if alone else None
+            is_response = is_object(chosen[0]) and role_of(chosen[0]) == "assistant"
+            return "`prompt` is a string, and each side is one message" if is_response else None
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read prompt, chosen and rejected as they are."""
+        """Parse prompt, chosen and rejected."""
         prompt = prompt_of(required(row, "prompt"), "prompt")
         require_one_prompt(row, "prompt", prompt)
         sides = read_sides(row, SIDES)

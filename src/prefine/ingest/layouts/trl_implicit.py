@@ -1,4 +1,4 @@
-"""TRL's implicit preference layout: the prompt is what chosen and rejected have in common."""
+"""TRL preference format with an implicit prompt: the common beginning of chosen and rejected."""
 
 from itertools import takewhile
 from typing import ClassVar, Literal
@@ -19,15 +19,18 @@ _PROMPTS = frozenset(
         *("trajectory", "post", "title", "task", "text", "system", "user", "request", "problem"),
     }
 )
-"""Columns that may hold a prompt: beside one, texts are not taken to contain theirs."""
+"""Columns that may hold a prompt; with one of them, strings are not assumed to contain it."""
 
 
 _STEMS = ("", "_messages", "_conversations")
-"""What may follow ``chosen`` and ``rejected`` in the names of columns of whole conversations."""
+"""Suffixes of ``chosen`` and ``rejected`` in the names of columns of whole conversations."""
 
 
 class TrlImplicit(Layout):
-    """``chosen`` and ``rejected`` that contain the prompt, as texts or as messages."""
+    """TRL preference format, implicit prompt: ``chosen`` and ``rejected`` begin with the prompt.
+
+    The columns are strings or lists of messages; ``chosen`` is the better response.
+    """
 
     aspects: ClassVar = ("overall",)
 
@@ -35,26 +38,26 @@ class TrlImplicit(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise whole conversations, or texts, where no column could hold a prompt."""
+        """Detect whole conversations, or strings if no other column could hold a prompt."""
         if row.keys() & {"prompt", "conversations", "instruction"}:
             return None
         for stem in _STEMS:
             if is_conversation(row.get(f"chosen{stem}")):
-                return f"`chosen{stem}` is a whole conversation and there is no prompt"
+                return f"`chosen{stem}` is a whole conversation, and there is no prompt"
         sides = [row.get(side) for side in SIDES]
-        texts = all(isinstance(side, str) and "\n\nAssistant:" not in side for side in sides)
-        if texts and not row.keys() & _PROMPTS:
-            return "`chosen` and `rejected` are texts with the prompt inside"
+        are_texts = all(isinstance(side, str) and "\n\nAssistant:" not in side for side in sides)
+        if are_texts and not row.keys() & _PROMPTS:
+            return "`chosen` and `rejected` are strings, and there is no prompt"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read both sides; their common beginning is the prompt."""
+        """Parse both sides, whose common beginning is the prompt."""
         stem = next((stem for stem in _STEMS[1:] if f"chosen{stem}" in row), "")
         sides = [required(row, f"{side}{stem}") for side in SIDES]
         if all(isinstance(side, str) for side in sides):
             texts = [text(side, name) for side, name in zip(sides, SIDES, strict=True)]
             if all(map(is_rendered, texts)):
-                return conversation_pair(row, *(conversation(one)[0] for one in texts))
+                return conversation_pair(row, *(conversation(side)[0] for side in texts))
             return _text_pair(row, *texts)
         return conversation_pair(
             row, *(messages(side, name) for side, name in zip(sides, SIDES, strict=True))
@@ -62,9 +65,9 @@ class TrlImplicit(Layout):
 
 
 def _text_pair(row: Json, chosen: str, rejected: str) -> Record:
-    """Split two texts before the word in which they diverge; TRL would split inside the word.
+    """Split two texts before the word in which they diverge; TRL would split within the word.
 
-    A space goes with the response, as TRL has it; any other blank ends the prompt.
+    A space before that word belongs to the response, as in TRL; other blanks belong to the prompt.
     """
     same = takewhile(lambda pair: pair[0] == pair[1], zip(chosen, rejected, strict=False))
     prefix = "".join(letter for letter, _ in same)
@@ -73,6 +76,7 @@ def _text_pair(row: Json, chosen: str, rejected: str) -> Record:
     blanks = [position for position, letter in enumerate(prefix) if letter.isspace()]
     prefix = prefix[: blanks[-1] + (prefix[blanks[-1]] != " ")] if blanks else ""
     if chosen == rejected or not prefix.strip():
-        raise RowError(Reason.NO_COMMON_PROMPT, "the two texts share no beginning, or all")
+        detail = "the two texts are identical" if chosen == rejected else "no common beginning"
+        raise RowError(Reason.NO_COMMON_PROMPT, f"`chosen` and `rejected`: {detail}")
     sides = [[Message(role="assistant", content=s[len(prefix) :])] for s in (chosen, rejected)]
     return pair_record(row, [Message(role="user", content=prefix)], *sides)

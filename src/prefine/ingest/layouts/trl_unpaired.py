@@ -1,4 +1,4 @@
-"""TRL's unpaired preference layout: single completions with a thumb up or down."""
+"""TRL unpaired preference format: single completions with a thumb up or down."""
 
 from typing import ClassVar, Literal
 
@@ -12,11 +12,14 @@ from prefine.ingest.values import optional
 from prefine.settings.json import Json
 
 _NAMES = (("completion", "label"), ("output", "kto_tag"), ("response", "kto_tag"))
-"""Columns with a response and its thumb: TRL's, and LLaMA-Factory's of the Alpaca format."""
+"""Columns with a response and its thumb, of TRL and of LLaMA-Factory's Alpaca format."""
 
 
 class TrlUnpaired(Layout):
-    """``prompt``, ``completion`` and a ``label`` that is true or false."""
+    """TRL unpaired preference format (KTO): ``label`` of a ``completion`` is a thumb up or down.
+
+    LLaMA-Factory's Alpaca format with ``kto_tag`` has this layout, too.
+    """
 
     aspects: ClassVar = ("thumb",)
 
@@ -24,17 +27,17 @@ class TrlUnpaired(Layout):
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise one response with a thumb, beside a prompt of any known name."""
+        """Detect one response with a thumb, and a prompt under any known name."""
         response = next((names for names in _NAMES if set(names) <= row.keys()), None)
         if response is None or not row.keys() & set(PROMPTS):
             return None
-        return f"`{response[0]}` and `{response[1]}` stand for one response a row"
+        return f"`{response[0]}` and `{response[1]}`, one response per row"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read one response with its thumb."""
+        """Parse one response with its thumb."""
         column = prompt_column(row)
         if column is None:
-            raise RowError(Reason.PROMPT_EMPTY, "no known column holds a prompt")
+            raise RowError(Reason.PROMPT_EMPTY, "no column with a known name has a prompt")
         prompt = read_prompt(row, column)
         response, thumb = next((n for n in _NAMES if set(n) <= row.keys()), _NAMES[0])
         turns = response_of(row.get(response), response)

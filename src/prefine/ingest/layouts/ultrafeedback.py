@@ -1,4 +1,4 @@
-"""UltraFeedback as published: up to four completions, each rated on up to four aspects."""
+"""UltraFeedback: up to four completions, each rated on up to four aspects."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -14,31 +14,34 @@ from prefine.settings.json import Json, is_object
 
 
 class UltraFeedback(Layout):
-    """``instruction`` with ``completions`` that carry ``annotations`` by aspect."""
+    """UltraFeedback: up to four ``completions`` with ratings in ``annotations``, by aspect.
+
+    Completions are compared by the mean of the four aspects unless the recipe sets weights.
+    """
 
     version: ClassVar = 2
     merit: ClassVar[Mapping[str, float]] = MappingProxyType(
         dict.fromkeys(("instruction_following", "honesty", "truthfulness", "helpfulness"), 1.0)
     )
-    """The plain mean of the four aspects.
+    """The unweighted mean of the four aspects.
 
-    Source: argilla/ultrafeedback-binarized-preferences-cleaned ranks completions by that mean,
-    since ``overall_score`` is wrong for some of them."""
+    Source: argilla/ultrafeedback-binarized-preferences-cleaned ranks completions by this mean,
+    because ``overall_score`` is wrong for some of them."""
 
     format: Literal["ultrafeedback"] = "ultrafeedback"
 
     @classmethod
     def detect(cls, row: Json) -> str | None:
-        """Recognise an instruction beside a list of completion objects."""
+        """Detect an instruction and a list of completion objects."""
         completions = as_list(row.get("completions"))
         if "instruction" in row and completions and is_object(completions[0]):
-            return "`instruction` with `completions` that carry `annotations`"
+            return "`instruction` and `completions` with `annotations`"
         return None
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read all completions with their ratings, which are written as text.
+        """Parse all completions with their ratings, which are written as text.
 
-        Each completion may have a system prompt of its own; where they differ, the contexts do.
+        Each completion may have its own system prompt; if these differ, so do the contexts.
         """
         prompt = prompt_of(required(row, "instruction"), "instruction")
         candidates: list[Candidate] = []
@@ -46,16 +49,16 @@ class UltraFeedback(Layout):
         systems: set[str | None] = set()
         for index, item in enumerate(nonempty_list(row, "completions")):
             what = f"completions[{index}]"
-            one = item_object(item, what)
-            system = optional(one, "custom_system_prompt")
-            if one.get("response") is not None:
+            completion = item_object(item, what)
+            system = optional(completion, "custom_system_prompt")
+            if completion.get("response") is not None:
                 systems.add(system)
             meta = None if system is None else {"system": system}
-            model = optional(one, "model")
+            model = optional(completion, "model")
             candidates.append(
-                listed_candidate(one.get("response"), f"{what}.response", model, meta)
+                listed_candidate(completion.get("response"), f"{what}.response", model, meta)
             )
-            labels += _ratings(index, one)
+            labels += _ratings(index, completion)
         group = optional(row, "source")
         return Record(prompt, candidates, labels, group=group, context_mismatch=len(systems) > 1)
 

@@ -1,4 +1,4 @@
-"""WebGPT comparisons: two answers to a question, each with quotes of its own."""
+"""WebGPT comparisons: two answers to a question, each with its own quotes."""
 
 from typing import ClassVar, Literal
 
@@ -12,7 +12,7 @@ from prefine.settings.json import Json, is_object
 
 
 class WebGpt(Layout):
-    """``question``, ``answer_0`` and ``answer_1`` with ``score_0`` and ``score_1``."""
+    """WebGPT comparisons: two answers with ``score_0`` and ``score_1``; the higher score wins."""
 
     version: ClassVar = 2
     keys: ClassVar = ("question", "answer_0", "answer_1", "score_0", "score_1")
@@ -22,14 +22,14 @@ class WebGpt(Layout):
     format: Literal["webgpt"] = "webgpt"
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read two answers; the higher score wins, equal scores are a tie.
+        """Parse two answers; the higher score wins, equal scores are a tie.
 
-        The prompt is the question alone. Each answer was written for quotes that its own author
-        had found: where these differ, so do the contexts.
+        The prompt is only the question. Each answer was written with its own quotes; if these
+        differ, so do the contexts.
         """
         question = required(row, "question")
         dataset = optional(question, "dataset") if is_object(question) else None
-        asked = question.get("full_text") if is_object(question) else question
+        question_text = question.get("full_text") if is_object(question) else question
         quotes = [row.get(f"quotes_{i}") for i in (0, 1)]
         candidates = [
             Candidate(
@@ -39,7 +39,7 @@ class WebGpt(Layout):
             for i in (0, 1)
         ]
         return Record(
-            prompt_of(asked, "question"),
+            prompt_of(question_text, "question"),
             candidates,
             [_label(row)],
             group=dataset,
