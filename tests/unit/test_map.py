@@ -16,7 +16,7 @@ from prefine.ingest.layouts.columns.columnmap import (
     RankingColumn,
     ShownFirst,
 )
-from prefine.ingest.layouts.columns.spelling import listed
+from prefine.ingest.layouts.columns.spelling import find_spelling
 from prefine.ingest.literals import parsed_text
 from prefine.ingest.paths import value_at, values_at
 from prefine.ingest.record import Label, Reason, Record, RowError
@@ -248,7 +248,7 @@ def test_a_missing_part_of_the_prompt_is_refused_unless_it_may_be_missing() -> N
 
     assert refused(columns, TEXTS) == (
         Reason.MISSING_VALUE,
-        "there is no `input`; write `input?` if a row may lack it",
+        "there is no `input`; write `input?` if it is optional",
     )
     assert turns(read({**PAIR, "prompt": ["q", "input?"]}, TEXTS)) == [("user", "Name a tree.")]
 
@@ -258,7 +258,7 @@ def test_messages_are_not_joined_with_texts() -> None:
 
     assert refused(columns, {**TEXTS, "turns": [user("Hi")]}) == (
         Reason.WRONG_TYPE,
-        "`turns` is a list; only texts are joined to one prompt",
+        "`turns` is a list; only strings can be joined to one prompt",
     )
 
 
@@ -379,7 +379,7 @@ def test_conversations_that_part_early_do_not_answer_one_context() -> None:
 def test_texts_without_a_prompt_column_are_refused() -> None:
     assert refused(SIDES, {"good": "An oak.", "bad": "A stone."}) == (
         Reason.NOT_A_TRANSCRIPT,
-        "`good` is a text without turns, and the map has no `prompt`",
+        "`good` is text without turns; name the prompt column with `prompt`",
     )
 
 
@@ -519,7 +519,7 @@ def test_a_winner_is_named_by_its_id_or_its_text() -> None:
     assert couples(read(by_text, {**row, "w": " one\n"})) == [(0, 1, "a"), (0, 2, "a")]
     assert refused(by_text, {**row, "w": "four"}) == (
         Reason.UNKNOWN_LABEL,
-        "`w` is the text of no response",
+        "`w` does not equal any response",
     )
     twice = {**row, "r": ["one", "two", "one"], "w": "one"}
     assert couples(read(by_text, twice)) == [(0, 1, "a"), (1, 2, "b")]
@@ -536,7 +536,7 @@ def test_a_side_needs_two_responses() -> None:
 
     assert refused(columns, {**FOUR, "w": 1}) == (
         Reason.WRONG_TYPE,
-        "`w` names a side, but the row has not two",
+        "`w` names a side, but the row has 3 responses, not 2",
     )
 
 
@@ -546,7 +546,7 @@ def test_a_null_vote_costs_that_vote_alone() -> None:
     assert couples(read(columns, {**TWO, "w": None, "v": "B"})) == [(0, 1, "invalid"), (0, 1, "b")]
     assert refused(columns, {**TWO, "w": None, "v": " "}) == (
         Reason.LABEL_MISSING,
-        "`w`, `v` has no value",
+        "all labels are null or blank: `w`, `v`",
     )
 
 
@@ -589,7 +589,7 @@ def test_a_null_response_keeps_its_place(missing: Any) -> None:
 def test_a_value_is_matched_by_its_spelling(
     keys: tuple[str, ...], value: Any, expected: str | None
 ) -> None:
-    assert listed(value, keys) == expected
+    assert find_spelling(value, keys) == expected
 
 
 def test_the_keys_of_values_may_be_numbers_and_truth_values_in_yaml() -> None:
@@ -644,7 +644,7 @@ def test_the_order_of_more_than_two_responses_is_refused() -> None:
 
     assert refused(columns, {**FOUR, "w": 0, "o": 1}) == (
         Reason.WRONG_TYPE,
-        "`o` is about two responses, and the row has not two",
+        "`o` is about two responses, but the row has 3",
     )
 
 
@@ -660,7 +660,7 @@ def test_a_number_outside_the_scale_is_quarantined() -> None:
 
     assert refused(columns, {**TWO, "s": [99, 9]}) == (
         Reason.RATING_OUT_OF_RANGE,
-        "`s` has 99, out of the range with a maximum of 10",
+        "`s` has 99, above the maximum of 10",
     )
     assert refused(columns, {**TWO, "s": [1, "0.5"]})[0] is Reason.RATING_OUT_OF_RANGE
     assert [x.rating for x in read(columns, {**TWO, "s": [1, 10]}).labels] == [1.0, 10.0]
@@ -783,37 +783,43 @@ def test_prompt_like_columns_that_the_map_names_are_read_and_others_refused() ->
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"prompt": "q", "chosen": "a"}, "`chosen` and `rejected` come together"),
-        ({"prompt": "q"}, "give either `chosen` and `rejected`, or `responses`"),
-        (CHOICE, "`responses` need `labels`, `ratings`, `ranks` or `ranking`"),
-        ({**SIDES, "history": "h"}, "`history` goes before `prompt`, which is missing"),
-        (judged("labels", {"column": "w"}), "give one of `values`, `negative`, `first` and"),
-        (judged("labels", {**PICKED, "negative": "a"}), "give one of `values`, `negative`"),
-        (judged("labels", {"column": "w", "first": 0, "names": "id"}), "give one of `values`"),
-        (judged("labels", {"column": "w", "names": "id"}), "`ids` and labels with `names: id`"),
-        ({**judged("labels", PICKED), "ids": ["n"]}, "`ids` and labels with `names: id`"),
-        (judged("labels", {"column": "w", "names": "model"}), "labels with `names: model` need"),
+        ({"prompt": "q", "chosen": "a"}, "set both `chosen` and `rejected`, or neither"),
+        ({"prompt": "q"}, "set either `chosen` and `rejected`, or `responses`"),
+        (CHOICE, "`responses` requires `labels`, `ratings`, `ranks` or `ranking`"),
+        ({**SIDES, "history": "h"}, "`history` requires `prompt`"),
+        (judged("labels", {"column": "w"}), "set exactly one of `values`, `negative`, `first` and"),
+        (judged("labels", {**PICKED, "negative": "a"}), "set exactly one of `values`, `negative`"),
+        (
+            judged("labels", {"column": "w", "first": 0, "names": "id"}),
+            "set exactly one of `values`",
+        ),
+        (
+            judged("labels", {"column": "w", "names": "id"}),
+            "set both `ids` and a label with `names: id`",
+        ),
+        ({**judged("labels", PICKED), "ids": ["n"]}, "set both `ids` and a label with `names: id`"),
+        (judged("labels", {"column": "w", "names": "model"}), "labels with `names: model` require"),
         (
             {**judged("ratings", RATED), "shown_first": {"column": "o", "values": {"0": "a"}}},
-            "`shown_first` goes with `labels`, or `chosen` and `rejected`",
+            "`shown_first` requires `labels`, or `chosen` and `rejected`",
         ),
         (
             {**PAIR, "group": "v[].g"},
-            "`group` is one value; its path cannot walk a list with `[]`",
+            "`group` is a single value; its path cannot have `[]`",
         ),
-        ({**PAIR, "group": "?"}, "'?' names no column"),
-        ({**PAIR, "prompt": ["q", ""]}, "'' names no column"),
+        ({**PAIR, "group": "?"}, "'?' is not the path of a column"),
+        ({**PAIR, "prompt": ["q", ""]}, "'' is not the path of a column"),
         (
             judged("ratings", {**RATED, "minimum": 5, "maximum": 1}),
             "`minimum` must be less than `maximum`",
         ),
         (
             judged("labels", {**PICKED, "annotator": "a", "annotator_column": "b"}),
-            "give either `annotator` or `annotator_column`, not both",
+            "set either `annotator` or `annotator_column`, not both",
         ),
         (
             {**CHOICE, "ranking": [{**ORDERED, "annotator": "a"}, {**ORDERED, "annotator": "a"}]},
-            "2 rankings by a on one question: give each an `aspect` or an `annotator` of its own",
+            "2 rankings have the annotator a and the same aspect; give each its own `aspect`",
         ),
     ],
 )

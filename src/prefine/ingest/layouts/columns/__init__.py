@@ -1,4 +1,4 @@
-"""The generic layout: a recipe says which columns hold the prompt, the responses and the labels."""
+"""The generic layout: the recipe names the columns of the prompt, the responses and the labels."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
@@ -7,12 +7,12 @@ from typing import ClassVar, Literal, Self
 from pydantic import model_validator
 
 from prefine.ingest.layout import Context, Layout
-from prefine.ingest.layouts.columns.annotators import may_be_missing, optional_at
+from prefine.ingest.layouts.columns.annotators import make_optional, optional_at
 from prefine.ingest.layouts.columns.choices import Answers
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
 from prefine.ingest.layouts.columns.conversations import task_of
 from prefine.ingest.layouts.columns.labels import labels_of
-from prefine.ingest.layouts.columns.numbers import spread
+from prefine.ingest.layouts.columns.numbers import values_or_items
 from prefine.ingest.layouts.columns.spelling import is_null, spelled
 from prefine.ingest.paths import found_at, root_keys, value_at
 from prefine.ingest.record import Candidate, Reason, Record, RowError
@@ -21,22 +21,22 @@ from prefine.settings.json import Json, is_object
 
 
 class Columns(Layout):
-    """Any columns, as the option ``columns`` describes them."""
+    """Any columns: the option ``columns`` maps them to prompt, responses and labels."""
 
     version: ClassVar = 2
 
     format: Literal["columns"] = "columns"
     columns: ColumnMap
-    """Which column holds what."""
+    """The column map: which columns hold the prompt, the responses and the labels."""
 
     @model_validator(mode="after")
-    def _keeps_tools(self) -> Self:
+    def _require_kept_tools(self) -> Self:
         if self.columns.tools is not None and self.tools != "keep":
-            raise ValueError("`tools` of a map goes with `tools: keep` of the source")
+            raise ValueError("`columns.tools` requires `tools: keep` on the source")
         return self
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Read a row by the source's column map."""
+        """Parse a row with the column map of the source."""
         columns = self.columns
         task = task_of(row, columns)
         models = _models(row, columns, len(task.responses), context.fields)
@@ -57,7 +57,7 @@ class Columns(Layout):
         )
 
     def known_aspects(self) -> Collection[str] | None:
-        """Return the aspects that the map names; null where paths name some."""
+        """Return the aspects in the column map, or None if file paths name some."""
         return None if self.path_names("aspect") else self.columns.aspects()
 
     def known_kinds(self) -> Collection[str] | None:
@@ -71,7 +71,7 @@ class Columns(Layout):
         return {kind for kind, entries in named.items() if entries}
 
     def prompt_columns(self) -> Collection[str]:
-        """Return every key of a row that the map reads, wholly or in part."""
+        """Return all keys of a row that the column map reads, wholly or in part."""
         return self._keys
 
     def paths(self) -> Collection[str]:
@@ -79,11 +79,11 @@ class Columns(Layout):
         return self.columns.paths()
 
     def prompt_objects(self, row: Json) -> Iterable[Json]:
-        """Return the objects within a row in which prompt columns of the map stand."""
+        """Return the objects within a row that contain prompt columns of the column map."""
         for path in self._prompt_parents:
-            held = found_at(row, path)
-            if is_object(held):
-                yield held
+            parent = found_at(row, path)
+            if is_object(parent):
+                yield parent
 
     @cached_property
     def _prompt_parents(self) -> tuple[str, ...]:
@@ -105,24 +105,24 @@ def _tools(row: Json, path: str | None) -> str | None:
 def _models(
     row: Json, columns: ColumnMap, count: int, fields: Mapping[str, str]
 ) -> list[str | None]:
-    """Return who wrote each response, as the row or the path of its file says."""
+    """Return the model of each response, from the row or from the path of the file."""
     shared = fields.get("model")
-    named = [fields.get("model_a", shared), fields.get("model_b", shared)]
-    by_path = named if count == len(named) else [shared] * count
-    found = spread(row, tuple(may_be_missing(path) for path in columns.models))
-    if all(is_null(model) for model in found):
+    sides = [fields.get("model_a", shared), fields.get("model_b", shared)]
+    by_path = sides if count == len(sides) else [shared] * count
+    models = values_or_items(row, tuple(make_optional(path) for path in columns.models))
+    if all(is_null(model) for model in models):
         return by_path
-    if len(found) != count:
-        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} models")
+    if len(models) != count:
+        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(models)} models")
     return [
         default if is_null(model) else spelled(model)
-        for model, default in zip(found, by_path, strict=True)
+        for model, default in zip(models, by_path, strict=True)
     ]
 
 
 def _ids(row: Json, columns: ColumnMap, count: int) -> list[str]:
-    """Return the ids by which labels name the responses; none where the map names no ids."""
-    found = spread(row, columns.ids)
-    if columns.ids and len(found) != count:
-        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(found)} ids")
-    return ["" if is_null(name) else spelled(name) for name in found]
+    """Return the ids of the responses, which labels refer to; empty without ``ids``."""
+    ids = values_or_items(row, columns.ids)
+    if columns.ids and len(ids) != count:
+        raise RowError(Reason.WRONG_TYPE, f"{count} responses but {len(ids)} ids")
+    return ["" if is_null(response_id) else spelled(response_id) for response_id in ids]

@@ -1,4 +1,4 @@
-"""Read choices between responses by a column map: sides, numbers, models, texts and ids."""
+"""Parse choices between responses with a column map: sides, numbers, models, texts and ids."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 from prefine.ingest.labels import signed_preference
 from prefine.ingest.layouts.columns.annotators import annotators
 from prefine.ingest.layouts.columns.columnmap import LabelColumn
-from prefine.ingest.layouts.columns.spelling import is_blank, listed, spelled
+from prefine.ingest.layouts.columns.spelling import find_spelling, is_blank, spelled
 from prefine.ingest.messages import response_of
 from prefine.ingest.paths import values_at
 from prefine.ingest.record import Candidate, Label, Reason, RowError
@@ -21,10 +21,12 @@ _PAIR = 2
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """The responses of a row, and the ids by which labels may name them."""
+    """The responses of a row and their ids."""
 
     candidates: Sequence[Candidate]
+    """The responses."""
     ids: Sequence[str] = ()
+    """Their ids, which labels with ``names: id`` refer to; empty without ids."""
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -33,19 +35,21 @@ class Answers:
 def choices(
     row: Json, column: LabelColumn, answers: Answers, shared: str | None, aspect: str | None
 ) -> list[Label]:
-    """Read the labels in a column.
+    """Parse the labels in a column.
 
     Args:
         row: The raw row.
-        column: How the column is read.
-        answers: What the labels choose from.
-        shared: The annotator where the entry names none.
-        aspect: What was judged.
+        column: How the column is parsed.
+        answers: The responses that the labels choose from.
+        shared: The annotator if the entry names none.
+        aspect: The aspect that was judged.
+
+    Raises:
+        RowError: A label cannot be parsed, or the row does not have two responses.
     """
     best_of_several = column.names is not None or column.first is not None
     if len(answers) < _PAIR or (len(answers) > _PAIR and not best_of_several):
-        detail = f"`{column.column}` names a side, but the row has not two"
-        raise RowError(Reason.WRONG_TYPE, detail)
+        raise _not_two(column, answers)
     values = values_at(row, column.column)
     names = annotators(row, column, shared, column.column, len(values))
     return [
@@ -55,8 +59,13 @@ def choices(
     ]
 
 
-def unlisted(column: str, value: object, known: Sequence[str]) -> RowError:
-    """Return the error of a value that a map does not list."""
+def _not_two(column: LabelColumn, answers: Answers) -> RowError:
+    detail = f"`{column.column}` names a side, but the row has {len(answers)} responses, not 2"
+    return RowError(Reason.WRONG_TYPE, detail)
+
+
+def unlisted_value(column: str, value: object, known: Sequence[str]) -> RowError:
+    """Return the error for a value that is not in the column map."""
     shown = f"{spelled(value)[:40]!r}, not one of {', '.join(known)}"
     return RowError(Reason.UNKNOWN_LABEL, f"`{column}` is {shown}")
 
@@ -64,36 +73,36 @@ def unlisted(column: str, value: object, known: Sequence[str]) -> RowError:
 def _choice(
     value: Any, column: LabelColumn, answers: Answers, facts: Mapping[str, Any]
 ) -> list[Label]:
-    """Read one value; a null one is a label that names no side."""
-    if is_blank(value) and listed(value, tuple(column.values)) is None:
-        return _all(answers, Winner.INVALID, facts)
-    said = "" if column.names == "response" else spelled(value)
-    facts = {**facts, "label": said or None}
+    """Parse one value; a missing value becomes an invalid label."""
+    if is_blank(value) and find_spelling(value, tuple(column.values)) is None:
+        return _all_pairs(answers, Winner.INVALID, facts)
+    raw = "" if column.names == "response" else spelled(value)
+    facts = {**facts, "label": raw or None}
     try:
-        return _read(value, column, answers, facts)
+        return _parse_value(value, column, answers, facts)
     except RowError as error:
         if column.otherwise is None or error.reason is not Reason.UNKNOWN_LABEL:
             raise
-        return _all(answers, Winner.INVALID, {**facts, "label": said or "unknown"})
+        return _all_pairs(answers, Winner.INVALID, {**facts, "label": raw or "unknown"})
 
 
-def _read(
+def _parse_value(
     value: Any, column: LabelColumn, answers: Answers, facts: Mapping[str, Any]
 ) -> list[Label]:
     if column.negative is not None:
         return _signed(value, column, facts)
-    key = listed(value, tuple(column.values))
+    key = find_spelling(value, tuple(column.values))
     if key is not None:
-        return _meant(Winner(column.values[key]), column, answers, facts)
+        return _listed_winner(Winner(column.values[key]), column, answers, facts)
     if column.first is not None:
-        return _best([_numbered(value, column, answers)], answers, facts)
+        return _best([_position_of_number(value, column, answers)], answers, facts)
     if column.names is None:
-        raise unlisted(column.column, value, tuple(column.values))
+        raise unlisted_value(column.column, value, tuple(column.values))
     if column.names == "response":
-        best = _written(value, column, answers)
-        said = {"label": " and ".join(f"response {position + 1}" for position in best)}
-        return _best(best, answers, {**facts, **said})
-    return _best([_named(value, column, answers)], answers, facts)
+        best = _positions_of_text(value, column, answers)
+        numbers = {"label": " and ".join(f"response {position + 1}" for position in best)}
+        return _best(best, answers, {**facts, **numbers})
+    return _best([_position_of_name(value, column, answers)], answers, facts)
 
 
 def _signed(value: Any, column: LabelColumn, facts: Mapping[str, Any]) -> list[Label]:
@@ -106,20 +115,19 @@ def _signed(value: Any, column: LabelColumn, facts: Mapping[str, Any]) -> list[L
     return [Label(Kind.PAIR, 0, 1, winner, strength=strength, strength_unit=unit, **facts)]
 
 
-def _meant(
+def _listed_winner(
     winner: Winner, column: LabelColumn, answers: Answers, facts: Mapping[str, Any]
 ) -> list[Label]:
     if winner in {Winner.A, Winner.B} and len(answers) != _PAIR:
-        detail = f"`{column.column}` names a side, but the row has not two"
-        raise RowError(Reason.WRONG_TYPE, detail)
-    return _all(answers, winner, facts)
+        raise _not_two(column, answers)
+    return _all_pairs(answers, winner, facts)
 
 
-def _numbered(value: Any, column: LabelColumn, answers: Answers) -> int:
-    """Return the position of the response that a number names."""
-    assert column.first is not None, "the column holds the number of a response"
-    found = number(value, column.column)
-    position = -1 if found is None or not found.is_integer() else int(found) - column.first
+def _position_of_number(value: Any, column: LabelColumn, answers: Answers) -> int:
+    """Return the index of the response with a number."""
+    assert column.first is not None, "the column has the number of a response"
+    raw = number(value, column.column)
+    position = -1 if raw is None or not raw.is_integer() else int(raw) - column.first
     if not 0 <= position < len(answers):
         last = column.first + len(answers) - 1
         detail = f"`{column.column}` is {spelled(value)[:40]}, not one of {column.first} to {last}"
@@ -127,14 +135,14 @@ def _numbered(value: Any, column: LabelColumn, answers: Answers) -> int:
     return position
 
 
-def _named(value: Any, column: LabelColumn, answers: Answers) -> int:
-    """Return the position of the response of a model, or with an id."""
-    by_model = [candidate.model or "" for candidate in answers.candidates]
-    names = by_model if column.names == "model" else answers.ids
+def _position_of_name(value: Any, column: LabelColumn, answers: Answers) -> int:
+    """Return the index of the response with a model or id."""
+    models = [candidate.model or "" for candidate in answers.candidates]
+    names = models if column.names == "model" else answers.ids
     known = tuple(dict.fromkeys(name for name in names if name))
-    key = listed(value, known)
+    key = find_spelling(value, known)
     if key is None:
-        raise unlisted(column.column, value, known)
+        raise unlisted_value(column.column, value, known)
     positions = [position for position, name in enumerate(names) if name == key]
     if len(positions) > 1:
         detail = (
@@ -144,23 +152,25 @@ def _named(value: Any, column: LabelColumn, answers: Answers) -> int:
     return positions[0]
 
 
-def _written(value: Any, column: LabelColumn, answers: Answers) -> list[int]:
-    """Return the positions of the responses that have a text, or these turns."""
+def _positions_of_text(value: Any, column: LabelColumn, answers: Answers) -> list[int]:
+    """Return the indexes of the responses with these turns or this text."""
     turns = response_of(value, column.column)
-    held = [candidate.messages for candidate in answers.candidates]
+    responses = [candidate.messages for candidate in answers.candidates]
     same = [
-        i for i, messages in enumerate(held) if messages and turns[-len(messages) :] == messages
+        index
+        for index, messages in enumerate(responses)
+        if messages and turns[-len(messages) :] == messages
     ]
     text = text_of(turns).strip()
-    same = same or [i for i, messages in enumerate(held) if text == text_of(messages).strip()]
+    same = same or [i for i, messages in enumerate(responses) if text == text_of(messages).strip()]
     if not same:
-        detail = f"`{column.column}` is the text of no response"
+        detail = f"`{column.column}` does not equal any response"
         raise RowError(Reason.UNKNOWN_LABEL, detail)
     return same
 
 
 def _best(best: Sequence[int], answers: Answers, facts: Mapping[str, Any]) -> list[Label]:
-    """Prefer the best response, and those equal to it, to every other one."""
+    """Return labels that prefer the best response, and its duplicates, to every other response."""
     return [
         Label(Kind.PAIR, a, b, Winner.A if a in best else Winner.B, **facts)
         for a, b in combinations(range(len(answers)), 2)
@@ -168,8 +178,8 @@ def _best(best: Sequence[int], answers: Answers, facts: Mapping[str, Any]) -> li
     ]
 
 
-def _all(answers: Answers, winner: Winner, facts: Mapping[str, Any]) -> list[Label]:
-    """Say the same of every two responses."""
+def _all_pairs(answers: Answers, winner: Winner, facts: Mapping[str, Any]) -> list[Label]:
+    """Return the same label for every two responses."""
     return [
         Label(Kind.PAIR, a, b, winner, **facts) for a, b in combinations(range(len(answers)), 2)
     ]

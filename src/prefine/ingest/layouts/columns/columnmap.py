@@ -1,173 +1,174 @@
-"""The settings of a column map: which columns hold the prompt, the responses and the labels."""
+"""Settings of a column map: which columns hold the prompt, the responses and the labels."""
 
 from collections import Counter
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from prefine.ingest.layouts.columns.spelling import spelled_keys
+from prefine.ingest.layouts.columns.spelling import spell_keys
 from prefine.ingest.paths import LIST, OPTIONAL
 from prefine.settings import Part
 
 Side = Literal["a", "b", "tie", "both_bad", "invalid"]
-"""What a raw value says about two responses."""
+"""What a raw value means for two responses: the winning side, a tie, or no valid label."""
 
-Spelled = BeforeValidator(spelled_keys)
-"""Let a recipe write ``1`` and ``true`` as keys of a mapping without quotes."""
+Spelled = BeforeValidator(spell_keys)
+"""Allow keys such as ``1`` and ``true`` without quotes in a mapping of raw values."""
 
 
 class Judged(Part):
-    """What labels, ratings, ranks and rankings have in common."""
+    """Settings that labels, ratings, ranks and rankings share."""
 
     aspect: str | None = None
-    """What was judged (``helpfulness``), when a row holds judgements on several questions. Null
-    takes the group ``aspect`` of ``path_fields``, and otherwise stands for the whole."""
+    """Aspect that was judged, such as ``helpfulness``; null takes the group ``aspect`` of
+    ``path_fields``, and otherwise means the response as a whole."""
     annotator: str | None = None
-    """Who judged, when the row does not say."""
+    """Name of the annotator, if no column has it."""
     annotator_column: str | None = None
-    """The column that names who judged; ``votes[].worker`` names one per element of a list."""
+    """Path of the annotator's name; ``votes[].worker`` has one per element of a list."""
 
     @model_validator(mode="after")
-    def _one_annotator(self) -> Self:
+    def _require_one_annotator(self) -> Self:
         if self.annotator and self.annotator_column:
-            raise ValueError("give either `annotator` or `annotator_column`, not both")
+            raise ValueError("set either `annotator` or `annotator_column`, not both")
         return self
 
 
 class LabelColumn(Judged):
     """One column (or list of values) that says which response is better.
 
-    Say how to read it with one of ``values``, ``negative``, ``first`` and ``names``. A null value
-    is a label that names no side.
+    Set one of ``values``, ``negative``, ``first`` and ``names``. A null value is an invalid label.
     """
 
     column: str
-    """Path in the row; ``annotations[].choice`` walks a list, one label per element."""
+    """Path in the row; ``annotations[].choice`` reads a list, one label per element."""
     values: Annotated[dict[str, Side], Spelled] = Field(default_factory=dict)
-    """What each raw value means, for two responses. Beside ``first`` or ``names``, what the values
-    mean that name no response (``tie``). Case and surrounding blanks do not matter."""
+    """Winner for each raw value, for two responses; together with ``first`` or ``names``, only the
+    values that name no response, such as ``tie``. Case and surrounding blanks are ignored."""
     otherwise: Literal["invalid"] | None = None
-    """What a value means that cannot be read; null quarantines the row."""
+    """Result for an unknown value: ``invalid`` keeps it as an invalid label, null quarantines the
+    row."""
     negative: Literal["a", "b"] | None = None
     """For signed numbers: the side that a negative value prefers; zero is a tie."""
     first: Literal[0, 1] | None = None
-    """For the number of the best response: the number of the first one."""
+    """For values that are the number of the best response: the number of the first response."""
     names: Literal["model", "response", "id"] | None = None
-    """For a value that is the best response's model (one of ``models``), its text, or its id (one
-    of ``ids``)."""
+    """For values that identify the best response: by its model (one of ``models``), its text, or
+    its id (one of ``ids``)."""
 
     @model_validator(mode="after")
-    def _one_reading(self) -> Self:
-        given = [self.negative, self.first, self.names]
-        readings = sum(reading is not None for reading in given)
-        if readings > 1 or (self.negative and self.values) or not (readings or self.values):
+    def _require_one_encoding(self) -> Self:
+        options = [self.negative, self.first, self.names]
+        num_set = sum(option is not None for option in options)
+        if num_set > 1 or (self.negative and self.values) or not (num_set or self.values):
             raise ValueError(
-                "give one of `values`, `negative`, `first` and `names`; `values` may stand beside "
-                "`first` or `names`"
+                "set exactly one of `values`, `negative`, `first` and `names`; only `first` and "
+                "`names` may be combined with `values`"
             )
         return self
 
 
 class NumberColumns(Judged):
-    """Ratings or ranks: one column per response, or one column that holds a list of numbers."""
+    """Ratings or ranks: one column per response, or one column with a list of numbers."""
 
     columns: tuple[str, ...] = Field(min_length=1)
-    """Paths, in the order of ``responses``."""
+    """Paths of the numbers, in the order of ``responses``; or one path of a list."""
     values: Annotated[dict[str, float], Spelled] = Field(default_factory=dict)
-    """What each raw value counts as, where the numbers are written as words. Case and surrounding
-    blanks do not matter."""
+    """Number for each raw value, if numbers are written as words. Case and surrounding blanks are
+    ignored."""
     otherwise: Literal["invalid"] | None = None
-    """What a value means that cannot be read; null quarantines the row."""
+    """Result for an unknown value: ``invalid`` keeps it as a missing number, null quarantines the
+    row."""
     minimum: float | None = None
-    """Least number of the scale; a row with a smaller one goes to quarantine."""
+    """Minimum of the scale; a row with a lower number goes to quarantine."""
     maximum: float | None = None
-    """Greatest number of the scale; a row with a greater one goes to quarantine."""
+    """Maximum of the scale; a row with a higher number goes to quarantine."""
 
     @model_validator(mode="after")
-    def _a_scale(self) -> Self:
+    def _require_range(self) -> Self:
         if None not in {self.minimum, self.maximum} and self.minimum >= self.maximum:  # pyright: ignore[reportOperatorIssue]
             raise ValueError("`minimum` must be less than `maximum`")
         return self
 
 
 class RankingColumn(Judged):
-    """A ranking written as text: ``B>A>C=D``, best first, ``=`` for a tie."""
+    """A ranking written as text, such as ``B>A>C=D``: best first, ``=`` for a tie."""
 
     column: str
-    """Path in the row; ``annotations[].order`` walks a list, one ranking per element."""
+    """Path in the row; ``annotations[].order`` reads a list, one ranking per element."""
     candidates: tuple[str, ...] = Field(min_length=2)
-    """The letters of the candidates in the order of ``responses``."""
+    """Letters of the candidates, in the order of ``responses``."""
 
 
 class ShownFirst(Part):
-    """Which of the two responses the annotator saw first."""
+    """Which of the two responses was shown first to the annotator."""
 
     column: str
-    """Path in the row; null leaves the order of ``responses``."""
+    """Path in the row; a null value means the order of ``responses``."""
     values: Annotated[dict[str, Literal["a", "b"]], Spelled] = Field(min_length=1)
-    """Which response each raw value names; ``a`` is the first one of ``responses``, or ``chosen``.
-    Case and surrounding blanks do not matter."""
+    """Response for each raw value: ``a`` is the first of ``responses``, or ``chosen``. Case and
+    surrounding blanks are ignored."""
 
 
 class ColumnMap(Part):
-    """Say which column holds what, for a layout that prefine has no name for.
+    """Map of columns to the prompt, the responses and the labels, for data of no known layout.
 
-    Columns are paths: ``chosen.answer``, ``output.0``, ``turns.-1.text``, ``answers[].text``. A
-    path that ends in ``?`` may be missing. Give ``chosen`` and ``rejected``, or ``responses`` with
-    at least one of ``labels``, ``ratings``, ``ranks`` and ``ranking``.
+    Columns are dotted paths: ``chosen.answer``, ``output.0``, ``turns.-1.text``,
+    ``answers[].text``. A path that ends with ``?`` is optional. Set ``chosen`` and ``rejected``, or
+    ``responses`` with at least one of ``labels``, ``ratings``, ``ranks`` and ``ranking``.
     """
 
     prompt: str | Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """A text, or a list of messages. Several columns are texts that are joined with a blank line,
-    empty ones left out. Without it, the responses are whole conversations (lists of messages, or
-    transcripts) and their common beginning is the prompt."""
+    """Path of the prompt: a string or a list of messages. The strings of several paths are joined
+    with a blank line, empty ones left out. If null, the responses are whole conversations (lists of
+    messages, or transcripts), whose common beginning is the prompt."""
     system: str | None = None
-    """A text that goes before the prompt as a system turn, where it is not empty."""
+    """Path of the system prompt, which becomes a system turn unless it is empty."""
     history: str | None = None
-    """Earlier turns, which go before the prompt: a list of messages, of pairs of texts (user,
-    assistant), or of texts of the user and the assistant in turn."""
+    """Path of earlier turns, which are put before the prompt: a list of messages, of (user,
+    assistant) pairs, or of alternating user and assistant strings."""
     tools: str | None = None
-    """The tools that the task offers: a list of JSON schemas, or its JSON text. Goes with
-    ``tools: keep`` of the source."""
+    """Path of the tool definitions: a list of JSON schemas, or its JSON text. Requires
+    ``tools: keep`` on the source."""
     chosen: str | None = None
-    """The preferred response."""
+    """Path of the chosen response."""
     rejected: str | None = None
-    """The other response."""
+    """Path of the rejected response."""
     responses: tuple[str, ...] = ()
-    """One column per response, or one column that holds a list of responses. A null response is
-    left out, with the labels that touch it."""
+    """Paths of the responses, or one path of a list of responses. A null response is left out,
+    together with its labels."""
     models: tuple[str, ...] = ()
-    """Who wrote the responses, in the same order; or one column that holds a list. Missing ones
-    are null, or what ``path_fields`` says."""
+    """Paths of the models that wrote the responses, in the same order, or one path of a list.
+    Missing values are taken from ``path_fields``."""
     ids: tuple[str, ...] = ()
-    """Ids of the responses, in the same order, for labels with ``names: id``; or one column that
-    holds a list."""
+    """Paths of the ids of the responses, in the same order, or one path of a list; for labels with
+    ``names: id``."""
     labels: tuple[LabelColumn, ...] = ()
-    """Choices between responses."""
+    """Columns with choices between the responses."""
     ratings: tuple[NumberColumns, ...] = ()
-    """Ratings of the responses; higher is better."""
+    """Columns with ratings of the responses; higher is better."""
     ranks: tuple[NumberColumns, ...] = ()
-    """Ranks of the responses; 1 is the best."""
+    """Columns with ranks of the responses; 1 is the best."""
     ranking: tuple[RankingColumn, ...] = ()
-    """Rankings written as text."""
+    """Columns with rankings written as text."""
     shown_first: ShownFirst | None = None
-    """Which of two responses was shown first; it orients the labels."""
+    """Column that says which of two responses was shown first; the labels are oriented by it."""
     annotator: str | None = None
-    """The column that names who judged. It may be missing, as may the three below."""
+    """Optional path of the annotator's name."""
     group: str | None = None
-    """The column that names the source's own subset."""
+    """Optional path of the row's subset of the data set."""
     language: str | None = None
-    """The column that names the language."""
+    """Optional path of the row's language."""
     split: str | None = None
-    """The column that names the split."""
+    """Optional path of the row's split."""
 
     @property
     def prompt_columns(self) -> tuple[str, ...]:
-        """The columns of the prompt."""
+        """Paths of the prompt."""
         return (self.prompt,) if isinstance(self.prompt, str) else self.prompt or ()
 
     def paths(self) -> tuple[str, ...]:
-        """Return every path that the map reads."""
+        """Return all paths that the column map reads."""
         judged = (*self.labels, *self.ratings, *self.ranks, *self.ranking)
         several = [*self.prompt_columns, *self.responses, *self.models, *self.ids]
         several += [path for entry in judged for path in (entry.annotator_column,) if path]
@@ -176,7 +177,7 @@ class ColumnMap(Part):
         return (*several, *self._single_paths().values())
 
     def _single_paths(self) -> dict[str, str]:
-        """Return the paths that lead to one value, by key."""
+        """Return the paths of single values by key."""
         names = ("system", "history", "tools", "chosen", "rejected")
         names += ("annotator", "group", "language", "split")
         paths = {name: getattr(self, name) for name in names}
@@ -184,45 +185,45 @@ class ColumnMap(Part):
         return {name: path for name, path in {**paths, "shown_first": first}.items() if path}
 
     @model_validator(mode="after")
-    def _enough(self) -> Self:
+    def _require_responses(self) -> Self:
         if (self.chosen is None) != (self.rejected is None):
-            raise ValueError("`chosen` and `rejected` come together")
+            raise ValueError("set both `chosen` and `rejected`, or neither")
         if (self.chosen is None) == (not self.responses):
-            raise ValueError("give either `chosen` and `rejected`, or `responses`")
+            raise ValueError("set either `chosen` and `rejected`, or `responses`")
         if self.responses and not (self.labels or self.ratings or self.ranks or self.ranking):
-            raise ValueError("`responses` need `labels`, `ratings`, `ranks` or `ranking`")
+            raise ValueError("`responses` requires `labels`, `ratings`, `ranks` or `ranking`")
         if self.history and not self.prompt:
-            raise ValueError("`history` goes before `prompt`, which is missing")
+            raise ValueError("`history` requires `prompt`")
         return self
 
     @model_validator(mode="after")
-    def _nothing_idle(self) -> Self:
-        named = {label.names for label in self.labels}
-        if ("id" in named) != bool(self.ids):
-            raise ValueError("`ids` and labels with `names: id` come together")
-        if "model" in named and not self.models:
-            raise ValueError("labels with `names: model` need `models`")
+    def _require_effect(self) -> Self:
+        names = {label.names for label in self.labels}
+        if ("id" in names) != bool(self.ids):
+            raise ValueError("set both `ids` and a label with `names: id`, or neither")
+        if "model" in names and not self.models:
+            raise ValueError("labels with `names: model` require `models`")
         if self.shown_first and not (self.labels or self.chosen):
-            raise ValueError("`shown_first` goes with `labels`, or `chosen` and `rejected`")
-        if walked := [name for name, path in self._single_paths().items() if LIST in path]:
-            raise ValueError(f"`{walked[0]}` is one value; its path cannot walk a list with `[]`")
-        if bare := [path for path in self.paths() if not path.removesuffix(OPTIONAL)]:
-            raise ValueError(f"{bare[0]!r} names no column")
+            raise ValueError("`shown_first` requires `labels`, or `chosen` and `rejected`")
+        if lists := [name for name, path in self._single_paths().items() if LIST in path]:
+            raise ValueError(f"`{lists[0]}` is a single value; its path cannot have `[]`")
+        if empty := [path for path in self.paths() if not path.removesuffix(OPTIONAL)]:
+            raise ValueError(f"{empty[0]!r} is not the path of a column")
         return self
 
     def aspects(self) -> set[str]:
-        """Return the aspects of its entries, ``overall`` for those of the whole."""
+        """Return the aspects of all entries, ``overall`` for the response as a whole."""
         entries = (*self.labels, *self.ratings, *self.ranks, *self.ranking)
-        named = {entry.aspect or "overall" for entry in entries}
-        return named if self.responses else named | {"overall"}
+        aspects = {entry.aspect or "overall" for entry in entries}
+        return aspects if self.responses else aspects | {"overall"}
 
     @model_validator(mode="after")
-    def _rankings_apart(self) -> Self:
+    def _require_distinct_rankings(self) -> Self:
         lists = Counter((e.aspect, e.annotator) for e in (*self.ranks, *self.ranking))
         for (_, annotator), count in lists.items():
             if annotator and count > 1:
                 raise ValueError(
-                    f"{count} rankings by {annotator} on one question: "
-                    "give each an `aspect` or an `annotator` of its own"
+                    f"{count} rankings have the annotator {annotator} and the same aspect; "
+                    "give each its own `aspect` or `annotator`"
                 )
         return self

@@ -1,4 +1,4 @@
-"""Read prompts and responses by a column map, also where the responses are whole conversations."""
+"""Parse prompts and responses with a column map, whole conversations included."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,19 +20,22 @@ from prefine.settings.json import Json, is_array, is_object
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A prompt and the responses to it; a response that is null has no message."""
+    """A prompt and the responses to it."""
 
     prompt: list[Message]
+    """The turns of the prompt."""
     responses: list[list[Message]]
+    """The turns of each response; empty for a null response."""
     mismatch: bool = False
-    """Whether the responses do not all answer the same context."""
+    """Whether the responses have different contexts."""
 
 
 def task_of(row: Json, columns: ColumnMap) -> Task:
-    """Read the prompt and the responses of a row.
+    """Parse the prompt and the responses of a row.
 
     Raises:
-        RowError: They cannot be read, or the prompt is not what the responses answer.
+        RowError: The prompt or a response cannot be parsed, or conversations do not contain the
+            prompt.
     """
     values = _response_values(row, columns)
     system = None if columns.system is None else value_at(row, columns.system)
@@ -41,7 +44,7 @@ def task_of(row: Json, columns: ColumnMap) -> Task:
     stated = _stated_prompt(row, columns)
     whole = {_is_conversation(value) for _, value in values if value is not None}
     if columns.prompt is not None and whole == {True, False}:
-        detail = "some responses are whole conversations, others are not"
+        detail = "some responses are whole conversations, but others are not"
         raise RowError(Reason.NO_COMMON_PROMPT, detail)
     if columns.prompt is None or True in whole:
         task = _split([_conversation(value, what) for what, value in values])
@@ -53,7 +56,7 @@ def task_of(row: Json, columns: ColumnMap) -> Task:
 
 
 def _response_values(row: Json, columns: ColumnMap) -> list[tuple[str, Any]]:
-    """Return the responses with their names for messages: one per path, or those of a list."""
+    """Return (name for messages, value) of each response: one per path, or the items of a list."""
     paths = columns.responses or (columns.chosen or "", columns.rejected or "")
     values = [(path, value) for path in paths for value in values_at(row, path)]
     values = [(path, None if is_null(value) else value) for path, value in values]
@@ -61,15 +64,15 @@ def _response_values(row: Json, columns: ColumnMap) -> list[tuple[str, Any]]:
         return values
     [(path, value)] = values
     several = columns.labels or columns.ranks or columns.ranking
-    held = as_list(value) if several else value
-    if not is_array(held) or _is_conversation(held):
+    parsed = as_list(value) if several else value
+    if not is_array(parsed) or _is_conversation(parsed):
         return values
-    items = [None if is_null(item) else item for item in held]
+    items = [None if is_null(item) else item for item in parsed]
     return [(f"{path}[{position}]", item) for position, item in enumerate(items)]
 
 
 def _is_conversation(value: object) -> bool:
-    """Tell whether a value is a list of messages that does not begin with a response."""
+    """Return whether a value is a list of messages that does not begin with a response."""
     if not is_array(value) or not all(is_object(item) for item in value):
         return False
     if not value or not {"role", "from"} & value[0].keys():
@@ -78,14 +81,15 @@ def _is_conversation(value: object) -> bool:
 
 
 def _conversation(value: object, what: str) -> list[Message]:
-    """Read a whole conversation: messages, also written as text, or a transcript."""
+    """Parse a whole conversation: messages, which may be written as text, or a transcript."""
     if value is None:
         return []
-    held = as_list(value)
-    if is_array(held):
-        return messages(held, what)
+    parsed = as_list(value)
+    if is_array(parsed):
+        return messages(parsed, what)
     if not isinstance(value, str):
-        detail = f"`{what}` is {type_name(value)}, not a conversation, and the map has no `prompt`"
+        kind = type_name(value)
+        detail = f"`{what}` is {kind}, not a conversation; name the prompt column with `prompt`"
         raise RowError(Reason.WRONG_TYPE, detail)
     if is_rendered(value):
         return conversation(value)[0]
@@ -94,29 +98,29 @@ def _conversation(value: object, what: str) -> list[Message]:
     except RowError as error:
         if error.reason is not Reason.NOT_A_TRANSCRIPT:
             raise
-        detail = f"`{what}` is a text without turns, and the map has no `prompt`"
+        detail = f"`{what}` is text without turns; name the prompt column with `prompt`"
         raise RowError(Reason.NOT_A_TRANSCRIPT, detail) from None
 
 
 def _split(conversations: Sequence[list[Message]]) -> Task:
-    """Part conversations where they diverge; a single one before its last turn."""
-    held = [turns for turns in conversations if turns]
-    if not held:
+    """Split conversations where they diverge; a single conversation before its last turn."""
+    present = [turns for turns in conversations if turns]
+    if not present:
         return Task([], list(conversations))
-    first, *others = held
+    first, *others = present
     if not others:
         if len(first) < 2 or first[-1]["role"] != "assistant":  # noqa: PLR2004 - prompt, response
-            detail = "the conversation does not end on a response to a prompt"
+            detail = "the conversation does not end with a response to a prompt"
             raise RowError(Reason.NO_COMMON_PROMPT, detail)
         length, mismatch = len(first) - 1, False
     else:
         length = min(common_prompt(first, other)[0] for other in others)
-        mismatch = any(len(turns) - length > 1 for turns in held)
+        mismatch = any(len(turns) - length > 1 for turns in present)
     return Task(first[:length], [turns[length:] for turns in conversations], mismatch)
 
 
 def _stated_prompt(row: Json, columns: ColumnMap) -> list[Message]:
-    """Read what the map names as history and prompt; nothing where it names neither."""
+    """Return the turns of ``history`` and ``prompt``; empty without ``prompt``."""
     if columns.prompt is None:
         return []
     turns = _prompt(row, columns)
@@ -143,37 +147,40 @@ def _parts(row: Json, path: str) -> list[Any]:
     except RowError as error:
         if error.reason is not Reason.MISSING_VALUE:
             raise
-        detail = f"{error.detail}; write `{path}{OPTIONAL}` if a row may lack it"
+        detail = f"{error.detail}; write `{path}{OPTIONAL}` if it is optional"
         raise RowError(error.reason, detail) from None
 
 
 def _part(value: object, path: str) -> str:
     if is_array(value) or is_object(value):
-        detail = f"`{path}` is {type_name(value)}; only texts are joined to one prompt"
+        detail = f"`{path}` is {type_name(value)}; only strings can be joined to one prompt"
         raise RowError(Reason.WRONG_TYPE, detail)
     return text(value, path)
 
 
 def _history(value: Any, what: str) -> list[Message]:
-    """Read earlier turns, also written as text; nothing where there are none."""
-    held = as_list(value)
-    if is_blank(held) or held == []:
+    """Parse earlier turns, which may be written as text; empty if there are none."""
+    parsed = as_list(value)
+    if is_blank(parsed) or parsed == []:
         return []
     try:
-        return history_turns(held, what)
+        return history_turns(parsed, what)
     except RowError as error:
         if error.reason is not Reason.PROMPT_PART_UNREAD:
             raise
-        detail = f"`{what}` holds neither messages nor texts of the user and the assistant in turn"
+        detail = (
+            f"`{what}` is neither a list of messages, nor of (user, assistant) pairs, nor of "
+            "alternating user and assistant strings"
+        )
         raise RowError(Reason.WRONG_TYPE, detail) from None
 
 
 def _require_within(stated: Sequence[Message], prompt: Sequence[Message]) -> None:
-    """Refuse conversations that do not hold the prompt that stands beside them."""
-    wanted, found = _stripped(stated), _stripped(prompt)
-    starts = range(len(found) - len(wanted) + 1)
-    if prompt and not any(found[start : start + len(wanted)] == wanted for start in starts):
-        detail = "`prompt` is not part of what the responses have in common"
+    """Refuse conversations whose common prompt does not contain the stated prompt."""
+    wanted, common = _stripped(stated), _stripped(prompt)
+    starts = range(len(common) - len(wanted) + 1)
+    if prompt and not any(common[start : start + len(wanted)] == wanted for start in starts):
+        detail = "`prompt` is not part of the common beginning of the responses"
         raise RowError(Reason.PROMPT_DIFFERS, detail)
 
 
@@ -182,10 +189,10 @@ def _stripped(turns: Sequence[Message]) -> list[tuple[str, str]]:
 
 
 def _with_system(system: str, prompt: list[Message]) -> list[Message]:
-    """Put a system turn before a prompt, unless the prompt has the same one."""
+    """Return a prompt with a system turn, unless it has the same one already."""
     own = [turn["content"].strip() for turn in prompt if turn["role"] == "system"]
     if not own:
         return [Message(role="system", content=system), *prompt]
     if own != [system.strip()]:
-        raise RowError(Reason.PROMPT_DIFFERS, "the system text differs from the prompt's own")
+        raise RowError(Reason.PROMPT_DIFFERS, "`system` differs from the system turn of the prompt")
     return prompt

@@ -1,4 +1,4 @@
-"""Read the labels of a row by a column map: choices, ratings, ranks and written rankings."""
+"""Parse the labels of a row with a column map: choices, ratings, ranks and rankings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,10 +6,10 @@ from dataclasses import replace
 from prefine.ingest.labels import pair_label
 from prefine.ingest.layout import Context
 from prefine.ingest.layouts.columns.annotators import optional_at, stem
-from prefine.ingest.layouts.columns.choices import Answers, choices, unlisted
+from prefine.ingest.layouts.columns.choices import Answers, choices, unlisted_value
 from prefine.ingest.layouts.columns.columnmap import ColumnMap, Judged, ShownFirst
 from prefine.ingest.layouts.columns.numbers import ranking, ranks, ratings
-from prefine.ingest.layouts.columns.spelling import is_blank, listed
+from prefine.ingest.layouts.columns.spelling import find_spelling, is_blank
 from prefine.ingest.paths import value_at
 from prefine.ingest.record import Label, Reason, RowError
 from prefine.schema import Kind, Winner
@@ -23,12 +23,12 @@ def labels_of(row: Json, columns: ColumnMap, answers: Answers, context: Context)
 
     Args:
         row: The raw row.
-        columns: Which columns hold labels.
+        columns: The column map.
         answers: The responses that the labels are about.
-        context: What the file's path says.
+        context: Path fields of the file.
 
     Raises:
-        RowError: A label cannot be read, or none says anything.
+        RowError: A label cannot be parsed, or all are missing.
     """
     annotator = optional_at(row, columns.annotator) or context.fields.get("annotator")
     whole = context.fields.get("aspect")
@@ -46,7 +46,8 @@ def labels_of(row: Json, columns: ColumnMap, answers: Answers, context: Context)
     if columns.shown_first is None:
         return labels
     if len(answers) != 2:  # noqa: PLR2004 - a pair
-        detail = f"`{columns.shown_first.column}` is about two responses, and the row has not two"
+        name = columns.shown_first.column
+        detail = f"`{name}` is about two responses, but the row has {len(answers)}"
         raise RowError(Reason.WRONG_TYPE, detail)
     return _shown(row, labels, columns.shown_first)
 
@@ -54,22 +55,22 @@ def labels_of(row: Json, columns: ColumnMap, answers: Answers, context: Context)
 def _lists(
     row: Json, columns: ColumnMap, count: int, annotator: str | None, whole: str | None
 ) -> list[Label]:
-    """Read ranks and rankings; two lists of one row never get the same annotator and aspect."""
-    everything = (*columns.ranks, *columns.ranking)
+    """Parse ranks and rankings; each list of a row has its own annotator or aspect."""
+    entries = (*columns.ranks, *columns.ranking)
     labels: list[Label] = []
     for entry in columns.ranks:
-        shared = _list_name(entry, everything, entry.columns[0], annotator)
+        shared = _list_name(entry, entries, entry.columns[0], annotator)
         labels += ranks(row, entry, count, shared, entry.aspect or whole)
     for entry in columns.ranking:
-        shared = _list_name(entry, everything, entry.column, annotator)
+        shared = _list_name(entry, entries, entry.column, annotator)
         labels += ranking(row, entry, count, shared, entry.aspect or whole)
     return labels
 
 
 def _own_name(entry: Judged, entries: Sequence[Judged], column: str) -> str | None:
-    """Name an annotator after the column, where another entry judges the same aspect."""
-    alone = sum(other.aspect == entry.aspect for other in entries) == 1
-    return None if alone else stem(column)
+    """Return the column as the annotator if another entry judges the same aspect, else None."""
+    is_only = sum(other.aspect == entry.aspect for other in entries) == 1
+    return None if is_only else stem(column)
 
 
 def _list_name(
@@ -80,26 +81,26 @@ def _list_name(
 
 
 def _require_one(labels: Sequence[Label], columns: ColumnMap) -> None:
-    """Refuse a row all of whose labels are null, where nothing else is judged."""
+    """Refuse a row whose labels are all null, if it has no ratings or ranks."""
     others = columns.ratings or columns.ranks or columns.ranking
     if others or any(x.winner is not Winner.INVALID or x.label is not None for x in labels):
         return
     names = ", ".join(f"`{entry.column}`" for entry in columns.labels)
-    raise RowError(Reason.LABEL_MISSING, f"{names} has no value")
+    raise RowError(Reason.LABEL_MISSING, f"all labels are null or blank: {names}")
 
 
 def _shown(row: Json, labels: list[Label], first: ShownFirst) -> list[Label]:
-    """Orient the labels on two responses as these were shown."""
+    """Orient the labels by the order in which the two responses were shown."""
     value = value_at(row, first.column)
-    key = listed(value, tuple(first.values))
+    key = find_spelling(value, tuple(first.values))
     if key is None and not is_blank(value):
-        raise unlisted(first.column, value, tuple(first.values))
+        raise unlisted_value(first.column, value, tuple(first.values))
     if key is None or first.values[key] == "a":
         return labels
-    return [_turned(label) if label.kind is Kind.PAIR else label for label in labels]
+    return [_swap_sides(label) if label.kind is Kind.PAIR else label for label in labels]
 
 
-def _turned(label: Label) -> Label:
-    assert label.b is not None, "a choice is between two"
+def _swap_sides(label: Label) -> Label:
+    assert label.b is not None, "a choice is between two responses"
     winner = None if label.winner is None else _SWAPPED.get(label.winner, label.winner)
     return replace(label, a=label.b, b=label.a, winner=winner)

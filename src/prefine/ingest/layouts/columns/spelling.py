@@ -1,4 +1,4 @@
-"""Match raw values with the spellings that a recipe lists: ``True``, ``1.0`` and `` Tie``."""
+"""Match raw values with the spellings in a recipe, such as ``True``, ``1.0`` and `` Tie``."""
 
 import math
 import re
@@ -10,7 +10,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _TRUTHS = ({"true", "yes", "1"}, {"false", "no", "0"})
 """Spellings of true and of false."""
 _NUM_MAPS = 512
-"""How many lists of spellings are kept; a recipe has a few."""
+"""Number of cached lists of spellings; a recipe has a few."""
 
 
 def spelled(value: object) -> str:
@@ -23,21 +23,25 @@ def spelled(value: object) -> str:
 
 
 def is_null(value: object) -> bool:
-    """Tell whether a raw value is null, or NaN, as data frames write a missing text."""
+    """Return whether a raw value is null or NaN, which data frames use for missing text."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def is_blank(value: object) -> bool:
-    """Tell whether a raw value is null or a text without a letter."""
+    """Return whether a raw value is null, NaN or a blank string."""
     return is_null(value) or (isinstance(value, str) and not value.strip())
 
 
-def listed(value: object, keys: tuple[str, ...]) -> str | None:
-    """Return the one of several listed spellings that a raw value is, or null.
+def find_spelling(value: object, keys: tuple[str, ...]) -> str | None:
+    """Return the key that a raw value is a spelling of, or None.
 
-    Case and surrounding blanks do not matter, unless two of the keys differ in nothing else. A
-    whole number is the same with and without ``.0``. Among spellings of true and false, where no
-    other number is listed, ``true``, ``yes`` and ``1`` agree.
+    Case and surrounding blanks are ignored, unless two keys differ only in these. An integer
+    matches with and without ``.0``. Of the spellings of booleans, ``true``, ``yes`` and ``1`` match
+    each other if no other number is among the keys.
+
+    Args:
+        value: The raw value.
+        keys: The spellings that a recipe lists.
     """
     raw = spelled(value).strip()
     if raw in keys:
@@ -52,23 +56,23 @@ def listed(value: object, keys: tuple[str, ...]) -> str | None:
     return index[same[0]] if len(same) == 1 else None
 
 
-def spelled_keys(values: object) -> object:
-    """Spell the keys of a mapping that YAML reads as numbers or truth values."""
+def spell_keys(values: object) -> object:
+    """Convert the keys of a mapping that YAML parses as numbers or booleans to strings."""
     if not isinstance(values, Mapping):
         return values
     items: list[tuple[object, object]] = list(values.items())  # pyright: ignore[reportUnknownArgumentType]
-    found: dict[object, object] = {}
+    by_spelling: dict[object, object] = {}
     for key, value in items:
         name = spelled(key) if isinstance(key, bool | int | float) else key
-        if name in found:
+        if name in by_spelling:
             raise ValueError(f"`{name}` is listed twice")
-        found[name] = value
-    return found
+        by_spelling[name] = value
+    return by_spelling
 
 
 @lru_cache(maxsize=_NUM_MAPS)
 def _index(keys: tuple[str, ...]) -> Mapping[str, str | None]:
-    """Return the keys by their plain spelling; null where two have the same one."""
+    """Return the keys by their plain spelling; None for a spelling that two keys share."""
     index: dict[str, str | None] = {}
     for key in keys:
         index[_plain(key)] = None if _plain(key) in index else key
