@@ -285,7 +285,7 @@ def test_a_map_with_tools_needs_a_source_that_keeps_them() -> None:
     columns = "{prompt: q, chosen: good, rejected: bad, tools: mine}"
     recipe = f"name: m\nsources: [{{name: m, files: [x], format: columns, columns: {columns}}}]\n"
 
-    with pytest.raises(RecipeError, match="`columns.tools` requires `tools: keep` on the source"):
+    with pytest.raises(RecipeError, match=r"`columns\.tools` requires `tools: keep` on the source"):
         parse_recipe(recipe)
 
 

@@ -275,10 +275,10 @@ def test_what_became_of_verdicts_is_counted(write_lines: Any, tmp_path: Path) ->
     [
         (
             said("elsewhere", "wrong"),
-            r"none of its 1 rows matches a pair by own_id; row 1 has `elsewhere`, the data have "
+            r"none of the 1 rows matches a pair by own_id; row 1 has `elsewhere`, the data have "
             "`k`",
         ),
-        (said("k", "perhaps"), r"none of its verdicts can be used \(unknown_verdict\)"),
+        (said("k", "perhaps"), r"no verdict can be used \(unknown_verdict\)"),
     ],
 )
 def test_a_file_of_which_nothing_can_be_used_is_refused(
@@ -298,12 +298,12 @@ def test_a_file_of_which_nothing_can_be_used_is_refused(
         (
             "pair_id",
             {"pair_id": "none"},
-            r"by pair_id; row 1 has `none`, the data have `[0-9a-f]+`",
+            r"by pair_id; row 1 has `none`, the data have keys such as `[0-9a-f]+`",
         ),
         (
             "text",
             {"prompt": "Q? k ", "chosen": "good", "rejected": "bad"},
-            r"by text; no pair has the texts \(`prompt`, `chosen`, `rejected`\) of row 1, blanks",
+            r"by text; no pair has the exact texts \(`prompt`, `chosen`, `rejected`\) of row 1",
         ),
     ],
 )

@@ -368,13 +368,13 @@ def test_a_named_aspect_comes_before_published_merit(write_lines: Any, tmp_path:
         (
             [[rating("a", 1, aspect="help")], [label("a", aspect="safer")]],
             {"aspect": "saver"},
-            r"`pairs.aspect` names `saver`, but no judgement has this aspect; the data have help, "
+            r"`pairs.aspect` names `saver`, but no judgement has that aspect; the data have help, "
             "safer$",
         ),
         (
             [[label("a", aspect="safer")], [rating("a", 1), rating("a", 1, aspect="help")]],
             {"aspects": {"help": 1, "safer": 2}},
-            r"`pairs.aspects` names `safer`, but no rating has this aspect; the data have help, "
+            r"`pairs.aspects` names `safer`, but no rating has that aspect; the data have help, "
             "overall$",
         ),
         ([[label("a")]], {"aspects": {"help": 1}}, "the data have no ratings$"),
@@ -473,7 +473,9 @@ def test_ranks_of_two_aspects_are_two_lists() -> None:
 
     assert found["outcome"].to_list() == [None, None, "other_aspect", "other_aspect"]
     assert directions(from_rankings(used, Pairs(), 0).votes) == [("a", "b", 1)]
-    with pytest.raises(DataError, match="source s ranks responses by coherence, diversity"):
+    with pytest.raises(
+        DataError, match=r"source s ranks responses by several aspects \(coherence, diversity"
+    ):
         outcomes(judgements(*rows), Pairs())
 
 
@@ -848,9 +850,9 @@ def test_the_run_remarks_on_repeats_same_files_and_weights_without_effect(
     assert manifest is not None
     assert manifest.notes["repeated_without_annotator"] == {"one": 2, "two": 2}
     assert [remark.partition(":")[0] for remark in manifest.notes["remarks"]] == [
-        "sources `one` and `two` hold the same file",
+        "sources `one` and `two` have the same file",
         "source `one`",
         "source `apart`",
     ]
-    assert "2 of 3 labels name no annotator" in manifest.notes["remarks"][1]
+    assert "2 of 3 labels have no annotator" in manifest.notes["remarks"][1]
     assert "`priority` and `weight` without effect" in manifest.notes["remarks"][2]

@@ -1,1 +1,1 @@
-"""Judgements become pairs: every couple of responses once, directed by its votes."""
+"""Build pairs from judgements: each pair of responses once, directed by its votes."""

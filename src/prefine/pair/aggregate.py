@@ -1,4 +1,7 @@
-"""Votes on couples and their majority. A tie keeps an arbitrary direction and is marked as one."""
+"""Merge the votes on each pair of responses, and direct the pair by their majority.
+
+A tie has an arbitrary direction and is marked with ``is_tie``.
+"""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
@@ -28,36 +31,37 @@ VOTE: dict[str, type[pl.DataType]] = {
     "label_source": pl.String,
     "repeated": pl.Int64,
 }
-"""One vote on one couple; ``direction`` is 1 when ``low`` (the smaller id) is better, -1 when
-``high`` is, 0 for a tie, null when the label names no side. ``exact`` is the
-strength as a fraction, null where it is the decimal of the float. ``said`` is the same in
-judgements that say the same at the same place of their rows, ``row`` tells the rows apart.
-``repeated`` counts the repetitions among the judgements that one vote is made of."""
+"""Columns of one vote on one pair of responses, ``low`` (the smaller id) and ``high``.
+
+``direction`` is 1 if ``low`` is better, -1 if ``high`` is better, 0 for a tie, and null for an
+invalid label. ``exact`` is the strength as a fraction; null if it is the decimal of the float.
+``said`` is equal for equal judgements at the same position of different rows; ``row`` identifies
+the row. ``repeated`` is the number of repetitions among the judgements behind the vote."""
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _COUPLE = ["low", "high"]
 SAME_LABEL = (*_COUPLE, "source", "annotator", "label_source", "said")
-"""What repeated votes share."""
+"""Columns that are equal in repeated votes."""
 _SAME = [*SAME_LABEL, "apart"]
 
 
 def aggregate(
     votes: pl.DataFrame, weights: Mapping[str, SourceWeight] = _NO_WEIGHTS
 ) -> pl.DataFrame:
-    """Merge the votes on each couple and direct it by their majority.
+    """Merge the votes on each pair of responses and direct it by their majority.
 
-    A vote that repeats another one counts once: same source, annotator, couple, display order and
-    label, at the same place of another row. Of the votes that name a side or a tie, those of the
-    sources of the highest priority direct the couple, each with the weight of its source. All other
-    columns count every vote once.
+    Repeated votes count once: votes of the same source and annotator on the same pair, with the
+    same display order and label, at the same position of different rows. Of the valid votes, those
+    of the sources with the highest priority direct the pair, each with the weight of its source.
+    All other columns count every vote once.
 
     Args:
-        votes: With the columns ``VOTE``.
-        weights: What the labels of sources count, by name; any other has the defaults.
+        votes: One row per vote, with the columns ``VOTE``.
+        weights: Priorities and weights by source; other sources have the defaults.
 
     Returns:
-        One row a couple. ``balance`` is the weight of the votes for ``low`` minus that of the votes
-        for ``high``, as a fraction.
+        One row per pair. ``balance`` is the total weight of the votes for ``low`` minus that of the
+        votes for ``high``, as a fraction.
     """
     votes = _with_weights(_once(votes, weights), weights)
     first = pl.col("shown_low_first")
@@ -102,8 +106,8 @@ def aggregate(
 
 
 def _once(votes: pl.DataFrame, weights: Mapping[str, SourceWeight]) -> pl.DataFrame:
-    """Make one vote of those that say the same, and count the others in ``repeated``."""
-    several = [name for name, one in weights.items() if one.anonymous == "several"]
+    """Merge repeated votes into one, and add their number to ``repeated``."""
+    several = [name for name, weight in weights.items() if weight.anonymous == "several"]
     is_apart = pl.col("annotator").is_null() & pl.col("source").is_in(several)
     votes = votes.with_columns(pl.when(is_apart).then("row").alias("apart"))
     is_single = votes.select(_SAME).is_unique()
@@ -121,7 +125,7 @@ def _once(votes: pl.DataFrame, weights: Mapping[str, SourceWeight]) -> pl.DataFr
 
 
 def _strengths(votes: pl.DataFrame) -> pl.DataFrame:
-    """Return ``toward_low``: the mean strength of the votes on each couple, low minus high."""
+    """Return ``toward_low``: the mean signed strength of the votes on each pair, for ``low``."""
     known = votes.filter(pl.col("strength").is_not_null() & pl.col("direction").is_not_null())
     is_alone = pl.len().over(_COUPLE) == 1
     alone = known.filter(is_alone).select(
@@ -131,7 +135,7 @@ def _strengths(votes: pl.DataFrame) -> pl.DataFrame:
         *_COUPLE, pl.coalesce("exact", pl.col("strength").cast(pl.String)), "direction"
     )
     lists = signed.group_by(_COUPLE).agg("exact", "direction")
-    means = [_mean(*said) for said in lists.select("exact", "direction").iter_rows()]
+    means = [_mean(*columns) for columns in lists.select("exact", "direction").iter_rows()]
     several = lists.select(*_COUPLE, pl.Series("toward_low", means, dtype=pl.Float64))
     return pl.concat((alone, several))
 
@@ -149,22 +153,23 @@ def _fraction(text: str) -> Fraction:
 
 
 def _unit_of(weights: Mapping[str, SourceWeight]) -> int:
-    """Return the number of which the inverse has all weights as whole multiples."""
-    return lcm(*(decimal(one.weight).denominator for one in weights.values()))
+    """Return the common denominator of all weights."""
+    return lcm(*(decimal(weight.weight).denominator for weight in weights.values()))
 
 
 def _with_weights(votes: pl.DataFrame, weights: Mapping[str, SourceWeight]) -> pl.DataFrame:
-    """Add ``counted``: the weight with which a vote directs its couple, often 0."""
+    """Add ``counted``: the weight of a vote in its pair's majority; 0 if it does not count."""
     unit = _unit_of(weights)
     stated = [
-        (name, one.priority, int(decimal(one.weight) * unit)) for name, one in weights.items()
+        (name, weight.priority, int(decimal(weight.weight) * unit))
+        for name, weight in weights.items()
     ]
     schema = {"source": pl.String, "priority": pl.Int64, "factor": pl.Int128}
     known = pl.DataFrame(stated, schema=schema, orient="row")
     default = SourceWeight()
-    names_one = pl.col("direction").is_not_null()
-    first = pl.col("priority").filter(names_one).max().over(_COUPLE)
-    counts = names_one & (pl.col("priority") == first)
+    is_valid = pl.col("direction").is_not_null()
+    highest = pl.col("priority").filter(is_valid).max().over(_COUPLE)
+    counts = is_valid & (pl.col("priority") == highest)
     return (
         votes.join(known, on="source", how="left")
         .with_columns(

@@ -1,4 +1,4 @@
-"""The step that checks all labels before pairs are made: named aspects, repeats, weights."""
+"""The step that checks all labels before pairs are built: aspects, repeated labels, weights."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,10 +14,10 @@ from prefine.schema import Kind
 from prefine.step import Counts, StepSpec, Work
 
 LABEL_AUDIT = "label_audit"
-"""What the step provides: remarks in its manifest."""
+"""Name that other steps read to depend on this step, which writes no table but remarks."""
 MANY_REPEATED = 0.01
-"""Share of repeated labels without annotator from which a source is remarked on: in three bundled
-sources 0.07, 0.15 and 2.7 % of the labels are such repeats, and in the others none."""
+"""Minimum fraction of repeated labels without an annotator for a remark on a source. In three
+published data sets 0.07, 0.15 and 2.7 % of the labels are such repeats, in the others none."""
 
 _COLUMNS = (
     *("prompt_id", "kind", "response_a", "response_b", "source", "file", "row", "index"),
@@ -28,14 +28,15 @@ _COLUMNS = (
 def audit_spec(
     config: Pairs, weights: Mapping[str, SourceWeight], *, verdicts_vote: bool = False
 ) -> StepSpec:
-    """Return the step that looks at all labels.
+    """Return the step that checks all labels.
 
     Args:
-        config: Names aspects.
-        weights: What the labels and ratings of each source count.
+        config: How judgements become pairs.
+        weights: Priorities and weights by source.
         verdicts_vote: Whether human verdicts are votes among the labels.
     """
-    stated = {name: one._asdict() for name, one in weights.items() if one != SourceWeight()}
+    default = SourceWeight()
+    stated = {name: weight._asdict() for name, weight in weights.items() if weight != default}
     return StepSpec(
         name=LABEL_AUDIT,
         version=1,
@@ -55,16 +56,16 @@ def run_audit(
     *,
     verdicts_vote: bool = False,
 ) -> Counts:
-    """Check the aspects that a recipe names, and remark on repeats and on weights without effect.
+    """Check the aspects in a recipe, and remark on repeated labels and on weights without effect.
 
     Args:
-        work: Reads ``judgements``; writes remarks into the notes of its manifest.
-        config: Names aspects.
-        weights: What the labels and ratings of each source count.
+        work: Reads ``judgements``; writes remarks to the notes of its manifest.
+        config: How judgements become pairs.
+        weights: Priorities and weights by source.
         verdicts_vote: Whether human verdicts are votes among the labels.
 
     Raises:
-        DataError: The recipe names an aspect that nothing in the data has.
+        DataError: The recipe names an aspect that no judgement has.
     """
     parts = work.parts("judgements")
     require_aspects(config, (work.read("judgements", ["kind", "aspect"], part=n) for n in parts))
@@ -80,19 +81,19 @@ def run_audit(
         with_others = pl.col("source").n_unique().over("prompt_id") > 1
         shared.update(judgements.filter(with_others)["source"].unique())
         work.progress(judgements.height)
-    several = {name for name, one in weights.items() if one.anonymous == "several"}
-    once = {name: count for name, count in repeated.items() if name not in several}
+    several = {name for name, weight in weights.items() if weight.anonymous == "several"}
+    merged = {name: count for name, count in repeated.items() if name not in several}
     work.notes["repeated_without_annotator"] = dict(sorted(repeated.items()))
     work.notes["remarks"] = [
-        *_same_files(files),
-        *_repeats(once, number),
-        *_without_effect(weights, shared, verdicts_vote=verdicts_vote),
+        *_remarks_on_files(files),
+        *_remarks_on_repeats(merged, number),
+        *_remarks_on_weights(weights, shared, verdicts_vote=verdicts_vote),
     ]
     return Counts(rows, rows)
 
 
 def _anonymous_repeats(judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return the labels and ratings without annotator that repeat one of another row."""
+    """Return the labels and ratings without an annotator that repeat one of another row."""
     anonymous = judgements.filter(pl.col("annotator").is_null())
     labels = from_labels(anonymous.filter(pl.col("kind") == Kind.PAIR))
     again = labels.filter(~pl.struct(SAME_LABEL).is_first_distinct())
@@ -101,7 +102,8 @@ def _anonymous_repeats(judgements: pl.DataFrame) -> pl.DataFrame:
     return pl.concat((again.select("source"), ratings.select("source")))
 
 
-def _same_files(files: set[tuple[str, str]]) -> Iterator[str]:
+def _remarks_on_files(files: set[tuple[str, str]]) -> Iterator[str]:
+    """Yield a remark for each group of sources that share files."""
     sources: dict[str, list[str]] = {}
     for file, source in sorted(files):
         sources.setdefault(file, []).append(source)
@@ -109,33 +111,35 @@ def _same_files(files: set[tuple[str, str]]) -> Iterator[str]:
     for names, count in sorted(together.items()):
         what = "the same file" if count == 1 else f"the same {count} files"
         yield (
-            f"sources {_listed(names)} hold {what}: each label counts once for every source, as "
-            "if they agreed; name it in one source"
+            f"sources {_listed(names)} have {what}: each label counts once for every source; "
+            "list the files in one source only"
         )
 
 
-def _repeats(repeated: Mapping[str, int], number: Mapping[str, int]) -> Iterator[str]:
+def _remarks_on_repeats(repeated: Mapping[str, int], number: Mapping[str, int]) -> Iterator[str]:
+    """Yield a remark for each source with many repeated labels."""
     for source, count in sorted(repeated.items()):
         if count >= MANY_REPEATED * number[source]:
             yield (
-                f"source `{source}`: {count:,} of {number[source]:,} labels name no annotator and "
-                "repeat a label of another row; a repeated label counts once. If several people "
-                "gave them, name the column with the annotator, or set `anonymous: several`"
+                f"source `{source}`: {count:,} of {number[source]:,} labels have no annotator and "
+                "repeat a label of another row, so they count once. If several annotators gave "
+                "them, name the annotator column or set `anonymous: several`"
             )
 
 
-def _without_effect(
+def _remarks_on_weights(
     weights: Mapping[str, SourceWeight], shared: set[str], *, verdicts_vote: bool
 ) -> Iterator[str]:
+    """Yield a remark for each source whose priority or weight has no effect."""
     default = SourceWeight()
-    for source, one in sorted(weights.items()):
-        stated = [("priority", one.priority != default.priority)]
-        stated.append(("weight", one.weight != default.weight and not verdicts_vote))
+    for source, weight in sorted(weights.items()):
+        stated = [("priority", weight.priority != default.priority)]
+        stated.append(("weight", weight.weight != default.weight and not verdicts_vote))
         names = [name for name, is_stated in stated if is_stated]
         if names and source not in shared:
             yield (
-                f"source `{source}`: {_listed(names)} without effect, since no other source has "
-                "labels on its prompts"
+                f"source `{source}`: {_listed(names)} without effect, because no other source "
+                "has labels on its prompts"
             )
 
 

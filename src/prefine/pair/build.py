@@ -1,6 +1,6 @@
-"""Pairs out of judgements: every couple of responses once, directed by its votes.
+"""The step that builds pairs from judgements: each pair of responses once, directed by its votes.
 
-Duplicates of a couple become one pair; a couple without a direction stays, marked, for the rules.
+A pair without a direction is kept and marked with ``is_tie``, so that rules decide on it.
 """
 
 from collections import Counter
@@ -41,17 +41,18 @@ def pairs_spec(
     """Return the step that builds the pairs.
 
     Args:
-        config: Which judgements are used, and which couples are selected.
-        seed: For random choices and ties between equal values.
-        reward: The reward behind ``use: [reward]``.
-        kept: The columns of pairs that come from kept columns.
-        weights: What the labels and ratings of each source count.
-        table: What is written: ``pairs``, or the pairs that human verdicts are joined with.
+        config: Which judgements are used, and which pairs are selected.
+        seed: Seed of random choices and of ties between equal values.
+        reward: The reward measure of ``use: [reward]``.
+        kept: Columns of pairs that come from kept columns.
+        weights: Priorities and weights by source.
+        table: The table to write: ``pairs``, or the pairs that human verdicts are joined with.
     """
     own = {"kept": [(column.name, str(column.type)) for column in kept]} if kept else {}
     rewards = () if reward is None else (reward.table,)
     stated = {name: weight for name, weight in weights.items() if weight != SourceWeight()}
-    hashed = {"weights": {name: one._asdict() for name, one in stated.items()}} if stated else {}
+    by_source = {name: weight._asdict() for name, weight in stated.items()}
+    hashed = {"weights": by_source} if stated else {}
     written = {} if table == PAIRS_TABLE else {"table": table}
     return StepSpec(
         name="pairs",
@@ -65,10 +66,10 @@ def pairs_spec(
 
 
 def labelled_schema(kept: Sequence[Column]) -> pa.Schema:
-    """Return the schema of pairs that human verdicts are joined with.
+    """Return the schema of the pairs that human verdicts are joined with.
 
     Args:
-        kept: The columns of pairs that come from kept columns.
+        kept: Columns of pairs that come from kept columns.
     """
     return pairs_schema(kept).append(pa.field("balance", pa.large_string()))
 
@@ -86,20 +87,22 @@ def run_pairs(
 
     Args:
         work: Reads ``judgements``, ``responses`` and ``prompts``; writes ``table``.
-        config: Which judgements are used, and which couples are selected.
-        reward: The reward behind ``use: [reward]``.
-        kept: The columns of pairs that come from kept columns.
-        weights: What the labels and ratings of each source count.
-        table: The table that is written.
+        config: Which judgements are used, and which pairs are selected.
+        reward: The reward measure of ``use: [reward]``.
+        kept: Columns of pairs that come from kept columns.
+        weights: Priorities and weights by source.
+        table: The table to write.
 
     Returns:
-        Judgements in, judgements that are behind a pair, and the others by reason.
+        Number of judgements, number of those that a pair is built from, and the others by reason.
 
     Raises:
-        DataError: A source judges several aspects and the recipe does not say which one counts.
+        DataError: A source has labels on several aspects and the recipe does not choose one.
     """
-    merits = {name: one.merit for name, one in weights.items() if one.merit and not config.aspect}
-    several = [name for name, one in weights.items() if one.anonymous == "several"]
+    merits = {
+        name: weight.merit for name, weight in weights.items() if weight.merit and not config.aspect
+    }
+    several = [name for name, weight in weights.items() if weight.anonymous == "several"]
     judgements = work.read("judgements").with_row_index("number")
     rewards = _rewards(work, reward) if reward is not None else None
     marked = outcomes(judgements, config, rewards)
@@ -108,7 +111,8 @@ def run_pairs(
         from_rankings(used.filter(pl.col("kind") == Kind.RANK), config, work.seed),
         from_ratings(marked.filter(_RATES), config, work.seed, merits, several=several),
     ]
-    votes = [from_labels(used.filter(pl.col("kind") == Kind.PAIR)), *(one.votes for one in chosen)]
+    labels = from_labels(used.filter(pl.col("kind") == Kind.PAIR))
+    votes = [labels, *(selected.votes for selected in chosen)]
     if rewards is not None:
         mismatches = judgements.group_by("prompt_id").agg(pl.col("context_mismatch").any())
         free = rewards.join(used, on="prompt_id", how="anti").join(mismatches, on="prompt_id")
@@ -120,11 +124,11 @@ def run_pairs(
     pairs = with_facts(pairs, work, distinct, config, merits)
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))
-    return _counts(work, marked, pl.concat(one.fates for one in chosen))
+    return _counts(work, marked, pl.concat(selected.fates for selected in chosen))
 
 
 def _counts(work: Work, marked: pl.DataFrame, fates: pl.DataFrame) -> Counts:
-    """Count the judgements that are behind no pair, and note them by source."""
+    """Count the judgements that no pair is built from, and note them by source."""
     joined = marked.join(fates, on="number", how="left", maintain_order="left")
     why = pl.coalesce("outcome", "fate").alias("why")
     counted = joined.group_by("source", why).len().drop_nulls("why").sort("source", "why")
@@ -138,7 +142,7 @@ def _counts(work: Work, marked: pl.DataFrame, fates: pl.DataFrame) -> Counts:
 
 
 def _rewards(work: Work, reward: Reward) -> pl.DataFrame:
-    """Return one value a response that has a reward."""
+    """Return one row per response with a reward."""
     rewards = work.read(reward.table, ["response_id", reward.column]).drop_nulls()
     responses = work.read("responses", ["response_id", "prompt_id"])
     prompts = work.read("prompts", ["prompt_id", "source"])

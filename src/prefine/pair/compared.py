@@ -1,4 +1,4 @@
-"""Couples of lists in which some raters left responses out, each compared by those who did not."""
+"""Select pairs from lists with incomplete ratings; two responses are compared by common raters."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple, cast
@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 import polars as pl
 
 from prefine.pair.exact import Numbers
-from prefine.pair.ratings import common, mean_values
+from prefine.pair.ratings import common_ratings, mean_values
 from prefine.pair.select import Couple, Selected, candidates, limited, without_order
 from prefine.pair.settings import Pairs
 from prefine.schema import hash_unit
@@ -16,39 +16,41 @@ _KNOWN = {"list": pl.UInt32, "low": pl.String, "high": pl.String}
 
 
 class Compared(NamedTuple):
-    """What came of lists in which some raters left responses out."""
+    """The pairs selected from lists with incomplete ratings."""
 
     couples: list[tuple[Mapping[str, object], Couple]]
-    """The couples that were selected; with each, the facts of the ratings behind it."""
+    """The selected pairs, each with the columns of its vote that come from the ratings."""
     unit: int
-    """Their gaps are multiples of ``1 / unit``."""
+    """Gaps are multiples of ``1 / unit``."""
     fates: pl.DataFrame
-    """One row a rating: its ``number``, and why it is behind no couple; null where it is."""
+    """One row per rating: its ``number``, and why no pair is built from it; null if one is."""
 
 
 def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
-    """Select couples list by list; the value of a couple is by the columns that rate both sides.
+    """Select pairs of each list; the gap of a pair comes from the columns that rate both sides.
 
-    The columns that cover a list put it in order, and with it say which couples are selected.
-    Where none does, all couples that some column rates are compared.
+    The columns that rate all responses of a list order it, and the pairs are selected from that
+    order. Without such columns, all pairs that some column rates are candidates.
 
     Args:
-        ratings: Ratings in lists, as ``comparable`` returns them, with ``repeats``.
-        config: How couples are selected.
-        seed: Decides between equals.
+        ratings: Ratings in lists as ``comparable`` returns them, with ``repeats``.
+        config: How pairs are selected.
+        seed: Seed of random choices and of ties between equal values.
     """
     has_order = pl.col("covers").any().over("list")
     once = ratings.filter(~pl.col("repeats"))
     ordered = _candidates(once.filter("covers"), config, seed)
     known = pl.concat((ordered, _all_couples(once.filter(~has_order))))
     values, numbers = _values(known, once)
-    found = list(_select(values, numbers, config, seed))
+    by_list = list(_select(values, numbers, config, seed))
     selected = [
-        ((key, *sorted(couple[:2])), couple) for key, one in found for couple in one.couples
+        ((key, *sorted(couple[:2])), couple)
+        for key, selection in by_list
+        for couple in selection.couples
     ]
-    narrow = [(key, name) for key, one in found for name in one.too_narrow]
+    narrow = [(key, name) for key, selection in by_list for name in selection.too_narrow]
     taken = pl.DataFrame([key for key, _ in selected], schema=_KNOWN, orient="row")
-    behind = common(taken, ratings).join(taken, on=_KEYS, how="semi")
+    behind = common_ratings(taken, ratings).join(taken, on=_KEYS, how="semi")
     names = pl.col("annotator").cast(pl.String).drop_nulls().unique().sort()
     facts = behind.group_by(_KEYS).agg(
         pl.col("prompt_id", "source").first(),
@@ -73,22 +75,22 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
 
 
 def _candidates(covering: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
-    """Return the couples to compare in lists that covering columns put in order."""
+    """Return the candidate pairs of lists that are ordered by columns rating all responses."""
     values, numbers = mean_values(covering, ["list"])
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
-    found: list[tuple[object, str, str]] = []
+    pairs: list[tuple[object, str, str]] = []
     for row in lists.agg(pl.col("prompt_id").first(), "response_a", "value").iter_rows(named=True):
         scored = zip(row["response_a"], numbers.at(row["value"]), strict=True)
         prompt = cast("str", row["prompt_id"])
         couples = candidates(
             scored, config.select, lambda key, name=prompt: hash_unit(seed, name, key)
         )
-        found += [(row["list"], min(a, b), max(a, b)) for (a, _), (b, _) in couples]
-    return pl.DataFrame(found, schema=_KNOWN, orient="row")
+        pairs += [(row["list"], min(a, b), max(a, b)) for (a, _), (b, _) in couples]
+    return pl.DataFrame(pairs, schema=_KNOWN, orient="row")
 
 
 def _all_couples(ratings: pl.DataFrame) -> pl.DataFrame:
-    """Return the couples of which some column rates both responses."""
+    """Return the pairs of which some column rates both responses."""
     rated = ratings.select("list", "column", low="response_a").unique()
     other = rated.select("column", high="low")
     couples = rated.join(other, on="column").filter(pl.col("low") < pl.col("high"))
@@ -96,8 +98,8 @@ def _all_couples(ratings: pl.DataFrame) -> pl.DataFrame:
 
 
 def _values(known: pl.DataFrame, ratings: pl.DataFrame) -> tuple[pl.DataFrame, Numbers]:
-    """Return the values of both sides of each couple, and whether its list ``has_order``."""
-    means, numbers = mean_values(common(known, ratings), _KEYS)
+    """Return the values of both sides of each pair, and whether its list ``has_order``."""
+    means, numbers = mean_values(common_ratings(known, ratings), _KEYS)
     low, high = (
         pl.col("value").filter(pl.col("response_a") == pl.col(side)).first()
         for side in ("low", "high")
@@ -111,7 +113,7 @@ def _values(known: pl.DataFrame, ratings: pl.DataFrame) -> tuple[pl.DataFrame, N
 def _select(
     values: pl.DataFrame, numbers: Numbers, config: Pairs, seed: int
 ) -> Iterator[tuple[int, Selected]]:
-    """Yield what is selected of each list, after its number."""
+    """Yield the number of each list and the pairs that are selected from it."""
     sides = ("low", "high", "of_low", "of_high")
     lists = values.group_by("list", maintain_order=True).agg(
         pl.col("has_order", "prompt_id").first(), *sides
@@ -144,7 +146,7 @@ def _couple(low: str, high: str, gap: int) -> Couple:
 def _unused(
     unused: pl.DataFrame, values: pl.DataFrame, narrow: list[tuple[int, str]]
 ) -> pl.DataFrame:
-    """Say why ratings are behind no couple."""
+    """Return why no pair is built from some ratings."""
     schema = {"list": pl.UInt32, "response_a": pl.String}
     too_narrow = pl.DataFrame(narrow, schema=schema, orient="row").unique()
     differ = values.group_by("list").agg(

@@ -1,7 +1,7 @@
-"""Exact means of numbers that are written as decimals, rounded once, when they are recorded.
+"""Exact decimal means, which are rounded only once.
 
-A float stands for the shortest decimal that is read as it: 3.4 - 3.2 is 0.2, and so is the
-threshold 0.2. In binary, the difference is 0.19999999999999973.
+A float stands for its shortest decimal representation, so that 3.4 - 3.2 equals a threshold of 0.2.
+In binary floating point, the difference is 0.19999999999999973.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,99 +13,104 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-_MOST_DIGITS = 6
-"""Decimals after the point up to which numbers are first looked at as floats."""
-_MOST_MULTIPLE = 10**15
-"""Decimals of at most 15 digits are told apart by their floats."""
-_MOST_LETTERS = 38
-"""Whole numbers of 38 letters fit into 128 bits."""
+_MAX_DECIMALS = 6
+"""Maximum number of decimal places for the fast conversion through floats."""
+_MAX_MULTIPLE = 10**15
+"""Decimals with at most 15 digits have distinct floats."""
+_MAX_CHARS = 38
+"""Integers of 38 characters fit into 128 bits."""
 _RATER = ("aspect", "annotator")
 
 
 class Numbers(NamedTuple):
-    """Distinct numbers, each a whole multiple of ``1 / unit``; columns hold places in this list."""
+    """Distinct exact numbers; columns of tables hold indexes of this list."""
 
     multiples: list[int]
+    """The numbers as multiples of ``1 / unit``."""
     unit: int
+    """The common denominator of the numbers."""
 
-    def at(self, places: Iterable[int]) -> list[int]:
-        """Return the multiples at some places."""
-        return [self.multiples[place] for place in places]
+    def at(self, indexes: Iterable[int]) -> list[int]:
+        """Return the multiples at some indexes."""
+        return [self.multiples[index] for index in indexes]
 
     def rounded(self) -> list[float]:
-        """Return the float that is nearest to each number."""
+        """Return the nearest float of each number."""
         return [multiple / self.unit for multiple in self.multiples]
 
     def gaps(self, left: Iterable[int], right: Iterable[int]) -> list[float]:
-        """Return the float that is nearest to each difference of numbers at two places."""
+        """Return the nearest float of each difference of the numbers at two indexes."""
         values = self.multiples
         return [(values[a] - values[b]) / self.unit for a, b in zip(left, right, strict=True)]
 
 
 def decimal(value: float) -> Fraction:
-    """Return the number that a float is the shortest decimal of."""
+    """Return the shortest decimal representation of a float as a fraction."""
     return Fraction(repr(value))
 
 
 def exact_values(column: pl.Series) -> tuple[pl.Series, Numbers]:
-    """Return the places of a column of finite floats among its distinct numbers, and these."""
-    whole = _whole(column)
-    if whole is None:
-        places, numbers = _of_fractions(map(Fraction, column.cast(pl.String)))
+    """Return the distinct numbers of a column, and the column as indexes of them.
+
+    Args:
+        column: Finite floats.
+    """
+    integers = _as_integers(column)
+    if integers is None:
+        indexes, numbers = _index_fractions(map(Fraction, column.cast(pl.String)))
     else:
-        places, numbers = _of_quotients(((number, 1) for number in whole[0]), whole[1])
-    return pl.Series(column.name, places, dtype=pl.UInt32), numbers
+        indexes, numbers = _index_quotients(((number, 1) for number in integers[0]), integers[1])
+    return pl.Series(column.name, indexes, dtype=pl.UInt32), numbers
 
 
 def exact_means(rows: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, Numbers]:
-    """Return one number for each group: the weighted mean of its aspects.
+    """Return the weighted mean of the aspects for each group.
 
-    The numbers of one annotator on one aspect are averaged first, then those of all annotators.
-    An aspect of negative weight counts against; the sum is divided by the sum of the absolute
-    weights.
+    The numbers are averaged first by annotator and aspect, then by aspect. The weighted sum of the
+    aspects is divided by the sum of the absolute weights.
 
     Args:
-        rows: ``number``, ``weight`` (never 0, one for each aspect of a group), ``aspect`` and
+        rows: ``number``, ``weight`` (not 0, the same for each aspect of a group), ``aspect`` and
             ``annotator``.
-        by: The columns of a group.
+        by: The columns that identify a group.
 
     Returns:
-        The columns ``by`` and ``value``, a place in the numbers; and these.
+        The columns ``by`` and ``value``, an index of the numbers; and the numbers.
     """
-    number, weight = _whole(rows["number"]), _whole(rows["weight"])
+    number, weight = _as_integers(rows["number"]), _as_integers(rows["weight"])
     if number is not None and weight is not None:
-        counted = rows.select(*by, *_RATER, number=number[0], weight=weight[0])
-        found = _means_of_integers(counted, by, number[1])
-        if found is not None:
-            return found
+        integers = rows.select(*by, *_RATER, number=number[0], weight=weight[0])
+        means = _means_of_integers(integers, by, number[1])
+        if means is not None:
+            return means
     return _means_of_fractions(rows, by)
 
 
-def _whole(column: pl.Series) -> tuple[pl.Series, int] | None:
-    """Return a column in whole multiples of ``1 / unit``, and the unit; null where 128 bits fail.
+def _as_integers(column: pl.Series) -> tuple[pl.Series, int] | None:
+    """Return a column as multiples of ``1 / unit``, and the unit; None if they exceed 128 bits.
 
-    A quotient of two whole numbers that are exact as floats is rounded correctly: where each number
-    comes out again, it is the decimal that its float is the shortest of.
+    Division of two integers that are exact as floats is rounded correctly, so a multiple that gives
+    the original float when divided is its shortest decimal representation.
     """
     values = column.cast(pl.Float64).to_numpy()
-    for digits in range(_MOST_DIGITS + 1):
+    for digits in range(_MAX_DECIMALS + 1):
         unit = 10**digits
         with np.errstate(over="ignore"):
             multiples = np.rint(values * unit)
-        if (np.abs(multiples) < _MOST_MULTIPLE).all() and (multiples / unit == values).all():
+        if (np.abs(multiples) < _MAX_MULTIPLE).all() and (multiples / unit == values).all():
             return pl.Series(multiples.astype(np.int64)), unit
-    return _whole_by_text(column.cast(pl.String))
+    return _parse_integers(column.cast(pl.String))
 
 
-def _whole_by_text(texts: pl.Series) -> tuple[pl.Series, int] | None:
-    """Return the same from the texts of numbers."""
+def _parse_integers(texts: pl.Series) -> tuple[pl.Series, int] | None:
+    """Return the same as ``_as_integers`` from the decimal text of the numbers."""
     with_exponent = texts.filter(texts.str.contains("e", literal=True)).unique()
     plain = {text: format(Decimal(text), "f") for text in with_exponent}
     parts = texts.replace(plain).str.split_exact(".", 1).struct.unnest()
     after = parts["field_1"].fill_null("")
     digits = int(after.str.len_bytes().max() or 0)  # pyright: ignore[reportArgumentType]
     whole = parts["field_0"] + after.str.pad_end(digits, "0")
-    if int(whole.str.len_bytes().max() or 0) > _MOST_LETTERS:  # pyright: ignore[reportArgumentType]
+    if int(whole.str.len_bytes().max() or 0) > _MAX_CHARS:  # pyright: ignore[reportArgumentType]
         return None
     return whole.cast(pl.Int128), 10**digits
 
@@ -113,7 +118,7 @@ def _whole_by_text(texts: pl.Series) -> tuple[pl.Series, int] | None:
 def _means_of_integers(
     rows: pl.DataFrame, by: Sequence[str], unit: int
 ) -> tuple[pl.DataFrame, Numbers] | None:
-    """Return the means of whole numbers of ``1 / unit``; null where their type is too small."""
+    """Return the means of multiples of ``1 / unit``; None if they exceed the integer type."""
     number, weight = pl.col("number"), pl.col("weight")
     wide = pl.Int128 in rows.schema.values()
     dtype, too_large = (pl.Int128, 2**127) if wide else (pl.Int64, 2**63)
@@ -130,38 +135,39 @@ def _means_of_integers(
         return None
     means = rows.group_by(by).agg((number * weight).sum(), weight.abs().sum())
     distinct = means.select("number", "weight").unique()
-    places, numbers = _of_quotients(distinct.iter_rows(), unit)
-    found = distinct.with_columns(pl.Series("value", places, dtype=pl.UInt32))
-    return means.join(found, on=["number", "weight"]).select(*by, "value"), numbers
+    indexes, numbers = _index_quotients(distinct.iter_rows(), unit)
+    indexed = distinct.with_columns(pl.Series("value", indexes, dtype=pl.UInt32))
+    return means.join(indexed, on=["number", "weight"]).select(*by, "value"), numbers
 
 
 def _largest(column: pl.Series) -> int:
-    """Return the largest absolute value of whole numbers; 0 of none."""
+    """Return the largest absolute value of integers; 0 for an empty column."""
     ends: list[int] = [*column.bottom_k(1), *column.top_k(1)]
     return max(map(abs, ends), default=0)
 
 
-def _of_quotients(quotients: Iterable[tuple[int, int]], unit: int) -> tuple[list[int], Numbers]:
-    """Return the place of each quotient of whole multiples, and the distinct quotients."""
+def _index_quotients(quotients: Iterable[tuple[int, int]], unit: int) -> tuple[list[int], Numbers]:
+    """Return the distinct quotients of integers, and the index of each quotient."""
     pairs = list(quotients)
     shared = lcm(*{weight for _, weight in pairs})
-    places: dict[int, int] = {}
-    found = [
-        places.setdefault(number * (shared // weight), len(places)) for number, weight in pairs
+    index_of: dict[int, int] = {}
+    indexes = [
+        index_of.setdefault(number * (shared // weight), len(index_of)) for number, weight in pairs
     ]
-    return found, Numbers(list(places), unit * shared)
+    return indexes, Numbers(list(index_of), unit * shared)
 
 
-def _of_fractions(values: Iterable[Fraction]) -> tuple[list[int], Numbers]:
-    """Return the place of each value among the distinct ones, and these."""
-    places: dict[Fraction, int] = {}
-    found = [places.setdefault(value, len(places)) for value in values]
-    unit = lcm(*(value.denominator for value in places))
-    return found, Numbers([value.numerator * (unit // value.denominator) for value in places], unit)
+def _index_fractions(values: Iterable[Fraction]) -> tuple[list[int], Numbers]:
+    """Return the distinct values, and the index of each value."""
+    index_of: dict[Fraction, int] = {}
+    indexes = [index_of.setdefault(value, len(index_of)) for value in values]
+    unit = lcm(*(value.denominator for value in index_of))
+    multiples = [value.numerator * (unit // value.denominator) for value in index_of]
+    return indexes, Numbers(multiples, unit)
 
 
 def _means_of_fractions(rows: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, Numbers]:
-    """Return the means of any numbers, some ten times as slowly."""
+    """Return the means of numbers of any size, about ten times slower than with integers."""
     names = ("aspect", "annotator", "number", "weight")
     texts = rows.select(*by, *names[:2], *(pl.col(name).cast(pl.String) for name in names[2:]))
     lists = texts.group_by(by).agg(names)
@@ -176,17 +182,17 @@ def _means_of_fractions(rows: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataF
             raters.setdefault((aspect, annotator), []).append(known[number])
             weights[aspect] = known[weight]
         means.append(_mean(raters, weights))
-    places, numbers = _of_fractions(means)
-    return lists.select(by).with_columns(pl.Series("value", places, dtype=pl.UInt32)), numbers
+    indexes, numbers = _index_fractions(means)
+    return lists.select(by).with_columns(pl.Series("value", indexes, dtype=pl.UInt32)), numbers
 
 
 def _mean(
     raters: Mapping[tuple[str, str], Sequence[Fraction]], weights: Mapping[str, Fraction]
 ) -> Fraction:
     aspects: dict[str, list[Fraction]] = {}
-    for (aspect, _), found in raters.items():
-        aspects.setdefault(aspect, []).append(_average(found))
-    total = sum((weights[name] * _average(found) for name, found in aspects.items()), Fraction())
+    for (aspect, _), values in raters.items():
+        aspects.setdefault(aspect, []).append(_average(values))
+    total = sum((weights[name] * _average(values) for name, values in aspects.items()), Fraction())
     return total / sum(map(abs, weights.values()))
 
 

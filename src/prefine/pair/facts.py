@@ -1,4 +1,4 @@
-"""What is known of a pair before anything is measured: its texts, its prompt, its ratings."""
+"""Columns of pairs that are known before any measure: of the texts, the prompt and the ratings."""
 
 from typing import Literal
 
@@ -15,20 +15,20 @@ _SIDES = ("chosen", "rejected")
 _BLANK = r"[\s\u{200B}\u{2060}\u{FEFF}]+"
 """White space, zero-width spaces and byte-order marks."""
 _HUMAN = ("human_verdict", "human_by", "human_at")
-"""Null until verdicts are joined."""
+"""Columns that are null until human verdicts are joined."""
 
 
 def with_facts(
     pairs: pl.DataFrame, work: Work, ratings: pl.DataFrame, config: Pairs, merits: Merits
 ) -> pl.DataFrame:
-    """Add ids, ratings, what the texts of both sides are, and the prompt's own facts.
+    """Add pair ids, ratings, and facts about the texts of both sides and about the prompt.
 
     Args:
-        pairs: Directed couples.
+        pairs: Directed pairs.
         work: Reads ``responses`` and ``prompts``.
-        ratings: Rated judgements.
+        ratings: Judgements of kind rating.
         config: The weights of aspects, and when two sides are identical.
-        merits: The published weights of each source.
+        merits: Published weights of aspects by source.
     """
     names = [pair_id(a, b) for a, b in zip(pairs["low"], pairs["high"], strict=True)]
     pairs = pairs.with_columns(pl.Series("pair_id", names, dtype=pl.String))
@@ -46,10 +46,10 @@ def with_facts(
 def _with_texts(
     pairs: pl.DataFrame, work: Work, identical: Literal["normalized", "exact"]
 ) -> pl.DataFrame:
-    """Add what the messages of both sides are: blank, identical, and their roles."""
+    """Add whether the sides are blank or identical, and the roles of their messages."""
     responses = work.read("responses", ["response_id", "messages"])
-    said = pl.element().struct.field("content").str.strip_chars() + tool_text()
-    texts = pl.col("messages").list.eval(said)
+    content = pl.element().struct.field("content").str.strip_chars() + tool_text()
+    texts = pl.col("messages").list.eval(content)
     facts = responses.select(
         "response_id",
         (texts.list.join("") == "").cast(pl.Int64).alias("blank"),
@@ -75,9 +75,12 @@ def _with_texts(
 
 
 def normalized(messages: pl.Expr) -> pl.Expr:
-    """Return each message as role and text: trimmed, in Unicode NFC, with all line ends alike.
+    """Return each message as normalized text: role, trimmed content in NFC, and tool calls.
 
-    Zero-width spaces and byte-order marks are trimmed, too. Tool calls are a part of it.
+    White space, zero-width spaces and byte-order marks are trimmed; line ends become line feeds.
+
+    Args:
+        messages: A column of lists of messages.
     """
     turn = pl.element().struct
     text = turn.field("content").str.replace_all("\r\n?", "\n").str.normalize("NFC")

@@ -1,4 +1,4 @@
-"""Where each pair comes from: the user's own id, and the columns that sources keep."""
+"""The own id and the kept columns of each pair, from the raw rows that it comes from."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from prefine.schema import VALUE_TYPES, Column, Flip, Kind
 
 _ORDER = ["source", "file", "row", "index"]
 _JOINT = "+"
-"""Between two ids, where each side of a pair has a raw row of its own."""
+"""Separator of the own ids of a pair whose sides come from different raw rows."""
 _DTYPES = {
     VALUE_TYPES["text"]: pl.String,
     VALUE_TYPES["number"]: pl.Float64,
@@ -22,13 +22,13 @@ def with_origin(
 ) -> pl.DataFrame:
     """Add ``own_id`` and the kept columns to pairs.
 
-    Each comes from the first raw row, by source, file and row, that speaks of both responses. Where
-    none does, each side has the first row that speaks of it: their ids are joined.
+    They come from the first raw row, by source, file and row, that has a judgement on both
+    responses. If there is none, each side has its own first row, and the two ids are joined.
 
     Args:
         pairs: ``low``, ``high``, ``chosen_id`` and ``rejected_id``.
-        judgements: All of the shard, with ``own_id`` and ``kept``.
-        kept: The columns of pairs that come from kept columns.
+        judgements: All judgements of the shard, with ``own_id`` and ``kept``.
+        kept: Columns of pairs that come from kept columns.
     """
     of_side = _first(judgements.filter(pl.col("response_b").is_null()), ["response_a"])
     rows = pairs.select("low", "high", "chosen_id", "rejected_id")
@@ -38,14 +38,14 @@ def with_origin(
     both = _of_both(pairs, judgements)
     rows = rows.join(both, on=["low", "high"], how="left", maintain_order="left")
     sides = pl.concat_list("low_own", "high_own").list.drop_nulls().list.unique().list.sort()
-    apart = pl.when(sides.list.len() > 0).then(sides.list.join(_JOINT))
-    own_id = pl.when("together").then("own_id").otherwise(apart)
-    found = rows.select("low", "high", own_id.alias("own_id"), *map(_value, kept))
-    return pairs.join(found, on=["low", "high"], how="left", maintain_order="left")
+    joined = pl.when(sides.list.len() > 0).then(sides.list.join(_JOINT))
+    own_id = pl.when("together").then("own_id").otherwise(joined)
+    columns = rows.select("low", "high", own_id.alias("own_id"), *map(_value, kept))
+    return pairs.join(columns, on=["low", "high"], how="left", maintain_order="left")
 
 
 def _of_both(pairs: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return the first raw row that speaks of both responses of each couple."""
+    """Return the first raw row with a judgement on both responses of each pair."""
     labels = judgements.filter(pl.col("kind") == Kind.PAIR).select(
         pl.min_horizontal("response_a", "response_b").alias("low"),
         pl.max_horizontal("response_a", "response_b").alias("high"),
@@ -68,7 +68,7 @@ def _first(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _value(column: Column) -> pl.Expr:
-    """Return a kept column out of the JSON of the raw row that it comes from."""
+    """Return a kept column, decoded from the JSON of its raw row."""
     if column.flip is Flip.SWAP:
         side, _, name = column.name.partition("_")
         return _decoded(f"{side}_id_kept", name, column).alias(column.name)

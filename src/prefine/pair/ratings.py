@@ -1,4 +1,4 @@
-"""Ratings become values that can be compared: by the same raters and aspects throughout."""
+"""Combine ratings to values of responses, which are compared only by common raters and aspects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -8,10 +8,10 @@ from prefine.errors import DataError
 from prefine.pair.exact import Numbers, exact_means
 
 OVERALL = "overall"
-"""The aspect of a rating as a whole; a rating without an aspect counts as one."""
+"""Aspect of ratings of a response as a whole, which ratings without an aspect have, too."""
 
 Merits = Mapping[str, Mapping[str, float]]
-"""By source: the weights of its aspects, as far as the publisher of the data states them."""
+"""Published weights of rating aspects, by source and aspect."""
 
 _KEYS = ("prompt_id", "source")
 _RATED = "response_a"
@@ -19,15 +19,16 @@ _ASPECT = pl.col("aspect").cast(pl.String).fill_null(OVERALL)
 
 
 def weighted(ratings: pl.DataFrame, aspects: Mapping[str, float], merits: Merits) -> pl.DataFrame:
-    """Add ``weight``: what a rating counts; null where its aspect does not count.
+    """Add ``weight``: the weight of each rating in the mean; null if its aspect does not count.
 
-    The weights of the recipe come first. Without them, ``overall`` alone counts where a prompt of
-    a source has it; then the aspects that the publisher of the data states; then a single aspect.
+    The weights of the recipe take precedence. Without them, for each prompt and source, only
+    ``overall`` counts if it is rated; otherwise the published weights apply; otherwise the only
+    aspect counts.
 
     Args:
-        ratings: Judgements that rate a response, or fail to: an aspect without a value is one, too.
-        aspects: The recipe's weights.
-        merits: The published weights of each source.
+        ratings: Judgements of kind rating, with or without a value.
+        aspects: Weights by aspect in the recipe.
+        merits: Published weights by source.
     """
     if aspects:
         weight = _ASPECT.replace_strict(aspects, default=None, return_dtype=pl.Float64)
@@ -52,22 +53,22 @@ def weighted(ratings: pl.DataFrame, aspects: Mapping[str, float], merits: Merits
 
 
 def require_weights(ratings: pl.DataFrame, merits: Merits) -> None:
-    """Refuse ratings of several aspects where nobody states what they count.
+    """Require weights for ratings on several aspects.
 
     Args:
-        ratings: Ratings with their ``weight``, where the recipe states none.
-        merits: The published weights of each source.
+        ratings: Ratings with their ``weight``, for a recipe without weights.
+        merits: Published weights by source.
 
     Raises:
-        DataError: All ratings of a prompt by a source are without weight.
+        DataError: No rating of some prompt of a source has a weight.
     """
     unstated = ratings.filter(~pl.col("source").is_in(list(merits)))
     undecided = unstated.filter(pl.col("weight").is_null().all().over(*_KEYS))
     if undecided.height:
         raise DataError(
             f"source {_listed(undecided['source'])} rates several aspects "
-            f"({_listed(undecided['aspect'])}): set `pairs.aspects` to their weights or "
-            "`pairs.aspect` to the one that counts"
+            f"({_listed(undecided['aspect'])}); set `pairs.aspects` to their weights, or "
+            "`pairs.aspect` to one of them"
         )
 
 
@@ -76,27 +77,29 @@ def _listed(values: Iterable[str]) -> str:
 
 
 def comparable(ratings: pl.DataFrame) -> pl.DataFrame:
-    """Add which ratings can be compared with each other.
+    """Group ratings that can be compared with each other.
 
-    A column is what one rater said about one aspect of a prompt of a source; a rating without
-    annotator is by one anonymous rater. Two responses are compared by the columns that rate both.
-    A list is made of the responses that are connected by such columns, directly or through others.
+    A column is the ratings of one annotator on one aspect of a prompt and source; all ratings
+    without an annotator are by the same anonymous annotator. Two responses are compared by the
+    columns that rate both. A list is a connected component of the responses of a prompt, linked by
+    common columns.
 
     Args:
-        ratings: Ratings that have a value and a weight.
+        ratings: Ratings with a value and a weight.
 
     Returns:
-        The ratings with ``column``, ``list`` (null where the column rates nothing else, though the
-        prompt has other rated responses) and ``covers``: whether the column rates all of the list.
+        The ratings with ``column``, ``list`` (null if the column rates a single response, but the
+        prompt has other rated responses) and ``covers``: whether the column rates all responses of
+        the list.
     """
     num_responses = pl.col(_RATED).n_unique()
-    found = ratings.with_columns(
+    numbered = ratings.with_columns(
         pl.struct(*_KEYS, "annotator", _ASPECT).rank("dense").cast(pl.UInt32).alias("column"),
         pl.struct(*_KEYS, _RATED).rank("dense").cast(pl.UInt32).alias("list"),
         num_responses.over(*_KEYS).alias("rated"),
     ).with_columns(num_responses.over("column").alias("in_column"))
     is_alone = (pl.col("in_column") == 1) & (pl.col("rated") > 1)
-    lists = _connected(found).with_columns(
+    lists = _with_components(numbered).with_columns(
         pl.when(~is_alone).then("list").alias("list"), is_alone.alias("alone")
     )
     in_list = num_responses.over("list")
@@ -105,25 +108,25 @@ def comparable(ratings: pl.DataFrame) -> pl.DataFrame:
     ).drop("rated", "in_column", "alone")
 
 
-def _connected(ratings: pl.DataFrame) -> pl.DataFrame:
-    """Give all responses that columns connect the least ``list`` among them."""
+def _with_components(ratings: pl.DataFrame) -> pl.DataFrame:
+    """Set ``list`` to the minimum ``list`` of each connected component."""
     least = pl.col("list").min()
     while True:
-        spread = ratings.with_columns(least.over("column")).with_columns(least.over(*_KEYS, _RATED))
-        if spread["list"].equals(ratings["list"]):
+        merged = ratings.with_columns(least.over("column")).with_columns(least.over(*_KEYS, _RATED))
+        if merged["list"].equals(ratings["list"]):
             return ratings
-        ratings = spread
+        ratings = merged
 
 
-def common(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Return the ratings of both responses of each couple by the columns that rate both.
+def common_ratings(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+    """Return the ratings of both responses of each pair by the columns that rate both.
 
     Args:
         couples: ``low`` and ``high``.
         ratings: Ratings with their ``column``.
 
     Returns:
-        The ratings with ``low`` and ``high``; one that serves several couples stands in each.
+        One row per pair and rating, with ``low`` and ``high``.
     """
     wanted = couples.select("low", "high").unique()
     low, high = (
@@ -142,15 +145,15 @@ def common(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
 
 
 def mean_values(ratings: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame, Numbers]:
-    """Return one value for each response: the weighted mean of its aspects, as ``exact_means``.
+    """Return the value of each response: the weighted mean of its aspects, as ``exact_means``.
 
     Args:
         ratings: Ratings with their ``weight``.
-        by: Further columns within which ratings are averaged: those of a list, or of a couple.
+        by: Further columns to average within: those of a list or of a pair.
 
     Returns:
-        The columns ``by``, ``prompt_id``, ``source``, ``response_a`` and ``value``, a place in the
-        numbers; and these.
+        The columns ``by``, ``prompt_id``, ``source``, ``response_a`` and ``value``, an index of the
+        numbers; and the numbers.
     """
     keys = [*by, *_KEYS, _RATED]
     rated = ratings.select(*keys, "annotator", "weight", aspect=_ASPECT, number="rating")
@@ -160,13 +163,13 @@ def mean_values(ratings: pl.DataFrame, by: Sequence[str]) -> tuple[pl.DataFrame,
 def rating_facts(
     pairs: pl.DataFrame, ratings: pl.DataFrame, aspects: Mapping[str, float], merits: Merits
 ) -> pl.DataFrame:
-    """Return what ratings say of each pair, by its ``low`` and ``high``.
+    """Return the columns of pairs that come from ratings, by ``low`` and ``high``.
 
     Args:
         pairs: ``low``, ``high``, ``chosen_id`` and ``rejected_id``.
         ratings: Judgements of kind rating.
-        aspects: The recipe's weights.
-        merits: The published weights of each source.
+        aspects: Weights by aspect in the recipe.
+        merits: Published weights by source.
 
     Returns:
         ``chosen_rating``, ``rejected_rating``, ``rating_gap``, ``aspect_gap`` and
@@ -175,26 +178,26 @@ def rating_facts(
     decisive = weighted(ratings, aspects, merits)
     overall = ratings.filter(_ASPECT == OVERALL).with_columns(weight=pl.lit(1.0))
     parts = ratings.filter(_ASPECT != OVERALL).with_columns(weight=pl.lit(1.0))
-    found = _sides(pairs, decisive)
-    for name, some in (("overall_gap", overall), ("aspect_gap", parts)):
-        gaps = _sides(pairs, some).select("low", "high", pl.col("rating_gap").alias(name))
-        found = found.join(gaps, on=["low", "high"], how="full", coalesce=True)
+    facts = _sides(pairs, decisive)
+    for name, subset in (("overall_gap", overall), ("aspect_gap", parts)):
+        gaps = _sides(pairs, subset).select("low", "high", pl.col("rating_gap").alias(name))
+        facts = facts.join(gaps, on=["low", "high"], how="full", coalesce=True)
     opposite = pl.col("overall_gap").sign() * pl.col("aspect_gap").sign() < 0
-    return found.with_columns(opposite.alias("aspects_disagree")).drop("overall_gap")
+    return facts.with_columns(opposite.alias("aspects_disagree")).drop("overall_gap")
 
 
 def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Return the ratings of both sides by the columns of one source that rate both, and their gap.
 
-    The first source by name that has such columns counts, and otherwise the first that rates one
-    side: this side's rating is by all its columns.
+    The first source by name with such columns is used. If there is none, the first source that
+    rates one side is used, and the rating of that side is the mean over all its columns.
     """
     counted = comparable(
         ratings.filter(pl.col("weight").is_not_null(), pl.col("rating").is_not_null())
     ).filter(pl.col("list").is_not_null())
     couples = pairs.select("low", "high", "chosen_id", "rejected_id")
     keys = ["low", "high", "source"]
-    both, numbers = mean_values(common(couples, counted), ["low", "high"])
+    both, numbers = mean_values(common_ratings(couples, counted), ["low", "high"])
     sides = [
         couples.join(both, left_on=["low", "high", side], right_on=["low", "high", _RATED])
         for side in ("chosen_id", "rejected_id")
@@ -206,19 +209,19 @@ def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
     alone: list[pl.DataFrame] = []
     for side in ("chosen", "rejected"):
-        one = couples.join(own, left_on=f"{side}_id", right_on=_RATED)
-        one = one.select(*keys, pl.col("value").alias(f"{side}_rating"))
-        alone.append(one.join(both, on=keys, how="anti"))
-    ones = pl.concat(alone, how="diagonal").sort("source", "chosen_rating", nulls_last=True)
+        rated = couples.join(own, left_on=f"{side}_id", right_on=_RATED)
+        rated = rated.select(*keys, pl.col("value").alias(f"{side}_rating"))
+        alone.append(rated.join(both, on=keys, how="anti"))
+    single = pl.concat(alone, how="diagonal").sort("source", "chosen_rating", nulls_last=True)
     return (
-        pl.concat((means, ones), how="diagonal")
+        pl.concat((means, single), how="diagonal")
         .unique(["low", "high"], keep="first", maintain_order=True)
         .drop("source")
     )
 
 
 def _with_gap(sides: pl.DataFrame, numbers: Numbers) -> pl.DataFrame:
-    """Replace the places of both values by the values, and add the difference."""
+    """Replace the indexes of both values by the values, and add their difference."""
     chosen, rejected = sides["value"], sides["value_right"]
     values = pl.Series(numbers.rounded(), dtype=pl.Float64)
     return sides.select(

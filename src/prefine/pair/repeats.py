@@ -1,4 +1,4 @@
-"""Ratings that repeat the same ratings of another row."""
+"""Detect and count ratings that repeat those of another row."""
 
 from collections.abc import Collection
 
@@ -9,25 +9,25 @@ from prefine.pair.ratings import OVERALL
 _KEYS = ["low", "high", "source"]
 _SAID = ("annotator", "aspect", "index", "rating")
 _SAME = ("source", "response_a", "annotator", "index", "rating")
-"""What two ratings of one aspect must share to be the same."""
+"""Columns that are equal in repeated ratings of one aspect."""
 _REPEATED = pl.len().cast(pl.Int64) - pl.col("said").n_unique().cast(pl.Int64)
 
 
 def anonymous_row(several: Collection[str]) -> pl.Expr:
-    """Return the raw row of a judgement that has no annotator and may be by anyone; else null.
+    """Return the raw row of a judgement by one of several anonymous annotators, otherwise null.
 
     Args:
-        several: The sources whose judgements without annotator are by several people.
+        several: Sources whose judgements without an annotator are by several annotators.
     """
     is_apart = pl.col("annotator").is_null() & pl.col("source").is_in(list(several))
     return pl.when(is_apart).then(pl.concat_str("file", "row", separator=":"))
 
 
 def repeats(several: Collection[str]) -> pl.Expr:
-    """Return whether a rating says what a rating before it says, of the same response.
+    """Return whether a rating repeats an earlier rating of the same response.
 
     Args:
-        several: The sources whose ratings without annotator are by several people.
+        several: Sources whose ratings without an annotator are by several annotators.
     """
     aspect = pl.col("aspect").cast(pl.String).fill_null(OVERALL)
     same = pl.struct(*_SAME, aspect, anonymous_row(several).alias("apart"))
@@ -35,15 +35,14 @@ def repeats(several: Collection[str]) -> pl.Expr:
 
 
 def with_repeats(votes: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
-    """Count in ``repeated`` the rows that rate both responses of a vote as another row does.
+    """Set ``repeated`` to the number of rows that repeat the ratings of both responses of a vote.
 
-    Rows say the same when they have the same ratings by the same raters at the same places. Where
-    each row rates one response only, a couple is repeated as often as the less repeated of its
-    responses.
+    Rows are repeated if they have the same ratings by the same annotators at the same positions. If
+    each row rates a single response, the smaller number of repetitions of both responses counts.
 
     Args:
-        votes: One vote a couple and source.
-        ratings: The ratings that they were made of.
+        votes: One vote per pair and source.
+        ratings: The ratings that the votes come from.
     """
     said = pl.concat_str(
         [pl.col(name).cast(pl.String).fill_null("") for name in _SAID], separator="/"
@@ -59,14 +58,14 @@ def with_repeats(votes: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
         pl.concat_str("said", "said_right", separator="\n\n").alias("said")
     )
     apart = pl.concat(
-        one.join(both, on=_KEYS, how="anti").group_by(_KEYS).agg(_REPEATED.alias("found"))
-        for one in (low, high)
+        side.join(both, on=_KEYS, how="anti").group_by(_KEYS).agg(_REPEATED.alias("count"))
+        for side in (low, high)
     )
-    found = pl.concat(
+    counts = pl.concat(
         (
-            both.group_by(_KEYS).agg(_REPEATED.alias("found")),
-            apart.group_by(_KEYS).agg(pl.col("found").min()),
+            both.group_by(_KEYS).agg(_REPEATED.alias("count")),
+            apart.group_by(_KEYS).agg(pl.col("count").min()),
         )
     )
-    joined = votes.join(found, on=_KEYS, how="left", maintain_order="left")
-    return joined.with_columns(pl.col("found").fill_null(0).alias("repeated")).drop("found")
+    joined = votes.join(counts, on=_KEYS, how="left", maintain_order="left")
+    return joined.with_columns(pl.col("count").fill_null(0).alias("repeated")).drop("count")

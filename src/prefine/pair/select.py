@@ -1,4 +1,4 @@
-"""Which couples of valued responses become pairs."""
+"""Select the pairs of rated, ranked or rewarded responses."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -10,37 +10,39 @@ from prefine.pair.exact import decimal
 from prefine.pair.settings import Pairs
 
 Chance = Callable[[str], float]
-"""A number in [0, 1) for a key: it decides between equals."""
+"""Function that returns a number in [0, 1) for a key, for random choices and to break ties."""
 
 Valued = tuple[str, int]
-"""A response id and its value, in whole multiples of a unit fraction."""
+"""A response id and its value as a multiple of ``1 / unit``."""
 
 
 class Couple(NamedTuple):
     """Two responses whose values differ."""
 
     winner: str
+    """Id of the response with the higher value."""
     loser: str
+    """Id of the response with the lower value."""
     gap: int
-    """In multiples of the unit fraction of the values."""
+    """Difference of the values as a multiple of ``1 / unit``."""
 
 
 class Selected(NamedTuple):
-    """Couples that were selected, and responses that ``minimum_gap`` left out."""
+    """Selected pairs, and responses that ``minimum_gap`` leaves without a pair."""
 
     couples: list[Couple]
-    """Widest first."""
+    """Selected pairs, the widest gap first."""
     too_narrow: set[str]
-    """Responses whose couples all have a positive gap below ``minimum_gap``."""
+    """Responses of which all pairs have a positive gap below ``minimum_gap``."""
 
 
 def select(scored: Sequence[Valued], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
-    """Choose couples out of the valued responses of one prompt.
+    """Select pairs of the valued responses of one prompt.
 
     Args:
         scored: Distinct response ids with their values; higher is better.
-        config: The strategy, the least gap, and how many couples.
-        chance: A number in [0, 1) for an id: decides between equals.
+        config: The strategy, the minimum gap and the maximum number of pairs.
+        chance: Random number in [0, 1) of an id, which breaks ties.
         unit: Values are multiples of ``1 / unit``.
     """
     couples = [
@@ -51,12 +53,12 @@ def select(scored: Sequence[Valued], config: Pairs, chance: Chance, unit: int = 
 
 
 def limited(couples: Sequence[Couple], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
-    """Return the couples with a positive gap that is wide enough, widest first, and cut the list.
+    """Return the pairs with at least the minimum gap, the widest first, up to the maximum number.
 
     Args:
-        couples: Each at most once.
-        config: The least gap, and how many couples.
-        chance: Decides between equals.
+        couples: Distinct pairs.
+        config: The minimum gap and the maximum number of pairs.
+        chance: Random number in [0, 1) of a key, which breaks ties.
         unit: Gaps are multiples of ``1 / unit``.
     """
     least = _least(config.minimum_gap, unit)
@@ -69,21 +71,22 @@ def limited(couples: Sequence[Couple], config: Pairs, chance: Chance, unit: int 
 
 @lru_cache
 def _least(minimum_gap: float, unit: int) -> int:
-    """Return the least gap in multiples of ``1 / unit``."""
+    """Return the minimum gap as a multiple of ``1 / unit``, at least 1."""
     return max(1, ceil(decimal(minimum_gap) * unit))
 
 
 def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> list[Couple]:
-    """Choose couples where no rater has put the responses of the list in order.
+    """Select candidate pairs of a list of which no annotator has rated all responses.
 
-    Not all couples of such a list are known, and those that are may form a circle. The widest
-    stands for the best against the worst; the best against a random one is its winner against
-    one of those that it beats. Two responses are adjacent where none is known to be between them.
+    Not all pairs of such a list are compared, and those that are may form a cycle. For
+    ``best_vs_worst``, the pair with the widest gap is selected; for ``best_vs_random``, its winner
+    and a random response that the winner beats. Two responses are ``adjacent`` if no other response
+    is known to be between them.
 
     Args:
-        couples: All couples of the list that are known.
-        strategy: As in the recipe.
-        chance: Decides between equals.
+        couples: All compared pairs of the list.
+        strategy: The setting ``select`` of the recipe.
+        chance: Random number in [0, 1) of a key, which breaks ties.
     """
     beaten = [couple for couple in couples if couple.gap > 0]
     if strategy == "all" or not beaten:
@@ -94,23 +97,23 @@ def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> l
         for couple in beaten:
             losers.setdefault(couple.winner, set()).add(couple.loser)
             winners.setdefault(couple.loser, set()).add(couple.winner)
-        return [one for one in beaten if losers[one.winner].isdisjoint(winners[one.loser])]
-    widest = min(beaten, key=lambda one: (-one.gap, chance(one.winner + one.loser)))
+        return [c for c in beaten if losers[c.winner].isdisjoint(winners[c.loser])]
+    widest = min(beaten, key=lambda couple: (-couple.gap, chance(couple.winner + couple.loser)))
     if strategy == "best_vs_worst":
         return [widest]
-    of_best = [one for one in beaten if one.winner == widest.winner]
-    return [min(of_best, key=lambda one: chance(f"random/{one.loser}"))]
+    of_best = [couple for couple in beaten if couple.winner == widest.winner]
+    return [min(of_best, key=lambda couple: chance(f"random/{couple.loser}"))]
 
 
 def candidates(
     scored: Iterable[Valued], strategy: str, chance: Chance
 ) -> Iterable[tuple[Valued, Valued]]:
-    """Return couples of the valued responses of a list, the better one first.
+    """Return candidate pairs of the valued responses of a list, the better response first.
 
     Args:
         scored: Distinct response ids with their values; higher is better.
-        strategy: As in the recipe.
-        chance: Decides between equals.
+        strategy: The setting ``select`` of the recipe.
+        chance: Random number in [0, 1) of a key, which breaks ties.
     """
     ordered = sorted(scored, key=lambda item: (-item[1], chance(item[0])))
     if strategy == "all":
@@ -127,7 +130,7 @@ def candidates(
 
 
 def fate(scored: Sequence[Valued]) -> str:
-    """Say why a response that is in no couple of its list is in none."""
-    if len(scored) < 2:  # noqa: PLR2004 - a couple
+    """Return why a response of a list is in no selected pair."""
+    if len(scored) < 2:  # noqa: PLR2004 - a pair
         return "no_partner"
     return "tie" if len({value for _, value in scored}) == 1 else "not_selected"

@@ -1,4 +1,4 @@
-"""How judgements become pairs."""
+"""Settings of the step that builds pairs from judgements."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
@@ -8,55 +8,56 @@ from pydantic import AfterValidator, Field
 from prefine.settings import Name, Part
 
 
-def _counts(weight: float) -> float:
+def _require_nonzero(weight: float) -> float:
     if weight == 0:
-        raise ValueError("a weight of 0 does nothing; leave the aspect out")
+        raise ValueError("a weight of 0 has no effect; leave the aspect out")
     return weight
 
 
-Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_counts)]
-"""What an aspect counts in the mean of the ratings."""
+Weight = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_require_nonzero)]
+"""Weight of an aspect in the mean of ratings."""
 
 
 class SourceWeight(NamedTuple):
-    """What the labels and ratings of a source count."""
+    """Priority and weight of the labels and ratings of a source."""
 
     priority: int = 0
-    """Where labels of several sources disagree, only those of the highest priority direct."""
+    """Priority of the source's labels: only the labels with the highest priority direct a pair."""
     weight: float = 1.0
-    """Among the labels of one priority."""
+    """Weight of each label among the labels of the same priority."""
     merit: Mapping[str, float] = {}
-    """The published weights of its rating aspects."""
+    """Published weights of the source's rating aspects."""
     anonymous: Literal["one", "several"] = "one"
-    """Who gave the labels and ratings that have no annotator."""
+    """Whether labels and ratings without an annotator are by one or by several annotators."""
 
 
 class Pairs(Part):
     """How judgements become pairs."""
 
     use: tuple[Literal["label", "rank", "rating", "reward"], ...] = ("label", "rank", "rating")
-    """Each prompt of a source uses the first kind of judgement in this list that it has. A reward
-    belongs to no source: it is used for prompts that have no judgement of a kind before it, and no
-    judgement of such a prompt is."""
+    """Kinds of judgements in order of preference: each prompt of a source uses the first kind that
+    it has. ``reward`` is used for prompts without a judgement of an earlier kind, and then no
+    judgement of that prompt is used."""
     select: Literal["best_vs_worst", "best_vs_random", "adjacent", "all"] = "best_vs_worst"
-    """Which couples of rated, ranked or rewarded responses become pairs; labels all do. Where some
-    raters left responses out, those who rated all put the list in order; where nobody did, the
-    couple that is widest apart stands for best against worst."""
+    """Which pairs of rated, ranked or rewarded responses are built; labelled pairs always are. If
+    some annotators did not rate all responses, the list is ordered by those who did; without such
+    annotators, the pair with the widest gap is taken as best versus worst."""
     minimum_gap: float = Field(default=0.0, ge=0)
-    """Least difference of two ratings or rewards; ranks count places. Numbers are decimals: 3.4 and
-    3.2 differ by 0.2. A response that it leaves without a couple is ``too_narrow``."""
+    """Minimum difference of two ratings, rewards or ranks, as exact decimals: 3.4 and 3.2 differ by
+    0.2. Ratings of responses that it leaves without a pair are counted as ``too_narrow``."""
     per_prompt: int | None = Field(default=None, ge=1)
-    """Maximum number of selected couples per prompt: the widest gaps first."""
+    """Maximum number of selected pairs per prompt; the widest gaps are kept. Null is no maximum."""
     aspect: str | None = None
-    """The aspect whose labels, ranks and ratings direct the pairs, where a prompt of a source is
-    judged on several. Where it has none of this aspect, those without aspect count, and those of
-    the aspect ``overall``. Ratings that have one of ``aspects`` are left to these."""
+    """Aspect of the labels, ranks and ratings that direct pairs, if a prompt of a source is judged
+    on several. If it has none on this aspect, those without an aspect and on ``overall`` are used.
+    Ratings on one of ``aspects`` are not affected."""
     aspects: dict[str, Weight] = Field(default_factory=dict)
-    """Weight of each rating aspect, negative where more is worse. Empty takes ``overall`` where a
-    prompt of a source has it, then the weights that the layout publishes, then a single aspect;
-    several aspects are refused. Two responses are compared by the raters who rated both."""
+    """Weights of rating aspects, negative if more is worse. If empty, each prompt of a source uses
+    ``overall`` if it is rated, otherwise the published weights of the layout, otherwise its only
+    aspect; several aspects without weights are an error. Two responses are compared by the
+    annotators who rated both."""
     identical: Literal["normalized", "exact"] = "normalized"
-    """When the two sides of a pair are ``is_identical``: ``normalized`` also where each message is
-    equal after trimming, Unicode normalisation (NFC) and with all line ends alike."""
+    """When two sides are ``is_identical``: ``exact`` compares the messages unchanged,
+    ``normalized`` after trimming, Unicode normalization (NFC) and conversion of line ends."""
     reward: Name | None = None
-    """The reward measure behind ``use: [reward]``."""
+    """Name of the reward measure for ``use: [reward]``."""

@@ -1,4 +1,4 @@
-"""The turns of a pair's conversations: what strict chat templates refuse, as columns."""
+"""Columns about the turns of a pair's conversations, which strict chat templates may refuse."""
 
 import polars as pl
 
@@ -6,14 +6,14 @@ from prefine.tables.texts import tool_text
 
 _ROLES = {"system": "s", "user": "u", "assistant": "a", "tool": "t"}
 _ALTERNATE = r"^s?(ua(t+a)*)+$"
-"""The roles of a whole conversation, one letter a turn. A call of tools is part of its assistant
-turn: tool turns follow an assistant turn, and another assistant turn follows them."""
+"""Pattern of the roles of an alternating conversation, one letter per turn. After an assistant turn
+there may be tool turns, which are followed by another assistant turn."""
 _STARTS_WITH_USER = "^s*u"
 _SYSTEM_FIRST = "^s?[^s]*$"
 
 
 def prompt_turns(prompts: pl.DataFrame) -> pl.DataFrame:
-    """Return facts about the turns of each prompt: counts, and its roles for ``with_turns``.
+    """Return counts of the turns of each prompt, and its roles for ``with_turns``.
 
     Args:
         prompts: ``prompt_id`` and ``messages``.
@@ -30,20 +30,20 @@ def prompt_turns(prompts: pl.DataFrame) -> pl.DataFrame:
 
 
 def roles_of(messages: pl.Expr) -> pl.Expr:
-    """Return the roles of messages, one letter a turn."""
+    """Return the roles of messages, one letter per turn."""
     return messages.list.eval(_letter()).list.join("")
 
 
 def with_turns(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Add what the roles of both conversations say; drop the roles.
+    """Add whether turns alternate, start with the user, and have the system turn first.
 
     Args:
-        pairs: ``prompt_roles``, ``chosen_roles`` and ``rejected_roles``.
+        pairs: ``prompt_roles``, ``chosen_roles`` and ``rejected_roles``, which are dropped.
     """
     whole = [pl.col("prompt_roles") + pl.col(f"{side}_roles") for side in ("chosen", "rejected")]
 
     def both(pattern: str) -> pl.Expr:
-        return pl.all_horizontal(one.str.contains(pattern) for one in whole)
+        return pl.all_horizontal(roles.str.contains(pattern) for roles in whole)
 
     return pairs.with_columns(
         both(_ALTERNATE).alias("turns_alternate"),

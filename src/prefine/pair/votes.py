@@ -1,4 +1,4 @@
-"""Judgements and rewards become votes on couples; lists, raters and scales are never merged."""
+"""Convert judgements and rewards to votes on pairs; lists and scales are not mixed."""
 
 from collections.abc import Collection, Mapping
 from typing import NamedTuple, cast
@@ -16,30 +16,31 @@ from prefine.schema import Winner, hash_unit
 
 _NO_MERITS: Merits = {}
 _FROM_LIST = ("prompt_id", "source", "annotator", "context_mismatch", "row")
-"""What each vote of a list of values has from its list."""
+"""Columns of a vote that come from its list of values."""
 _ORIGIN = (*_FROM_LIST, "aspect", "index")
 _NO_PLACE = {
     "aspect": pl.lit(None, pl.String),
     "index": pl.lit(None, pl.Int32),
     "row": pl.lit(None, pl.String),
 }
-"""For lists that stand in no single row."""
+"""Columns of lists that do not come from a single row."""
 _ROW = pl.concat_str("file", "row", separator=":")
 _SAID = ("response_a", "winner", "strength", "aspect", "index", "label")
-"""What two labels must share to be the same judgement, beside source, annotator and kind."""
+"""Columns, besides source, annotator and kind, that are equal in repeated labels."""
 _FATE = {"number": pl.UInt32, "fate": pl.String}
 
 
 class Chosen(NamedTuple):
-    """What came of lists of valued responses."""
+    """Votes of lists of valued responses."""
 
     votes: pl.DataFrame
+    """One row per vote, with the columns ``VOTE``."""
     fates: pl.DataFrame
-    """One row a judgement: its ``number``, and why it is in no couple; null where it is in one."""
+    """One row per judgement: its ``number``, and why it is in no pair; null if it is in one."""
 
 
 def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
-    """Turn labels on couples into votes."""
+    """Convert pairwise labels to votes."""
     low = pl.min_horizontal("response_a", "response_b")
     high = pl.max_horizontal("response_a", "response_b")
     a_is_low = pl.col("response_a") <= pl.col("response_b")
@@ -69,7 +70,13 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def from_rankings(ranks: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
-    """Turn each ranked list into votes; rank 1 is the best, and two lists are never merged."""
+    """Convert each ranked list to votes.
+
+    Args:
+        ranks: Judgements of kind rank; 1 is the best.
+        config: How pairs are selected.
+        seed: Seed of random choices and of ties between equal values.
+    """
     keys = ["prompt_id", "source", "file", "row", "aspect", "annotator"]
     listed = ranks.with_columns(pl.struct(keys).rank("dense").alias("list"), _ROW.alias("row"))
     origin = listed.group_by("list", *(key for key in keys if key != "file")).agg(
@@ -90,17 +97,17 @@ def from_ratings(
     *,
     several: Collection[str] = (),
 ) -> Chosen:
-    """Turn the ratings of each prompt into votes; each source has scales of its own.
+    """Convert the ratings of each prompt and source to votes.
 
     Args:
-        ratings: Judgements of kind rating, those without a value among them.
-        config: The weights of aspects, and how couples are selected.
-        seed: Decides between equals.
-        merits: The published weights of each source.
-        several: The sources whose ratings without annotator are by several people.
+        ratings: Judgements of kind rating, with or without a value.
+        config: The weights of aspects, and how pairs are selected.
+        seed: Seed of random choices and of ties between equal values.
+        merits: Published weights by source.
+        several: Sources whose ratings without an annotator are by several annotators.
 
     Raises:
-        DataError: A source rates several aspects, and nothing says what they count.
+        DataError: A source rates several aspects, and there are no weights.
     """
     weighed = weighted(ratings, config.aspects, merits)
     if not config.aspects:
@@ -120,12 +127,12 @@ def from_ratings(
         _with_fate(weighed.filter(~has_weight), "other_aspect"),
         _with_fate(listed.filter(~in_list), "no_common_rater"),
     )
-    found = pl.concat((whole.votes, pl.DataFrame(votes, schema=VOTE)))
-    return Chosen(with_repeats(found, judged), pl.concat(fates))
+    all_votes = pl.concat((whole.votes, pl.DataFrame(votes, schema=VOTE)))
+    return Chosen(with_repeats(all_votes, judged), pl.concat(fates))
 
 
 def _from_whole_lists(judged: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
-    """Turn lists of which each column rates all responses into votes."""
+    """Convert lists in which each column rates all responses to votes."""
     names = pl.col("annotator").drop_nulls().unique().sort()
     origin = judged.group_by("list").agg(
         pl.when(names.len() > 0).then(names.str.join("+")).first().alias("annotator"),
@@ -137,17 +144,17 @@ def _from_whole_lists(judged: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
 
 
 def from_rewards(rewards: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFrame:
-    """Turn measured rewards into votes.
+    """Convert measured rewards to votes.
 
     Args:
         rewards: ``prompt_id``, ``source``, ``context_mismatch``, ``response_a`` and ``value``, one
-            row a response.
-        config: Names the reward, and says how couples are selected.
-        seed: Decides between equals.
+            row per response.
+        config: The name of the reward, and how pairs are selected.
+        seed: Seed of random choices and of ties between equal values.
     """
-    places, numbers = exact_values(rewards["value"])
+    indexes, numbers = exact_values(rewards["value"])
     values = rewards.with_columns(
-        places,
+        indexes,
         pl.col("prompt_id").rank("dense").alias("list"),
         pl.lit(config.reward, pl.String).alias("annotator"),
         **_NO_PLACE,
@@ -163,7 +170,7 @@ def _choose(
     config: Pairs,
     seed: int,
 ) -> Chosen:
-    """Select couples list by list, and find out which judgements are in none."""
+    """Select pairs of each list, and record why other judgements are in no pair."""
     values, numbers = valued
     unit = numbers.unit
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
@@ -172,24 +179,24 @@ def _choose(
     for row in lists.agg(pl.col(_ORIGIN).first(), "response_a", "value").iter_rows(named=True):
         scored = list(zip(row["response_a"], numbers.at(row["value"]), strict=True))
         prompt = cast("str", row["prompt_id"])
-        found = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key), unit)
-        votes += [_vote(row, couple, unit, label_source) for couple in found.couples]
-        why = dict.fromkeys(row["response_a"], fate(scored))
-        why |= dict.fromkeys(found.too_narrow, "too_narrow")
-        why |= {name: None for couple in found.couples for name in couple[:2]}
-        fates += [(row["list"], name, reason) for name, reason in why.items()]
+        selected = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key), unit)
+        votes += [_vote(row, couple, unit, label_source) for couple in selected.couples]
+        reasons = dict.fromkeys(row["response_a"], fate(scored))
+        reasons |= dict.fromkeys(selected.too_narrow, "too_narrow")
+        reasons |= {name: None for couple in selected.couples for name in couple[:2]}
+        fates += [(row["list"], name, reason) for name, reason in reasons.items()]
     return Chosen(pl.DataFrame(votes, schema=VOTE), _fates(judged, fates))
 
 
 def _fates(judged: pl.DataFrame, fates: list[tuple[int, str, str | None]]) -> pl.DataFrame:
-    """Give each judgement the fate of its response; one whose response has no value has none."""
+    """Return the ``fate`` of each judgement, that of its response or ``no_value``."""
     if not judged.height:
         return pl.DataFrame(schema=_FATE)
     schema = {"list": judged.schema["list"], "response_a": pl.String, "fate": pl.String}
-    found = pl.DataFrame(fates, schema=schema, orient="row").with_columns(
+    by_response = pl.DataFrame(fates, schema=schema, orient="row").with_columns(
         pl.col("fate").fill_null("")
     )
-    joined = judged.join(found, on=["list", "response_a"], how="left")
+    joined = judged.join(by_response, on=["list", "response_a"], how="left")
     fate_ = pl.col("fate").fill_null("no_value")
     return joined.select("number", pl.when(fate_ != "").then(fate_).alias("fate"))
 
@@ -201,7 +208,7 @@ def _with_fate(judged: pl.DataFrame, fate_: str) -> pl.DataFrame:
 def _vote(
     row: Mapping[str, object], couple: Couple, unit: int, label_source: str
 ) -> dict[str, object]:
-    """Return the vote of a couple; its gap is in multiples of ``1 / unit``."""
+    """Return the vote of a pair, whose gap is a multiple of ``1 / unit``."""
     low_wins = couple.winner < couple.loser
     exact = f"{couple.gap}/{unit}"
     return {

@@ -1,4 +1,4 @@
-"""Human verdicts direct pairs: reviewers vote, and what they say outranks or joins the labels."""
+"""Direct pairs by the majority of human verdicts, which outrank the labels or vote with them."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -19,8 +19,8 @@ CAST: dict[str, type[pl.DataType]] = {
     "at_text": pl.String,
     "weight": pl.Float64,
 }
-"""One usable verdict on one pair. ``outcome`` is the id of the better response, or ``tie``,
-``both_bad`` or ``drop``; ``weight`` is null where it outranks the labels."""
+"""Columns of one usable verdict on one pair. ``outcome`` is the id of the better response, or
+``tie``, ``both_bad`` or ``drop``; ``weight`` is null if the verdict outranks the labels."""
 
 _TIE = pl.lit(Word.TIE.value)
 _NO_SIDE = (Word.TIE.value, Word.BOTH_BAD.value)
@@ -28,35 +28,36 @@ _WORDS = (*_NO_SIDE, Word.DROP.value)
 
 
 def reviewed(pairs: pl.DataFrame, cast: pl.DataFrame, kept: Sequence[Column]) -> pl.DataFrame:
-    """Direct pairs by human verdicts, and add what humans said.
+    """Direct pairs by human verdicts, and add the columns about verdicts.
 
     Args:
-        pairs: As their labels direct them, with their ``balance``, a fraction.
-        cast: The verdicts on them.
-        kept: The columns of pairs that come from kept columns.
+        pairs: Pairs as directed by their labels, with their ``balance``, a fraction.
+        cast: The verdicts on these pairs, with the columns ``CAST``.
+        kept: Columns of pairs that come from kept columns.
     """
     outranks = pl.col("weight").is_null()
     last = pl.col("at").max().over("pair_id", "reviewer", outranks)
     latest = cast.filter(pl.col("at").eq_missing(last))
     outranking = latest.filter(outranks)
     votes = latest.filter(~outranks)
-    said = cast.group_by("pair_id").agg(pl.len().cast(pl.Int64).alias("num_verdicts"))
-    for facts in (said, _decided(outranking), _who(outranking), _voted(votes, pairs)):
+    counts = cast.group_by("pair_id").agg(pl.len().cast(pl.Int64).alias("num_verdicts"))
+    decisions = _decisions(outranking)
+    for facts in (counts, decisions, _reviewers(outranking), _favoured_sides(votes, pairs)):
         pairs = pairs.drop(facts.columns[1:], strict=False)
         pairs = pairs.join(facts, on="pair_id", how="left", maintain_order="left")
     return _directed(pairs, kept)
 
 
 def _plurality(votes: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """Return the most frequent outcome for each key; a tie where two are."""
+    """Return the most frequent outcome for each key; ``tie`` if several are most frequent."""
     counted = votes.group_by(*keys, "outcome").len()
     top = counted.filter(pl.col("len") == pl.col("len").max().over(*keys))
     outcome = pl.when(pl.len() == 1).then(pl.col("outcome").first()).otherwise(_TIE)
     return top.group_by(keys).agg(outcome.alias("outcome"))
 
 
-def _decided(outranking: pl.DataFrame) -> pl.DataFrame:
-    """Return what the reviewers of each pair decide, each with one vote."""
+def _decisions(outranking: pl.DataFrame) -> pl.DataFrame:
+    """Return the outcome of each pair by the majority of its reviewers, each with one vote."""
     each = _plurality(outranking, ["pair_id", "reviewer"])
     decided = _plurality(each, ["pair_id"])
     words = (
@@ -67,8 +68,8 @@ def _decided(outranking: pl.DataFrame) -> pl.DataFrame:
     return decided.join(words, on="pair_id", how="left")
 
 
-def _who(outranking: pl.DataFrame) -> pl.DataFrame:
-    """Return who decided, and when the latest of them did."""
+def _reviewers(outranking: pl.DataFrame) -> pl.DataFrame:
+    """Return the reviewers of each pair, and the time of the latest verdict."""
     ordered = outranking.sort("pair_id", "at", "at_text", nulls_last=False)
     return ordered.group_by("pair_id", maintain_order=True).agg(
         pl.col("by").drop_nulls().unique().sort().str.join("+").replace("", None).alias("human_by"),
@@ -76,8 +77,8 @@ def _who(outranking: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _voted(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return which side labels and votes favour together: 1 the chosen one, -1 the other, or 0."""
+def _favoured_sides(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return the side that labels and verdicts favour together: 1 chosen, -1 rejected, or 0."""
     each = _plurality(votes, ["pair_id", "reviewer", "weight"])
     sides = each.join(pairs.select("pair_id", "chosen_id", "balance"), on="pair_id")
     toward = (
@@ -93,9 +94,9 @@ def _voted(votes: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def _favours(balance: str, weights: Sequence[float], towards: Sequence[int]) -> int:
-    """Return the sign of the labels' balance plus the weights of votes for and against."""
-    cast = sum(decimal(w) * toward for w, toward in zip(weights, towards, strict=True))
-    total = abs(Fraction(balance)) + cast
+    """Return the sign of the labels' balance plus the signed weights of the verdicts."""
+    verdicts = sum(decimal(w) * toward for w, toward in zip(weights, towards, strict=True))
+    total = abs(Fraction(balance)) + verdicts
     return (total > 0) - (total < 0)
 
 
@@ -133,7 +134,7 @@ def _directed(pairs: pl.DataFrame, kept: Sequence[Column]) -> pl.DataFrame:
 
 
 def _human_verdict(is_side: pl.Expr) -> pl.Expr:
-    """Return what was decided, about the direction by the labels where there is one."""
+    """Return the verdict relative to the direction by the labels, if there is one."""
     against = (
         pl.when("is_tie").then("all_wrong").otherwise(pl.col("outcome") != pl.col("chosen_id"))
     )

@@ -1,4 +1,4 @@
-"""Human verdicts on pairs: what a recipe says of their files, and how their values are read."""
+"""Settings of human verdicts, and the parser of their values."""
 
 import math
 import re
@@ -15,93 +15,98 @@ from prefine.settings import Name
 from prefine.tables.keyed import KeyedFiles, Unit
 
 OUTRANKS = "outranks"
-"""The weight of verdicts that come before all labels."""
+"""Weight of verdicts that take precedence over all labels."""
 
 _NOT_A_LETTER = re.compile(r"[\s_-]+")
 
 
 class Word(StrEnum):
-    """What a human says of a pair."""
+    """A human verdict on a pair."""
 
     RIGHT = "right"
     """The response that was shown as chosen is better."""
     WRONG = "wrong"
-    """The other one is."""
+    """The response that was shown as rejected is better."""
     TIE = "tie"
+    """Both responses are equally good."""
     BOTH_BAD = "both_bad"
+    """Both responses are bad."""
     DROP = "drop"
-    """The pair teaches nothing, whatever its direction."""
+    """The pair should not be used in either direction."""
 
 
 class Verdicts(KeyedFiles):
-    """Files of human verdicts on pairs: right, wrong, tie, both bad or drop.
+    """Files of human verdicts on pairs: ``right``, ``wrong``, ``tie``, ``both_bad`` or ``drop``.
 
-    ``right`` and ``wrong`` are about the response that the row names in ``chosen_id`` (or in the
-    text ``chosen``), else about the one that the raw row's own label prefers, else about the pair's
-    direction by its labels.
+    ``right`` and ``wrong`` refer to the response that the row names as chosen (in ``chosen_id``, or
+    the text ``chosen``); otherwise to the response that the raw row's own label prefers; otherwise
+    to the pair's direction by its labels.
     """
 
     owner: ClassVar[str] = "verdicts"
 
     name: Name = "review"
-    """Stands in messages and notes; each entry of a recipe has its own."""
+    """Name of the entry in messages and notes, unique in a recipe."""
     verdict: str = Field(default="verdict", min_length=1)
-    """Dotted path of the verdict, spelt in any case, with blanks or dashes."""
+    """Dotted path of the verdict; case, blanks and dashes are ignored."""
     by: str | None = Field(default=None, min_length=1)
-    """Dotted path of who gave it. Several people vote; without it, one did."""
+    """Dotted path of the reviewer, each of whom has one vote on a pair; null means that all
+    verdicts are by one reviewer."""
     at: str | None = Field(default=None, min_length=1)
-    """Dotted path of when: a number, or a date and time in ISO 8601. Of several verdicts by one
-    person on a pair the latest counts."""
+    """Dotted path of the time: a number, or a date and time in ISO 8601. Of several verdicts of a
+    reviewer on a pair, only the latest counts."""
     weight: Literal["outranks"] | Annotated[float, Field(gt=0, le=1_000_000)] = OUTRANKS
-    """``outranks``: it directs the pair, whatever the labels say, and no rule that does not name
-    verdicts drops, holds or flips a pair that a human called right or wrong. A number: it is one
-    more vote, of this weight, among the labels that direct the pair."""
+    """``outranks``: the verdict directs the pair regardless of its labels, and rules that do not
+    name verdicts cannot drop, hold or flip a pair with the verdict right or wrong. A number: the
+    verdict is a further vote of this weight among the labels."""
 
     @property
     def unit(self) -> Unit:
-        """What one row is about."""
+        """The unit that a row is about."""
         return "pair"
 
     def value_paths(self) -> Mapping[str, str]:
-        """Return the dotted path of each value, by its name."""
+        """Return the dotted path of each value by its name."""
         paths = {"verdict": self.verdict, "by": self.by, "at": self.at}
         return {name: path for name, path in paths.items() if path is not None}
 
 
-def parsed(rows: pl.DataFrame) -> pl.DataFrame:
-    """Read the values of keyed rows.
+def parse_verdicts(rows: pl.DataFrame) -> pl.DataFrame:
+    """Parse the values of keyed rows as verdicts.
 
     Args:
-        rows: With ``values``, JSON objects.
+        rows: Keyed rows; ``values`` is a JSON object.
 
     Returns:
-        ``word``, ``by``, ``at`` (seconds), ``at_text``, and ``unusable``: why the row says nothing.
+        ``word``, ``by``, ``at`` (in seconds), ``at_text``, and ``unusable``: why the row has no
+        usable verdict, or null.
     """
     schema = {"word": pl.String, "by": pl.String, "at": pl.Float64, "at_text": pl.String}
-    found = [_parsed(orjson.loads(text)) for text in rows["values"]]
-    return pl.DataFrame(found, schema={**schema, "unusable": pl.String}, orient="row")
+    verdicts = [_parse_verdict(orjson.loads(text)) for text in rows["values"]]
+    return pl.DataFrame(verdicts, schema={**schema, "unusable": pl.String}, orient="row")
 
 
-def _parsed(values: Mapping[str, object]) -> tuple[object, ...]:
-    word, by, at = values["verdict"], _text(values.get("by")), _text(values.get("at"))
-    if _text(word) is None:
+def _parse_verdict(values: Mapping[str, object]) -> tuple[object, ...]:
+    """Return the columns of ``parse_verdicts`` for one row."""
+    raw, by, at = values["verdict"], _text(values.get("by")), _text(values.get("at"))
+    if _text(raw) is None:
         return None, by, None, at, "no_verdict"
-    spelt = _NOT_A_LETTER.sub("_", str(word).strip().lower())
-    if spelt not in set(Word):
+    word = _NOT_A_LETTER.sub("_", str(raw).strip().lower())
+    if word not in set(Word):
         return None, by, None, at, "unknown_verdict"
     if at is None:
-        return spelt, by, None, None, None
+        return word, by, None, None, None
     time = _time(at)
-    return spelt, by, time, at, None if time is not None else "unknown_time"
+    return word, by, time, at, None if time is not None else "unknown_time"
 
 
 def _text(value: object) -> str | None:
-    """Return a value as text; null where it is blank."""
+    """Return a value as trimmed text, or None if it is blank."""
     return None if value is None or not str(value).strip() else str(value).strip()
 
 
 def _time(text: str) -> float | None:
-    """Return seconds, of a number or a time in ISO 8601; a time without a zone is UTC."""
+    """Return a time in seconds, from a number or ISO 8601; a time without a zone is in UTC."""
     try:
         number = float(text)
     except ValueError:

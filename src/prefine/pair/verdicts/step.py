@@ -1,4 +1,4 @@
-"""The step that joins human verdicts with the pairs that labels made."""
+"""The step that joins human verdicts with pairs."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -8,7 +8,7 @@ import polars as pl
 
 from prefine.errors import DataError
 from prefine.pair.verdicts.majority import CAST, reviewed
-from prefine.pair.verdicts.settings import OUTRANKS, Verdicts, Word, parsed
+from prefine.pair.verdicts.settings import OUTRANKS, Verdicts, Word, parse_verdicts
 from prefine.schema import Column, pairs_schema
 from prefine.settings import Inputs
 from prefine.settings.json import Json
@@ -25,7 +25,7 @@ from prefine.tables.matches import (
 )
 
 LABELLED = "labelled_pairs"
-"""The table of pairs as labels direct them, where verdicts follow."""
+"""Table of the pairs as directed by labels, which verdicts are joined with."""
 
 _VERSION = 2
 
@@ -36,19 +36,19 @@ def verdicts_spec(
     """Return the step that directs pairs by human verdicts.
 
     Args:
-        entries: The files of verdicts.
-        kept: The columns of pairs that come from kept columns.
-        inputs: What the files are.
+        entries: The entries of a recipe with files of verdicts.
+        kept: Columns of pairs that come from kept columns.
+        inputs: The resolved files.
     """
-    judgements = any(needs_judgements(one.key) for one in entries)
-    tables = dict.fromkeys(one.rows_table for one in entries)
+    judgements = any(needs_judgements(entry.key) for entry in entries)
+    tables = dict.fromkeys(entry.rows_table for entry in entries)
     return StepSpec(
         name="verdicts",
         version=_VERSION,
         run=partial(run_verdicts, entries=entries, kept=kept),
         reads=(LABELLED, *(("judgements",) if judgements else ()), *tables),
         writes={"pairs": pairs_schema(kept)},
-        config={"verdicts": [one.identity(inputs) for one in entries]},
+        config={"verdicts": [entry.identity(inputs) for entry in entries]},
         scope="corpus",
         rows_of=LABELLED,
         rows_to="pairs",
@@ -60,35 +60,40 @@ def run_verdicts(work: Work, entries: tuple[Verdicts, ...], kept: Sequence[Colum
 
     Args:
         work: Reads the pairs, the verdicts and, for some keys, the judgements; writes ``pairs``.
-        entries: The files of verdicts.
-        kept: The columns of pairs that come from kept columns.
+        entries: The entries of a recipe with files of verdicts.
+        kept: Columns of pairs that come from kept columns.
 
     Raises:
-        DataError: No verdict of a file matches a pair, or none says anything; or an own id stands
-            in two sources.
+        DataError: No verdict of a file matches a pair or is usable, or an own id occurs in two
+            sources.
     """
-    matches = [Matches(work, one) for one in entries]
+    matches = [Matches(work, entry) for entry in entries]
     num_pairs = 0
     for part in work.parts(LABELLED):
         pairs = work.read(LABELLED, part=part)
-        cast = pl.concat([one.shard(work, part, pairs) for one in matches])
+        cast = pl.concat([match.verdicts_on(work, part, pairs) for match in matches])
         work.emit("pairs", reviewed(pairs, cast, kept).sort("pair_id"), part=part)
         work.progress(pairs.height)
         num_pairs += pairs.height
     if num_pairs:
-        for one in matches:
-            one.check()
-    work.notes["verdicts"] = {one.name: one.notes() for one in matches}
+        for match in matches:
+            match.check()
+    work.notes["verdicts"] = {match.name: match.notes() for match in matches}
     return Counts(num_pairs, num_pairs)
 
 
 class Matches:
-    """The verdicts of one entry of a recipe, and what was counted on their way to the pairs."""
+    """The verdicts of one entry of a recipe, matched with pairs shard by shard.
+
+    Args:
+        work: Reads the rows of the verdicts.
+        settings: The entry of the recipe.
+    """
 
     def __init__(self, work: Work, settings: Verdicts) -> None:
         self._settings = settings
         rows = keyed_rows(work, settings)
-        self._rows = rows.drop("values").hstack(parsed(rows))
+        self._rows = rows.drop("values").hstack(parse_verdicts(rows))
         self._values = rows["values"]
         self._matched = np.zeros(rows.height, bool)
         self._used = np.zeros(rows.height, bool)
@@ -106,7 +111,7 @@ class Matches:
         """The name of the entry."""
         return self._settings.name
 
-    def shard(self, work: Work, part: int, pairs: pl.DataFrame) -> pl.DataFrame:
+    def verdicts_on(self, work: Work, part: int, pairs: pl.DataFrame) -> pl.DataFrame:
         """Return the usable verdicts on the pairs of a shard, with the columns ``CAST``."""
         key = self._settings.key
         judgements = None
@@ -115,15 +120,15 @@ class Matches:
             if key == "own_id":
                 self._sources.append(own_id_sources(self._rows, judgements))
         self._example = self._example or _example(key, pairs, judgements)
-        found = matched_pairs(self._rows, key, pairs.select(PAIR), judgements)
-        self._matched[found["place"].to_numpy()] = True
-        cast = self._cast(found, pairs)
+        matched = matched_pairs(self._rows, key, pairs.select(PAIR), judgements)
+        self._matched[matched["place"].to_numpy()] = True
+        cast = self._cast(matched, pairs)
         self._used[cast["place"].to_numpy()] = True
         self._pairs += cast["pair_id"].n_unique()
         return cast.select(*CAST)
 
-    def _cast(self, found: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-        """Say which response each verdict prefers; drop those that say nothing."""
+    def _cast(self, matched: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+        """Return the outcome of each matched verdict, without those that have none."""
         sides = pairs.select("pair_id", "chosen_id", "rejected_id", "is_tie")
         by_labels = pl.when(~pl.col("is_tie")).then("chosen_id")
         shown = pl.coalesce("taken", by_labels)
@@ -140,7 +145,7 @@ class Matches:
         usable = self._rows.filter(pl.col("unusable").is_null())
         anonymous = pl.lit(f"/{self.name}")
         return (
-            found.select("place", "pair_id", taken="chosen_id")
+            matched.select("place", "pair_id", taken="chosen_id")
             .join(usable.select("place", "word", "by", "at", "at_text"), on="place")
             .join(sides, on="pair_id")
             .with_columns(
@@ -152,10 +157,11 @@ class Matches:
         )
 
     def check(self) -> None:
-        """Refuse files of which nothing can be used, and own ids that say too little.
+        """Require that each file has verdicts that match a pair and are usable.
 
         Raises:
-            DataError: There is such a file.
+            DataError: No verdict of a file matches or is usable, or an own id occurs in several
+                sources.
         """
         where = self._settings.file_set.key
         require_one_source(where, self._rows, self._sources)
@@ -164,32 +170,32 @@ class Matches:
             rows = flags.filter(pl.col("file") == name)
             if rows.height and not rows["matched"].any():
                 raise DataError(
-                    f"{where}, {path}: none of its {rows.height} rows matches a pair by "
+                    f"{where}, {path}: none of the {rows.height} rows matches a pair by "
                     f"{self._settings.key}; {self._unmatched(rows)}"
                 )
             if rows.height and rows["unusable"].is_not_null().all():
                 reasons = ", ".join(sorted(set(rows["unusable"].drop_nulls())))
                 words = ", ".join(Word)
                 raise DataError(
-                    f"{where}, {path}: none of its verdicts can be used ({reasons}); row "
+                    f"{where}, {path}: no verdict can be used ({reasons}); row "
                     f"{rows['row'][0]} has {rows['values'][0][:80]}. A verdict is one of {words}"
                 )
 
     def _unmatched(self, rows: pl.DataFrame) -> str:
-        """Return the key of the first of some rows, and what the data have instead."""
+        """Return the key of the first of some unmatched rows, and a key of the data."""
         first = rows.sort("row").row(0, named=True)
         key = self._settings.key
         if key == "text":
-            texts = ", ".join(f"`{self._settings.path(one)}`" for one in TEXTS["pair"])
-            return f"no pair has the texts ({texts}) of row {first['row']}, blanks included"
+            texts = ", ".join(f"`{self._settings.path(column)}`" for column in TEXTS["pair"])
+            return f"no pair has the exact texts ({texts}) of row {first['row']}"
         columns = ("source", "source_file", "source_row") if key == "row" else (key,)
-        mine = " ".join(f"`{first[name]}`" for name in columns if first[name] is not None)
+        row_key = " ".join(f"`{first[name]}`" for name in columns if first[name] is not None)
         if self._example is not None:
-            return f"row {first['row']} has {mine}, the data have {self._example}"
-        return "no raw row of the data has an own id (`id` of a source says where it is)"
+            return f"row {first['row']} has {row_key}, the data have keys such as {self._example}"
+        return "no raw row of the data has an own id; set `id` of the source to its path"
 
     def notes(self) -> Json:
-        """Return what became of the rows."""
+        """Return the number of rows by result, for the manifest."""
         matched, used = pl.Series("matched", self._matched), pl.Series("used", self._used)
         fate = (
             pl.when(pl.col("unusable").is_not_null())
@@ -215,11 +221,11 @@ class Matches:
 
 
 def _example(key: str, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> str | None:
-    """Return a key of the data, for the message that none matches."""
+    """Return a key of the data, for the message about unmatched rows."""
     if judgements is None:
-        found = pairs.select("pair_id")
+        keys = pairs.select("pair_id")
     elif key == "own_id":
-        found = judgements.select("own_id").drop_nulls()
+        keys = judgements.select("own_id").drop_nulls()
     else:
-        found = judgements.select("source", "file", "row")
-    return " ".join(f"`{value}`" for value in found.row(0)) if found.height else None
+        keys = judgements.select("source", "file", "row")
+    return " ".join(f"`{value}`" for value in keys.row(0)) if keys.height else None
