@@ -156,8 +156,8 @@ def test_strengths_that_are_no_decimals_are_averaged_exactly() -> None:
     facts |= {"prompt_id": "p", "low": "a", "high": "b", "direction": 1, "winner": "a"}
     facts |= {"source": "s", "context_mismatch": False, "label_source": "rating", "repeated": 0}
     votes = [
-        {**facts, "strength": 1 / 3, "exact": "2/6", "said": "x"},
-        {**facts, "strength": 2 / 3, "exact": "2/3", "said": "y"},
+        {**facts, "strength": 1 / 3, "exact": "2/6", "judgement": "x"},
+        {**facts, "strength": 2 / 3, "exact": "2/3", "judgement": "y"},
     ]
 
     assert aggregate(pl.DataFrame(votes, schema=VOTE))["strength"].to_list() == [0.5]

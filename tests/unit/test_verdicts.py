@@ -276,7 +276,7 @@ def test_what_became_of_verdicts_is_counted(write_lines: Any, tmp_path: Path) ->
         (
             said("elsewhere", "wrong"),
             r"none of the 1 rows matches a pair by own_id; row 1 has `elsewhere`, the data have "
-            "`k`",
+            "keys such as `k`",
         ),
         (said("k", "perhaps"), r"no verdict can be used \(unknown_verdict\)"),
     ],

@@ -25,7 +25,7 @@ VOTE: dict[str, type[pl.DataType]] = {
     "annotator": pl.String,
     "source": pl.String,
     "shown_low_first": pl.Boolean,
-    "said": pl.String,
+    "judgement": pl.String,
     "row": pl.String,
     "context_mismatch": pl.Boolean,
     "label_source": pl.String,
@@ -35,12 +35,12 @@ VOTE: dict[str, type[pl.DataType]] = {
 
 ``direction`` is 1 if ``low`` is better, -1 if ``high`` is better, 0 for a tie, and null for an
 invalid label. ``exact`` is the strength as a fraction; null if it is the decimal of the float.
-``said`` is equal for equal judgements at the same position of different rows; ``row`` identifies
-the row. ``repeated`` is the number of repetitions among the judgements behind the vote."""
+``judgement`` is equal for equal judgements at the same position of different rows; ``row``
+identifies the row. ``repeated`` is the number of repetitions among the judgements behind the vote."""
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _COUPLE = ["low", "high"]
-SAME_LABEL = (*_COUPLE, "source", "annotator", "label_source", "said")
+SAME_LABEL = (*_COUPLE, "source", "annotator", "label_source", "judgement")
 """Columns that are equal in repeated votes."""
 _SAME = [*SAME_LABEL, "apart"]
 

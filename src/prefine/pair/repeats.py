@@ -7,10 +7,10 @@ import polars as pl
 from prefine.pair.ratings import OVERALL
 
 _KEYS = ["low", "high", "source"]
-_SAID = ("annotator", "aspect", "index", "rating")
+_RATING = ("annotator", "aspect", "index", "rating")
 _SAME = ("source", "response_a", "annotator", "index", "rating")
 """Columns that are equal in repeated ratings of one aspect."""
-_REPEATED = pl.len().cast(pl.Int64) - pl.col("said").n_unique().cast(pl.Int64)
+_REPEATED = pl.len().cast(pl.Int64) - pl.col("judgement").n_unique().cast(pl.Int64)
 
 
 def anonymous_row(several: Collection[str]) -> pl.Expr:
@@ -44,18 +44,18 @@ def with_repeats(votes: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
         votes: One vote per pair and source.
         ratings: The ratings that the votes come from.
     """
-    said = pl.concat_str(
-        [pl.col(name).cast(pl.String).fill_null("") for name in _SAID], separator="/"
+    rating = pl.concat_str(
+        [pl.col(name).cast(pl.String).fill_null("") for name in _RATING], separator="/"
     )
     rows = ratings.group_by("source", "file", "row", "response_a").agg(
-        said.sort().str.join("\n").alias("said")
+        rating.sort().str.join("\n").alias("judgement")
     )
     low, high = (
         votes.select(_KEYS).join(rows, left_on=["source", side], right_on=["source", "response_a"])
         for side in ("low", "high")
     )
     both = low.join(high, on=[*_KEYS, "file", "row"]).with_columns(
-        pl.concat_str("said", "said_right", separator="\n\n").alias("said")
+        pl.concat_str("judgement", "judgement_right", separator="\n\n").alias("judgement")
     )
     apart = pl.concat(
         side.join(both, on=_KEYS, how="anti").group_by(_KEYS).agg(_REPEATED.alias("count"))

@@ -25,7 +25,7 @@ _NO_PLACE = {
 }
 """Columns of lists that do not come from a single row."""
 _ROW = pl.concat_str("file", "row", separator=":")
-_SAID = ("response_a", "winner", "strength", "aspect", "index", "label")
+_SAME_VALUES = ("response_a", "winner", "strength", "aspect", "index", "label")
 """Columns, besides source, annotator and kind, that are equal in repeated labels."""
 _FATE = {"number": pl.UInt32, "fate": pl.String}
 
@@ -49,7 +49,7 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         default=None,
         return_dtype=pl.Int8,
     )
-    said = [pl.col(name).cast(pl.String).fill_null("") for name in _SAID]
+    values = [pl.col(name).cast(pl.String).fill_null("") for name in _SAME_VALUES]
     return labels.select(
         "prompt_id",
         low.alias("low"),
@@ -63,7 +63,7 @@ def from_labels(labels: pl.DataFrame) -> pl.DataFrame:
         a_is_low.alias("shown_low_first"),
         "context_mismatch",
         pl.lit("label").alias("label_source"),
-        pl.concat_str(said, separator="/").alias("said"),
+        pl.concat_str(values, separator="/").alias("judgement"),
         _ROW.alias("row"),
         pl.lit(0, pl.Int64).alias("repeated"),
     )
@@ -82,10 +82,10 @@ def from_rankings(ranks: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
     origin = listed.group_by("list", *(key for key in keys if key != "file")).agg(
         pl.col("context_mismatch").any(), pl.col("index").min()
     )
-    places = listed.select(
+    negated = listed.select(
         "list", "response_a", number=-pl.col("rank"), weight=1.0, aspect=None, annotator=None
     )
-    values, numbers = exact_means(places, ["list", "response_a"])
+    values, numbers = exact_means(negated, ["list", "response_a"])
     return _choose(listed, (values.join(origin, on="list"), numbers), "rank", config, seed)
 
 
@@ -220,7 +220,7 @@ def _vote(
         "strength": couple.gap / unit,
         "exact": exact,
         "shown_low_first": None,
-        "said": f"{row['aspect']}/{row['index']}/{couple.winner}/{exact}",
+        "judgement": f"{row['aspect']}/{row['index']}/{couple.winner}/{exact}",
         "label_source": label_source,
         "repeated": 0,
     }

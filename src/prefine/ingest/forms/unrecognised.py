@@ -42,8 +42,8 @@ def unreadable_hints(rows: Sequence[RawRow]) -> list[str]:
     """Return a hint with the first unreadable row or value."""
     for row in sorted(rows, key=lambda row: row.number):
         error = row.error
-        if error is None and (place := _unreadable(row.value, "")) is not None:
-            error = place[1].error(place[0])
+        if error is None and (hit := _unreadable(row.value, "")) is not None:
+            error = hit[1].error(hit[0])
         if error is not None:
             return [f"Row {row.number}: {error}"]
     return []
@@ -111,7 +111,7 @@ def _unreadable(value: object, path: str, depth: int = _MAX_DEPTH) -> tuple[str,
     if depth == 0:
         return None
     items = enumerate(value) if is_array(value) else value.items() if is_object(value) else ()
-    found = (
+    hits = (
         _unreadable(item, f"{path}.{_shown(key)}".lstrip("."), depth - 1) for key, item in items
     )
-    return next((place for place in found if place is not None), None)
+    return next((hit for hit in hits if hit is not None), None)
