@@ -120,7 +120,9 @@ def test_a_source_with_two_questions_must_be_told_which_one_decides(
     write_lines([SAFE_ROW])
     recipe = f"{RECIPE}{SAFE}}}\n"
 
-    with pytest.raises(DataError, match=r"source made judges pairs by better, safer"):
+    with pytest.raises(
+        DataError, match=r"source made labels pairs by several aspects \(better, safer\)"
+    ):
         table(recipe, tmp_path, "pairs")
 
     pairs = table(f"{recipe}pairs: {{aspect: safer}}\n", tmp_path, "pairs")

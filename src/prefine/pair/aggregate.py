@@ -36,7 +36,7 @@ VOTE: dict[str, type[pl.DataType]] = {
 ``direction`` is 1 if ``low`` is better, -1 if ``high`` is better, 0 for a tie, and null for an
 invalid label. ``exact`` is the strength as a fraction; null if it is the decimal of the float.
 ``judgement`` is equal for equal judgements at the same position of different rows; ``row``
-identifies the row. ``repeated`` is the number of repetitions among the judgements behind the vote."""
+identifies the row. ``repeated`` counts the repetitions among the judgements behind the vote."""
 
 _NO_WEIGHTS: Mapping[str, SourceWeight] = {}
 _COUPLE = ["low", "high"]
