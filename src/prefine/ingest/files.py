@@ -40,11 +40,11 @@ _UNUSED: dict[Form, tuple[str, ...]] = {
     "arrow": ("encoding", "delimiter", "rows"),
     "xlsx": ("encoding", "delimiter", "rows"),
 }
-"""The options that do not apply to a file type."""
+"""Options that do not apply to a file format."""
 
 
 def location(path: str, data: str) -> str:
-    """Return the full path of a file; relative paths start from the data folder."""
+    """Return the location of a file; relative paths start from the data folder."""
     if "://" in path or PurePosixPath(path).is_absolute():
         return path
     return f"{data.rstrip('/')}/{path}"
@@ -57,16 +57,16 @@ def raw_rows(
     options: FileOptions = FileOptions(),  # noqa: B008 - frozen
     columns: Sequence[str] | None = None,
 ) -> Iterator[RawRow]:
-    """Read a file row by row; its type is recognised from its bytes.
+    """Read a file row by row; its format is detected from its bytes.
 
     Args:
         path: A local path, an fsspec URL, or ``hf://name?config=...&split=...``.
-        max_row_bytes: Longer rows are returned unparsed.
-        options: What the source says about the file type.
-        columns: The columns to read, for file types that can skip the others; null reads all.
+        max_row_bytes: Maximum size of a row in bytes; a longer row is not parsed.
+        options: How the file is decoded.
+        columns: The columns to read, if the format allows a selection; None reads all.
 
     Raises:
-        DataError: The file as a whole cannot be read; the message names it.
+        DataError: The file cannot be read.
     """
     if path.startswith("hf://"):
         options.require_unused(path, "a data set", "encoding", "delimiter", "rows")
@@ -106,7 +106,7 @@ def _text(stream: IO[bytes], path: str, limit: int, options: FileOptions) -> Ite
 
 @contextmanager
 def _readable(path: str) -> Generator[None]:
-    """Raise an error that names the file where reading it fails."""
+    """Convert the errors of reading a file to errors with one sentence that names the file."""
     try:
         yield
     except FileNotFoundError as error:
@@ -125,10 +125,10 @@ def _readable(path: str) -> Generator[None]:
 
 
 def digest_of_source(path: str) -> tuple[str, int]:
-    """Return the SHA-256 and the length of the bytes of a source.
+    """Return the SHA-256 and the size in bytes of a file.
 
     Args:
-        path: As in ``raw_rows``; for ``hf://`` the rows are hashed as JSON.
+        path: As in ``raw_rows``; of ``hf://`` data sets, the rows are hashed as JSON.
     """
     if path.startswith("hf://"):
         from prefine.ingest.hub import hub_digest
@@ -139,10 +139,10 @@ def digest_of_source(path: str) -> tuple[str, int]:
 
 
 def require_unchanged(file: File, data: str) -> None:
-    """Require the bytes that the recipe was resolved with.
+    """Require that a file has the same content as when the recipe was resolved.
 
     Raises:
-        DataError: The file has changed.
+        DataError: The content has changed.
     """
     path = location(file.path, data)
     digest, _ = digest_of_source(path)

@@ -1,4 +1,4 @@
-"""The gather step: collect the rows of one shard from all files of all sources, sorted by id."""
+"""The step that gathers the rows of a shard from all files of all sources, sorted by id."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -21,10 +21,10 @@ _PROMPT_ORDER = ["source", "group", "language", "split", "meta"]
 
 
 def gather_spec(limits: Mapping[str, float]) -> StepSpec:
-    """Return the step that collects the rows of all ingest steps by shard.
+    """Return the step that gathers the tables of all ingest steps.
 
     Args:
-        limits: Maximum share of rows in quarantine, by the name of the source.
+        limits: Maximum fraction of rows in quarantine, by source.
     """
     return StepSpec(
         name="gather",
@@ -38,11 +38,11 @@ def gather_spec(limits: Mapping[str, float]) -> StepSpec:
 
 
 def run_gather(work: Work, limits: Mapping[str, float]) -> Counts:
-    """Collect the rows of shard ``work.shard``; each raw label remains one row.
+    """Gather the rows of a shard; prompts and responses are deduplicated, judgements are not.
 
     Args:
         work: Reads the tables of the ingest steps; writes prompts, responses and judgements.
-        limits: Maximum share of rows in quarantine, by the name of the source.
+        limits: Maximum fraction of rows in quarantine, by source.
 
     Raises:
         DataError: More rows of a source are in quarantine than the recipe allows.
@@ -96,7 +96,7 @@ def _expected(work: Work) -> int:
 
 
 def _first(frame: pl.DataFrame, key: str, order: list[str]) -> pl.DataFrame:
-    """Keep one row per id: the first by the other columns, independent of the file order."""
+    """Keep one row per id, the first by the other columns, independent of the order of files."""
     ordered = frame.select(key, *order).with_row_index("position")
     first = ordered.sort([key, *order], nulls_last=True).unique(key, keep="first")
     return frame[first.sort(key)["position"]]

@@ -1,8 +1,8 @@
 """Follow dotted paths into a raw row.
 
 ``a.b`` is the key ``b`` of the object ``a``, ``a.0`` the first item of the list ``a`` and ``a.-1``
-its last one; ``a[].b`` visits every element of the list ``a``. A path that ends in ``?`` may be
-missing. A key of the row that itself looks like a path takes precedence.
+its last item; ``a[].b`` reads every item of the list. A path that ends with ``?`` is optional. A
+key of the row that contains dots takes precedence.
 """
 
 import re
@@ -15,9 +15,9 @@ from prefine.ingest.values import type_name
 from prefine.settings.json import Json, is_array, is_object
 
 LIST = "[]"
-"""The suffix of a list whose elements a path visits."""
+"""Suffix of a list in a path of which every element is read."""
 OPTIONAL = "?"
-"""The suffix of a path that may be missing."""
+"""Suffix of an optional path."""
 
 _INDEX = re.compile(r"-?[0-9]{1,9}")
 _NUM_SHOWN = 10
@@ -28,10 +28,10 @@ def value_at(row: object, path: str) -> Any:
     """Return the value at a dotted path; a key that contains dots takes precedence.
 
     Returns:
-        The value; null where the path ends in ``?`` and nothing is there.
+        The value, or None if the path is optional and missing.
 
     Raises:
-        RowError: There is nothing at the path.
+        RowError: The path is missing.
     """
     if not is_object(row):
         raise RowError(Reason.WRONG_TYPE, f"what should hold `{path}` is not an object")
@@ -39,9 +39,9 @@ def value_at(row: object, path: str) -> Any:
 
 
 def values_at(row: Json, path: str) -> list[Any]:
-    """Return the values at a path: one, or one for each element of the list that it visits.
+    """Return the values at a path: one, or one per element of a list that it reads.
 
-    Nested lists are flattened. A null element counts as a null value.
+    Nested lists are flattened. A null element is a null value.
     """
     return [value_at(row, path)] if LIST not in path or path in row else _walked(row, path)
 
@@ -79,7 +79,7 @@ def _followed(value: Any, path: str) -> Any:
 
 
 def _step(value: object, rest: Sequence[str]) -> int | None:
-    """Return the number of parts of a path that name the next key; null where none does."""
+    """Return the number of path parts that form the next key or index, or None if it is missing."""
     if is_object(value):
         return next((n for n in range(len(rest), 0, -1) if ".".join(rest[:n]) in value), None)
     if is_array(value) and _INDEX.fullmatch(rest[0]):
@@ -88,7 +88,7 @@ def _step(value: object, rest: Sequence[str]) -> int | None:
 
 
 def _nothing_at(path: str, before: str, value: object) -> RowError:
-    """Return the error that says what is there instead of the value at a path."""
+    """Return the error for a missing path, with the keys that exist instead."""
     if not before:
         return RowError(Reason.MISSING_VALUE, f"there is no `{path}`")
     owner = f"`{before}`"
@@ -126,7 +126,7 @@ def _walked(value: Any, path: str) -> list[Any]:
 
 
 def found_at(row: Json, path: str) -> object:
-    """Return the value at a path, or null where nothing is there."""
+    """Return the value at a path, or None if it is missing."""
     try:
         return value_at(row, path)
     except RowError:

@@ -22,10 +22,10 @@ from prefine.settings.registry import origin_of
 from prefine.step import Counts, StepSpec, Work
 
 READ_VERSION = 5
-"""Raised whenever the bytes that ``run_ingest`` writes change, for whatever layout."""
+"""Raised whenever the bytes that ``run_ingest`` writes change for any layout."""
 
 _COLLECTED = 20_000
-"""Number of new objects between garbage collections while rows are read."""
+"""Number of new objects after which the garbage collector runs while rows are read."""
 
 
 def ingest_spec(
@@ -34,8 +34,8 @@ def ingest_spec(
     """Return the step that reads the files of a source.
 
     Args:
-        source: One of the recipe.
-        inputs: Its files.
+        source: A source of the recipe.
+        inputs: The resolved files.
         num_shards: Number of shards of the tables.
         kept: The kept columns of all sources.
     """
@@ -54,7 +54,7 @@ def ingest_spec(
 
 
 def _code(source: Source, files: tuple[File, ...]) -> Json:
-    """Return the versions and origins of layouts that the version of this step does not cover."""
+    """Return the versions and distributions of layouts, for the fingerprint."""
     layouts = sorted({type(layout_of(source, file)) for file in files}, key=format_of)
     versions = {format_of(cls): cls.version for cls in layouts if cls.version > 1}
     origins = {format_of(cls): origin_of(cls) for cls in layouts if origin_of(cls)}
@@ -74,13 +74,16 @@ def layout_of(source: Source, file: File) -> Layout:
 def run_ingest(
     work: Work, source: Source, num_shards: int, kept: Mapping[str, KeptColumn]
 ) -> Counts:
-    """Read one file of a source; its number is the shard.
+    """Read one file of a source; the shard is the number of the file.
 
     Args:
-        work: Receives the rows.
-        source: One of the recipe.
+        work: Writes prompts, responses, judgements and ``quarantine``.
+        source: A source of the recipe.
         num_shards: Number of shards of the tables.
         kept: The columns that the source keeps.
+
+    Raises:
+        DataError: The file has changed or cannot be read, or its rows contradict the layout.
     """
     assert work.shard is not None, "files are read one by one"
     file = work.files(source.key)[work.shard]
@@ -117,9 +120,9 @@ def run_ingest(
 
 @contextmanager
 def _rare_garbage_collection() -> Generator[None]:
-    """Collect garbage rarely: a batch consists of many small objects without cycles.
+    """Run the garbage collector rarely: a batch has many small objects and no cycles.
 
-    With the usual threshold, it took 0.9 of 2.6 CPU seconds for 25,000 rows.
+    With the default threshold it took 0.9 of 2.6 CPU seconds for 25,000 rows.
     """
     usual = gc.get_threshold()
     if not 0 < usual[0] < _COLLECTED:  # switched off, or another thread reads a file
