@@ -27,6 +27,7 @@ class AlpacaEval(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["alpaca_eval"] = "alpaca_eval"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse two outputs and the preference of one annotator."""

@@ -15,6 +15,7 @@ class Arena100k(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["arena_100k"] = "arena_100k"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

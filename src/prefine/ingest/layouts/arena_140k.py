@@ -16,6 +16,7 @@ class Arena140k(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["arena_140k"] = "arena_140k"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse two conversations, whose common beginning is the prompt."""

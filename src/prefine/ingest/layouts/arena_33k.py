@@ -18,6 +18,7 @@ class Arena33k(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["arena_33k"] = "arena_33k"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse two conversations up to the judged turn; their common beginning is the prompt."""

@@ -25,6 +25,7 @@ class Arena55k(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["arena_55k"] = "arena_55k"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse JSON lists of turns, and the one-hot winner columns."""

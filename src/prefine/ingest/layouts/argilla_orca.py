@@ -24,6 +24,7 @@ class ArgillaOrca(Layout):
     because: ClassVar = "`chosen` and `rejected` with `generations`, `rating` and `status`"
 
     format: Literal["argilla_orca"] = "argilla_orca"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the pair in the judge's direction, and its ratings."""

@@ -17,6 +17,7 @@ class BeaverTails(Layout):
     because: ClassVar = "`prompt`, `response` and `is_safe`"
 
     format: Literal["beavertails"] = "beavertails"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse one response; a safe one has a thumb up."""

@@ -14,6 +14,7 @@ class BestAndWorst(Layout):
     """LLaMA-Factory's former ranking format: ``output`` lists the chosen, then the rejected one."""
 
     format: Literal["best_and_worst"] = "best_and_worst"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

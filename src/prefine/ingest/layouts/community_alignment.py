@@ -25,6 +25,7 @@ class CommunityAlignment(Layout):
     because: ClassVar = "`first_turn_prompt` and `first_turn_preferred_response`"
 
     format: Literal["community_alignment"] = "community_alignment"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the first turn of a conversation."""

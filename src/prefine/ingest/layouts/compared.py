@@ -28,6 +28,7 @@ class Compared(Layout):
     """
 
     format: Literal["compared"] = "compared"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -16,6 +16,7 @@ class CoVal(Layout):
     """CoVal: four responses, ranked by annotators on the aspects ``personal`` and ``world``."""
 
     format: Literal["coval"] = "coval"
+    """Name of the layout."""
     aspects: ClassVar = _ASPECTS
 
     @classmethod

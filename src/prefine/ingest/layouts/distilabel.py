@@ -19,6 +19,7 @@ class Distilabel(Layout):
     because: ClassVar = "`instruction`, `generations` and `ratings`"
 
     format: Literal["distilabel"] = "distilabel"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse generations with ratings; both may contain nulls."""

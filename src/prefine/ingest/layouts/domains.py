@@ -16,6 +16,7 @@ class Domains(Layout):
     """``query`` with one response per domain; the response of ``domain`` is rated 1, others 0."""
 
     format: Literal["domains"] = "domains"
+    """Name of the layout."""
     domain: str = Field(min_length=1)
     """The domain whose response is preferred."""
 

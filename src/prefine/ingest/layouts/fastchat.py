@@ -37,6 +37,7 @@ class FastChat(Layout):
 
     version: ClassVar = 3
     format: Literal["fastchat"] = "fastchat"
+    """Name of the layout."""
     tables: dict[str, Table] = Field(min_length=1)
     """Files of the lookup tables ``questions`` and ``answers``."""
 

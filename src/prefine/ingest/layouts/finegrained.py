@@ -23,6 +23,7 @@ class FineGrained(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["finegrained"] = "finegrained"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the comparisons (1,2) (1,3) (1,4) (2,3) (2,4) (3,4): 0 tie, 1 first, 2 second."""

@@ -21,6 +21,7 @@ class H4(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["h4"] = "h4"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

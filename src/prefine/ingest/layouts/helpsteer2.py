@@ -32,6 +32,7 @@ class HelpSteer2(Layout):
     aspects: ClassVar = _ASPECTS
 
     format: Literal["helpsteer2"] = "helpsteer2"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse one response with its ratings."""

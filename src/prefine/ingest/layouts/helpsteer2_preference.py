@@ -19,6 +19,7 @@ class HelpSteer2Preference(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["helpsteer2_preference"] = "helpsteer2_preference"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the strength; negative prefers the first response."""

@@ -22,6 +22,7 @@ class HelpSteer3(Layout):
     aspects: ClassVar = ("overall", "individual")
 
     format: Literal["helpsteer3"] = "helpsteer3"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the overall preference, and those of annotators on the aspect ``individual``."""

@@ -16,6 +16,7 @@ class Hh(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["hh"] = "hh"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

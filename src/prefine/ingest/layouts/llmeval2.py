@@ -21,6 +21,7 @@ class LlmEval2(Layout):
     because: ClassVar = "`dialog` with `stars` for one model"
 
     format: Literal["llmeval2"] = "llmeval2"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse a dialogue whose last turn is rated."""

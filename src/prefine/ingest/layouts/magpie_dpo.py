@@ -21,6 +21,7 @@ class MagpieDpo(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["magpie_dpo"] = "magpie_dpo"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse all samples with their rewards, and the published pair if there is one."""

@@ -19,6 +19,7 @@ class MsSwift(Layout):
 
     reads_beside: ClassVar = ("messages",)
     format: Literal["ms_swift"] = "ms_swift"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

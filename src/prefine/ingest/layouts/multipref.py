@@ -29,6 +29,7 @@ class MultiPref(Layout):
     aspects: ClassVar = tuple(_ASPECTS)
 
     format: Literal["multipref"] = "multipref"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the preferences of every worker, overall and by aspect."""

@@ -16,6 +16,7 @@ class Nectar(Layout):
 
     version: ClassVar = 2
     format: Literal["nectar"] = "nectar"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

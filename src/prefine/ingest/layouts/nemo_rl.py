@@ -16,6 +16,7 @@ class NemoRl(Layout):
 
     reads_beside: ClassVar = ("context",)
     format: Literal["nemo_rl"] = "nemo_rl"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -27,6 +27,7 @@ class OasstMessages(Layout):
     because: ClassVar = "`message_id` and `parent_id`: one message of a tree a row"
 
     format: Literal["oasst_messages"] = "oasst_messages"
+    """Name of the layout."""
 
     @classmethod
     def index(

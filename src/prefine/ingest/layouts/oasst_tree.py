@@ -20,6 +20,7 @@ class OasstTree(Layout):
     """
 
     format: Literal["oasst_tree"] = "oasst_tree"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -21,6 +21,7 @@ class OnPolicy(Layout):
     because: ClassVar = "`all_generated_responses` and `all_rm_scores`"
 
     format: Literal["on_policy"] = "on_policy"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse all samples with their rewards, and the published pair if there is one."""

@@ -22,6 +22,7 @@ class OpenAiDpo(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["openai_dpo"] = "openai_dpo"
+    """Name of the layout."""
 
     def prompt_objects(self, row: Json) -> Iterable[Json]:
         """Return the input, which may contain more than messages and tools."""

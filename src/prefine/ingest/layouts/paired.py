@@ -24,6 +24,7 @@ class Paired(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["paired"] = "paired"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -19,6 +19,7 @@ class PandaLm(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["pandalm"] = "pandalm"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the choice of each annotator: 0 (tie), 1 or 2."""

@@ -26,6 +26,7 @@ class PkuSafeRlhf(Layout):
     aspects: ClassVar = tuple(_ASPECTS)
 
     format: Literal["pku_saferlhf"] = "pku_saferlhf"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse both labels, on the aspects ``better`` and ``safer``."""

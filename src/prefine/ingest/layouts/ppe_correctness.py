@@ -22,6 +22,7 @@ class PpeCorrectness(Layout):
     because: ClassVar = "`response_1`, `response_2`, ... with `sampled_conflict_pairs`"
 
     format: Literal["ppe_correctness"] = "ppe_correctness"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse all responses with their ratings, and the published pairs as labels."""

@@ -21,6 +21,7 @@ class PreferenceCollection(Layout):
     because: ClassVar = "`orig_response_A`, `orig_response_B` and `orig_preference`"
 
     format: Literal["preference_collection"] = "preference_collection"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the original instruction and responses, not the judge's prompt."""

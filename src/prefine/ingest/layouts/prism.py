@@ -23,6 +23,7 @@ class Prism(Layout):
     because: ClassVar = "`conversation_history` with rated responses by turn"
 
     format: Literal["prism"] = "prism"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the first turn of a conversation."""

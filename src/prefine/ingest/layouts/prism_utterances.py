@@ -25,6 +25,7 @@ class PrismUtterances(Layout):
     because: ClassVar = "`user_prompt` and `model_response` with `score`, one response a row"
 
     format: Literal["prism_utterances"] = "prism_utterances"
+    """Name of the layout."""
 
     @classmethod
     def index(

@@ -17,6 +17,7 @@ class RewardBench2(Layout):
     because: ClassVar = "lists `chosen` and `rejected`, with `num_correct` and `total_completions`"
 
     format: Literal["reward_bench_2"] = "reward_bench_2"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse each correct response as better than each incorrect one."""

@@ -16,6 +16,7 @@ class RmBench(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["rm_bench"] = "rm_bench"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -19,6 +19,7 @@ class RmbBon(Layout):
     because: ClassVar = "`bon_best` against `loser_list`"
 
     format: Literal["rmb_bon"] = "rmb_bon"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the best answer as better than each other answer."""

@@ -19,6 +19,7 @@ class RmbPairwise(Layout):
     because: ClassVar = "`conversation_input` with `chosen` and `reject`"
 
     format: Literal["rmb_pairwise"] = "rmb_pairwise"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse a pair of answers with their models."""

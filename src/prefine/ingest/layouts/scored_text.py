@@ -18,6 +18,7 @@ class ScoredText(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["scored_text"] = "scored_text"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

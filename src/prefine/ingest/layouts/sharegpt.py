@@ -19,6 +19,7 @@ class ShareGpt(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["sharegpt"] = "sharegpt"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse a conversation with ``from`` and ``value``, and sides as messages or strings."""

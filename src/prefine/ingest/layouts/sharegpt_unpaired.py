@@ -21,6 +21,7 @@ class ShareGptUnpaired(Layout):
     aspects: ClassVar = ("thumb",)
 
     format: Literal["sharegpt_unpaired"] = "sharegpt_unpaired"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -24,6 +24,7 @@ class Shp(Layout):
     because: ClassVar = "`human_ref_A`, `human_ref_B` and `labels`"
 
     format: Literal["shp"] = "shp"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the preferred comment; the strength is the ratio of their votes."""

@@ -18,6 +18,7 @@ class StackPreferences(Layout):
     """
 
     format: Literal["stack_preferences"] = "stack_preferences"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

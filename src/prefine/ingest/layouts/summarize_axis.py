@@ -14,6 +14,7 @@ class SummarizeAxis(Layout):
     """summarize_from_feedback, axis evaluations: one summary with ratings on several aspects."""
 
     format: Literal["summarize_axis"] = "summarize_axis"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

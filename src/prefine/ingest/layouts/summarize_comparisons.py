@@ -21,6 +21,7 @@ class SummarizeComparisons(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["summarize_comparisons"] = "summarize_comparisons"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse two summaries and the choice of one worker."""

@@ -23,6 +23,7 @@ class TrlExplicit(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["trl_explicit"] = "trl_explicit"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -35,6 +35,7 @@ class TrlImplicit(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["trl_implicit"] = "trl_implicit"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

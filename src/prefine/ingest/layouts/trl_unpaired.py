@@ -24,6 +24,7 @@ class TrlUnpaired(Layout):
     aspects: ClassVar = ("thumb",)
 
     format: Literal["trl_unpaired"] = "trl_unpaired"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -29,6 +29,7 @@ class UltraFeedback(Layout):
     because ``overall_score`` is wrong for some of them."""
 
     format: Literal["ultrafeedback"] = "ultrafeedback"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -14,6 +14,7 @@ class WebDevArena(Layout):
     """WebDev Arena: two conversations with a ``winner``; responses have an application's code."""
 
     format: Literal["webdev_arena"] = "webdev_arena"
+    """Name of the layout."""
 
     @classmethod
     def detect(cls, row: Json) -> str | None:

@@ -20,6 +20,7 @@ class WebGpt(Layout):
     aspects: ClassVar = ("overall",)
 
     format: Literal["webgpt"] = "webgpt"
+    """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse two answers; the higher score wins, equal scores are a tie.

@@ -26,6 +26,7 @@ class Columns(Layout):
     version: ClassVar = 2
 
     format: Literal["columns"] = "columns"
+    """Name of the layout."""
     columns: ColumnMap
     """The column map: which columns hold the prompt, the responses and the labels."""
 
