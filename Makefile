@@ -12,7 +12,7 @@ TORCH := torch==2.13.0
 .PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
 
 demo: $(VENV)/.installed
-	$(PREFECT) $(BIN)/python -m flows.curate pipelines/quickstart.yaml --output curated/quickstart
+	$(PREFECT) $(BIN)/python -m prefine_flows.curate pipelines/quickstart.yaml --output curated/quickstart
 	# the same plan in process: nothing is done twice, and the counts are printed
 	$(BIN)/prefine run pipelines/quickstart.yaml --output curated/quickstart
 	$(BIN)/prefine explain 14fde5810f

@@ -204,7 +204,7 @@ def test_the_flow_serves_curates_and_ends(
         "measures: [{kind: reward/vllm, name: rm, served_model: rm, max_tokens: 60, "
         f"weights: {{model: {folder}}}}}]\n"
     )
-    command = [sys.executable, "-m", "flows.curate", str(tmp_path / "recipe.yaml")]
+    command = [sys.executable, "-m", "prefine_flows.curate", str(tmp_path / "recipe.yaml")]
     command += ["--output", str(tmp_path / "out"), "--root", str(tmp_path / "root")]
     settings = json.dumps({"engine": str(engine()), "logs": str(tmp_path / "logs")})
     command += ["--start", "rm", "--runtime", settings]

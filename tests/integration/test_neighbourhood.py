@@ -92,7 +92,14 @@ def test_the_flow_and_two_threads_write_the_same_bytes(
     _, expected = one
     assert {name.split("/")[1].rpartition("-")[0] for name in expected} >= MEASURED
 
-    flow = [sys.executable, "-m", "flows.curate", str(recipe), "--root", str(tmp_path / "root")]
+    flow = [
+        sys.executable,
+        "-m",
+        "prefine_flows.curate",
+        str(recipe),
+        "--root",
+        str(tmp_path / "root"),
+    ]
     env = prefect_environment(tmp_path / "home")
     call([*flow, "--output", str(tmp_path / "out")], {**threads(2), **env}, project)
 

@@ -63,7 +63,7 @@ def test_the_flow_without_a_server_writes_what_the_command_line_writes(
     run_plan(plan, runtime)
     publish_plan(plan, runtime, str(tmp_path / "out"))
 
-    arguments = [sys.executable, "-m", "flows.curate", str(recipe)]
+    arguments = [sys.executable, "-m", "prefine_flows.curate", str(recipe)]
     arguments += ["--root", str(tmp_path / "root2"), "--output", str(tmp_path / "out2")]
     told = call(arguments, prefect_environment(tmp_path / "home"), project)
 
@@ -117,7 +117,7 @@ def test_a_mistake_in_a_recipe_is_one_sentence(
     project: Path, tmp_path: Path, more: list[str]
 ) -> None:
     (tmp_path / "recipe.yaml").write_text("name: made\nsources: [{name: a, file: b}]\n")
-    arguments = [sys.executable, "-m", "flows.curate", str(tmp_path / "recipe.yaml")]
+    arguments = [sys.executable, "-m", "prefine_flows.curate", str(tmp_path / "recipe.yaml")]
     arguments += ["--output", "out"]
 
     told = call([*arguments, *more], prefect_environment(tmp_path / "home"), project, expected=2)
@@ -127,11 +127,11 @@ def test_a_mistake_in_a_recipe_is_one_sentence(
 
 
 def test_only_a_service_error_is_tried_again() -> None:
-    from flows.curate import is_service_error
     from prefect import State
     from prefect.states import Failed
 
     from prefine.errors import DataError, ServiceError
+    from prefine_flows.curate import is_service_error
 
     def state(error: Exception) -> State:
         return Failed(data=error)

@@ -144,7 +144,7 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
     )
     recipe, output = str(tmp_path / "recipe.yaml"), str(tmp_path / "out")
     settings = json.dumps({"servers": {"rm": [server]}, "batch_rows": 16})
-    command = [sys.executable, "-m", "flows.curate", recipe, "--output", output]
+    command = [sys.executable, "-m", "prefine_flows.curate", recipe, "--output", output]
     command += ["--root", str(tmp_path / "root"), "--runtime", settings]
     call(command, prefect_environment(tmp_path / "home"), project)
 

@@ -3,8 +3,8 @@
 Tasks exchange paths of manifests and nothing else. Completion is on disk, so a task that ran before
 ends at once. Servers that the runtime says to start live as long as the flow.
 
-    python -m flows.curate pipelines/quickstart.yaml --output curated
-    python -m flows.curate recipe.yaml --output curated --start rm
+    python -m prefine_flows.curate pipelines/quickstart.yaml --output curated
+    python -m prefine_flows.curate recipe.yaml --output curated --start rm
 """
 
 import logging

@@ -1,1 +1,0 @@
-"""Prefect flows: when, where and how often the plan's steps run."""

@@ -1,0 +1,1 @@
+"""Prefect flows that run a recipe: one task per shard of each step."""
