@@ -267,7 +267,7 @@ def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(RecipeError, match="`backend` goes with `static: false`"):
         parse_recipe("name: a\nsources: [{name: a, files: [b]}]\nencoder: {backend: openvino}\n")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(RecipeError, match=r"pip install prefine\[openvino\]"):
+    with pytest.raises(RecipeError, match=r"pip install 'prefine\[openvino\]'"):
         embedder(Runtime(), backend="openvino")
 
 

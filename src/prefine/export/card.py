@@ -5,13 +5,11 @@ from typing import Any
 
 from prefine.errors import IntegrityError
 from prefine.export.curation import Curation
+from prefine.export.front_matter import front_matter
 from prefine.export.splits import SPLITS, percent
 from prefine.export.target import KEYS, TOOLS
 from prefine.settings.json import Json
 from prefine.tables.markdown import markdown_table
-
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
-_BIGGEST = "1M<n<10M"
 
 
 def write_card(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> str:
@@ -23,7 +21,7 @@ def write_card(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> s
         splits: Examples and bytes of each split.
     """
     parts = [
-        f"---\n{_yaml(curation, splits)}\n---",
+        f"---\n{front_matter(curation, splits)}\n---",
         f"# {curation.name}",
         _summary(curation, facts, splits),
         "## Sources\n\n" + _sources(facts),
@@ -35,36 +33,6 @@ def write_card(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> s
         *curation.sections(facts["notes"]),
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def _yaml(curation: Curation, splits: Mapping[str, Json]) -> str:
-    import datasets  # pyright: ignore[reportMissingTypeStubs]
-    from datasets.info import DatasetInfosDict  # pyright: ignore[reportMissingTypeStubs]
-    from huggingface_hub import DatasetCardData
-
-    library: Any = datasets
-    schema = curation.schema
-    total = sum(int(split["num_examples"]) for split in splits.values())
-    found = library.SplitDict()
-    for name, size in splits.items():
-        found.add(library.SplitInfo(name=name, **size))
-    info = library.DatasetInfo(features=library.Features.from_arrow_schema(schema), splits=found)
-    card = DatasetCardData(
-        pretty_name=curation.name,
-        license=curation.export.license,
-        language=list(curation.export.language) or None,
-        tags=["preference", "dpo", "rlhf", "prefine"],
-        size_categories=[next((s for limit, s in _SIZES if total < limit), _BIGGEST)],
-        configs=[
-            {
-                "config_name": "default",
-                "data_files": [{"split": s, "path": f"data/{s}-*.parquet"} for s in splits],
-            }
-        ],
-    )
-    infos: Any = DatasetInfosDict({"default": info})
-    infos.to_dataset_card_data(card)
-    return card.to_yaml()
 
 
 def _summary(curation: Curation, facts: Json, splits: Mapping[str, Json]) -> str:

@@ -5,8 +5,9 @@ It holds no time and no path of the machine.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
 import orjson
@@ -17,6 +18,7 @@ from prefine.settings.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
 LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "rensa", "torch")
+"""Whose versions the manifest lists, as far as they are installed."""
 _TOLD = {"rules", "remarks", "split"}
 """Notes of steps that have a place of their own in the manifest."""
 
@@ -65,7 +67,7 @@ def manifest_of(work: Work, curation: Curation, exported: Exported, verdicts: Ve
         "name": curation.name,
         "recipe_sha256": sha256(identity).hexdigest(),
         "fingerprint": work.step.fingerprint,
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": _versions(),
         "sources": read,
         "num_judgements": sum(m.rows_out for m in steps["gather"]),
         "judgements_without_pair": _sum(m.dropped for m in steps["pairs"]),
@@ -90,6 +92,15 @@ def manifest_of(work: Work, curation: Curation, exported: Exported, verdicts: Ve
         "remarks": [*remarks_of(steps), *([f"splits: after the rules {remark}"] if remark else [])],
         "notes": {name: _notes(ms) for name, ms in sorted(steps.items()) if _notes(ms)},
     }
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of those libraries that are installed."""
+    found: dict[str, str] = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def remarks_of(steps: Mapping[str, Sequence[Manifest]]) -> list[str]:

@@ -10,6 +10,7 @@ import orjson
 
 from prefine.errors import DataError, ServiceError
 from prefine.ingest.forms.columnar import batch_values
+from prefine.settings import require_extra
 from prefine.settings.json import Json
 
 _KEYS = {"config", "split", "revision"}
@@ -24,9 +25,11 @@ def load_hub(url: str) -> Iterator[Json]:
             defaults to ``train``.
 
     Raises:
+        RecipeError: ``datasets`` is not installed.
         DataError: The URL is malformed, or there is no such data set.
         ServiceError: The hub cannot be reached.
     """
+    require_extra("hub", url)
     import datasets  # pyright: ignore[reportMissingTypeStubs]
     from datasets.exceptions import DatasetsError  # pyright: ignore[reportMissingTypeStubs]
     from huggingface_hub.errors import HfHubHTTPError

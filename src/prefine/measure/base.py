@@ -8,7 +8,17 @@ import pyarrow as pa
 
 from prefine.schema import Column, flat_schema
 from prefine.serve.vllm.served import Served
-from prefine.settings import Encoder, FileSet, FloatType, Inputs, Part, Problem, Weights, walk
+from prefine.settings import (
+    Encoder,
+    FileSet,
+    FloatType,
+    Inputs,
+    Need,
+    Part,
+    Problem,
+    Weights,
+    walk,
+)
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.examples import Examples
@@ -118,6 +128,10 @@ class Measure(Part, ABC):
         """Return the models and tokenizers that its settings name."""
         return tuple(part for part in walk(self) if isinstance(part, Weights))
 
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return ()
+
     def examples(self) -> tuple[Examples, ...]:
         """Return the files of texts that it compares prompts with."""
         return ()
@@ -182,4 +196,5 @@ class Measure(Part, ABC):
             rows_of="prompts" if self.id_column == "prompt_id" else "pairs",
             rows_to=self.table,
             server=served.name if served is not None and self.uses == "model" else None,
+            needs=self.needs(),
         )

@@ -14,7 +14,7 @@ from pydantic import Field
 from prefine.errors import DataError
 from prefine.measure.base import Measure
 from prefine.schema import COUNT, Column, Message
-from prefine.settings import Weights
+from prefine.settings import Need, Weights
 from prefine.step import Counts, Work
 from prefine.tables.conversations import TEMPLATE_REFUSED, conversations
 from prefine.text.common import common_prefix
@@ -70,6 +70,10 @@ class EqualAfterTruncation(Measure):
                 "why nothing was compared: template_refused; else null",
             ),
         )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return (Need("tokenizer", self.kind_name()),)
 
     def run(self, work: Work) -> Counts:
         """Compare the tokens of both sides of all pairs of a shard."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 from prefine.measure.base import Measure
 from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
-from prefine.settings import Model, Weights
+from prefine.settings import Model, Need, Weights
 from prefine.step import Counts, Work
 from prefine.tables.texts import beside
 
@@ -29,6 +29,10 @@ class Lengths(Measure):
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         return _columns("chars") + (_columns("tokens") if self.tokenizer else ())
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return (Need("tokenizer", "lengths with a `tokenizer`"),) if self.tokenizer else ()
 
     def run(self, work: Work) -> Counts:
         """Measure the lengths of all pairs of a shard."""

@@ -1,5 +1,6 @@
 """Which steps, in which order, and running them; the pipeline is written here, once."""
 
+from prefine.plan.extras import check_extras
 from prefine.plan.resolve import resolve
 from prefine.plan.run import (
     Watcher,
@@ -27,6 +28,7 @@ __all__ = [
     "Recording",
     "RunRecord",
     "Watcher",
+    "check_extras",
     "check_places",
     "decision_plan",
     "find_run",

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from prefine.errors import DataError, PlaceError, RecipeError
 from prefine.ingest.files import digest_of_source, location
 from prefine.recipe import Recipe
-from prefine.settings import File, FileSet, Location, Part, Runtime
+from prefine.settings import File, FileSet, Location, Part, Runtime, require_extra
 from prefine.settings.json import is_object
 from prefine.settings.names import listed, nearest
 from prefine.store import filesystem
@@ -112,6 +112,8 @@ class Finder:
         return f" below {folder} (the data folder)"
 
     def _file(self, wanted: FileSet, pattern: str, path: str) -> File:
+        if PurePosixPath(path).suffix == ".xlsx":
+            require_extra("xlsx", f"the spreadsheet {path}")
         fields: dict[str, str] = {}
         if wanted.path_fields is not None:
             match = re.search(wanted.path_fields, path)

@@ -25,7 +25,8 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
     """Resolve the files and models of a recipe, and choose the number of shards.
 
     Raises:
-        RecipeError: A file or model is missing, a hash differs, or no row has a key that is named.
+        RecipeError: A file or model is missing, a hash differs, no row has a key that is named, or
+            an extra that reads a file is not installed.
         ServiceError: The hub does not return the revision of a model.
         DataError: A file is empty, cannot be read, is listed twice, or has no known layout.
     """

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
 from prefine.ingest.losses import require_read
+from prefine.plan.extras import check_extras
 from prefine.plan.needs import require_servers
 from prefine.plan.runs import Recording, record_run
 from prefine.plan.steps import Plan, make_plan
@@ -60,7 +61,12 @@ def run_plan(
         runtime: Where, and how many processes for steps that need no model.
         watcher: Told about progress.
         recording: The run that this is part of; without it, this is recorded as a run of its own.
+
+    Raises:
+        RecipeError: An extra that a step needs is not installed, or a measure has no server; no
+            step has run then.
     """
+    check_extras(plan, runtime)
     watch = watcher or Silent()
     store = Store(runtime.root)
     require_servers(plan.steps, runtime)

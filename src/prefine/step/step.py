@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from prefine.errors import IntegrityError
-from prefine.settings import File, Inputs, Model, Runtime, Weights
+from prefine.settings import File, Inputs, Model, Need, Runtime, Weights
 from prefine.settings.json import Json
 from prefine.step.progress import Progress
 from prefine.store import Draft, ParquetDraft, Store
@@ -59,6 +59,8 @@ class Step:
     """Key of ``Runtime.servers`` whose servers it calls."""
     provides: tuple[str, ...] = ()
     """Names of further outputs: files, or notes in its manifest."""
+    needs: tuple[Need, ...] = ()
+    """Extras that its function needs."""
     seed: int = 0
     """Seed of the recipe; it is also in ``config`` where the function draws random numbers."""
     inputs: Inputs = _NO_INPUTS
@@ -281,6 +283,7 @@ class StepSpec:
     plain: tuple[str, ...] = ()
     server: str | None = None
     provides: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
 
     @property
     def makes(self) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import IO, Protocol, cast
 from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
 from prefine.errors import DataError
+from prefine.settings.extras import require_extra
 
 CHUNK = 4 * 2**20
 """Bytes that are read at once."""
@@ -59,7 +60,14 @@ class FileSystem(Protocol):
 
 
 def filesystem(url: str) -> tuple[FileSystem, str]:
-    """Return the filesystem of a path or URL, and the path within it."""
+    """Return the filesystem of a path or URL, and the path within it.
+
+    Raises:
+        RecipeError: It is in S3, and s3fs is not installed.
+        DataError: The protocol is unknown, or its package is not installed.
+    """
+    if os.fspath(url).startswith(("s3://", "s3a://")):
+        require_extra("s3", url)
     try:
         fs, path = cast("tuple[FileSystem, str]", url_to_fs(os.fspath(url)))
     except (ImportError, ValueError) as error:

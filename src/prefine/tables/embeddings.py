@@ -16,9 +16,10 @@ import pyarrow as pa
 from prefine.errors import RecipeError
 from prefine.serve.embedded import Embedded
 from prefine.serve.vllm.served import Served
-from prefine.settings import ENCODER, Encoder, Inputs
+from prefine.settings import DEFAULT_ENCODER, ENCODER, Encoder, Inputs, Need, Runtime
+from prefine.settings.extras import EXTRAS
 from prefine.settings.json import Json
-from prefine.step import Counts, StepSpec, Work
+from prefine.step import Counts, Step, StepSpec, Work
 from prefine.tables.centre import centre_spec
 from prefine.tables.texts import texts
 from prefine.tables.vectors import (
@@ -54,6 +55,7 @@ def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
             scope="corpus",
             uses="model",
             provides=(_DISTILLED,),
+            needs=(_encoder_need(encoder, "local"),),
         )
     for made in (PROMPT_VECTORS, RESPONSE_VECTORS):
         yield _embedding_spec(made, encoder, encoder.embedding(inputs))
@@ -75,12 +77,26 @@ def _embedding_spec(made: VectorTable, encoder: Encoder, config: Json) -> StepSp
         rows_of=made.texts,
         rows_to=made.table,
         server=server_of(encoder),
+        needs=embedder_needs(encoder),
     )
 
 
 def encoder_tables(encoder: Encoder) -> tuple[str, ...]:
     """Return what a step that embeds texts reads beside them."""
     return (_DISTILLED,) if encoder.static else ()
+
+
+def embedder_needs(encoder: Encoder) -> tuple[Need, ...]:
+    """Return the extras that a step needs which embeds texts."""
+    if encoder.static or encoder.served_model is not None:
+        return (Need("tokenizer", "the sentence encoder"),)
+    return (_encoder_need(encoder, encoder.backend if encoder.backend in EXTRAS else "local"),)
+
+
+def _encoder_need(encoder: Encoder, extra: str) -> Need:
+    """Return the need of an extra, or of ``encoder`` where that suffices for the default model."""
+    bundled = extra == "local" and encoder.weights.model == DEFAULT_ENCODER
+    return Need("encoder" if bundled else extra, "the sentence encoder")
 
 
 def server_of(encoder: Encoder) -> str | None:
@@ -107,12 +123,21 @@ def _run_distillation(work: Work, config: Encoder) -> Counts:
 
     A copy is kept in the cache folder of the runtime, under this step's fingerprint.
     """
-    cached = Path(work.runtime.cache).expanduser() / work.step.folder
+    cached = _cache_of(work.step, work.runtime)
     if not _whole(cached):
         _distil_to(cached, work, config)
     for name in _FILES:
         work.draft(name).write((cached / name).read_bytes())
     return Counts(0, 0)
+
+
+def is_cached(step: Step, runtime: Runtime) -> bool:
+    """Tell whether the cache of the runtime holds the encoder that a step would distil."""
+    return _DISTILLED in step.provides and _whole(_cache_of(step, runtime))
+
+
+def _cache_of(step: Step, runtime: Runtime) -> Path:
+    return Path(runtime.cache).expanduser() / step.folder
 
 
 def _whole(folder: Path) -> bool:

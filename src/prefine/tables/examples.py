@@ -15,7 +15,7 @@ from prefine.serve.embedded import UNKNOWN_WORDS, Embedded
 from prefine.settings import Encoder, FileSet, Inputs, Name, Part, Where
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work, manifests_of
-from prefine.tables.embeddings import embedder, encoder_tables, server_of
+from prefine.tables.embeddings import embedder, embedder_needs, encoder_tables, server_of
 from prefine.tables.vectors import VECTOR, Centre, Vectors, centred, stored
 
 EXAMPLES = pa.schema(
@@ -102,6 +102,7 @@ class Examples(Part):
             scope="corpus",
             uses="model",
             server=server_of(encoder),
+            needs=embedder_needs(encoder),
         )
 
 

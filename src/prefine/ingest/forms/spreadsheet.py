@@ -12,6 +12,7 @@ from prefine.ingest.forms.delimited import column_names
 from prefine.ingest.forms.refusal import not_readable
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.rows import RawRow, as_row, json_bytes
+from prefine.settings import require_extra
 
 
 def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
@@ -22,13 +23,12 @@ def xlsx_rows(stream: IO[bytes], path: str) -> Iterator[RawRow]:
         path: Name of the file for messages.
 
     Raises:
-        DataError: The file is not a valid spreadsheet, several sheets have rows, or openpyxl is
-            not installed.
+        DataError: The file is not a valid spreadsheet, or several sheets have rows.
+        RecipeError: openpyxl is not installed.
     """
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise DataError(f"{path}: XLSX files require `pip install prefine[xlsx]`") from error
+    require_extra("xlsx", f"the spreadsheet {path}")
+    import openpyxl
+
     try:
         book = openpyxl.load_workbook(io.BytesIO(stream.read()), read_only=True, data_only=True)
         rows = _only_sheet(book.worksheets, path).iter_rows(values_only=True)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from prefine.measure.base import ForwardPass
 from prefine.measure.ches.ches import Ches
-from prefine.settings import FloatType
+from prefine.settings import FloatType, Need
 from prefine.step import Work
 
 if TYPE_CHECKING:
@@ -20,6 +20,10 @@ class TransformersChes(Ches):
     def offers_pass(self) -> ForwardPass | None:
         """Return the pass of the policy, in which likelihoods can be read too."""
         return ForwardPass(self.weights.key, self.template, self.dtype, self.max_tokens)
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return (Need("local", self.kind_name()),)
 
     def open(self, work: Work, *, likelihoods: bool) -> "StateReader":
         """Load the policy."""

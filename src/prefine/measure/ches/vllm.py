@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Literal
 
 from prefine.measure.ches.ches import Ches
 from prefine.serve.vllm.served import Served
-from prefine.settings import FloatType, Inputs
+from prefine.settings import FloatType, Inputs, Need
 from prefine.step import Work
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class VllmChes(Ches):
             dtype=self.dtype,
             max_tokens=self.max_tokens,
         )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return (Need("tokenizer", self.kind_name()),)
 
     def open(self, work: Work, *, likelihoods: bool) -> "StateReader":
         """Check the servers."""

@@ -24,7 +24,7 @@ from prefine.measure.judge.answers import OrderSummary, both_orders, summary
 from prefine.measure.judge.wording import Wording, question, require_marks, response_text
 from prefine.schema import COUNT, SHARE, Column, Flip, Message
 from prefine.serve.vllm.served import Served
-from prefine.settings import FloatType, Inputs, Name, Weights
+from prefine.settings import FloatType, Inputs, Name, Need, Weights
 from prefine.step import Counts, ValueJournal, Work
 from prefine.tables.conversations import conversations
 
@@ -127,6 +127,10 @@ class VllmJudge(Measure):
             dtype=self.dtype,
             max_tokens=self.max_tokens,
         )
+
+    def needs(self) -> tuple[Need, ...]:
+        """Return the extras that ``run`` needs."""
+        return (Need("tokenizer", self.kind_name()),)
 
     def run(self, work: Work) -> Counts:
         """Judge all pairs of a shard; answers that an interrupted attempt got are kept."""

@@ -14,7 +14,7 @@ from prefine.measure.base import ForwardPass, Measure, RecipeView
 from prefine.measure.policy.likelihoods import LIKELIHOODS, likelihoods
 from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
-from prefine.settings import FloatType, Name, Weights
+from prefine.settings import FloatType, Name, Need, Weights
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.conversations import conversations, fitting, tokenised
 from prefine.tables.texts import beside
@@ -85,6 +85,7 @@ class PolicyLikelihood(Measure):
             writes={self._table_of_likelihoods: LIKELIHOODS},
             config=self.identity(recipe.inputs),
             uses="model",
+            needs=(Need("local", self.kind_name()),),
             rows_of="pairs",
         )
 

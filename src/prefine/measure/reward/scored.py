@@ -23,7 +23,7 @@ from prefine.measure.reward.scoring import (
 )
 from prefine.schema import Column, Flip
 from prefine.schema.columns import sides
-from prefine.settings import FloatType, Name, Weights
+from prefine.settings import FloatType, Name, Need, Weights
 from prefine.step import Counts, StepSpec, ValueJournal, Work
 from prefine.tables.rewards import Reward
 from prefine.tables.texts import beside
@@ -126,7 +126,12 @@ class ScoredReward(Measure):
             rows_of="responses",
             rows_to=self.rewards_table,
             server=None if served is None else served.name,
+            needs=self.model_needs(),
         )
+
+    def model_needs(self) -> tuple[Need, ...]:
+        """Return the extras that scoring needs; a tokenizer by default."""
+        return (Need("tokenizer", self.kind_name()),)
 
     def _schema(self) -> pa.Schema:
         """Return the schema of the rewards: raw logits, and the reason why there are none."""

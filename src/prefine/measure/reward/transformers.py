@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Literal
 
 from prefine.measure.reward.scored import ScoredReward
+from prefine.settings import Need
 from prefine.step import Work
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ class TransformersReward(ScoredReward):
     """Raw rewards of a sequence classifier in process: the reference, and small jobs."""
 
     kind: Literal["reward/transformers"]
+
+    def model_needs(self) -> tuple[Need, ...]:
+        """Return the extras that scoring needs."""
+        return (Need("local", self.kind_name()),)
 
     def open(self, work: Work) -> "RewardModel":
         """Load the model."""

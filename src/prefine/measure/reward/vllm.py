@@ -10,7 +10,7 @@ from prefine.measure.reward.scored import ScoredReward
 from prefine.measure.reward.scoring import Conversations, TokenIds
 from prefine.schema import hash_unit
 from prefine.serve.vllm.served import Served
-from prefine.settings import FloatType, Inputs
+from prefine.settings import FloatType, Inputs, Need
 from prefine.step import ValueJournal, Work, remove_journals
 
 if TYPE_CHECKING:
@@ -43,6 +43,11 @@ class VllmReward(ScoredReward):
             dtype=self.dtype,
             max_tokens=self.max_tokens,
         )
+
+    def model_needs(self) -> tuple[Need, ...]:
+        """Return the extras that scoring needs; ``canaries`` also needs transformers with torch."""
+        checked = (Need("local", "`canaries` of reward/vllm"),) if self.canaries else ()
+        return (*super().model_needs(), *checked)
 
     def open(self, work: Work) -> "RewardModel":
         """Check the servers."""

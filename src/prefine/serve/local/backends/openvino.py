@@ -13,6 +13,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.modeling_outputs import BaseModelOutput
 
 from prefine.errors import IntegrityError, RecipeError
+from prefine.settings import require_extra
 
 _PROBES = ("A lamp.", "How do I keep my garden green in a dry summer, with little water?")
 """Of unlike length, so that one is padded."""
@@ -43,14 +44,11 @@ def prepare(model: SentenceTransformer, device: str) -> None:
     """
     if torch.device(device).type != "cpu":
         raise RecipeError(f"`backend: openvino` runs on a CPU, and the device is `{device}`")
+    require_extra("openvino", "`backend: openvino`")
     before = _vectors(model)
     inner: Any = model[0].auto_model
     try:
         compiled = _compiled(inner)
-    except ImportError as error:
-        raise RecipeError(
-            "`backend: openvino` needs OpenVINO; `pip install prefine[openvino]`"
-        ) from error
     except (RuntimeError, TypeError, ValueError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         text = f"OpenVINO cannot run the encoder: {lines[0][:300]}; take `backend: torch`"
