@@ -71,14 +71,14 @@ def test_the_flow_without_a_server_writes_what_the_command_line_writes(
     assert "Finished in state Completed()" in told
 
 
-def test_a_deployment_on_a_worker_curates_real_data(
+def test_a_deployment_on_a_worker_without_the_repository_curates_real_data(
     server: Environment, project: Path, real_data: Path, tmp_path: Path
 ) -> None:
-    call([*PREFECT, "work-pool", "create", "prefine", "--type", "process"], server, project)
-    told = call(
-        [*PREFECT, "deploy", "--prefect-file", "flows/prefect.yaml", "--all"], server, project
-    )
-    assert "curate" in told
+    elsewhere = tmp_path / "worker"
+    elsewhere.mkdir()
+    call([*PREFECT, "work-pool", "create", "prefine", "--type", "process"], server, elsewhere)
+    deploy = [*PREFECT, "deploy", "--prefect-file", str(project / "flows/prefect.yaml"), "--all"]
+    assert "curate" in call(deploy, server, elsewhere)
     run = [*PREFECT, "deployment", "run", "curate/curate", "--watch"]
     for name, value in {
         "recipe": project / "pipelines/hh_rlhf.yaml",
@@ -89,9 +89,12 @@ def test_a_deployment_on_a_worker_curates_real_data(
         run += ["--param", f"{name}={value}"]
     worker = [*PREFECT, "worker", "start", "--pool", "prefine", "--type", "process"]
     log = (tmp_path / "worker.log").open("wb")
-    with log, subprocess.Popen(worker, env=server, cwd=project, stdout=log, stderr=log) as process:
+    with (
+        log,
+        subprocess.Popen(worker, env=server, cwd=elsewhere, stdout=log, stderr=log) as process,
+    ):
         try:
-            told = call(run, server, project)
+            told = call(run, server, elsewhere)
         finally:
             process.terminate()
 
