@@ -16,7 +16,7 @@ from prefine.ingest.record import RowError
 from prefine.ingest.rows import RawRow
 from prefine.measure.prompt_neighbours.entropy import RESOLUTION, entropy_of, knn_entropy
 from prefine.measure.prompt_topics import PromptTopics, with_names
-from prefine.measure.target_similarity import places_of, ranks_and_scores
+from prefine.measure.target_similarity import descending_ranks, ranks_and_scores
 from prefine.plan import make_plan
 from prefine.recipe import parse_recipe
 from prefine.schema import prompt_id
@@ -110,7 +110,7 @@ def test_ranks_and_scores_are_those_worked_out_by_hand() -> None:
 
 
 def test_equally_near_prompts_share_a_place() -> None:
-    assert places_of(np.array([0.5, 0.9, 0.5, 0.1], np.float32)).tolist() == [2, 1, 2, 4]
+    assert descending_ranks(np.array([0.5, 0.9, 0.5, 0.1], np.float32)).tolist() == [2, 1, 2, 4]
 
 
 def test_ranks_do_not_depend_on_where_a_prompt_stands() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prefine.measure.label_consistency import tallied
+from prefine.measure.label_consistency import count_votes
 from prefine.schema import prompt_id
 from tests.made import explicit, table, user
 
@@ -47,7 +47,7 @@ def of(found: pl.DataFrame, row: dict[str, Any]) -> dict[str, Any]:
 def test_votes_are_weighed_against_even_odds() -> None:
     votes = np.array([[1.0, 0.5, -0.5], [0.0, 0.0, 0.0], [-1.0, -1.0, 0.0]])
 
-    found = tallied(votes, np.array([3, 0, 2]), 1.0)
+    found = count_votes(votes, np.array([3, 0, 2]), 1.0)
 
     assert found.agreeing.tolist() == [2, 0, 0]
     assert found.opposing.tolist() == [1, 0, 2]

@@ -1,1 +1,1 @@
-"""Measures: facts that are written beside pairs, or beside their prompts; one module a kind."""
+"""Measures: each computes columns for pairs or prompts; one module for each kind."""

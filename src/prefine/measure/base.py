@@ -1,4 +1,4 @@
-"""What a measure is: settings, columns, and the steps that write them."""
+"""The base class of measures: settings, columns, and the steps that write them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,23 +27,29 @@ from prefine.tables.rewards import Reward
 
 
 class ForwardPass(NamedTuple):
-    """One pass of a policy over all responses; what is read of it can be shared."""
+    """A forward pass of a policy over all responses; measures with equal passes share one."""
 
     weights: str
     """The key of the policy's ``Weights``."""
     template: str | None
+    """A chat template (Jinja); null uses the model's own."""
     dtype: FloatType
+    """The floating-point type of the computation."""
     max_tokens: int
+    """Maximum number of tokens of a prompt and its response together."""
 
 
 class RecipeView(NamedTuple):
-    """What a measure may know of the recipe that it stands in."""
+    """The part of a recipe that its measures can read."""
 
     measures: tuple["Measure", ...]
+    """All measures of the recipe."""
     encoder: Encoder
+    """The sentence encoder."""
     seed: int
+    """The seed of all random draws."""
     inputs: Inputs = Inputs()
-    """What names of files and models stand for; nothing before the recipe is resolved."""
+    """The files and models that names refer to; empty before the recipe is resolved."""
 
     @property
     def rewards(self) -> dict[str, Reward]:
@@ -57,44 +63,44 @@ def mean_states_table(name: str) -> str:
 
 
 class Measure(Part, ABC):
-    """One kind of measure: facts beside pairs, or beside their prompts. Never drops a row.
+    """One kind of measure: columns computed for pairs or prompts. It never drops a row.
 
-    A subclass has a ``kind``, says which columns it writes and which tables it reads, and computes
-    them in ``run``. All else has a default.
+    A subclass defines ``kind``, ``columns``, the tables that it reads (``tables`` or ``reads``) and
+    ``run``. Everything else has a default.
     """
 
     version: ClassVar[int] = 2
-    """Raised whenever the bytes that ``run`` writes change."""
+    """Version of the step; raise it whenever the bytes that ``run`` writes change."""
     id_column: ClassVar[Literal["pair_id", "prompt_id"]] = "pair_id"
-    """The id of its rows."""
+    """The id of a row of the table that ``run`` writes."""
     scope: ClassVar[Literal["shard", "corpus"]] = "shard"
-    """``corpus``: ``run`` reads and writes all shards at once."""
+    """``shard``: ``run`` processes one shard; ``corpus``: it processes all shards at once."""
     uses: ClassVar[Literal["cpu", "model"]] = "cpu"
-    """``model``: ``run`` loads a model or calls a server."""
+    """``model`` if ``run`` loads a model or calls a server."""
     tables: ClassVar[tuple[str, ...]] = ()
-    """The tables that ``run`` reads, where they are always the same."""
+    """The tables that ``run`` reads, if they do not depend on the settings."""
     seeded: ClassVar[bool] = False
-    """Whether ``run`` draws from the recipe's seed."""
+    """Whether the result depends on the recipe's seed."""
 
     @classmethod
     def kind_name(cls) -> str:
-        """Return what a recipe calls this kind: the one value of the field ``kind``."""
+        """Return the name of this kind in a recipe: the only value of the field ``kind``."""
         (name,) = get_args(cls.model_fields["kind"].annotation)
         return name
 
     @property
     def label(self) -> str:
-        """What the measure is called in a recipe: its ``name``, or its kind where it has none."""
+        """The name of the measure in a recipe: its ``name``, or its kind if it has no name."""
         return getattr(self, "name", self.kind_name())
 
     @property
     def table(self) -> str:
-        """The table that ``run`` writes: ``columns`` by ``key``."""
+        """The table that ``run`` writes: ``id_column`` and ``columns``."""
         return f"measure_{self.label}"
 
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
-        """Return the columns that it writes."""
+        """Return the columns that the measure writes."""
 
     def reads(self, recipe: RecipeView) -> tuple[str, ...]:
         """Return the tables that ``run`` reads."""
@@ -102,26 +108,26 @@ class Measure(Part, ABC):
 
     @abstractmethod
     def run(self, work: Work) -> Counts:
-        """Measure a shard, or the corpus; write ``table``."""
+        """Compute the columns of a shard or of the corpus and write ``table``."""
 
     def prepared(self, recipe: RecipeView) -> Callable[[Work], Counts]:
-        """Return ``run``, for a measure that needs something of the recipe bound to it."""
+        """Return the function of the step: ``run``, with arguments from the recipe bound."""
         return self.run
 
     def writes(self, recipe: RecipeView) -> Mapping[str, pa.Schema]:
-        """Return further tables that ``run`` writes."""
+        """Return the additional tables that ``run`` writes, with their schemas."""
         return {}
 
     def depends_on(self, recipe: RecipeView) -> Json:
-        """Return what the bytes of ``run`` depend on beside settings, seed and tables."""
+        """Return what the result depends on in addition to settings, seed and tables."""
         return {}
 
     def helpers(self, recipe: RecipeView) -> Iterable[StepSpec]:
-        """Return steps that make tables for this measure; a plan keeps those that are read."""
+        """Return steps that write tables for this measure; a plan keeps those that are read."""
         return ()
 
     def reports(self, recipe: RecipeView) -> Iterable[StepSpec]:
-        """Return steps that look at the verdicts and note what the data set card says of them."""
+        """Return steps that read the decisions and record statistics for the data set card."""
         return ()
 
     def weights_named(self) -> tuple[Weights, ...]:
@@ -133,55 +139,55 @@ class Measure(Part, ABC):
         return ()
 
     def examples(self) -> tuple[Examples, ...]:
-        """Return the files of texts that it compares prompts with."""
+        """Return the files of texts that the measure compares prompts with."""
         return ()
 
     def keyed(self) -> tuple[KeyedFiles, ...]:
-        """Return the files whose rows it joins with the data by a key."""
+        """Return the files whose rows the measure joins to the data by a key."""
         return ()
 
     def file_sets(self) -> tuple[FileSet, ...]:
-        """Return the files that it names."""
+        """Return the files that the settings name."""
         return tuple(examples.file_set for examples in self.examples())
 
     def server(self, inputs: Inputs) -> Served | None:
-        """Return what vLLM servers must serve for it, where it asks any."""
+        """Return what vLLM servers must serve for the measure; None if it calls no server."""
         return None
 
     def rewards(self) -> tuple[Reward, ...]:
-        """Return the rewards of responses that it gives."""
+        """Return the response rewards that the measure computes."""
         return ()
 
     def mean_states(self) -> str | None:
-        """Return the table of mean hidden states that it stores, if it does."""
+        """Return the table of mean hidden states; None if the measure stores none."""
         return None
 
     def offers_pass(self) -> ForwardPass | None:
-        """Return the pass of a policy in which others' likelihoods can be read."""
+        """Return the forward pass that can also compute log-probabilities for other measures."""
         return None
 
     def likelihoods(self) -> tuple[ForwardPass, str] | None:
-        """Return the pass that its likelihoods can be read in, and the table for them."""
+        """Return the forward pass that computes its log-probabilities, and their table."""
         return None
 
     def problems(self, recipe: RecipeView) -> Iterator[Problem]:
-        """Yield what contradicts the rest of the recipe, located within the measure."""
+        """Yield conflicts with the rest of the recipe; locations are relative to the measure."""
         yield from ()
 
     def references(self) -> Mapping[str, tuple[str, ...]]:
-        """Return tables of texts, each with the columns that hold ids of its rows."""
+        """Return tables of texts, each with the columns that contain ids of its rows."""
         return {}
 
     def card(self, notes: Mapping[str, Json]) -> str | None:
         """Return a section for the data set card, as Markdown.
 
         Args:
-            notes: What the corpus steps of the run noted, by step.
+            notes: The manifest notes of the run's corpus steps, by step.
         """
         return None
 
     def spec(self, recipe: RecipeView) -> StepSpec:
-        """Return the measure's own step."""
+        """Return the step that runs the measure."""
         seed = {"seed": recipe.seed} if self.seeded else {}
         served = self.server(recipe.inputs)
         return StepSpec(

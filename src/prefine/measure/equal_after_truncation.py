@@ -1,7 +1,7 @@
-"""Whether both sides of a pair are the same tokens once a trainer has truncated them.
+"""Whether both sides of a pair have the same tokens after a trainer truncates them.
 
 Source: trainers such as TRL's DPO keep the first ``max_length`` tokens of prompt and response
-together. A public count found 7 % of the pairs of UltraFeedback equal at 512 tokens.
+together. In a public count 7 % of the pairs of UltraFeedback were equal at 512 tokens.
 """
 
 from collections.abc import Sequence
@@ -31,20 +31,21 @@ _SCHEMA = {
 
 
 class EqualAfterTruncation(Measure):
-    """Whether both sides are equal after truncation to a number of tokens, end dropped.
+    """Whether both sides are equal after truncation to their first ``max_tokens`` tokens.
 
-    Prompt and response are rendered with the tokenizer's chat template; where it has none, their
-    contents are joined.
+    Such pairs have no training signal. Needs the tokenizer of the model to be trained. Prompt and
+    response are rendered with its chat template; without one, their contents are concatenated.
     """
 
     version: ClassVar[int] = 1
     tables: ClassVar = ("pairs", "prompts", "responses")
 
     kind: Literal["equal_after_truncation"]
+    """Selects this measure."""
     tokenizer: Weights
     """The tokenizer of the model to be trained."""
     max_tokens: int = Field(ge=1)
-    """Tokens of prompt and response together that the trainer keeps."""
+    """Maximum number of tokens of prompt and response together that the trainer keeps."""
     template: str | None = None
     """A chat template (Jinja) to use instead of the tokenizer's own."""
 
@@ -54,20 +55,20 @@ class EqualAfterTruncation(Measure):
             Column(
                 "equal_after_truncation",
                 pa.bool_(),
-                f"whether both sides are the same in their first {self.max_tokens} tokens, those "
-                "of the prompt included",
+                f"whether the first {self.max_tokens} tokens of both sides, including the prompt, "
+                "are equal",
             ),
             Column(
                 "tokens_until_difference",
                 pa.int64(),
-                "tokens before the first difference, those of the prompt included; null for equal "
-                "sides",
+                "number of tokens before the first difference, including those of the prompt; null "
+                "for equal sides",
                 range=COUNT,
             ),
             Column(
                 "truncation_reason",
                 pa.large_string(),
-                "why nothing was compared: template_refused; else null",
+                "why the sides were not compared: template_refused; else null",
             ),
         )
 
@@ -85,17 +86,17 @@ class EqualAfterTruncation(Measure):
         count = 0
         for pairs in conversations(work):
             columns = pairs.select("pair_id", "asked", "tools", "chosen", "rejected").iter_rows()
-            found = [
-                (name, *compared(chat, prompt, sides, self.max_tokens, tools=tools))
+            rows = [
+                (name, *compare_truncated(chat, prompt, sides, self.max_tokens, tools=tools))
                 for name, prompt, tools, *sides in columns
             ]
-            work.emit(self.table, pl.DataFrame(found, schema=_SCHEMA, orient="row"))
+            work.emit(self.table, pl.DataFrame(rows, schema=_SCHEMA, orient="row"))
             count += pairs.height
             work.progress(pairs.height)
         return Counts(count, count)
 
 
-def compared(
+def compare_truncated(
     chat: "Chat | PlainText",
     prompt: Sequence[Message],
     sides: Sequence[Sequence[Message]],
@@ -103,25 +104,25 @@ def compared(
     *,
     tools: str | None = None,
 ) -> tuple[bool | None, int | None, str | None]:
-    """Compare the tokens of both sides.
+    """Compare the tokens of both sides of a pair.
 
     Args:
-        chat: Renders prompt and response.
+        chat: Renders and tokenizes prompt and response.
         prompt: Messages of the prompt.
         sides: Messages of the chosen and of the rejected response.
-        max_tokens: How many tokens of prompt and response are kept.
-        tools: JSON text of the tools that the prompt offers.
+        max_tokens: Number of tokens of prompt and response that are kept.
+        tools: The tools of the prompt as JSON text.
 
     Returns:
-        Whether the kept tokens are equal, how many come before the first difference of all, and
-        why there is neither.
+        Whether the first ``max_tokens`` tokens are equal; the number of tokens before the first
+        difference, None for equal sides; and the reason if the sides could not be rendered.
     """
     try:
         both = [chat.prompt_response(prompt, side, tools) for side in sides]
     except DataError:
         return None, None, TEMPLATE_REFUSED
-    chosen, rejected = ([*one.prompt, *one.response] for one in both)
+    chosen, rejected = ([*side.prompt, *side.response] for side in both)
     if chosen == rejected:
         return True, None, None
-    equal = common_prefix(chosen, rejected)
-    return equal >= max_tokens, equal, None
+    num_equal = common_prefix(chosen, rejected)
+    return num_equal >= max_tokens, num_equal, None

@@ -1,6 +1,6 @@
-"""Every kind of measure.
+"""The registry of measure kinds.
 
-The tuple is not in the package itself, so that a plug-in can import ``prefine.measure.base`` first.
+It is separate from the package so that a plug-in can import ``prefine.measure.base`` without it.
 """
 
 from typing import TYPE_CHECKING, Annotated
@@ -57,10 +57,10 @@ MEASURES: tuple[type[Measure], ...] = registered(
     ),
     lambda measure: measure.kind_name(),
 )
-"""Every kind of measure, those of other distributions included."""
+"""All kinds of measures, including those of plug-ins."""
 
 if TYPE_CHECKING:
     AnyMeasure = Measure
 else:
     AnyMeasure = Annotated[union_of(MEASURES), Field(discriminator="kind")]
-"""A measure as a recipe holds it: of the kind that its ``kind`` names."""
+"""A measure in a recipe; ``kind`` selects its class."""

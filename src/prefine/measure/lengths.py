@@ -1,7 +1,4 @@
-"""Lengths of prompts and responses, in characters and in tokens of a named tokenizer.
-
-Contents alone are measured, not what a chat template adds.
-"""
+"""Lengths of prompts and responses in characters and tokens."""
 
 from typing import ClassVar, Literal
 
@@ -19,12 +16,18 @@ _PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id"]
 
 
 class Lengths(Measure):
-    """Characters, and tokens of a named tokenizer, of the prompt and both responses."""
+    """Lengths of the prompt and both responses in characters and, with a tokenizer, in tokens.
+
+    Use it to detect length bias and to bound lengths. Only message contents are counted, without
+    the text that a chat template adds.
+    """
 
     tables: ClassVar = ("pairs", "prompts", "responses")
 
     kind: Literal["lengths"]
+    """Selects this measure."""
     tokenizer: Weights | None = None
+    """The tokenizer that counts tokens; null counts characters only."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -35,11 +38,11 @@ class Lengths(Measure):
         return (Need("tokenizer", "lengths with a `tokenizer`"),) if self.tokenizer else ()
 
     def run(self, work: Work) -> Counts:
-        """Measure the lengths of all pairs of a shard."""
+        """Compute the lengths for all pairs of a shard."""
         pairs = work.read("pairs", _PAIR)
-        result = _add(work, pairs, "chars", None)
+        result = _add_lengths(work, pairs, "chars", None)
         if self.tokenizer is not None:
-            result = _add(work, result, "tokens", work.model(self.tokenizer))
+            result = _add_lengths(work, result, "tokens", work.model(self.tokenizer))
         work.emit(self.table, result)
         return Counts(pairs.height, result.height)
 
@@ -48,11 +51,18 @@ def _columns(unit: str) -> tuple[Column, ...]:
     return (
         Column(f"prompt_{unit}", pa.int64(), f"length of the prompt in {unit}", range=COUNT),
         *sides(unit, pa.int64(), f"length in {unit}", within=COUNT),
-        Column(f"{unit}_gap", pa.int64(), f"{unit} of chosen minus rejected", Flip.NEGATE),
+        Column(
+            f"{unit}_gap",
+            pa.int64(),
+            f"length of chosen minus length of rejected, in {unit}",
+            Flip.NEGATE,
+        ),
     )
 
 
-def _add(work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Model | None) -> pl.DataFrame:
+def _add_lengths(
+    work: Work, pairs: pl.DataFrame, unit: str, tokenizer: Model | None
+) -> pl.DataFrame:
     responses = _counts(work, "responses", "response_id", unit, tokenizer)
     prompts = _counts(work, "prompts", "prompt_id", unit, tokenizer)
     pairs = beside(pairs, responses, unit)
@@ -73,5 +83,5 @@ def _counts(work: Work, table: str, key: str, unit: str, tokenizer: Model | None
 
     turns = frame.explode("messages").select(key, pl.col("messages").struct.field("content"))
     counts = count_tokens(tokenizer, turns["content"].to_list()) if turns.height else []
-    counted = turns.select(key, pl.Series(unit, counts, dtype=pl.Int64))
-    return counted.group_by(key, maintain_order=True).sum()
+    token_counts = turns.select(key, pl.Series(unit, counts, dtype=pl.Int64))
+    return token_counts.group_by(key, maintain_order=True).sum()

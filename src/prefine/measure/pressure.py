@@ -1,26 +1,27 @@
-"""Displacement pressure: what training on other pairs does to a pair's chosen response.
+"""Displacement pressure: how training on other pairs lowers the likelihood of a chosen response.
 
-For each pair, how hard its nearest rejected responses of other prompts push its chosen response
-down. The pair itself, which is CHES, and other pairs of its prompt do not count.
+For each pair, the effect of the nearest rejected responses of other prompts on its chosen response.
+The pair itself (measured by CHES) and other pairs of its prompt are excluded.
 
 With S the sum of the hidden states that predict a response's tokens, n their number, m = S / n, and
 N(i) the k pairs j of other prompts whose rejected responses have the largest <m(i+), m(j-)>:
 
     pressure(i) = sum over j in N(i) of <m(i+), m(j-)> - <m(i+), m(j+)>
 
-The evidence is in the docstring of ``DisplacementPressure``, and made by
-``tests/bench/pressure.py``.
+The docstring of ``DisplacementPressure`` states the evidence; ``tests/bench/pressure.py`` measured
+it.
 """
 
-# Why: DPO moves the weights of the head along c(j) [G(j+) - G(j-)], where c(j) > 0 and G(y), the
-# gradient of log p(y), is the sum over the tokens t of y of (e_t - p_t) h_t^T. To first order the
-# step of pair j changes log p(i+) by c(j) <G(i+), G(j+) - G(j-)>, and <G(a), G(b)> is the sum over
-# tokens s of a and t of b of <e_s - p_s, e_t - p_t> <h_s, h_t>. CHES (j = i) puts 1 in place of
-# each coefficient <e_s - p_s, e_t - p_t>, which leaves <S(a), S(b)>; across pairs the same leaves
-# <S(i+), S(j+)> - <S(i+), S(j-)>, whose negative over the length of i+ is the fall per token. It is
-# summed over near pairs alone, for the coefficients of unlike contexts are about 0 and not 1.
-# Why means and not sums of j: all states share a large part, so <m(i+), S(j-) - S(j+)> is mostly
-# n(j-) - n(j+), which tells who of j is longer and little of i; and means did better when measured.
+# Derivation: DPO moves the weights of the head along c(j) [G(j+) - G(j-)], where c(j) > 0 and G(y),
+# the gradient of log p(y), is the sum over the tokens t of y of (e_t - p_t) h_t^T. To first order
+# the step of pair j changes log p(i+) by c(j) <G(i+), G(j+) - G(j-)>, and <G(a), G(b)> is the sum
+# over tokens s of a and t of b of <e_s - p_s, e_t - p_t> <h_s, h_t>. CHES (j = i) replaces each
+# coefficient <e_s - p_s, e_t - p_t> by 1, which leaves <S(a), S(b)>; across pairs the same leaves
+# <S(i+), S(j+)> - <S(i+), S(j-)>, whose negative divided by the length of i+ is the decrease per
+# token. Only near pairs are summed, because the coefficients of dissimilar contexts are about 0.
+# Means of j are used and not sums: all states have a large common component, so
+# <m(i+), S(j-) - S(j+)> is mostly n(j-) - n(j+), which depends on the lengths of j and hardly on i;
+# means also correlated better when measured.
 
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal, NamedTuple, cast
@@ -39,22 +40,25 @@ from prefine.search.storage import Places, Vectors
 from prefine.settings import Name, Problem
 from prefine.step import Counts, Work
 
-_MORE = 16
-"""Neighbours looked at beyond those wanted, for those of the same prompt."""
-_DEEPEST = 8
+_EXTRA_NEIGHBOURS = 16
+"""Neighbours retrieved in addition to ``neighbours``, because some have the same prompt."""
+_MAX_FACTOR = 8
+"""Maximum number of neighbours retrieved for a pair with too few, over ``neighbours``."""
 _BLOCK = 256
+"""Pairs whose neighbours' vectors are in memory at once."""
 
 Values = npt.NDArray[np.float64]
 
 
 class DisplacementPressure(Measure):
-    """How hard other pairs' rejected responses push a pair's chosen response down.
+    """Displacement pressure: how much training on other pairs lowers log p(chosen) of a pair.
 
-    On a small policy tuned by DPO its rank correlation with the fall of log p(chosen) per token was
-    0.36 over the seven seeds on which the form was chosen (CHES 0.31, normalised CHES -0.22) and
-    0.27 on three others (0.23, -0.22); once the response's length is taken out, 0.20 (0.10, 0.01)
-    and 0.15 (0.07, -0.07). On a policy that was hardly trained it told little
-    (``tests/bench/pressure.py``).
+    Use it with CHES to find pairs prone to likelihood displacement. Needs a CHES measure with
+    ``store``. On a small policy tuned by DPO its rank correlation with the decrease of
+    log p(chosen) per token was 0.36 over the seven seeds used to choose the formula (CHES 0.31,
+    normalised CHES -0.22) and 0.27 over three others (0.23, -0.22); with the response's length
+    partialled out, 0.20 (0.10, 0.01) and 0.15 (0.07, -0.07). On a policy with little training the
+    correlation was weak (``tests/bench/pressure.py``).
     """
 
     version: ClassVar = 3
@@ -62,23 +66,38 @@ class DisplacementPressure(Measure):
     seeded: ClassVar = True
 
     kind: Literal["pressure"]
+    """Selects this measure."""
     name: Name = "pressure"
+    """Name of the measure, and prefix of its columns."""
     ches: Name = "ches"
-    """The CHES measure whose stored states are read; it must set ``store``."""
+    """Name of the CHES measure whose stored mean states are read; it must set ``store``."""
     neighbours: int = Field(default=64, ge=1, le=1024)
-    """How many rejected responses of other prompts press; over ten seeds 4, 16 and 64 correlated
-    with 0.30, 0.32 and 0.33."""
+    """Number of nearest rejected responses of other prompts that are summed; 4, 16 and 64 gave a
+    correlation of 0.30, 0.32 and 0.33 over ten seeds."""
     search: Search = Search()
+    """How nearest neighbours are searched."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         name, reverse = self.name, f"{self.name}_reversed"
-        about = "displacement pressure of other pairs; higher pushes chosen down more"
+        about = (
+            "displacement pressure of other pairs, a sum of dot products of mean hidden states; "
+            "higher lowers log p(chosen) more"
+        )
         return (
             Column(name, pa.float64(), about, Flip.SWAP, reverse),
-            Column(reverse, pa.float64(), f"{name} of the swapped pair", Flip.SWAP, name),
             Column(
-                f"{name}_reason", pa.large_string(), "why there is none: no_sums, alone; else null"
+                reverse,
+                pa.float64(),
+                f"{name} with chosen and rejected swapped",
+                Flip.SWAP,
+                name,
+            ),
+            Column(
+                f"{name}_reason",
+                pa.large_string(),
+                "why there is no value: no_sums (CHES has no states of a response), alone (no pair "
+                "of another prompt); else null",
             ),
         )
 
@@ -87,25 +106,30 @@ class DisplacementPressure(Measure):
         return ("pairs", mean_states_table(self.ches))
 
     def problems(self, recipe: RecipeView) -> Iterator[Problem]:
-        """Yield that no CHES measure of this name stores its states."""
+        """Yield an error if no CHES measure of this name stores its states."""
         stored = [m.label for m in recipe.measures if m.mean_states() is not None]
         if self.ches not in stored:
             known = ", ".join(stored) or "none"
-            text = f"no CHES measure `{self.ches}` with `store`; those with it are: {known}"
-            yield ("ches",), text
+            yield (
+                ("ches",),
+                (
+                    f"no CHES measure `{self.ches}` with `store`; CHES measures with `store`: "
+                    f"{known}; set `store: float16` in the CHES measure"
+                ),
+            )
 
     def run(self, work: Work) -> Counts:
-        """Measure the pressure on all pairs of all shards, and on the same pairs swapped."""
+        """Compute the pressure on all pairs of the corpus, and on the same pairs swapped."""
         columns = ["pair_id", "prompt_id", "chosen_id", "rejected_id"]
         parts = [work.read("pairs", columns, part=part) for part in work.parts("pairs")]
         means = _Means(work, mean_states_table(self.ches))
         known = [means.known(pairs, part) for part, pairs in enumerate(parts)]
-        ids, places = ranked(pairs["pair_id"].to_list() for pairs in known)
+        ids, positions = ranked(pairs["pair_id"].to_list() for pairs in known)
         prompts = pl.concat(known).sort("pair_id")["prompt_id"].rank("dense").to_numpy()
 
         def blocks() -> Iterator[tuple[Places, Vectors]]:
-            for part, (pairs, at) in enumerate(zip(known, places, strict=True)):
-                yield at, means.of(part).of(pairs, "rejected")
+            for part, (pairs, rows) in enumerate(zip(known, positions, strict=True)):
+                yield rows, means.read(part).of(pairs, "rejected")
 
         count, search, runtime = self.neighbours, self.search, work.runtime
         with built(ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed) as (
@@ -113,20 +137,20 @@ class DisplacementPressure(Measure):
             notes,
         ):
             work.notes.update(notes)
-            apart = _apart(means, known, places, len(ids))
-            for part, (pairs, at) in enumerate(zip(known, places, strict=True)):
-                pushed = {
-                    f"{self.name}{end}": pressures(
+            differences = _differences(means, known, positions, len(ids))
+            for part, (pairs, rows) in enumerate(zip(known, positions, strict=True)):
+                values = {
+                    f"{self.name}{suffix}": pressures(
                         index,
-                        means.of(part).of(pairs, side),
-                        apart,
-                        own=prompts[at],
+                        means.read(part).of(pairs, side),
+                        differences,
+                        own=prompts[rows],
                         prompts=prompts,
                         count=count,
                     )
-                    for side, end in (("chosen", ""), ("rejected", "_reversed"))
+                    for side, suffix in (("chosen", ""), ("rejected", "_reversed"))
                 }
-                work.emit(self.table, _table(parts[part], pairs, pushed), part=part)
+                work.emit(self.table, _table(parts[part], pairs, values), part=part)
                 work.progress(pairs.height)
         num_pairs = sum(pairs.height for pairs in parts)
         return Counts(num_pairs, num_pairs)
@@ -135,13 +159,14 @@ class DisplacementPressure(Measure):
 class _PartMeans(NamedTuple):
     """Mean states of the responses of one part."""
 
-    place: dict[str, int]
-    """Of each response, by id."""
+    row_of: dict[str, int]
+    """The row of each response id."""
     vectors: Vectors
+    """Shape (responses, dimensions)."""
 
     def of(self, pairs: pl.DataFrame, side: str) -> Vectors:
         """Return the mean state of one side of each pair, shape (pairs, dimensions)."""
-        return self.vectors[[self.place[name] for name in pairs[f"{side}_id"]]]
+        return self.vectors[[self.row_of[name] for name in pairs[f"{side}_id"]]]
 
 
 class _Means:
@@ -150,38 +175,40 @@ class _Means:
     def __init__(self, work: Work, table: str) -> None:
         self._work, self._table = work, table
 
-    def of(self, part: int) -> _PartMeans:
-        """Read one part."""
+    def read(self, part: int) -> _PartMeans:
+        """Read the mean states of one part."""
         arrow = self._work.read_arrow(self._table, part=part)
         names = cast("list[str]", arrow["response_id"].to_pylist())
         column: Any = arrow["mean"].combine_chunks()
         values = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
         shape = (len(names), -1) if names else (0, 1)
-        return _PartMeans({name: at for at, name in enumerate(names)}, values.reshape(shape))
+        return _PartMeans({name: row for row, name in enumerate(names)}, values.reshape(shape))
 
     def known(self, pairs: pl.DataFrame, part: int) -> pl.DataFrame:
-        """Return the pairs of a part of which both responses were read."""
-        known = pl.Series(list(self.of(part).place), dtype=pl.String).implode()
+        """Return the pairs of a part whose responses both have a mean state."""
+        known = pl.Series(list(self.read(part).row_of), dtype=pl.String).implode()
         return pairs.filter(pl.col("chosen_id").is_in(known) & pl.col("rejected_id").is_in(known))
 
 
-def _apart(means: _Means, known: list[pl.DataFrame], places: list[Places], count: int) -> Vectors:
-    """Return m(j-) - m(j+) of every pair by place, shape (pairs, dimensions)."""
+def _differences(
+    means: _Means, known: list[pl.DataFrame], positions: list[Places], count: int
+) -> Vectors:
+    """Return m(j-) - m(j+) of every pair of the index, shape (pairs, dimensions)."""
     result: Vectors | None = None
-    for part, (pairs, at) in enumerate(zip(known, places, strict=True)):
+    for part, (pairs, rows) in enumerate(zip(known, positions, strict=True)):
         if pairs.is_empty():
             continue
-        of_part = means.of(part)
+        of_part = means.read(part)
         if result is None:
             result = np.zeros((count, of_part.vectors.shape[1]), np.float32)
-        result[at] = of_part.of(pairs, "rejected") - of_part.of(pairs, "chosen")
+        result[rows] = of_part.of(pairs, "rejected") - of_part.of(pairs, "chosen")
     return np.zeros((0, 1), np.float32) if result is None else result
 
 
 def pressures(
     index: Index,
     means: Vectors,
-    apart: Vectors,
+    differences: Vectors,
     *,
     own: npt.NDArray[Any],
     prompts: npt.NDArray[Any],
@@ -191,39 +218,41 @@ def pressures(
 
     Args:
         index: The mean states of rejected responses, m(j-).
-        means: The mean states of the responses that are pressed, shape (queries, dimensions).
-        apart: m(j-) - m(j+) of every pair of the index, shape (pairs, dimensions).
+        means: The mean states of the affected responses, shape (queries, dimensions).
+        differences: m(j-) - m(j+) of every pair of the index, shape (pairs, dimensions).
         own: The prompt of each query, shape (queries,).
         prompts: The prompt of each pair of the index, shape (pairs,).
-        count: How many neighbours; fewer where there are fewer.
+        count: Maximum number of neighbours.
 
     Returns:
-        Shape (queries,), NaN where no other prompt has a pair.
+        The pressure, shape (queries,); NaN if no other prompt has a pair.
     """
-    found = np.full(len(means), np.nan)
-    left, wanted = np.arange(len(means)), count
-    while len(left):
-        near = index.search(means[left], wanted + _MORE).places
-        voters = (near >= 0) & (prompts[near] != own[left][:, None])
-        for start in range(0, len(left), _BLOCK):
-            mine, block = left[start : start + _BLOCK], slice(start, start + _BLOCK)
-            pushes: Values = np.einsum(
-                "qkd,qd->qk", apart[near[block]].astype(np.float64), means[mine].astype(np.float64)
+    result = np.full(len(means), np.nan)
+    pending, num_searched = np.arange(len(means)), count
+    while len(pending):
+        near = index.search(means[pending], num_searched + _EXTRA_NEIGHBOURS).places
+        eligible = (near >= 0) & (prompts[near] != own[pending][:, None])
+        for start in range(0, len(pending), _BLOCK):
+            queries, block = pending[start : start + _BLOCK], slice(start, start + _BLOCK)
+            dots: Values = np.einsum(
+                "qkd,qd->qk",
+                differences[near[block]].astype(np.float64),
+                means[queries].astype(np.float64),
             )
-            used = voters[block] & (np.cumsum(voters[block], axis=1) <= count)
-            total = np.where(used, pushes, 0.0).sum(axis=1)
-            found[mine] = np.where(used.any(axis=1), total, np.nan)
-        wanted *= 2
-        last = wanted > min(count * _DEEPEST, 2 * len(prompts))
-        left = left[:0] if last else left[voters.sum(axis=1) < count]
-    return found
+            used = eligible[block] & (np.cumsum(eligible[block], axis=1) <= count)
+            total = np.where(used, dots, 0.0).sum(axis=1)
+            result[queries] = np.where(used.any(axis=1), total, np.nan)
+        num_searched *= 2
+        last = num_searched > min(count * _MAX_FACTOR, 2 * len(prompts))
+        pending = pending[:0] if last else pending[eligible.sum(axis=1) < count]
+    return result
 
 
-def _table(pairs: pl.DataFrame, read: pl.DataFrame, found: dict[str, Values]) -> pl.DataFrame:
+def _table(pairs: pl.DataFrame, known: pl.DataFrame, values: dict[str, Values]) -> pl.DataFrame:
     """Return the columns of one part, in the order of its pairs."""
-    columns = [pl.Series(name, values, nan_to_null=True) for name, values in found.items()]
+    columns = [pl.Series(name, of_name, nan_to_null=True) for name, of_name in values.items()]
     name = columns[0].name
-    both = read.select("pair_id", *columns, pl.lit(value=True).alias("_read"))
+    both = known.select("pair_id", *columns, pl.lit(value=True).alias("_read"))
     joined = pairs.join(both, on="pair_id", how="left", maintain_order="left")
     reason = (
         pl.when(pl.col("_read").is_null())

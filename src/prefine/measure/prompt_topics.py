@@ -1,7 +1,7 @@
-"""Topics: spherical k-means clusters of the prompts' embeddings.
+"""Topics: spherical k-means clusters of the prompt embeddings.
 
-Prompts are taken in the order of their ids, and a topic is named after the prompt nearest to its
-centre, so that no order of rows changes a name.
+Prompts are sorted by id and a topic is named after the prompt nearest to its centre, so the result
+does not depend on the order of rows.
 """
 
 import math
@@ -23,9 +23,10 @@ from prefine.tables.vectors import PROMPT_VECTORS
 
 
 class PromptTopics(Measure):
-    """K-means clusters of the prompts' embeddings: what the prompts are about.
+    """Topic of the prompt: its spherical k-means cluster of prompt embeddings.
 
-    A prompt of which only the beginning was embedded belongs where its beginning does.
+    Use it to balance or cap pairs by topic. Needs embeddings; a truncated prompt is clustered by
+    its embedded beginning.
     """
 
     tables: ClassVar = ("prompts", *PROMPT_VECTORS.tables)
@@ -35,12 +36,15 @@ class PromptTopics(Measure):
     version: ClassVar = 3
 
     kind: Literal["prompt_topics"]
+    """Selects this measure."""
     topics: int | None = Field(default=None, ge=1)
-    """How many; null takes the square root of the number of prompts."""
+    """Number of topics; null uses the square root of the number of prompts."""
     iterations: int = Field(default=20, ge=1, le=1000)
+    """Maximum number of k-means iterations."""
     starts: int = Field(default=3, ge=1, le=100)
-    """Begin so many times from other centres, and take the best. Of 90 times (6 planted groups),
-    one start found all groups 79 times, the best of three 88 times, one drawn at random 13."""
+    """Number of k-means initialisations, of which the best is kept. Over 90 trials with 6 planted
+    groups, one initialisation recovered all groups in 79, the best of three in 88, and one with
+    randomly drawn centres in 13."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -48,13 +52,13 @@ class PromptTopics(Measure):
             Column(
                 "prompt_topic",
                 pa.large_string(),
-                "the topic, named by the id of its most central prompt",
+                "topic of the prompt, named after the id of the prompt nearest to its centre",
             ),
+            Column("prompt_topic_size", pa.int64(), "number of prompts in the topic", range=COUNT),
             Column(
-                "prompt_topic_size", pa.int64(), "how many prompts are about the topic", range=COUNT
-            ),
-            Column(
-                "prompt_topic_similarity", pa.float64(), "cosine to the topic's centre, in [-1, 1]"
+                "prompt_topic_similarity",
+                pa.float64(),
+                "cosine of the prompt and the centre of its topic, in [-1, 1]",
             ),
             Column(
                 "prompt_topic_reason",
@@ -64,7 +68,7 @@ class PromptTopics(Measure):
         )
 
     def run(self, work: Work) -> Counts:
-        """Find the topics of the prompts of all shards."""
+        """Cluster the prompts of all shards."""
         prompts = read_prompts(work)
         solid = prompts.solid
         vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
@@ -85,11 +89,11 @@ class PromptTopics(Measure):
         """Fit unit centres to unit vectors.
 
         Args:
-            vectors: In the order of the prompts' ids, shape (prompts, dimensions).
-            seed: Draws the first centres.
+            vectors: Unit vectors in the order of prompt ids, shape (prompts, dimensions).
+            seed: Seed of the initial centres.
 
         Returns:
-            Shape (topics, dimensions); there are no more topics than vectors.
+            Unit centres, shape (topics, dimensions), with at most one topic per vector.
         """
         topics = min(self.topics or round(math.sqrt(len(vectors))), len(vectors))
         if topics == len(vectors):
@@ -100,19 +104,19 @@ class PromptTopics(Measure):
 
 
 def with_names(topics: pl.DataFrame) -> pl.DataFrame:
-    """Name each topic after its most central prompt, the smallest id of several.
+    """Name each topic after the prompt nearest to its centre; ties go to the smallest id.
 
     Args:
-        topics: ``prompt_id``, ``label`` (below 0 for none), ``prompt_topic_similarity`` and
+        topics: ``prompt_id``, ``label`` (negative for no topic), ``prompt_topic_similarity`` and
             ``prompt_topic_reason``.
 
     Returns:
-        The same without ``label``, with the columns of the measure.
+        The frame without ``label`` and with all columns of the measure.
     """
-    inside = pl.col("label") >= 0
-    central = pl.struct(-pl.col("prompt_topic_similarity"), pl.col("prompt_id"))
-    name = pl.col("prompt_id").sort_by(central).first().over("label")
+    has_topic = pl.col("label") >= 0
+    nearest_first = pl.struct(-pl.col("prompt_topic_similarity"), pl.col("prompt_id"))
+    name = pl.col("prompt_id").sort_by(nearest_first).first().over("label")
     return topics.with_columns(
-        pl.when(inside).then(name).alias("prompt_topic"),
-        pl.when(inside).then(pl.len().over("label")).cast(pl.Int64).alias("prompt_topic_size"),
+        pl.when(has_topic).then(name).alias("prompt_topic"),
+        pl.when(has_topic).then(pl.len().over("label")).cast(pl.Int64).alias("prompt_topic_size"),
     ).drop("label")

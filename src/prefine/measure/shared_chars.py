@@ -1,4 +1,4 @@
-"""How much text both sides of a pair share at their beginning and their end."""
+"""Number of characters in the common prefix and the common suffix of both responses."""
 
 from typing import ClassVar, Literal, NamedTuple
 
@@ -20,24 +20,30 @@ _SCHEMA = {
 
 
 class Shared(NamedTuple):
-    """What two texts share."""
+    """The common prefix and suffix of two texts."""
 
     shared_prefix_chars: int
+    """Length of the common prefix in characters."""
     shared_suffix_chars: int
+    """Length of the common suffix of what follows the prefix, in characters."""
     shared_chars: int
+    """Sum of both lengths."""
     shared_chars_ratio: float
+    """That sum divided by the length of the longer text, in [0, 1]; 1 for equal texts."""
 
 
 class SharedChars(Measure):
-    """How many characters both sides share at the beginning and at the end.
+    """Length of the common prefix and the common suffix of both responses, in characters.
 
-    The turns of a side are joined by a blank line.
+    Use it to find pairs that differ in a few characters only. The turns of a response are joined
+    by a blank line.
     """
 
     version: ClassVar[int] = 1
     tables: ClassVar = ("pairs", "responses")
 
     kind: Literal["shared_chars"]
+    """Selects this measure."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -45,37 +51,44 @@ class SharedChars(Measure):
             Column(
                 "shared_prefix_chars",
                 pa.int64(),
-                "characters with which both sides begin",
+                "length of the common prefix of both responses, in characters",
                 range=COUNT,
             ),
             Column(
                 "shared_suffix_chars",
                 pa.int64(),
-                "characters with which both sides end, those of the beginning left out",
+                "length of the common suffix of both responses without their common prefix, in "
+                "characters",
                 range=COUNT,
             ),
-            Column("shared_chars", pa.int64(), "the sum of both", range=COUNT),
+            Column(
+                "shared_chars",
+                pa.int64(),
+                "length of the common prefix plus length of the common suffix, in characters",
+                range=COUNT,
+            ),
             Column(
                 "shared_chars_ratio",
                 pa.float64(),
-                "the sum over the length of the longer side, in [0, 1]; 1 for equal texts",
+                "shared characters divided by the length of the longer response, in [0, 1]; 1 for "
+                "equal texts",
                 range=SHARE,
             ),
         )
 
     def run(self, work: Work) -> Counts:
-        """Compare both sides of all pairs of a shard."""
+        """Compare both responses of all pairs of a shard."""
         pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
         text_of = dict(zip(*texts(work, "responses", "response_id"), strict=True))
         sides = pairs.select("chosen_id", "rejected_id").iter_rows()
-        found = [shared(text_of[chosen], text_of[rejected]) for chosen, rejected in sides]
-        columns = pl.DataFrame(found, schema=_SCHEMA, orient="row")
+        rows = [shared(text_of[chosen], text_of[rejected]) for chosen, rejected in sides]
+        columns = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
         work.emit(self.table, pl.concat([pairs.select("pair_id"), columns], how="horizontal"))
         return Counts(pairs.height, pairs.height)
 
 
 def shared(a: str, b: str) -> Shared:
-    """Return what two texts share; no character counts as beginning and end at once."""
+    """Measure the common prefix and suffix of two texts; they never overlap."""
     prefix = common_prefix(a, b)
     suffix = common_suffix(a, b, min(len(a), len(b)) - prefix)
     longer = max(len(a), len(b))

@@ -1,13 +1,14 @@
-"""How near prompts are to examples of what the model is to be good at.
+"""Similarity of prompts to examples of a target task.
 
-Every example lists all prompts, the nearest first. A place is 1 + the number of prompts that are
-nearer, so that equally near prompts share it and no order of rows decides.
+Each example ranks all prompts by cosine. The rank of a prompt is 1 + the number of prompts that are
+more similar, so ties share a rank and the result does not depend on the order of rows.
 
-    best_rank = the least place in any example's list
-    score     = mean over the examples of log2(1 / place)
+    best_rank = the smallest rank over all examples
+    score     = mean over the examples of log2(1 / rank)
 
-Source: BETR (benchmark-targeted ranking), which takes the best rank and trains a classifier on it
-where there are too many texts to embed; here every prompt has its vector, so none is trained.
+Source: BETR (benchmark-targeted ranking), which uses the best rank and trains a classifier to
+predict it for texts that are too many to embed; here every prompt is embedded, so no classifier is
+needed.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -30,25 +31,26 @@ from prefine.tables.examples import Examples, example_vectors
 from prefine.tables.prompts import emit_parts, read_prompts, scattered
 from prefine.tables.vectors import PROMPT_VECTORS, read_centre
 
-_LISTS = 16
-"""Examples whose lists are in memory at once."""
+_EXAMPLES_AT_ONCE = 16
+"""Examples whose cosines are in memory at once."""
 _DIGITS = 6
-"""Cosines are rounded to this many digits, so that as good as equal prompts share a place."""
+"""Decimals to which cosines are rounded, so that nearly equal prompts share a rank."""
 
 Ranks = npt.NDArray[np.int64]
 Scores = npt.NDArray[np.float64]
 
 
 class TargetExamples(Examples):
-    """Files of texts that a model is to be good at."""
+    """Files of example texts of a target task."""
 
     owner: ClassVar[str] = "measure"
 
 
 class TargetSimilarity(Measure):
-    """How near each prompt is to examples of what the model is to be good at.
+    """Similarity of each prompt to examples of a target task.
 
-    Measure it after decontamination: what is nearest to a benchmark may be the benchmark itself.
+    Use it to select prompts that are close to a target. Needs embeddings. Decontaminate first: the
+    prompts most similar to a benchmark may be the benchmark itself.
     """
 
     version: ClassVar = 4
@@ -56,36 +58,42 @@ class TargetSimilarity(Measure):
     scope: ClassVar = "corpus"
 
     kind: Literal["target_similarity"]
+    """Selects this measure."""
     name: Name = "target"
+    """Name of the measure, and prefix of its columns."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
-    """Examples: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
+    """Files of examples: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
     sha256: Annotated[tuple[str, ...], Where] = ()
-    """What the files must hash to, in any order; empty accepts any bytes."""
+    """Required SHA-256 hashes of the files, in any order; empty accepts any content."""
     text: str = "prompt"
-    """Dotted path of an example's text in its row: a text, a list of texts, or messages;
-    ``turns[].content`` walks a list."""
+    """Dotted path of the example text in a row: a text, a list of texts, or messages;
+    ``turns[].content`` reads a field of each list item."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """A longer raw row goes to quarantine without being parsed."""
+    """Maximum size of a raw row in bytes; a larger one is quarantined without being parsed."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
         name = self.name
         return (
-            Column(f"{name}_similarity", pa.float64(), "cosine to the nearest example, in [-1, 1]"),
+            Column(
+                f"{name}_similarity",
+                pa.float64(),
+                "cosine of the prompt and the nearest example, in [-1, 1]",
+            ),
             Column(
                 f"{name}_best_rank",
                 pa.int64(),
-                "best place of the prompt in any example's list of nearest prompts, from 1",
+                "smallest rank of the prompt by cosine over all examples, from 1",
             ),
             Column(
                 f"{name}_score",
                 pa.float64(),
-                "mean of log2(1 / place) over all examples, at most 0",
+                "mean of log2(1 / rank) over all examples, at most 0",
             ),
             Column(
                 f"{name}_reason",
                 pa.large_string(),
-                "why there is none: blank, unknown_words; else null",
+                "why there are no values: blank, unknown_words; else null",
             ),
         )
 
@@ -95,8 +103,8 @@ class TargetSimilarity(Measure):
 
     @property
     def _examples(self) -> TargetExamples:
-        given = {name: getattr(self, name) for name in TargetExamples.model_fields}
-        return TargetExamples(**given)
+        settings = {name: getattr(self, name) for name in TargetExamples.model_fields}
+        return TargetExamples(**settings)
 
     def examples(self) -> tuple[Examples, ...]:
         """Return the files that prompts are compared with."""
@@ -111,7 +119,7 @@ class TargetSimilarity(Measure):
         return self.model_copy(update={"sha256": self._examples.pinned(inputs).sha256})
 
     def run(self, work: Work) -> Counts:
-        """Rank the prompts of all shards by their likeness to the examples."""
+        """Rank the prompts of all shards by their similarity to the examples."""
         name = self.name
         prompts = read_prompts(work)
         solid = prompts.solid
@@ -138,37 +146,37 @@ def ranks_and_scores(vectors: Vectors, examples: Vectors) -> tuple[Ranks, Scores
         examples: Unit vectors of the examples, shape (examples, dimensions).
 
     Returns:
-        Best ranks, from 1, and scores, at most 0, shape (prompts,) each.
+        The smallest ranks, from 1, and the scores, at most 0; shape (prompts,) each.
     """
     best = np.full(len(vectors), len(vectors), np.int64)
     total = np.zeros(len(vectors))
     with pooled() as pool:
-        for start in range(0, len(examples), _LISTS):
-            for of_example in _cosines(examples[start : start + _LISTS], vectors, pool):
-                places = places_of(of_example)
-                best = np.minimum(best, places)
-                total -= np.log2(places)
+        for start in range(0, len(examples), _EXAMPLES_AT_ONCE):
+            for of_example in _cosines(examples[start : start + _EXAMPLES_AT_ONCE], vectors, pool):
+                ranks = descending_ranks(of_example)
+                best = np.minimum(best, ranks)
+                total -= np.log2(ranks)
     return best, total / len(examples)
 
 
 def _cosines(examples: Vectors, vectors: Vectors, pool: Pool) -> Scores:
-    """Return rounded cosines, shape (examples, prompts), the same from any number of threads.
+    """Return rounded cosines, shape (examples, prompts), equal for any number of threads.
 
-    In float32 the last bits of a product depend on the processor, on the threads that share it and
-    on where in it a row stands. In float64 they lie eight digits behind the last that is kept.
+    The last bits of a float32 product depend on the processor, the number of threads and the
+    position of a row in the matrix. In float64 these errors are eight digits below the rounding.
     """
-    found = np.empty((len(examples), len(vectors)))
+    result = np.empty((len(examples), len(vectors)))
     wide = examples.astype(np.float64)
 
     def multiply(block: int) -> None:
-        mine = slice(block * BLOCK, (block + 1) * BLOCK)
-        found[:, mine] = (wide @ vectors[mine].astype(np.float64).T).round(_DIGITS)
+        rows = slice(block * BLOCK, (block + 1) * BLOCK)
+        result[:, rows] = (wide @ vectors[rows].astype(np.float64).T).round(_DIGITS)
 
     pool.each(multiply, -(-len(vectors) // BLOCK))
-    return found
+    return result
 
 
-def places_of(similarities: Scores | npt.NDArray[np.float32]) -> Ranks:
-    """Return 1 + the number of larger values, of each value."""
-    upto = np.searchsorted(np.sort(similarities), similarities, side="right")
-    return len(similarities) - upto + 1
+def descending_ranks(similarities: Scores | npt.NDArray[np.float32]) -> Ranks:
+    """Return the rank of each value: 1 + the number of larger values, shape (values,)."""
+    num_not_larger = np.searchsorted(np.sort(similarities), similarities, side="right")
+    return len(similarities) - num_not_larger + 1
