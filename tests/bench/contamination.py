@@ -27,8 +27,8 @@ import polars as pl
 from planted import Maker
 from report import machine, print_table, write_json
 
-from prefine.measure.contamination.items import items_of
-from prefine.measure.contamination.matches import METRICS, matches_of, pieces_of
+from prefine.measure.contamination.items import build_items
+from prefine.measure.contamination.matches import METRICS, find_matches, split_turns
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 COUNT = 50
@@ -288,10 +288,10 @@ def columns_of(
     known: list[pl.DataFrame], texts: list[Turns], min_words: int = 4
 ) -> list[dict[str, Any]]:
     """Return the columns of the measure for each text, and the text of its item."""
-    items = items_of(known, NGRAM, min_words, COMMON_RATIO)
+    items = build_items(known, NGRAM, min_words, COMMON_RATIO)
     asked = pl.col("role").is_in(["user", "assistant"])
     messages = pl.DataFrame({"messages": texts})
-    blocks = [matches_of(block, items, NGRAM) for block in pieces_of(messages, asked)]
+    blocks = [find_matches(block, items, NGRAM) for block in split_turns(messages, asked)]
     matches = pl.concat(blocks).sort("overlap", "longest_run", descending=True)
     best = matches.group_by("place", maintain_order=True).agg(
         *(pl.col(name).max() for name in METRICS), pl.col("by", "example_id").first()
@@ -433,13 +433,13 @@ def speed(rows: int, items: int) -> list[dict[str, Any]]:
     messages = pl.DataFrame({"messages": [user(text) for text in texts]})
     measured: list[dict[str, Any]] = []
     start, cpu = time.perf_counter(), time.process_time()
-    cut = items_of([benchmark(known)], NGRAM, 4, COMMON_RATIO)
+    cut = build_items([benchmark(known)], NGRAM, 4, COMMON_RATIO)
     measured.append(_timed("cut items", items, start, cpu))
     for share in (1, 2):
         start, cpu = time.perf_counter(), time.process_time()
         part = messages.head(rows * share // 2)
-        for block in pieces_of(part, pl.lit(value=True)):
-            matches_of(block, cut, NGRAM)
+        for block in split_turns(part, pl.lit(value=True)):
+            find_matches(block, cut, NGRAM)
         measured.append(_timed("compare texts", part.height, start, cpu))
     return measured
 

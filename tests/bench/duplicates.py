@@ -54,7 +54,7 @@ def job(data: Path, out: Path) -> None:
     import polars as pl
 
     from prefine.text.distinct import survey
-    from prefine.text.near import Bounds, centre_of, kept_apart, lexical_edges
+    from prefine.text.near import Bounds, cluster_centres, lexical_edges, split_by_traits
 
     long = pl.col("chosen").str.len_chars() >= 20
     rows = pl.scan_ndjson(data / "part-*.jsonl").filter(long)
@@ -62,8 +62,8 @@ def job(data: Path, out: Path) -> None:
     bounds = Bounds(jaccard=JACCARD)
     texts = (rows["id"].to_list(), rows["prompt"].to_list())
     found = survey(lambda _part: texts, range(1), bounds.shingle_words, characters=True)
-    edges = kept_apart(found, bounds, lexical_edges(found, bounds)).edges
-    centre = centre_of(found, bounds, edges)[found.places]
+    edges = split_by_traits(found, bounds, lexical_edges(found, bounds)).edges
+    centre = cluster_centres(found, bounds, edges)[found.places]
     kept = rows[np.sort(np.unique(centre, return_index=True)[1])]
     (out / "final").mkdir(parents=True)
     size = -(-kept.height // 4)

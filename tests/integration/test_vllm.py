@@ -19,7 +19,7 @@ import torch
 from prefine.errors import RecipeError, ServiceError
 from prefine.measure.ches.vllm import VllmChes
 from prefine.measure.judge.vllm import VllmJudge
-from prefine.measure.judge.wording import Wording, question
+from prefine.measure.judge.wording import Wording, render_question
 from prefine.measure.reward.vllm import VllmReward
 from prefine.plan.look import last_plan, read_table
 from prefine.serve.chat import Chat, PromptResponse
@@ -316,7 +316,7 @@ def test_a_judge_gives_the_probabilities_of_its_model(
         said = [texts[row[f"{side}_id"]][0]["content"] for side in ("chosen", "rejected")]
         given = []
         for first, second in (said, said[::-1]):
-            asked = question(wording, prompts[row["prompt_id"]], first, second)
+            asked = render_question(wording, prompts[row["prompt_id"]], first, second)
             ids = chat.ids(chat.text([user(asked)], ask=True))
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([ids])).logits[0, -1]

@@ -6,8 +6,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefine.measure.contamination.items import items_of
-from prefine.measure.contamination.matches import matches_of, pieces_of
+from prefine.measure.contamination.items import build_items
+from prefine.measure.contamination.matches import find_matches, split_turns
 
 quick = settings(max_examples=40, deadline=None)
 
@@ -25,9 +25,9 @@ def found_in(texts: list[str], known: list[str], size: int) -> Found:
     schema = {"messages": pl.List(pl.Struct(dict.fromkeys(message, pl.String)))}
     turns = [[{"role": "user", "content": text}] for text in texts]
     messages = pl.DataFrame({"messages": turns}, schema=schema)
-    items = items_of([frame], size, 1)
-    blocks = pieces_of(messages, pl.col("role") == "user")
-    rows = [row for block in blocks for row in matches_of(block, items, size).to_dicts()]
+    items = build_items([frame], size, 1)
+    blocks = split_turns(messages, pl.col("role") == "user")
+    rows = [row for block in blocks for row in find_matches(block, items, size).to_dicts()]
     found = {(row["place"], int(row["example_id"])): row for row in rows}
     assert len(found) == len(rows)
     return found

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prefine.measure.near_duplicates.pairs import counted, directed
+from prefine.measure.near_duplicates.pairs import add_cluster_columns, add_direction
 from prefine.text.clusters import centres, components
 from prefine.text.overlap import overlaps
 from prefine.text.words import keys_of, word_shingles, words_of
@@ -109,7 +109,9 @@ def test_turning_a_pair_turns_what_its_cluster_says_of_it(
         ids = sorted({row[side] for row in rows for side in ("chosen_id", "rejected_id")})
         responses = {"response_id": ids, "cluster": [i[-1] for i in ids]}
         responses["text"] = [ord(i[-1]) for i in ids]
-        return counted(directed(pl.DataFrame(rows), pl.DataFrame(responses))).sort("pair_id")
+        return add_cluster_columns(add_direction(pl.DataFrame(rows), pl.DataFrame(responses))).sort(
+            "pair_id"
+        )
 
     before, after = clustered([False] * len(drawn)), clustered([True] * len(drawn))
     first = clustered([number == 0 for number in range(len(drawn))])

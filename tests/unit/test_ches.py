@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from prefine.measure.ches.scores import ches, shared_beginning
+from prefine.measure.ches.scores import ches
 from prefine.serve.local.hidden import masked_sums
+from prefine.text.common import common_prefix
 
 
 def test_the_worked_example() -> None:
@@ -47,4 +48,4 @@ def test_sums_of_half_precision_states_are_in_single_precision() -> None:
 def test_the_shared_beginning_ends_at_the_first_other_token(
     a: list[int], b: list[int], expected: int
 ) -> None:
-    assert shared_beginning(a, b) == expected
+    assert common_prefix(a, b) == expected

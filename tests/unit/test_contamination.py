@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from prefine.cli import app
 from prefine.errors import DataError, RecipeError
 from prefine.measure.contamination import matches
-from prefine.measure.contamination.items import items_of, parts_of
-from prefine.measure.contamination.matches import matches_of, pieces_of
+from prefine.measure.contamination.items import build_items, split_parts
+from prefine.measure.contamination.matches import find_matches, split_turns
 from prefine.plan import make_plan, publish_plan
 from prefine.plan.dossier import dossier
 from prefine.plan.look import read_table
@@ -34,10 +34,10 @@ def shares(texts: list[str], known: list[str], size: int = 8) -> list[tuple[Any,
     """Return what each text shares with each item: by place, item, overlap, covered, longest."""
     frame = pl.DataFrame({"example_id": [f"{n:02}" for n in range(len(known))], "text": known})
     frame = frame.with_columns(pl.lit(None, pl.String).alias("answer"))
-    items = items_of([frame], size, 1)
+    items = build_items([frame], size, 1)
     turns = pl.DataFrame({"messages": [[user(text)] for text in texts]})
-    blocks = pieces_of(turns, pl.col("role") == "user")
-    found = pl.concat([matches_of(block, items, size) for block in blocks])
+    blocks = split_turns(turns, pl.col("role") == "user")
+    found = pl.concat([find_matches(block, items, size) for block in blocks])
     found = found.sort("place", "example_id").with_columns(pl.col("example_id").cast(pl.Int64))
     return found.select("place", "example_id", "overlap", "covered", "longest_run").rows()
 
@@ -243,7 +243,7 @@ def test_a_benchmark_without_texts_is_an_error(write_lines: Any, tmp_path: Path)
     write_lines([explicit("Hi", "yes", "no")])
     write_lines([{"prompt": " "}], "puzzles.jsonl")
 
-    said = r"benchmark puzzles: no row could be read at `prompt` \(\w+ 1\); quarantine holds"
+    said = r"benchmark puzzles: no row has a text at `prompt` \(\w+ 1\); set `text`"
     with pytest.raises(DataError, match=said):
         table(RECIPE, tmp_path, "measure_contamination")
 
@@ -322,7 +322,7 @@ def test_in_names_where_items_are_looked_for(write_lines: Any, tmp_path: Path) -
         assert [row["contamination_overlap"] for row in found] == expected
         assert ("chosen_contamination_overlap" in found[0]) == (places == "[responses]")
         assert "prompt_contamination_overlap" not in found[0]
-    with pytest.raises(RecipeError, match="a place is named twice"):
+    with pytest.raises(RecipeError, match="`in` lists a table twice: prompts, prompts"):
         parse_recipe(f"{RECIPE}    in: [prompts, prompts]\n")
 
 
@@ -408,7 +408,7 @@ def test_what_a_benchmark_says_to_every_question_is_left_out(
     ],
 )
 def test_parts_are_lines_and_options_without_their_labels(text: str, parts: list[str]) -> None:
-    assert parts_of(text)[: len(parts)] == parts
+    assert split_parts(text)[: len(parts)] == parts
 
 
 def test_an_item_is_found_over_turns_and_in_any_of_them(write_lines: Any, tmp_path: Path) -> None:

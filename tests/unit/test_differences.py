@@ -12,7 +12,7 @@ from prefine.schema import prompt_id
 from prefine.text.clusters import edges_of
 from prefine.text.differences import differences
 from prefine.text.distinct import Distinct, survey
-from prefine.text.near import Bounds, centre_of, kept_apart, lexical_edges
+from prefine.text.near import Bounds, cluster_centres, lexical_edges, split_by_traits
 from prefine.text.sketches import estimates, sketches
 from prefine.text.slips import are_slips
 from prefine.text.words import byte_shingles, exact_texts, keys_of, word_shingles, words_of
@@ -129,8 +129,8 @@ def surveyed(texts: list[str]) -> Distinct:
 
 def clusters(texts: list[str], bounds: Bounds) -> int:
     found = surveyed(texts)
-    kept = kept_apart(found, bounds, lexical_edges(found, bounds))
-    return len(set(centre_of(found, bounds, kept.edges).tolist()))
+    kept = split_by_traits(found, bounds, lexical_edges(found, bounds))
+    return len(set(cluster_centres(found, bounds, kept.edges).tolist()))
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_edges_of_every_method_are_kept_apart() -> None:
     place = found.places.tolist()
     pairs = np.sort(np.array([place[:2], place[1:]]), axis=1)
 
-    kept = kept_apart(found, Bounds(), edges_of(pairs, "semantic", np.ones(2)))
+    kept = split_by_traits(found, Bounds(), edges_of(pairs, "semantic", np.ones(2)))
 
     assert len(kept.edges.pairs) == 0
     assert sorted(kept.apart["numbers"].tolist()) == sorted(pairs.tolist())

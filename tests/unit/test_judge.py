@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
 
-from prefine.measure.judge.answers import both_orders, summary
+from prefine.measure.judge.answers import combine_orders, summarize_answers
 from prefine.measure.judge.vllm import VllmJudge
-from prefine.measure.judge.wording import question, turns
+from prefine.measure.judge.wording import render_question, render_turns
 from prefine.schema import Flip
 from prefine.serve.vllm.judge import Answer
 from prefine.settings import Weights
@@ -17,7 +17,8 @@ def judge(**more: object) -> VllmJudge:
 
 def test_both_orders_are_combined_as_in_the_worked_example() -> None:
     found = [
-        both_orders(*one) for one in zip([0.8, 0.6, 0.55, 0.3], [0.7, 0.3, 0.2, 0.6], strict=True)
+        combine_orders(*one)
+        for one in zip([0.8, 0.6, 0.55, 0.3], [0.7, 0.3, 0.2, 0.6], strict=True)
     ]
 
     assert [mean for mean, _, _ in found] == pytest.approx([0.75, 0.45, 0.375, 0.45])
@@ -26,8 +27,8 @@ def test_both_orders_are_combined_as_in_the_worked_example() -> None:
 
 
 def test_the_swapped_pair_has_the_complement_and_the_same_bias() -> None:
-    mean, bias, consistent = both_orders(0.8, 0.3)
-    swapped = both_orders(1 - 0.3, 1 - 0.8)
+    mean, bias, consistent = combine_orders(0.8, 0.3)
+    swapped = combine_orders(1 - 0.3, 1 - 0.8)
 
     assert swapped == (pytest.approx(1 - mean), pytest.approx(bias), consistent)
     flips = {column.name: column.flip for column in judge().columns()}
@@ -36,10 +37,10 @@ def test_the_swapped_pair_has_the_complement_and_the_same_bias() -> None:
 
 
 def test_several_answers_have_a_mean_and_a_share_that_agrees() -> None:
-    told = summary([Answer(True, 0.9), Answer(True, 0.6), Answer(False, 0.3)])
+    told = summarize_answers([Answer(True, 0.9), Answer(True, 0.6), Answer(False, 0.3)])
 
     assert told == (pytest.approx(0.6), pytest.approx(2 / 3), 3)
-    assert summary([]) is None
+    assert summarize_answers([]) is None
 
 
 def test_marks_in_a_response_are_left_as_they_are() -> None:
@@ -47,7 +48,7 @@ def test_marks_in_a_response_are_left_as_they_are() -> None:
         wording="{principle}|{conversation}|{first}|{second}|{other}", principle="{first}!"
     )
 
-    text = question(
+    text = render_question(
         config.question_wording, [user("{second}?"), assistant("so")], "one {principle}", "two"
     )
 
@@ -57,21 +58,21 @@ def test_marks_in_a_response_are_left_as_they_are() -> None:
 def test_the_question_asks_for_what_can_be_read() -> None:
     asked = [user("Why?")]
 
-    assert question(judge().question_wording, asked, "x", "y").endswith(
+    assert render_question(judge().question_wording, asked, "x", "y").endswith(
         "Say A or B and nothing else."
     )
-    assert "`Verdict: A` or `Verdict: B`" in question(
+    assert "`Verdict: A` or `Verdict: B`" in render_question(
         judge(reasoning_tokens=9).question_wording, asked, "x", "y"
     )
-    assert turns(asked) in question(judge().question_wording, asked, "x", "y")
-    assert judge().principle in question(judge().question_wording, asked, "x", "y")
+    assert render_turns(asked) in render_question(judge().question_wording, asked, "x", "y")
+    assert judge().principle in render_question(judge().question_wording, asked, "x", "y")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"wording": "{first} {second}"}, "lacks {principle}, {conversation}"),
-        ({"samples": 3}, "all alike at a temperature of 0"),
+        ({"samples": 3}, "needs a `temperature` above 0"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(change: dict, message: str) -> None:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from prefine.measure.near_duplicates import NearDuplicates
-from prefine.measure.near_duplicates.pairs import counted
+from prefine.measure.near_duplicates.pairs import add_cluster_columns
 from prefine.measure.near_duplicates.semantic import Nearness, full_lists_remark, near
 from prefine.plan import publish_plan
 from prefine.plan.look import read_table
@@ -268,7 +268,9 @@ def judged(name: str, **more: Any) -> dict[str, Any]:
 
 def ranked(rows: list[dict[str, Any]]) -> list[str]:
     schema = {"human_verdict": pl.String, "agreement": pl.Float64}
-    found = counted(pl.DataFrame(rows, schema_overrides=schema)).sort("copy", "pair_cluster_rank")
+    found = add_cluster_columns(pl.DataFrame(rows, schema_overrides=schema)).sort(
+        "copy", "pair_cluster_rank"
+    )
     assert found["pair_is_representative"].to_list() == (found["pair_cluster_rank"] == 1).to_list()
     return found["pair_id"].to_list()
 
@@ -282,7 +284,7 @@ def test_the_pair_with_the_most_votes_then_agreement_then_id_stands_for_its_clus
         judged("p0", copy=1, votes_for=0, agreement=None),
     ]
 
-    found = counted(pl.DataFrame(rows, schema_overrides={"human_verdict": pl.String}))
+    found = add_cluster_columns(pl.DataFrame(rows, schema_overrides={"human_verdict": pl.String}))
 
     assert ranked(rows) == ["p1", "p2", "p3", "p4", "p0"]
     found = found.sort("pair_id")

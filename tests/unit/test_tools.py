@@ -15,7 +15,7 @@ from prefine.errors import RecipeError
 from prefine.export.settings import Export
 from prefine.export.targets.trl import Trl
 from prefine.ingest.record import Reason, RowError
-from prefine.measure.judge.wording import Wording, question, response_text
+from prefine.measure.judge.wording import Wording, render_question, response_text
 from prefine.plan import publish_plan
 from prefine.recipe import parse_recipe
 from prefine.recipe.check import problems_of
@@ -381,7 +381,7 @@ def test_a_measure_says_that_a_template_leaves_tools_out(tmp_path: Path, write_l
 def test_a_judge_reads_tools_and_calls() -> None:
     wording = Wording("{principle}|{conversation}|{first}|{second}", "p", reasoned=False)
 
-    assert question(wording, PROMPT, response_text(CALLS), "No.", tools="[1]") == (
+    assert render_question(wording, PROMPT, response_text(CALLS), "No.", tools="[1]") == (
         f"p|tools: [1]\n\nuser: Rain?|tool_calls: {PARIS_TEXT}|No."
     )
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from prefine.measure.base import Measure
 from prefine.schema import Column
 from prefine.step import Counts, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 from prefine.tables.vectors import RESPONSE_VECTORS, read_reasons, read_vectors
 
 
@@ -52,7 +52,7 @@ class Cosine(Measure):
             vectors[[row_of[name] for name in pairs[column]]]
             for column in ("chosen_id", "rejected_id")
         )
-        reasons = beside(pairs, read_reasons(work, RESPONSE_VECTORS), "is_cut", "reason")
+        reasons = join_sides(pairs, read_reasons(work, RESPONSE_VECTORS), "is_cut", "reason")
         too_long = pl.when(pl.col("chosen_is_cut") | pl.col("rejected_is_cut"))
         # if both have a reason, report the first in alphabetical order: blank, then unknown_words
         reason = pl.min_horizontal("chosen_reason", "rejected_reason")

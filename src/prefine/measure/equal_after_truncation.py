@@ -16,7 +16,7 @@ from prefine.measure.base import Measure
 from prefine.schema import COUNT, Column, Message
 from prefine.settings import Need, Weights
 from prefine.step import Counts, Work
-from prefine.tables.conversations import TEMPLATE_REFUSED, conversations
+from prefine.tables.conversations import TEMPLATE_REFUSED, read_conversations
 from prefine.text.common import common_prefix
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class EqualAfterTruncation(Measure):
         work.notes["chat"] = chat.facts()
         work.expect(work.read("pairs", ["pair_id"]).height)
         count = 0
-        for pairs in conversations(work):
-            columns = pairs.select("pair_id", "asked", "tools", "chosen", "rejected").iter_rows()
+        for pairs in read_conversations(work):
+            columns = pairs.select("pair_id", "prompt", "tools", "chosen", "rejected").iter_rows()
             rows = [
                 (name, *compare_truncated(chat, prompt, sides, self.max_tokens, tools=tools))
                 for name, prompt, tools, *sides in columns

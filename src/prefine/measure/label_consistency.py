@@ -31,7 +31,7 @@ from prefine.search.index import Index, built, ranked
 from prefine.search.settings import Search
 from prefine.search.storage import Places, Vectors
 from prefine.step import Counts, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_reasons, read_vectors
 
 _EXTRA_NEIGHBOURS = 32
@@ -180,7 +180,7 @@ def _read_pairs(work: Work, part: int) -> pl.DataFrame:
     sides = ([row_of[name] for name in pairs[f"{side}_id"]] for side in ("chosen", "rejected"))
     chosen, rejected = (vectors[side] for side in sides)
     same = pl.Series((chosen == rejected).all(axis=1), dtype=pl.Boolean)
-    with_reasons = beside(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
+    with_reasons = join_sides(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
     reason = pl.coalesce(
         pl.when(pl.col("num_empty") > 0).then(pl.lit("blank")),
         pl.min_horizontal("chosen_reason", "rejected_reason"),

@@ -10,7 +10,7 @@ from prefine.schema import COUNT, Column, Flip
 from prefine.schema.columns import sides
 from prefine.settings import Model, Need, Weights
 from prefine.step import Counts, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 
 _PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id"]
 
@@ -65,7 +65,7 @@ def _add_lengths(
 ) -> pl.DataFrame:
     responses = _counts(work, "responses", "response_id", unit, tokenizer)
     prompts = _counts(work, "prompts", "prompt_id", unit, tokenizer)
-    pairs = beside(pairs, responses, unit)
+    pairs = join_sides(pairs, responses, unit)
     gap = pl.col(f"chosen_{unit}") - pl.col(f"rejected_{unit}")
     return pairs.join(
         prompts.rename({unit: f"prompt_{unit}"}), on="prompt_id", how="left", maintain_order="left"

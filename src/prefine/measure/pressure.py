@@ -56,7 +56,7 @@ class DisplacementPressure(Measure):
     Use it with CHES to find pairs prone to likelihood displacement. Needs a CHES measure with
     ``store``. On a small policy tuned by DPO its rank correlation with the decrease of
     log p(chosen) per token was 0.36 over the seven seeds used to choose the formula (CHES 0.31,
-    normalised CHES -0.22) and 0.27 over three others (0.23, -0.22); with the response's length
+    normalized CHES -0.22) and 0.27 over three others (0.23, -0.22); with the response's length
     partialled out, 0.20 (0.10, 0.01) and 0.15 (0.07, -0.07). On a policy with little training the
     correlation was weak (``tests/bench/pressure.py``).
     """

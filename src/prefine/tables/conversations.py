@@ -1,4 +1,4 @@
-"""Pairs with their conversations, and the token ids of each distinct response."""
+"""Pairs with their messages, and the token ids of each distinct response."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
@@ -12,60 +12,77 @@ if TYPE_CHECKING:
     from prefine.serve.chat import Chat, PromptResponse
 
 TEMPLATE_REFUSED = "template_refused"
-"""The reason of a response whose conversation the chat template refuses."""
+"""The reason of a response whose conversation the chat template cannot render."""
 
 TokenIds = dict[str, "PromptResponse | None"]
-"""By response; null where the chat template cannot show the conversation's tools."""
+"""Token ids by response id; None if the chat template cannot render the conversation's tools."""
 
 _CHUNK = 256
-"""Pairs that are read together; a prompt's pairs are never torn apart."""
+"""Number of pairs in a chunk; the pairs of a prompt stay in one chunk."""
 
 
-def conversations(work: Work) -> Iterator[pl.DataFrame]:
-    """Yield pairs with the messages of both sides, all pairs of a prompt in one frame.
+def read_conversations(work: Work) -> Iterator[pl.DataFrame]:
+    """Yield chunks of pairs with their messages; all pairs of a prompt are in one chunk.
 
-    ``asked`` are the messages of the prompt, ``tools`` the JSON text of its tools.
+    Yields:
+        The ids of the pairs, ``prompt``, ``chosen`` and ``rejected`` (lists of messages) and
+        ``tools`` (JSON text of the prompt's tools, or null).
     """
     pairs = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
-    prompts = work.read("prompts", ["prompt_id", "messages", "tools"]).rename({"messages": "asked"})
+    prompts = work.read("prompts", ["prompt_id", "messages", "tools"])
+    prompts = prompts.rename({"messages": "prompt"})
     responses = work.read("responses", ["response_id", "messages"])
-    ordered = pairs.sort("prompt_id", "pair_id").with_row_index("place")
-    chunk_of = pl.col("place").first().over("prompt_id") // _CHUNK
+    ordered = pairs.sort("prompt_id", "pair_id").with_row_index("position")
+    chunk_of = pl.col("position").first().over("prompt_id") // _CHUNK
     for _, chunk in ordered.group_by(chunk_of, maintain_order=True):
-        found = chunk.join(prompts, on="prompt_id", how="left", maintain_order="left")
+        joined = chunk.join(prompts, on="prompt_id", how="left", maintain_order="left")
         for side in ("chosen", "rejected"):
             of_side = responses.rename({"response_id": f"{side}_id", "messages": side})
-            found = found.join(of_side, on=f"{side}_id", how="left", maintain_order="left")
-        yield found
+            joined = joined.join(of_side, on=f"{side}_id", how="left", maintain_order="left")
+        yield joined
 
 
-def tokenised(pairs: pl.DataFrame, chat: "Chat") -> TokenIds:
-    """Return the token ids of each distinct response, those of a prompt side by side."""
-    found: TokenIds = {}
-    columns = ("asked", "tools", "chosen_id", "chosen", "rejected_id", "rejected")
-    for asked, tools, *sides in pairs.select(columns).iter_rows():
-        for name, said in (sides[:2], sides[2:]):
-            if name not in found:
-                found[name] = _rendered(chat, asked, said, tools)
-    return found
+def tokenize_responses(pairs: pl.DataFrame, chat: "Chat") -> TokenIds:
+    """Render and tokenize each distinct response with its prompt.
+
+    Args:
+        pairs: A chunk of ``read_conversations``.
+        chat: Renders and tokenizes conversations.
+
+    Returns:
+        The token ids by response id, with the responses of a prompt next to each other.
+    """
+    ids: TokenIds = {}
+    columns = ("prompt", "tools", "chosen_id", "chosen", "rejected_id", "rejected")
+    for prompt, tools, *sides in pairs.select(columns).iter_rows():
+        for name, response in (sides[:2], sides[2:]):
+            if name not in ids:
+                ids[name] = _tokenize(chat, prompt, response, tools)
+    return ids
 
 
-def _rendered(
-    chat: "Chat", asked: object, said: object, tools: str | None
+def _tokenize(
+    chat: "Chat", prompt: object, response: object, tools: str | None
 ) -> "PromptResponse | None":
     from prefine.serve.chat import ToolsRefusedError
 
-    prompt, response = cast("Sequence[Message]", asked), cast("Sequence[Message]", said)
+    prompt_turns = cast("Sequence[Message]", prompt)
+    response_turns = cast("Sequence[Message]", response)
     try:
-        return chat.prompt_response(prompt, response, tools)
+        return chat.prompt_response(prompt_turns, response_turns, tools)
     except ToolsRefusedError:
         return None
 
 
-def fitting(ids: TokenIds, max_tokens: int) -> dict[str, "PromptResponse"]:
-    """Return the responses that could be rendered and are not too long with their prompts."""
+def within_limit(ids: TokenIds, max_tokens: int) -> dict[str, "PromptResponse"]:
+    """Return the responses that could be rendered and have at most ``max_tokens`` tokens.
+
+    Args:
+        ids: The result of ``tokenize_responses``.
+        max_tokens: Maximum number of tokens of prompt and response together.
+    """
     return {
-        name: one
-        for name, one in ids.items()
-        if one is not None and len(one.prompt) + len(one.response) <= max_tokens
+        name: tokens
+        for name, tokens in ids.items()
+        if tokens is not None and len(tokens.prompt) + len(tokens.response) <= max_tokens
     }

@@ -1,4 +1,4 @@
-"""Texts of responses and prompts, and facts about one response laid beside a pair."""
+"""Texts of prompts and responses, and joins of response columns to pairs."""
 
 import polars as pl
 
@@ -7,32 +7,38 @@ from prefine.step import Work
 
 
 def texts(work: Work, table: str, key: str, part: int | None = None) -> tuple[list[str], list[str]]:
-    """Return the ids of a table and the texts of their messages, turns joined by a blank line.
+    """Return the ids of a table and the contents of their messages, joined by a blank line.
 
-    Tools and tool calls are left out: whatever is made of these texts sees contents alone.
+    Tools and tool calls are excluded.
+
+    Args:
+        work: Of a step that reads the table.
+        table: ``prompts`` or ``responses``.
+        key: The id column of the table.
+        part: Which part; the shard's own by default.
     """
     frame = work.read(table, [key, "messages"], part=part)
     joined = pl.col("messages").list.eval(pl.element().struct.field("content")).list.join("\n\n")
-    found = frame.select(key, joined.alias("text"))
-    return found[key].to_list(), found["text"].to_list()
+    rows = frame.select(key, joined.alias("text"))
+    return rows[key].to_list(), rows["text"].to_list()
 
 
 def tool_text() -> pl.Expr:
-    """Return what a message, an element of a list, has of tools: empty for most."""
+    """Return the tool fields of a message, an element of a list, as text; empty without tools."""
     parts = [pl.element().struct.field(name) for name in TOOL_PARTS]
     return pl.concat_str(*parts, separator="\n", ignore_nulls=True)
 
 
-def beside(pairs: pl.DataFrame, facts: pl.DataFrame, *columns: str) -> pl.DataFrame:
-    """Add facts about responses to pairs.
+def join_sides(pairs: pl.DataFrame, facts: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """Join columns of responses to both sides of pairs.
 
     Args:
         pairs: With ``chosen_id`` and ``rejected_id``.
-        facts: With ``response_id``, one row a response.
-        columns: Which facts; they are added as ``chosen_X`` and ``rejected_X``.
+        facts: With ``response_id``, one row per response.
+        columns: The columns to join; column X becomes ``chosen_X`` and ``rejected_X``.
 
     Returns:
-        The pairs, in their order.
+        The pairs in their order, with the new columns.
     """
     for side in ("chosen", "rejected"):
         names = {column: f"{side}_{column}" for column in columns}

@@ -9,7 +9,7 @@ from prefine.errors import DataError
 from prefine.text.clusters import METHODS
 from prefine.text.differences import TRAITS, Apart, differences
 from prefine.text.distinct import Distinct, survey
-from prefine.text.near import Bounds, Kept, centre_of, kept_apart, lexical_edges
+from prefine.text.near import Bounds, Kept, cluster_centres, lexical_edges, split_by_traits
 from prefine.text.words import Places
 
 
@@ -64,8 +64,8 @@ def near_duplicates(
         bounds.shingle_words,
         characters=character_jaccard is not None,
     )
-    edges = kept_apart(distinct, bounds, lexical_edges(distinct, bounds))
-    centre = centre_of(distinct, bounds, edges.edges)[distinct.places]
+    edges = split_by_traits(distinct, bounds, lexical_edges(distinct, bounds))
+    centre = cluster_centres(distinct, bounds, edges.edges)[distinct.places]
     return _table(listed, distinct, edges, centre)
 
 

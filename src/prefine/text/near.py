@@ -109,7 +109,7 @@ def _proposed(texts: Distinct, bounds: Bounds) -> Places:
     return np.unique(both, axis=0)
 
 
-def kept_apart(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
+def split_by_traits(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
     """Remove the edges between texts that differ in a trait of ``bounds.apart``.
 
     Equality of traits is transitive, so all texts of a cluster of the remaining edges agree in
@@ -128,7 +128,7 @@ def kept_apart(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
     return Kept(edges.where(joined_rows), apart)
 
 
-def centre_of(texts: Distinct, bounds: Bounds, edges: Edges) -> Places:
+def cluster_centres(texts: Distinct, bounds: Bounds, edges: Edges) -> Places:
     """Return the centre of each distinct text's cluster, shape (distinct,)."""
 
     def alike(pairs: Places) -> npt.NDArray[np.bool_]:

@@ -1,1 +1,1 @@
-"""CHES: how alike chosen and rejected are in the policy's own hidden space."""
+"""CHES: centered hidden embedding similarity of chosen and rejected under the policy."""

@@ -1,19 +1,18 @@
-"""The arithmetic of CHES.
+"""The formulas of CHES, the centered hidden embedding similarity.
 
 With S the sum of the hidden states that predict a response's tokens, n their number and m = S / n:
 
-    ches            = <S+, S- - S+>        higher: preference tuning pushes chosen down more
+    ches            = <S+, S- - S+>        higher: preference tuning lowers log p(chosen) more
     ches_normalized = <m+, m- - m+>
-    ches_ln_div     = the same as the last, over the states from the first differing token on
+    ches_ln_div     = ches_normalized over the states from the first differing token
 
-A response costs one pass whatever the number of its pairs: K responses to a prompt give K sums, and
-all ordered couples of them are dot products of those.
+Each response needs one forward pass however many pairs it is in: the scores of all ordered pairs of
+K responses are dot products of their K sums.
 
-Source: Razin et al. 2024, Unintentional Unalignment, Definitions 2 and 3; its theory lets the first
-tokens differ, which ``ches_ln_div`` restores for responses that begin alike.
+Source: Razin et al. 2024, Unintentional Unalignment, Definitions 2 and 3. Its theory assumes that
+the first tokens differ; ``ches_ln_div`` restores this for responses with a common prefix.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,41 +22,40 @@ Vector = npt.NDArray[np.float64]
 
 
 class Score(NamedTuple):
-    """CHES of an ordered couple, and of the same couple swapped."""
+    """CHES of a pair, and of the same pair with chosen and rejected swapped."""
 
     ches: float
+    """CHES of the pair."""
     ches_reversed: float
+    """CHES of the swapped pair."""
     normalized: float
+    """Length-normalized CHES of the pair."""
     normalized_reversed: float
+    """Length-normalized CHES of the swapped pair."""
 
 
 def ches(chosen: Vector, rejected: Vector, num_chosen: int, num_rejected: int) -> Score:
-    """Score a pair from its two sums of hidden states.
+    """Compute CHES from the two sums of hidden states of a pair.
 
     Args:
         chosen: Sum over the chosen response, shape (D,).
         rejected: Sum over the rejected response, shape (D,).
-        num_chosen: States in the first sum.
-        num_rejected: States in the second sum.
+        num_chosen: Number of states in the first sum, above 0.
+        num_rejected: Number of states in the second sum, above 0.
+
+    Source:
+        Razin et al. 2024, Definitions 2 and 3.
     """
     mean_chosen, mean_rejected = chosen / num_chosen, rejected / num_rejected
-    apart, mean_apart = rejected - chosen, mean_rejected - mean_chosen
+    difference, mean_difference = rejected - chosen, mean_rejected - mean_chosen
     return Score(
-        _dot(chosen, apart),
-        -_dot(rejected, apart),
-        _dot(mean_chosen, mean_apart),
-        -_dot(mean_rejected, mean_apart),
+        _dot(chosen, difference),
+        -_dot(rejected, difference),
+        _dot(mean_chosen, mean_difference),
+        -_dot(mean_rejected, mean_difference),
     )
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    """Return the inner product; BLAS would share a long one between threads."""
+    """Return the dot product without BLAS, whose result may depend on the number of threads."""
     return float(np.einsum("d,d->", a, b))
-
-
-def shared_beginning(a: Sequence[int], b: Sequence[int]) -> int:
-    """Return how many first tokens two responses have in common."""
-    for place, (left, right) in enumerate(zip(a, b, strict=False)):
-        if left != right:
-            return place
-    return min(len(a), len(b))

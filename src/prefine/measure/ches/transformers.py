@@ -1,4 +1,4 @@
-"""CHES with a policy that transformers runs in process."""
+"""CHES with a policy that runs in process with transformers."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +12,19 @@ if TYPE_CHECKING:
 
 
 class TransformersChes(Ches):
-    """CHES of each pair in the hidden space of the policy, which transformers runs in process."""
+    """CHES of each pair: similarity of both responses in the hidden space of the policy.
+
+    Use it to find pairs that cause likelihood displacement in DPO. Needs the policy's weights,
+    which run in process with transformers.
+    """
 
     kind: Literal["ches/transformers"]
+    """Selects this measure."""
     dtype: FloatType = "float32"
+    """The floating-point type in which the model computes."""
 
     def offers_pass(self) -> ForwardPass | None:
-        """Return the pass of the policy, in which likelihoods can be read too."""
+        """Return the forward pass of the policy, which can also compute log-probabilities."""
         return ForwardPass(self.weights.key, self.template, self.dtype, self.max_tokens)
 
     def needs(self) -> tuple[Need, ...]:

@@ -1,4 +1,4 @@
-"""CHES with a policy behind vLLM servers."""
+"""CHES with a policy served by vLLM."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 
 class VllmChes(Ches):
-    """The same from vLLM servers that give the hidden states of all tokens."""
+    """CHES of each pair from vLLM servers that return the hidden states of all tokens.
+
+    Use it instead of ``ches/transformers`` for large policies or many pairs. Needs running vLLM
+    servers of the policy.
+    """
 
     kind: Literal["ches/vllm"]
+    """Selects this measure."""
     served_model: str
-    """The name under which the server serves the model; another answer is an error."""
+    """Name of the model on the server; a server with another model is an error."""
     dtype: FloatType = "bfloat16"
-    """The type in which the server computes."""
+    """The floating-point type in which the server computes."""
 
     def server(self, inputs: Inputs) -> Served:
         """Return what the servers must serve."""
@@ -36,10 +41,10 @@ class VllmChes(Ches):
         return (Need("tokenizer", self.kind_name()),)
 
     def open(self, work: Work, *, likelihoods: bool) -> "StateReader":
-        """Check the servers."""
+        """Check the servers and return their client."""
         from prefine.serve.vllm.hidden import HiddenStatesClient
 
-        assert not likelihoods, "servers give states, not likelihoods"
+        assert not likelihoods, "servers return hidden states, not log-probabilities"
         client = HiddenStatesClient(self.server(work.step.inputs), work.runtime)
         work.notes["servers"] = client.check()
         return client

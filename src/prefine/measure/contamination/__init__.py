@@ -1,4 +1,4 @@
-"""How much of benchmarks' texts stands in prompts and responses."""
+"""Benchmark contamination of prompts and responses."""
 
 from prefine.measure.contamination.measure import Contamination
 

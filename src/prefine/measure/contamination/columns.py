@@ -10,42 +10,65 @@ from prefine.schema.columns import sides
 
 _TEXT = pa.large_string()
 SIMILAR = (
-    Column("contamination_similarity", pa.float64(), "cosine to the nearest benchmark text"),
-    Column("contamination_nearest", _TEXT, "id of that text, or null"),
+    Column(
+        "contamination_similarity",
+        pa.float64(),
+        "cosine of the prompt and the nearest benchmark text, in [-1, 1]",
+    ),
+    Column("contamination_nearest", _TEXT, "id of the nearest benchmark text, or null"),
     Column(
         "contamination_similarity_reason",
         _TEXT,
         "why there is no cosine: blank, unknown_words; else null",
     ),
 )
-"""What embeddings say of the prompt."""
+"""The columns that need embeddings."""
 
 
 def columns_of(size: int, places: Collection[str]) -> tuple[Column, ...]:
-    """Return the columns that words give.
+    """Return the columns of the n-gram comparison.
 
     Args:
-        size: Words in a run.
-        places: Where items are looked for: ``prompts``, ``responses``, or both.
+        size: Words in an n-gram.
+        places: The tables that are compared: ``prompts``, ``responses``, or both.
     """
     about = {
-        "overlap": f"largest share of an item's runs of {size} words that stand in one text of the "
-        "pair, in [0, 1]; 1 where a turn has the very same words",
-        "covered": f"largest share of an item's words that lie in such runs of {size}, in [0, 1]",
-        "parts": "largest share of an item's words that lie in such runs within its lines and "
-        "options, or are all of a short one, in any order, in [0, 1]",
-        "longest_run": "most words of an item in a row that lie in such runs; 0 where none does",
+        "overlap": f"largest share of a benchmark item's {size}-grams of words that occur in one "
+        "text of the pair, in [0, 1]; 1 if a turn has exactly the words of the item",
+        "covered": f"largest share of a benchmark item's words that are covered by {size}-grams "
+        "shared with one text of the pair, in [0, 1]",
+        "parts": "largest share of the words in a benchmark item's lines and options that are "
+        "covered by n-grams shared with one text of the pair, in any order, in [0, 1]",
+        "longest_run": "largest number of consecutive words of a benchmark item that occur in one "
+        "text of the pair; 0 if no n-gram is shared",
     }
     columns = [
         *(
             Column(f"contamination_{name}", _type(name), about[name], range=_range(name))
             for name in METRICS
         ),
-        Column("contamination_by", _TEXT, "how the overlap was found: exact, ngrams, whole"),
-        Column("contamination_benchmark", _TEXT, "the benchmark of that item, or null"),
-        Column("contamination_example", _TEXT, "id of that item, or null"),
-        Column("contamination_run_example", _TEXT, "id of the item of the longest run, or null"),
-        Column("contamination_parts_example", _TEXT, "id of the item of the most parts, or null"),
+        Column(
+            "contamination_by",
+            _TEXT,
+            "how the item with the largest overlap matches: exact (all words of a turn), ngrams, "
+            "or whole (all words of a short item in a row); else null",
+        ),
+        Column(
+            "contamination_benchmark",
+            _TEXT,
+            "benchmark of the item with the largest overlap, or null",
+        ),
+        Column("contamination_example", _TEXT, "id of the item with the largest overlap, or null"),
+        Column(
+            "contamination_run_example",
+            _TEXT,
+            "id of the item with the largest contamination_longest_run, or null",
+        ),
+        Column(
+            "contamination_parts_example",
+            _TEXT,
+            "id of the item with the largest contamination_parts, or null",
+        ),
     ]
     stems = {name: f"contamination_{name}" for name in METRICS}
     if "responses" in places:

@@ -1,7 +1,7 @@
-"""The texts of benchmarks, cut into runs of words.
+"""Benchmark items and their word n-grams.
 
-An item is a question, an answer, or a question with its answer. Its parts are its lines and
-options, without the letters and numbers that options begin with.
+An item is a question, an answer, or a question followed by its answer. Its parts are its lines and
+options, without the letters and numbers that label options.
 """
 
 import re
@@ -20,75 +20,79 @@ _SEVERAL = r"\n|[ \t]\(?([A-Ja-j]|\d{1,2})[ \t]?[.):、]"
 _LABEL = re.compile(rf"^\s*(?:[-*•+][ \t]+|{_OPTION})")
 _UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 SEED_WORDS = 4
-"""A part of at least so many words, or of a whole run, is looked for in every text, a shorter one
-only in texts that have something longer of its item."""
+"""Parts with at least this many words are searched in every text; shorter parts only in texts that
+share a longer part or an n-gram with the same item."""
 
-LEAST_COMMON = 20
-"""A run of fewer questions is never left out as common."""
-MOST_ITEMS = 500
-"""A run of more questions of one benchmark always is: texts that have it would meet them all."""
+MIN_COMMON = 20
+"""An n-gram that occurs in fewer questions is never removed as common."""
+MAX_QUESTIONS = 500
+"""An n-gram that occurs in more questions of one benchmark is always removed as common, because a
+text with it would be compared with all of them."""
 
 
 class Items(NamedTuple):
-    """All items of all benchmarks."""
+    """All items of all benchmarks; a run is an n-gram, or a whole text with fewer words."""
 
     table: pl.DataFrame
-    """``item``, ``benchmark`` (its number), ``example_id``, ``size`` (its words), ``num_runs``
-    (distinct runs), ``num_words`` (words in these) and ``part_words`` (words in its parts; 0 where
-    it has only one)."""
+    """``item``, ``benchmark`` (its number), ``example_id``, ``size`` (number of words),
+    ``num_runs`` (number of distinct runs), ``num_words`` (words in these runs) and ``part_words``
+    (words in its parts; 0 if it has only one part)."""
     runs: Postings
-    """Runs of items."""
+    """The runs of items."""
     parts: Postings
-    """Runs within parts of at least ``SEED_WORDS`` words; ``at`` counts the words of parts."""
+    """The runs of parts with at least ``SEED_WORDS`` words; ``at`` counts the words of parts."""
     small: pl.DataFrame
-    """Shorter parts: ``item``, ``words`` and ``run``."""
+    """The shorter parts: ``item``, ``words`` and ``run``."""
     keys: pl.DataFrame
-    """``item`` and ``key``, a number for all of its words."""
+    """``item`` and ``key``, a hash of all words of the item."""
     known: dict[int, Sieve]
-    """What tells runs of items and parts from others, by length."""
+    """Filters for the runs of items and parts, by number of words."""
 
 
-def items_of(
+def build_items(
     benchmarks: list[pl.DataFrame], size: int, min_words: int, common_ratio: float = 1
 ) -> Items:
-    """Cut the texts of benchmarks into runs.
+    """Split the texts of benchmarks into runs of words.
 
     Args:
-        benchmarks: Of each: ``example_id``, ``text`` and ``answer``, null where it has none.
-        size: Words in a run.
-        min_words: A question of fewer words has no runs; three characters of a script without
-            spaces count two words here. An answer of fewer than ``size`` words is not looked for
-            alone.
-        common_ratio: A run or part that stands in more than this share of a benchmark's questions
-            is left out; see ``LEAST_COMMON`` and ``MOST_ITEMS``.
+        benchmarks: One frame per benchmark: ``example_id``, ``text`` and ``answer`` (may be null).
+        size: Words in an n-gram.
+        min_words: Minimum number of words of a question with runs; three characters of a script
+            without spaces count as two words. An answer with fewer than ``size`` words is not
+            searched on its own.
+        common_ratio: A run or part in more than this share of a benchmark's questions is removed;
+            see ``MIN_COMMON`` and ``MAX_QUESTIONS``.
     """
-    table = _asked(benchmarks)
+    table = _distinct_items(benchmarks)
     words = words_of(table["text"].to_list())
     table = table.with_columns(words.list.len().cast(pl.Int64).alias("size"))
-    whole = ~_short(words, min_words) & ((table["kind"] != "answer") | (table["size"] >= size))
-    runs = _own(_runs(words, table["item"], size, whole), table, common_ratio)
-    parts = _own(_parts(table, size, whole & (table["kind"] != "both")), table, common_ratio)
+    long_enough = ~_is_short(words, min_words) & (
+        (table["kind"] != "answer") | (table["size"] >= size)
+    )
+    runs = _without_common(_runs(words, table["item"], size, long_enough), table, common_ratio)
+    parts = _parts(table, size, long_enough & (table["kind"] != "both"))
+    parts = _without_common(parts, table, common_ratio)
     columns = ("item", "benchmark", "example_id", "size")
-    of_runs = _whole(runs).rename({"runs": "num_runs", "covered": "num_words"})
-    of_parts = _whole(parts).select("item", pl.col("covered").alias("part_words"))
+    of_runs = _totals(runs).rename({"runs": "num_runs", "covered": "num_words"})
+    of_parts = _totals(parts).select("item", pl.col("covered").alias("part_words"))
     full = table.select(*columns).join(of_runs, on="item", how="left")
     full = full.join(of_parts, on="item", how="left").fill_null(0).sort("item")
-    named = (table["size"] > 0) & ((table["kind"] != "answer") | (table["size"] >= size))
+    has_key = (table["size"] > 0) & ((table["kind"] != "answer") | (table["size"] >= size))
     keys = pl.DataFrame({"item": table["item"], "key": pl.Series(keys_of(words), dtype=pl.UInt64)})
     long = pl.col("words") >= min(SEED_WORDS, size)
     known = sieves(pl.concat([runs, parts]).select("words", "run"))
     small = parts.filter(~long).select("item", "words", "run")
     return Items(
-        full, postings(runs), postings(parts.filter(long)), small, keys.filter(named), known
+        full, postings(runs), postings(parts.filter(long)), small, keys.filter(has_key), known
     )
 
 
-def _asked(benchmarks: list[pl.DataFrame]) -> pl.DataFrame:
+def _distinct_items(benchmarks: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the distinct items: ``item``, ``benchmark``, ``example_id``, ``kind`` and ``text``."""
     frames: list[pl.DataFrame] = []
-    for number, known in enumerate(benchmarks):
-        folds = known.with_columns(folded(known["text"].to_list()).alias("question"))
-        replies = folded(known["answer"].fill_null("").to_list()).alias("reply")
+    for number, texts in enumerate(benchmarks):
+        folds = texts.with_columns(folded(texts["text"].to_list()).alias("question"))
+        replies = folded(texts["answer"].fill_null("").to_list()).alias("reply")
         folds = folds.with_columns(replies, pl.lit(number, pl.Int64).alias("benchmark"))
         answered = folds.filter(pl.col("answer").is_not_null())
         both = pl.concat_str("question", "reply", separator="\n")
@@ -97,83 +101,87 @@ def _asked(benchmarks: list[pl.DataFrame]) -> pl.DataFrame:
             ("answer", answered, pl.col("reply")),
             ("both", answered, both),
         ):
-            named = frame.select("benchmark", "example_id", kind=pl.lit(kind), text=text)
-            frames.append(named)
+            frames.append(frame.select("benchmark", "example_id", kind=pl.lit(kind), text=text))
     table = pl.concat(frames).unique().sort("benchmark", "example_id", "kind", "text")
     return table.with_row_index("item").with_columns(pl.col("item").cast(pl.Int64))
 
 
-def _short(words: pl.Series, min_words: int) -> pl.Series:
+def _is_short(words: pl.Series, min_words: int) -> pl.Series:
     unspaced = words.list.join("").str.count_matches(_UNSPACED)
     return 3 * words.list.len().cast(pl.Int64) - unspaced.cast(pl.Int64) < 3 * min_words
 
 
-def _runs(words: pl.Series, items: pl.Series, size: int, wanted: pl.Series) -> pl.DataFrame:
-    found = runs_of(words.filter(wanted), size)
-    named = found.with_columns(items.filter(wanted).gather(found["place"]).alias("item"))
+def _runs(words: pl.Series, items: pl.Series, size: int, selected: pl.Series) -> pl.DataFrame:
+    """Return the runs of the selected items: ``item``, ``at``, ``words``, ``run``, ``first``."""
+    runs = runs_of(words.filter(selected), size)
+    with_items = runs.with_columns(items.filter(selected).gather(runs["place"]).alias("item"))
     first = pl.struct("item", "run").is_first_distinct().alias("first")
-    return named.select("item", "at", "words", "run").sort("item", "at").with_columns(first)
+    return with_items.select("item", "at", "words", "run").sort("item", "at").with_columns(first)
 
 
-def _own(rows: pl.DataFrame, table: pl.DataFrame, common_ratio: float) -> pl.DataFrame:
-    """Leave out the runs that many questions of a benchmark have in common.
+def _without_common(rows: pl.DataFrame, table: pl.DataFrame, common_ratio: float) -> pl.DataFrame:
+    """Remove the runs that are common to many questions of a benchmark.
 
-    With them go the runs that have a word of theirs, unless nothing else is left of an item.
+    Runs that overlap with a common run are removed too, unless no other run of the item is left.
     """
-    often = rows.group_by("run").len().filter(pl.col("len") >= LEAST_COMMON)
-    if often.is_empty():
+    frequent = rows.group_by("run").len().filter(pl.col("len") >= MIN_COMMON)
+    if frequent.is_empty():
         return rows
-    of = table.select("item", "benchmark", "example_id")
-    total = of.group_by("benchmark").agg(pl.col("example_id").n_unique().alias("total"))
-    perhaps = rows.select("run", "item").join(often, on="run", how="semi").join(of, on="item")
-    counts = perhaps.group_by("benchmark", "run").agg(
-        pl.col("example_id").n_unique().alias("count")
+    items = table.select("item", "benchmark", "example_id")
+    total = items.group_by("benchmark").agg(pl.col("example_id").n_unique().alias("total"))
+    occurrences = rows.select("run", "item").join(frequent, on="run", how="semi")
+    counts = (
+        occurrences.join(items, on="item")
+        .group_by("benchmark", "run")
+        .agg(pl.col("example_id").n_unique().alias("count"))
     )
-    limit = (common_ratio * pl.col("total")).clip(LEAST_COMMON - 1, MOST_ITEMS)
+    limit = (common_ratio * pl.col("total")).clip(MIN_COMMON - 1, MAX_QUESTIONS)
     common = counts.join(total, on="benchmark").filter(pl.col("count") > limit)
     if common.is_empty():
         return rows
-    named = rows.join(of.select("item", "benchmark"), on="item", maintain_order="left")
+    with_benchmark = rows.join(items.select("item", "benchmark"), on="item", maintain_order="left")
     marks = common.select("benchmark", "run", common=pl.lit(value=True))
-    flagged = named.join(marks, on=("benchmark", "run"), how="left", maintain_order="left")
+    flagged = with_benchmark.join(marks, on=("benchmark", "run"), how="left", maintain_order="left")
     at, words = pl.col("at"), pl.col("words")
     mark = pl.when(pl.col("common").fill_null(value=False)).then("at")
-    before, behind = mark.forward_fill().over("item"), mark.backward_fill().over("item")
-    near = (at - before < words).fill_null(value=False) | (behind - at < words).fill_null(
+    previous, following = mark.forward_fill().over("item"), mark.backward_fill().over("item")
+    overlaps = (at - previous < words).fill_null(value=False) | (following - at < words).fill_null(
         value=False
     )
-    flagged = flagged.with_columns(near.alias("near"))
-    kept = pl.col("common").is_null() & (~pl.col("near") | pl.col("near").all().over("item"))
+    flagged = flagged.with_columns(overlaps.alias("overlaps"))
+    kept = pl.col("common").is_null() & (
+        ~pl.col("overlaps") | pl.col("overlaps").all().over("item")
+    )
     return flagged.filter(kept).select(rows.columns)
 
 
-def _whole(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return ``runs`` and ``covered`` of each item for a text that has all of its runs."""
-    found = extents(rows.select(pl.lit(0, pl.Int64).alias("place"), pl.all()))
-    return found.select("item", pl.col("runs", "covered").cast(pl.Int64))
+def _totals(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the total number of ``runs`` and ``covered`` words of each item."""
+    totals = extents(rows.select(pl.lit(0, pl.Int64).alias("place"), pl.all()))
+    return totals.select("item", pl.col("runs", "covered").cast(pl.Int64))
 
 
-def _parts(table: pl.DataFrame, size: int, wanted: pl.Series) -> pl.DataFrame:
-    """Return the runs of the parts of items that have several."""
-    perhaps = pl.col("text").str.contains(_SEVERAL)
-    rows = table.filter(wanted).filter(perhaps).select("item", "text")
-    parts = [parts_of(text) for text in rows["text"]]
-    cut = rows.with_columns(pl.Series("part", parts, dtype=pl.List(pl.String)))
-    lines = cut.filter(pl.col("part").list.len() > 1).explode("part")
+def _parts(table: pl.DataFrame, size: int, selected: pl.Series) -> pl.DataFrame:
+    """Return the runs of the parts of the selected items that have several parts."""
+    has_several = pl.col("text").str.contains(_SEVERAL)
+    rows = table.filter(selected).filter(has_several).select("item", "text")
+    parts = [split_parts(text) for text in rows["text"]]
+    with_parts = rows.with_columns(pl.Series("part", parts, dtype=pl.List(pl.String)))
+    lines = with_parts.filter(pl.col("part").list.len() > 1).explode("part")
     words = words_of(lines["part"].to_list())
     length = words.list.len().cast(pl.Int64).alias("length")
     lines = lines.select("item", length).with_columns(
         (pl.col("length").cum_sum() - pl.col("length")).over("item").alias("begin")
     )
-    found = runs_of(words, size)
-    mine = lines.select(pl.all().gather(found["place"]))
-    at = (found["at"] + mine["begin"]).alias("at")
+    runs = runs_of(words, size)
+    part_of_run = lines.select(pl.all().gather(runs["place"]))
+    at = (runs["at"] + part_of_run["begin"]).alias("at")
     first = pl.lit(value=True).alias("first")
-    joined = found.select("words", "run").with_columns(mine["item"], at)
+    joined = runs.select("words", "run").with_columns(part_of_run["item"], at)
     return joined.select("item", "at", "words", "run", first)
 
 
-def parts_of(text: str) -> list[str]:
-    """Return the lines and options of a text, without what options begin with."""
+def split_parts(text: str) -> list[str]:
+    """Split a text into its lines and options, without the labels of options."""
     parts = (_LABEL.sub("", part, count=1).strip() for part in _PARTS.split(text))
     return [part for part in parts if part]

@@ -1,4 +1,4 @@
-"""The benchmark text that is nearest to each prompt."""
+"""The nearest benchmark text of each prompt by embeddings."""
 
 import numpy as np
 import polars as pl
@@ -12,10 +12,14 @@ _ORDER = {"similarity": True, "nearest": False, "of": False}
 
 
 def nearest_text(work: Work, benchmark: Examples) -> pl.DataFrame:
-    """Return the nearest text of a benchmark to each prompt that has an embedding.
+    """Find the nearest text of a benchmark for each prompt with an embedding.
+
+    Args:
+        work: The shard.
+        benchmark: The benchmark, whose texts are embedded.
 
     Returns:
-        ``prompt_id``, ``similarity`` and ``nearest``, the id of the text.
+        ``prompt_id``, ``similarity`` in [-1, 1] and ``nearest``, the id of the text.
     """
     prompts, vectors = read_vectors(work, PROMPT_VECTORS)
     table = work.read_arrow(benchmark.vectors, part=0)
@@ -33,11 +37,11 @@ def nearest_text(work: Work, benchmark: Examples) -> pl.DataFrame:
 
 
 def nearest_of_all(frames: list[pl.DataFrame]) -> pl.DataFrame:
-    """Return the nearest text of all benchmarks to each prompt; of one text the first benchmark's.
+    """Return the nearest text of each prompt over all benchmarks; ties go to the first benchmark.
 
     Args:
-        frames: As ``nearest_text`` returns them, one a benchmark.
+        frames: The results of ``nearest_text``, one per benchmark.
     """
     numbered = [f.with_columns(pl.lit(number).alias("of")) for number, f in enumerate(frames)]
-    placed = pl.concat(numbered).sort(list(_ORDER), descending=list(_ORDER.values()))
-    return placed.unique("prompt_id", keep="first", maintain_order=True).drop("of")
+    ordered = pl.concat(numbered).sort(list(_ORDER), descending=list(_ORDER.values()))
+    return ordered.unique("prompt_id", keep="first", maintain_order=True).drop("of")

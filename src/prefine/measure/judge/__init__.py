@@ -1,1 +1,1 @@
-"""Language models that compare two responses in words."""
+"""LLM judges that compare two responses."""

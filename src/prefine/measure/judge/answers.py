@@ -1,4 +1,4 @@
-"""What a judge's answers say of a pair: probability, position bias, consistency."""
+"""Probability, position bias and consistency from the answers of an LLM judge."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,32 +12,39 @@ _EVEN = 0.5
 
 
 class OrderSummary(NamedTuple):
-    """The answers to one order of a pair."""
+    """The answers for one order of the two responses."""
 
     probability: float
-    """Of the response that was shown first."""
+    """Mean probability that the first response is better, in [0, 1]."""
     consistency: float
+    """Share of the answers that agree with the majority, in (0, 1]."""
     num_answers: int
+    """Number of answers that could be parsed."""
 
 
-def summary(answers: "Sequence[Answer]") -> OrderSummary | None:
-    """Summarise the answers to one order; null where none could be read."""
+def summarize_answers(answers: "Sequence[Answer]") -> OrderSummary | None:
+    """Summarize the answers for one order; None if no answer could be parsed."""
     if not answers:
         return None
-    named = Counter(answer.first for answer in answers)
-    share = named.most_common(1)[0][1] / len(answers)
+    verdicts = Counter(answer.first for answer in answers)
+    share = verdicts.most_common(1)[0][1] / len(answers)
     return OrderSummary(fmean(answer.probability for answer in answers), share, len(answers))
 
 
-def both_orders(first: float, second: float) -> tuple[float, float, bool]:
+def combine_orders(first: float, second: float) -> tuple[float, float, bool]:
     """Combine the two orders of a pair.
 
     Args:
-        first: Probability of chosen where it is shown first.
-        second: The same where it is shown second.
+        first: Probability of chosen when it is shown first, in [0, 1].
+        second: Probability of chosen when it is shown second, in [0, 1].
 
     Returns:
-        Probability, position bias, and whether both orders name the same response.
+        The mean probability, the position bias in [-0.5, 0.5], and whether both orders prefer the
+        same response.
+
+    Source:
+        FairEval (Wang et al. 2023) for the mean over orders, MT-Bench (Zheng et al. 2023) for the
+        consistency of verdicts.
     """
     consistent = (first > _EVEN) == (second > _EVEN)
     return (first + second) / 2, (first - second) / 2, consistent

@@ -1,11 +1,10 @@
-"""What a judge in words says of pairs, asked in both orders.
+"""Verdicts of a generative LLM judge on pairs, with both orders of the responses.
 
-Every pair is judged in both orders; an answer that cannot be read is no tie.
-
-With p_f the probability of chosen when it is shown first, and p_s when it is shown second:
+An answer that cannot be parsed does not count as a tie. With p_f the probability of chosen when it
+is shown first, and p_s when it is shown second:
 
     probability    = (p_f + p_s) / 2
-    position_bias  = (p_f - p_s) / 2        above 0: being shown first helps
+    position_bias  = (p_f - p_s) / 2        above 0: the judge favours the first response
     consistent     = (p_f > 1/2) == (p_s > 1/2)
 
 Source: FairEval (Wang et al. 2023) for the mean over orders, MT-Bench (Zheng et al. 2023) for the
@@ -20,57 +19,73 @@ import pyarrow as pa
 from pydantic import AfterValidator, Field, model_validator
 
 from prefine.measure.base import Measure
-from prefine.measure.judge.answers import OrderSummary, both_orders, summary
-from prefine.measure.judge.wording import Wording, question, require_marks, response_text
+from prefine.measure.judge.answers import OrderSummary, combine_orders, summarize_answers
+from prefine.measure.judge.wording import (
+    Wording,
+    render_question,
+    require_placeholders,
+    response_text,
+)
 from prefine.schema import COUNT, SHARE, Column, Flip, Message
 from prefine.serve.vllm.served import Served
 from prefine.settings import FloatType, Inputs, Name, Need, Weights
 from prefine.step import Counts, ValueJournal, Work
-from prefine.tables.conversations import conversations
+from prefine.tables.conversations import read_conversations
 
 if TYPE_CHECKING:
     from prefine.serve.chat import Chat
     from prefine.serve.vllm.judge import Answer, JudgeClient
 
 _ROWS_PER_PIECE = 16
-"""Answers that are kept together; half a second of a fast judge."""
+"""Answers in one piece of the journal: about half a second of a fast judge."""
 
 
 class VllmJudge(Measure):
-    """A generative judge behind vLLM servers: every pair in both orders, A or B as the answer."""
+    """Probability that chosen is better according to a generative LLM judge.
+
+    Use it to check labels with an independent model; both orders of the responses are judged, which
+    measures position bias. Needs running vLLM servers of the judge.
+    """
 
     tables: ClassVar = ("pairs", "prompts", "responses")
     uses: ClassVar[Literal["cpu", "model"]] = "model"
 
     kind: Literal["judge/vllm"]
+    """Selects this measure."""
     name: Name = "judge"
+    """Name of the measure, and prefix of its columns."""
     weights: Weights
-    """The judge; its tokenizer says which tokens are the answers."""
+    """The judge model; its tokenizer defines the tokens of the answers A and B."""
     served_model: str
-    """The name under which the server serves the model; another answer is an error."""
+    """Name of the model on the server; a server with another model is an error."""
     dtype: FloatType = "bfloat16"
-    """The type in which the server computes."""
+    """The floating-point type in which the server computes."""
     principle: str = (
         "The better response does what was asked, is true, and harms nobody; of two that are "
         "equal in this, the clearer one is better."
     )
-    """What makes a response better, in words that the judge is told."""
-    wording: Annotated[str, AfterValidator(require_marks)] | None = None
-    """The whole question, with ``{principle}``, ``{conversation}``, ``{first}`` and ``{second}``
-    where they belong; null takes one of prefine's."""
+    """The criterion for a better response, as the judge reads it."""
+    wording: Annotated[str, AfterValidator(require_placeholders)] | None = None
+    """Template of the whole question, with the placeholders ``{principle}``, ``{conversation}``,
+    ``{first}`` and ``{second}``; null uses a built-in template."""
     reasoning_tokens: int = Field(default=0, ge=0)
-    """How long the judge may think aloud before it ends with ``Verdict: A`` or ``Verdict: B``; with
-    0 it can say nothing but A or B."""
+    """Maximum number of tokens that the judge may generate before ``Verdict: A`` or ``Verdict: B``;
+    with 0 it can only answer A or B."""
     samples: int = Field(default=1, ge=1, le=64)
-    """Answers to each question."""
+    """Number of sampled answers for each order; more than 1 needs a ``temperature`` above 0."""
     temperature: float = Field(default=0.0, ge=0, le=2)
+    """Sampling temperature; 0 is greedy decoding."""
     max_tokens: int = Field(default=16_384, ge=8)
-    """How long a question and its answer may be; a pair with a longer one is not judged."""
+    """Maximum number of tokens of a question and its answer; a longer pair is not judged and gets
+    the reason ``too_long``."""
 
     @model_validator(mode="after")
     def _varied(self) -> Self:
         if self.samples > 1 and not self.temperature:
-            raise ValueError("several samples are all alike at a temperature of 0; raise it")
+            raise ValueError(
+                f"`samples: {self.samples}` needs a `temperature` above 0; at 0 all samples are "
+                "equal"
+            )
         return self
 
     def columns(self) -> tuple[Column, ...]:
@@ -80,29 +95,30 @@ class VllmJudge(Measure):
             Column(
                 f"{name}_probability",
                 pa.float64(),
-                "probability that chosen is better, the mean of both orders, in [0, 1]",
+                "probability that chosen is better, mean of both orders, in [0, 1]",
                 Flip.COMPLEMENT,
             ),
             Column(
                 f"{name}_position_bias",
                 pa.float64(),
-                "half of what being shown first adds to that probability, in [-0.5, 0.5]",
+                "half of the difference between the probabilities of chosen when shown first and "
+                "when shown second, in [-0.5, 0.5]",
             ),
             Column(
                 f"{name}_position_consistent",
                 pa.bool_(),
-                "both orders name the same response as the better one",
+                "whether the judge prefers the same response in both orders",
             ),
             Column(
                 f"{name}_self_consistency",
                 pa.float64(),
-                "share of an order's answers that agree with most of them, the mean of both orders",
+                "share of the answers that agree with the majority, mean of both orders, in [0, 1]",
                 range=SHARE,
             ),
             Column(
                 f"{name}_num_answers",
                 pa.int64(),
-                "answers that could be read, of both orders",
+                "number of answers of both orders that could be parsed",
                 range=COUNT,
             ),
             Column(
@@ -114,7 +130,7 @@ class VllmJudge(Measure):
 
     @property
     def question_wording(self) -> Wording:
-        """How questions are put."""
+        """The template, the principle and the form of the answer."""
         return Wording(self.wording, self.principle, self.reasoning_tokens > 0)
 
     def server(self, inputs: Inputs) -> Served:
@@ -133,7 +149,7 @@ class VllmJudge(Measure):
         return (Need("tokenizer", self.kind_name()),)
 
     def run(self, work: Work) -> Counts:
-        """Judge all pairs of a shard; answers that an interrupted attempt got are kept."""
+        """Judge all pairs of a shard, and reuse the answers of an interrupted attempt."""
         from prefine.serve.chat import chat_for
         from prefine.serve.vllm.judge import JudgeClient, Sampling
 
@@ -144,49 +160,52 @@ class VllmJudge(Measure):
         journal = ValueJournal(work, _ROWS_PER_PIECE)
         count = work.read("pairs", ["pair_id"]).height
         work.expect(2 * count)
-        for pairs in conversations(work):
-            long = self._ask(pairs, chat, client, journal)
-            work.emit(self.table, _table(pairs, journal, long, self.name))
+        for pairs in read_conversations(work):
+            too_long = self._judge(pairs, chat, client, journal)
+            work.emit(self.table, _table(pairs, journal, too_long, self.name))
         return Counts(count, count)
 
-    def _ask(
+    def _judge(
         self, pairs: pl.DataFrame, chat: "Chat", client: "JudgeClient", journal: ValueJournal
     ) -> set[str]:
-        """Ask what was not asked yet; return the pairs whose question is too long."""
+        """Send the questions without an answer; return the pairs whose question is too long."""
         from prefine.serve.vllm.judge import Question
 
         wording = self.question_wording
         questions: dict[str, Question] = {}
-        long: set[str] = set()
-        for name, asked, tools, *both in pairs.select(
-            "pair_id", "asked", "tools", "chosen", "rejected"
+        too_long: set[str] = set()
+        for name, prompt, tools, *both in pairs.select(
+            "pair_id", "prompt", "tools", "chosen", "rejected"
         ).iter_rows():
-            prompt = cast("Sequence[Message]", asked)
+            conversation = cast("Sequence[Message]", prompt)
             sides = [response_text(cast("Sequence[Message]", side)) for side in both]
             texts = [
-                question(wording, prompt, *shown, tools=tools) for shown in (sides, sides[::-1])
+                render_question(wording, conversation, *order, tools=tools)
+                for order in (sides, sides[::-1])
             ]
-            room = self.max_tokens - max(1, self.reasoning_tokens)
+            limit = self.max_tokens - max(1, self.reasoning_tokens)
             messages: list[list[Message]] = [[{"role": "user", "content": text}] for text in texts]
-            if any(len(chat.ids(chat.text(m, ask=True))) > room for m in messages):
-                long.add(name)
+            if any(len(chat.ids(chat.text(m, ask=True))) > limit for m in messages):
+                too_long.add(name)
                 continue
             for order, message in zip("fs", messages, strict=True):
                 questions[f"{name}/{order}"] = Question(message, int(name[:7], 16))
         missing = [name for name in questions if name not in journal.values]
         journal.work.progress(2 * pairs.height - len(missing))
 
-        def on_answer(place: int, answers: "list[Answer]") -> None:
-            read = summary(answers)
-            journal.add({missing[place]: None if read is None else list(read)})
+        def on_answer(position: int, answers: "list[Answer]") -> None:
+            summary = summarize_answers(answers)
+            journal.add({missing[position]: None if summary is None else list(summary)})
 
         client.ask([questions[name] for name in missing], on_answer)
         journal.write()
-        return long
+        return too_long
 
 
-def _table(pairs: pl.DataFrame, journal: ValueJournal, long: set[str], name: str) -> pl.DataFrame:
-    rows = [_row(pair, journal, long) for pair in pairs["pair_id"]]
+def _table(
+    pairs: pl.DataFrame, journal: ValueJournal, too_long: set[str], name: str
+) -> pl.DataFrame:
+    rows = [_row(pair, journal, too_long) for pair in pairs["pair_id"]]
     schema = {
         "pair_id": pl.String,
         f"{name}_probability": pl.Float64,
@@ -199,15 +218,15 @@ def _table(pairs: pl.DataFrame, journal: ValueJournal, long: set[str], name: str
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _row(pair: str, journal: ValueJournal, long: set[str]) -> tuple[object, ...]:
-    if pair in long:
+def _row(pair: str, journal: ValueJournal, too_long: set[str]) -> tuple[object, ...]:
+    if pair in too_long:
         return (pair, None, None, None, None, 0, "too_long")
-    found = [journal.values[f"{pair}/{order}"] for order in "fs"]
-    read = [None if one is None else OrderSummary(*one) for one in found]
-    num_answers = sum(one.num_answers for one in read if one is not None)
-    first, second = read
+    stored = [journal.values[f"{pair}/{order}"] for order in "fs"]
+    orders = [None if values is None else OrderSummary(*values) for values in stored]
+    num_answers = sum(order.num_answers for order in orders if order is not None)
+    first, second = orders
     if first is None or second is None:
         return (pair, None, None, None, None, num_answers, "unparsable")
-    both = both_orders(first.probability, 1 - second.probability)
+    both = combine_orders(first.probability, 1 - second.probability)
     consistency = (first.consistency + second.consistency) / 2
     return (pair, *both, consistency, num_answers, None)

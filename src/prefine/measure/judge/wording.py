@@ -1,4 +1,4 @@
-"""The question that an LLM judge is asked."""
+"""The question for the LLM judge."""
 
 import re
 from collections.abc import Sequence
@@ -6,19 +6,21 @@ from typing import NamedTuple
 
 from prefine.schema import Message, tool_parts
 
-MARKS = ("{principle}", "{conversation}", "{first}", "{second}")
-"""What a wording must hold; each is replaced by what it names."""
+PLACEHOLDERS = ("{principle}", "{conversation}", "{first}", "{second}")
+"""The placeholders that a template must contain."""
 
 
-def require_marks(wording: str) -> str:
-    """Return a template that holds all marks.
+def require_placeholders(wording: str) -> str:
+    """Return a template that contains all placeholders.
 
     Raises:
-        ValueError: It lacks one.
+        ValueError: A placeholder is missing.
     """
-    missing = [mark for mark in MARKS if mark not in wording]
+    missing = [name for name in PLACEHOLDERS if name not in wording]
     if missing:
-        raise ValueError(f"the wording lacks {', '.join(missing)}")
+        raise ValueError(
+            f"`wording` lacks {', '.join(missing)}; it must contain {', '.join(PLACEHOLDERS)}"
+        )
     return wording
 
 
@@ -38,60 +40,60 @@ What makes a response better: {principle}
 === Question
 Which response is the better one by what is said above? """
 _SHORT = "Say A or B and nothing else."
-_ALOUD = "Weigh both in a few sentences. Then end with the line `Verdict: A` or `Verdict: B`."
-_MARK = re.compile(r"\{(principle|conversation|first|second)\}")
+_REASONED = "Weigh both in a few sentences. Then end with the line `Verdict: A` or `Verdict: B`."
+_PLACEHOLDER = re.compile(r"\{(principle|conversation|first|second)\}")
 
 
 class Wording(NamedTuple):
-    """How a question is put."""
+    """The template and its fixed values."""
 
     template: str | None
-    """With ``MARKS`` where they belong; null takes one of prefine's."""
+    """A template with ``PLACEHOLDERS``; null uses a built-in one."""
     principle: str
-    """What makes a response better."""
+    """The criterion for a better response."""
     reasoned: bool
     """Whether the judge reasons before its verdict."""
 
 
-def question(
+def render_question(
     wording: Wording,
-    asked: Sequence[Message],
+    conversation: Sequence[Message],
     first: str,
     second: str,
     *,
     tools: str | None = None,
 ) -> str:
-    """Return the question about two responses.
+    """Render the question about two responses.
 
     Args:
         wording: Principle and template.
-        asked: The conversation that both answer.
-        first: Shown as response A.
-        second: Shown as response B.
-        tools: JSON text of the tools that the conversation offers.
+        conversation: The messages of the prompt.
+        first: The text of response A.
+        second: The text of response B.
+        tools: The tools of the conversation as JSON text.
     """
-    text = wording.template or _TASK + (_ALOUD if wording.reasoned else _SHORT)
-    said = {
+    text = wording.template or _TASK + (_REASONED if wording.reasoned else _SHORT)
+    values = {
         "principle": wording.principle,
-        "conversation": turns(asked, tools),
+        "conversation": render_turns(conversation, tools),
         "first": first,
         "second": second,
     }
-    return _MARK.sub(lambda found: said[found[1]], text)
+    return _PLACEHOLDER.sub(lambda match: values[match[1]], text)
 
 
-def turns(messages: Sequence[Message], tools: str | None = None) -> str:
-    """Return messages as text, each behind its role, after the tools that the task offers."""
-    texts = [f"{message['role']}: {_said(message)}" for message in messages]
+def render_turns(messages: Sequence[Message], tools: str | None = None) -> str:
+    """Render messages as text: first the tools, then each turn with its role as a prefix."""
+    texts = [f"{message['role']}: {_turn_text(message)}" for message in messages]
     return "\n\n".join(texts if tools is None else [f"tools: {tools}", *texts])
 
 
 def response_text(messages: Sequence[Message]) -> str:
-    """Return a response as the judge reads it: its text, or its turns where it has several."""
-    return _said(messages[0]) if len(messages) == 1 else turns(messages)
+    """Render a response for the judge: its text, or all turns if it has several."""
+    return _turn_text(messages[0]) if len(messages) == 1 else render_turns(messages)
 
 
-def _said(message: Message) -> str:
-    """Return the content of a turn, and its tool calls as JSON."""
+def _turn_text(message: Message) -> str:
+    """Return the content of a turn and its tool calls as JSON."""
     parts = [f"{name}: {value}" for name, value in tool_parts(message).items()]
     return "\n".join([message["content"], *parts] if message["content"] else parts)

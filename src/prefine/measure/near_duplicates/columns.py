@@ -1,4 +1,4 @@
-"""What the clusters of near duplicates say beside a pair."""
+"""The columns of near-duplicate clusters."""
 
 import pyarrow as pa
 
@@ -12,38 +12,52 @@ _BOOL = pa.bool_()
 
 
 _BY = "exact, same_words, words, characters, semantic"
-_DIFFERENT = (
-    "numbers, negations, symbols, words, order, form or none: the first of these that is so"
-)
-_APART = "what keeps it out of the cluster of a near copy: numbers, negations, symbols"
+_DIFFERENT = "the first that applies of numbers, negations, symbols, words, order, form, none"
+_APART = "difference (numbers, negations or symbols; else null) that separates the cluster from a"
 
 
 def _representative(of: str) -> Column:
-    """Return the column that says whether a pair or prompt stands for its cluster."""
-    name, about = f"{of}_is_representative", f"the {of} stands for its cluster"
+    """Return the column that marks the representative of a cluster of pairs or prompts."""
+    name, about = f"{of}_is_representative", f"whether the {of} represents its cluster"
     return Column(name, _BOOL, about, cluster=f"{of}_cluster", rank=f"{of}_cluster_rank")
 
 
 def prompt_columns(*, semantic: bool) -> tuple[Column, ...]:
-    """Return the columns on the prompt's cluster."""
+    """Return the columns of the prompt's cluster.
+
+    Args:
+        semantic: Whether embeddings are compared.
+    """
     columns = (
         Column("prompt_cluster", _TEXT, "id of the representative of the prompt's cluster"),
-        Column("prompt_cluster_size", _I64, "how many prompts are in the cluster", range=COUNT),
+        Column("prompt_cluster_size", _I64, "number of prompts in the cluster", range=COUNT),
         Column(
             "prompt_cluster_rank",
             _I64,
-            "its place in the cluster, 1 the representative",
+            "rank of the prompt in its cluster, 1 for the representative",
             range=COUNT,
         ),
         _representative("prompt"),
-        Column("prompt_cluster_by", _TEXT, f"how it joined: {_BY}"),
-        Column("prompt_differs", _TEXT, f"how it differs from the representative: in {_DIFFERENT}"),
-        Column("prompt_apart", _TEXT, _APART),
-        Column("prompt_overlap", _F64, "its largest overlap with another prompt, in that way"),
-        Column("prompt_component", _TEXT, "the clusters of one component stay in one split"),
+        Column("prompt_cluster_by", _TEXT, f"method that added the prompt to the cluster: {_BY}"),
+        Column(
+            "prompt_differs",
+            _TEXT,
+            f"kind of difference between the prompt and the representative: {_DIFFERENT}",
+        ),
+        Column("prompt_apart", _TEXT, f"{_APART} near duplicate of the prompt"),
+        Column(
+            "prompt_overlap",
+            _F64,
+            "largest overlap with another prompt by the method in prompt_cluster_by, in [0, 1]",
+        ),
+        Column(
+            "prompt_component",
+            _TEXT,
+            "id of the connected component of near duplicates, which stays in one split",
+        ),
     )
-    nearest = "cosine to the nearest prompt of other words that was looked at, in [-1, 1]"
-    why = "why there is none: blank, unknown_words, too_long, alone; else null"
+    nearest = "cosine of the prompt and the nearest compared prompt with other words, in [-1, 1]"
+    why = "why there is no cosine: blank, unknown_words, too_long, alone; else null"
     similar = (
         Column("prompt_similarity", _F64, nearest),
         Column("prompt_similarity_reason", _TEXT, why),
@@ -52,55 +66,67 @@ def prompt_columns(*, semantic: bool) -> tuple[Column, ...]:
 
 
 def response_columns() -> tuple[Column, ...]:
-    """Return the columns on the clusters of both responses."""
+    """Return the columns of the clusters of both responses."""
     return (
         *sides("cluster", _TEXT, "id of the representative of the cluster"),
         *sides("cluster_size", _I64, "number of responses in the cluster", within=COUNT),
-        *sides("cluster_prompts", _I64, "number of prompts that the cluster answers", within=COUNT),
         *sides(
-            "text_prompts", _I64, "number of prompts answered in the very same words", within=COUNT
+            "cluster_prompts",
+            _I64,
+            "number of distinct prompts with a response in the cluster",
+            within=COUNT,
         ),
-        *sides("cluster_by", _TEXT, f"how it joined: {_BY};"),
-        *sides("apart", _TEXT, f"{_APART};"),
+        *sides(
+            "text_prompts",
+            _I64,
+            "number of distinct prompts answered with the exact text",
+            within=COUNT,
+        ),
+        *sides("cluster_by", _TEXT, f"method ({_BY}) that determined the cluster"),
+        *sides("apart", _TEXT, f"{_APART} near duplicate"),
         Column(
             "responses_alike",
             _BOOL,
-            "chosen and rejected are equal but for white space at the ends of the text and of "
-            "lines, and Unicode form",
+            "whether chosen and rejected are equal except for white space at the ends of the text "
+            "and of lines, and Unicode normalization",
         ),
         Column(
             "responses_differ",
             _TEXT,
-            f"how chosen and rejected differ: in {_DIFFERENT}; null where they are no near copies",
+            f"kind of difference between chosen and rejected: {_DIFFERENT}; null if they are not "
+            "near duplicates",
         ),
     )
 
 
 def pair_columns() -> tuple[Column, ...]:
-    """Return the columns on the pair's own cluster."""
+    """Return the columns of the pair's cluster."""
     agreeing, opposed = "pair_cluster_agreeing", "pair_cluster_opposed"
     return (
         Column("pair_cluster", _TEXT, "id of the representative of the pair's cluster"),
         Column(
             "pair_cluster_size",
             _I64,
-            "pairs whose prompts and both responses are alike",
+            "number of pairs in the cluster: pairs with near-duplicate prompts and responses",
             range=COUNT,
         ),
         Column(
-            "pair_cluster_rank", _I64, "its place in the cluster, 1 the representative", range=COUNT
+            "pair_cluster_rank",
+            _I64,
+            "rank of the pair in its cluster, 1 for the representative",
+            range=COUNT,
         ),
         _representative("pair"),
         Column(
             "pair_cluster_sources",
             _I64,
-            "distinct sources that hold a pair of the cluster",
+            "number of distinct sources with a pair of the cluster",
             range=COUNT,
         ),
         Column(
             agreeing,
             _I64,
-            "other pairs of the cluster with this label",
+            "number of other pairs of the cluster with the same label",
             Flip.SWAP,
             opposed,
             range=COUNT,
@@ -108,7 +134,7 @@ def pair_columns() -> tuple[Column, ...]:
         Column(
             opposed,
             _I64,
-            "pairs of the cluster with the label reversed",
+            "number of pairs of the cluster with the opposite label",
             Flip.SWAP,
             agreeing,
             range=COUNT,

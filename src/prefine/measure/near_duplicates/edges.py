@@ -29,12 +29,12 @@ class Bounds(NamedTuple):
 
     @property
     def lexical(self) -> bool:
-        """Whether words are compared."""
+        """Whether word shingles are compared."""
         return "lexical" in self.by
 
     @property
     def characters(self) -> bool:
-        """Whether characters are compared."""
+        """Whether character shingles are compared."""
         return self.lexical and self.character_jaccard is not None
 
     @property
@@ -49,7 +49,7 @@ class Bounds(NamedTuple):
 
     @property
     def nearness(self) -> Nearness:
-        """How embeddings are compared."""
+        """The settings for comparing embeddings."""
         return Nearness(self.similarity, self.neighbours, self.search)
 
 

@@ -1,4 +1,4 @@
-"""Near duplicates of prompts, responses and pairs: settings, and clusters laid beside a pair."""
+"""The measure of near duplicates: settings, steps, and the join of clusters to pairs."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -31,7 +31,7 @@ from prefine.schema import Column
 from prefine.search.settings import Search
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 from prefine.tables.texts import texts as read_texts
 from prefine.text.differences import TRAITS, Apart, differences
 
@@ -41,45 +41,51 @@ _RESPONSE = ("cluster", "cluster_size", "cluster_prompts", "text_prompts", "clus
 
 
 class NearDuplicates(Measure):
-    """Clusters of prompts, responses and pairs that say the same in nearly the same words."""
+    """Clusters of near-duplicate prompts, responses and pairs.
+
+    Use it for deduplication and for splits without leakage. Only ``by: [semantic]`` needs
+    embeddings.
+    """
 
     version: ClassVar[int] = 3
 
     kind: Literal["near_duplicates"]
+    """Selects this measure."""
     of: tuple[Literal["prompts", "responses", "pairs"], ...] = Field(("prompts",), min_length=1)
-    """What is clustered; ``pairs`` clusters prompts and responses first."""
+    """What to cluster: ``prompts``, ``responses`` or ``pairs``; ``pairs`` includes both others."""
     by: tuple[Literal["lexical", "semantic"], ...] = Field(("lexical",), min_length=1)
-    """``lexical`` finds candidates by MinHash and compares their whole texts; ``semantic`` takes
-    the nearest embeddings, of texts with words in common. Texts of the same words are one cluster
-    always."""
+    """Methods: ``lexical`` finds candidates with MinHash and compares their full texts;
+    ``semantic`` compares the embeddings of texts with words in common. Texts with the same words
+    are always in one cluster."""
     jaccard: float = Field(default=0.8, gt=0, le=1)
-    """Least overlap of their word shingles to be one cluster."""
+    """Minimum Jaccard overlap of word shingles of near duplicates."""
     shingle_words: int = Field(default=3, ge=1, le=10)
-    """Texts of fewer words are duplicates by their words only when these are equal."""
+    """Number of words in a shingle; texts with fewer words are near duplicates by words only if
+    they have the same words."""
     character_jaccard: float | None = Field(default=0.7, gt=0, le=1)
-    """Least overlap of character shingles that does as well, where the words that differ are slips
-    of each other but for 1 in 28. It needs no word boundaries, and so holds in any language. Texts
-    of more than 256 Latin letters are looked at where their words came near. Null leaves it out."""
+    """Minimum Jaccard overlap of character shingles of near duplicates; all but 1 in 28 of their
+    differing words must be typos of each other. It works for languages without word boundaries.
+    Texts with more than 256 Latin letters are only compared if their word shingles overlap. Null
+    disables it."""
     shingle_characters: int = Field(default=3, ge=1, le=50)
-    """Characters in a shingle; a space stands between two words, and a Chinese character is one."""
+    """Number of characters in a shingle; words are separated by one space."""
     apart: tuple[Apart, ...] = TRAITS
-    """Near copies that differ in one of these are not one cluster, by whatever method they were
-    found; an empty list keeps none apart. They still share a side of the split."""
+    """Differences that put near duplicates into different clusters, for all methods; an empty list
+    ignores them. Such texts still stay in the same split."""
     chained: float = Field(default=0.5, gt=0, le=1)
-    """Least overlap of word shingles between a cluster's centre and each member that is no near
-    duplicate of it itself; members below are clustered anew."""
+    """Minimum Jaccard overlap of word shingles between the centre of a cluster and a member that is
+    connected to it only through other members; members below are clustered again."""
     similarity: float = Field(default=0.9, gt=0, le=1)
-    """Least cosine of two embeddings; only for ``semantic``."""
+    """Minimum cosine of the embeddings of near duplicates; only for ``semantic``."""
     semantic_jaccard: float = Field(default=0.5, ge=0, le=1)
-    """Least overlap of word shingles of two texts whose embeddings are that near; only for
-    ``semantic``. Of 172 pairs of rm_bench's responses 24 lie below 0.5: paraphrases, and other
-    facts (how to cut and how to gut a fish). With 0 any wording counts: for an encoder that
-    reads sentences."""
+    """Minimum Jaccard overlap of word shingles of texts with similar embeddings; only for
+    ``semantic``. Of 172 pairs of RM-Bench responses 24 are below 0.5: paraphrases, and texts with
+    other facts. Use 0 with a sentence encoder to accept any wording."""
     neighbours: int = Field(default=16, ge=1, le=256)
-    """How many neighbours of each text are looked at first; a text whose neighbours are all near
-    duplicates is looked at again with four times as many, up to 256. Only for ``semantic``."""
+    """Number of nearest neighbours that are compared; a text whose neighbours are all near
+    duplicates is searched again with four times as many, up to 256. Only for ``semantic``."""
     search: Search = Search()
-    """How neighbours are searched; only for ``semantic``."""
+    """How nearest neighbours are searched; only for ``semantic``."""
 
     @property
     def semantic(self) -> bool:
@@ -88,7 +94,7 @@ class NearDuplicates(Measure):
 
     @property
     def clustered(self) -> tuple[str, ...]:
-        """The tables of clusters that are made, in this order."""
+        """The tables of clusters that are needed, in the order of the steps."""
         if "pairs" in self.of:
             return (PROMPT_CLUSTERS, RESPONSE_CLUSTERS, PAIR_CLUSTERS)
         names = {"prompts": PROMPT_CLUSTERS, "responses": RESPONSE_CLUSTERS}
@@ -142,7 +148,7 @@ class NearDuplicates(Measure):
         )
 
     def run(self, work: Work) -> Counts:
-        """Lay the clusters of prompt, responses and pair beside the pairs of a shard."""
+        """Join the clusters of prompt, responses and pair to the pairs of a shard."""
         rows = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
         if PROMPT_CLUSTERS in self.clustered:
             prompts = work.read(PROMPT_CLUSTERS)
@@ -159,8 +165,8 @@ class NearDuplicates(Measure):
 
 
 def _with_responses(work: Work, rows: pl.DataFrame) -> pl.DataFrame:
-    """Add what the clusters of responses say of both sides, and how the two differ."""
-    rows = beside(rows, work.read(RESPONSE_CLUSTERS), *_RESPONSE, "text", "component")
+    """Join the response clusters to both sides, and add how the two responses differ."""
+    rows = join_sides(rows, work.read(RESPONSE_CLUSTERS), *_RESPONSE, "text", "component")
     rows = rows.with_columns(
         (pl.col("chosen_text") == pl.col("rejected_text")).alias("responses_alike")
     )

@@ -1,4 +1,4 @@
-"""Which pair, prompt or response stands for its cluster: one that can teach a preference."""
+"""Ranking of the members of a cluster: the first has a usable label and becomes representative."""
 
 import polars as pl
 
@@ -8,25 +8,27 @@ VOTES = (
     *("is_tie", "is_identical", "num_empty", "votes_for", "votes_against", "agreement"),
     HUMAN_VERDICT,
 )
-"""The columns of pairs that decide."""
+"""The columns of pairs that the ranking reads."""
 MERIT = ("teaches", "votes", "agreement")
+"""The columns by which members are ranked."""
 RANKED = tuple(
     pl.col(name).fill_null(least) for name, least in zip(MERIT, (False, -1, -1.0), strict=True)
 )
-"""The larger the better, in this order; then comes the lowest id."""
+"""The sort keys, in descending order; ties go to the smallest id."""
 
 
 def with_votes(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Add whether a pair can teach (``teaches``) and its votes for a side (``votes``).
+    """Add whether a pair has a usable label (``teaches``) and its number of votes (``votes``).
 
-    A pair that is tied, unlabelled, identical, half empty or refused by a human teaches nothing,
-    and would take its whole cluster along when a rule drops it. A tie is no vote for a pair.
+    Pairs that are tied, unlabelled, identical, have an empty response or were rejected by a human
+    have none. As a representative, such a pair would remove its whole cluster when a rule drops it.
+    Ties do not count as votes.
 
     Args:
         pairs: With the columns ``VOTES``.
     """
     votes = pl.col("votes_for") + pl.col("votes_against")
-    refused = pl.col(HUMAN_VERDICT).is_in(["both_bad", "drop"]).fill_null(value=False)
-    flawed = pl.col("is_tie") | pl.col("is_identical") | (pl.col("num_empty") > 0) | refused
-    teaches = ~flawed.fill_null(value=False) & (votes > 0).fill_null(value=False)
+    rejected = pl.col(HUMAN_VERDICT).is_in(["both_bad", "drop"]).fill_null(value=False)
+    unusable = pl.col("is_tie") | pl.col("is_identical") | (pl.col("num_empty") > 0) | rejected
+    teaches = ~unusable.fill_null(value=False) & (votes > 0).fill_null(value=False)
     return pairs.with_columns(votes.alias("votes"), teaches.alias("teaches"))

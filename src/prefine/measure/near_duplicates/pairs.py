@@ -1,4 +1,4 @@
-"""Pairs that are copies of each other, whichever way their labels point."""
+"""Clusters of near-duplicate pairs, regardless of the direction of their labels."""
 
 import polars as pl
 
@@ -9,14 +9,14 @@ from prefine.measure.near_duplicates.tables import (
     RESPONSE_CLUSTERS,
 )
 from prefine.step import Counts, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 
 
 def run_pair_clusters(work: Work) -> Counts:
-    """Cluster the pairs of all shards: same cluster of prompts, same two clusters of responses.
+    """Cluster the pairs of all shards: pairs with the same prompt and response clusters.
 
-    Where both responses are in one cluster, their texts must be equal: there is no telling which
-    side of another pair one of them is.
+    If both responses of a pair are in one cluster, their exact texts are compared instead, because
+    the cluster does not determine which side of another pair they correspond to.
     """
     columns = ["pair_id", "prompt_id", "chosen_id", "rejected_id", *VOTES]
     pairs = pl.concat(
@@ -25,21 +25,23 @@ def run_pair_clusters(work: Work) -> Counts:
     )
     prompts = work.read_all(PROMPT_CLUSTERS, ["prompt_id", "prompt_cluster"])
     responses = work.read_all(RESPONSE_CLUSTERS, ["response_id", "cluster", "text"])
-    rows = counted(directed(pairs.join(prompts, on="prompt_id", how="left"), responses))
+    rows = add_cluster_columns(
+        add_direction(pairs.join(prompts, on="prompt_id", how="left"), responses)
+    )
     rows = rows.join(_sources(work, rows), on="pair_cluster", how="left")
     for part in work.parts("pairs"):
         work.emit(PAIR_CLUSTERS, rows.filter(pl.col("part") == part).sort("pair_id"), part=part)
     return Counts(pairs.height, rows.height)
 
 
-def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
-    """Add which pairs are copies (``copy``) and which way each of them points (``up``).
+def add_direction(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
+    """Add the cluster key of each pair (``copy``) and the direction of its label (``up``).
 
     Args:
         pairs: With ``prompt_cluster``, ``chosen_id`` and ``rejected_id``.
-        responses: ``response_id``, ``cluster`` and ``text``, a number for the exact text.
+        responses: ``response_id``, ``cluster`` and ``text``, a hash of the exact text.
     """
-    named = beside(pairs, responses, "cluster", "text")
+    joined = join_sides(pairs, responses, "cluster", "text")
     same = pl.col("chosen_cluster") == pl.col("rejected_cluster")
     sides = {
         side: pl.when(same)
@@ -48,7 +50,7 @@ def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
         for side in ("chosen", "rejected")
     }
     first, second = pl.min_horizontal(*sides.values()), pl.max_horizontal(*sides.values())
-    return named.with_columns(
+    return joined.with_columns(
         pl.struct("prompt_cluster", same.alias("same"), first.alias("a"), second.alias("b")).alias(
             "copy"
         ),
@@ -56,12 +58,14 @@ def directed(pairs: pl.DataFrame, responses: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add the cluster's name, its size, how many of it point the same way, and each one's rank.
+def add_cluster_columns(rows: pl.DataFrame) -> pl.DataFrame:
+    """Add the id and size of the cluster, the rank of the pair, and the counts of its labels.
+
+    Pairs with a usable label are ranked first, then by the number of votes, the agreement and the
+    smallest id; the first is the representative.
 
     Args:
-        rows: What ``directed`` returns. Pairs that can teach come first, then those with the most
-            votes for a side, the best agreement, the lowest id; the first names its cluster.
+        rows: The result of ``add_direction``.
     """
     rows = with_votes(rows).sort(*RANKED, "pair_id", descending=[True, True, True, False])
     size = pl.len().over("copy").cast(pl.Int64)
@@ -78,7 +82,7 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _sources(work: Work, rows: pl.DataFrame) -> pl.DataFrame:
-    """Count the sources of each cluster; a source holds a pair when it judges both responses."""
+    """Count the sources of each cluster; a source has a pair if it has labels for both sides."""
     judgements = work.read_all("judgements", ["source", "response_a", "response_b"])
     sides = [judgements.select("source", id=f"response_{side}").drop_nulls() for side in "ab"]
     seen = pl.concat(sides).unique()

@@ -1,4 +1,4 @@
-"""Texts whose embeddings lie near each other."""
+"""Semantic near duplicates: pairs of texts with similar embeddings."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,128 +18,135 @@ from prefine.text.clusters import Edges, edges_of
 from prefine.text.words import Places
 
 _WIDER = 4
-"""How many times as many neighbours are looked at next."""
+"""Factor by which the number of neighbours is raised for the next search."""
 _WIDEST = 256
-"""Neighbours that are looked at, at most."""
+"""Maximum number of neighbours that are searched."""
 
 
 class Nearness(NamedTuple):
-    """How embeddings are compared."""
+    """The settings for comparing embeddings."""
 
     similarity: float
-    """Least cosine of near duplicates."""
+    """Minimum cosine of near duplicates."""
     neighbours: int
-    """How many neighbours of each text are looked at."""
+    """Number of nearest neighbours that are compared."""
     search: Search
+    """How nearest neighbours are searched."""
 
 
-class Near(NamedTuple):
-    """What the embeddings say of each text."""
+class SemanticNeighbours(NamedTuple):
+    """The nearest neighbour of each text and the pairs of near duplicates."""
 
     nearest: npt.NDArray[np.float64]
-    """Cosine to the nearest other text, NaN where there is none; shape (places,)."""
+    """Cosine to the nearest other text, in [-1, 1]; NaN if there is none; shape (texts,)."""
     edges: Edges
-    """Between texts whose cosine is at least ``similarity``."""
+    """The pairs of texts with a cosine of at least ``similarity``."""
     reasons: pl.Series
-    """Why a text has no embedding that stands for all of it: ``blank``, ``unknown_words``,
-    ``too_long``; null where it has one."""
+    """Why a text has no embedding of its full content: ``blank``, ``unknown_words``, ``too_long``;
+    else null."""
     notes: Json
-    """How the index was built, its recall, how long the longest list of neighbours is and how many
-    such lists are full of near duplicates."""
+    """Manifest notes: the index, its recall, the number of neighbours in the widest search and the
+    number of texts for which all of these are near duplicates."""
 
 
-def unsearched(count: int) -> Near:
-    """Return what is known of texts whose embeddings nobody looked at."""
-    nothing = edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))
-    return Near(np.full(count, np.nan), nothing, pl.Series([None] * count, dtype=pl.String), {})
+def not_searched(count: int) -> SemanticNeighbours:
+    """Return the result for texts whose embeddings are not compared."""
+    edges = edges_of(np.empty((0, 2), np.int64), "semantic", np.empty(0))
+    reasons = pl.Series([None] * count, dtype=pl.String)
+    return SemanticNeighbours(np.full(count, np.nan), edges, reasons, {})
 
 
-def near(
+def find_neighbours(
     ids: Sequence[str], vectors: Vectors, config: Nearness, runtime: Runtime, *, seed: int
-) -> Near:
-    """Find the pairs of vectors above the similarity bound, among each one's neighbours.
+) -> SemanticNeighbours:
+    """Find the pairs of vectors with a cosine of at least ``similarity``.
 
     Args:
-        ids: A name for each vector; they draw what the index learns from.
-        vectors: Unit vectors, zeros for what has no direction; shape (places, dimensions).
-        config: The bound, how many neighbours are looked at, and how they are searched.
-        runtime: How much memory the index may take.
-        seed: Behind the draw.
+        ids: An id for each vector, which determines the training sample of the index.
+        vectors: Unit vectors, zeros for a text without an embedding; shape (texts, dimensions).
+        config: The threshold, the number of neighbours, and how they are searched.
+        runtime: Limits the memory of the index.
+        seed: Seed of the training sample.
     """
     solid: Places = np.flatnonzero(vectors.any(axis=1))
     count = min(config.neighbours, len(solid) - 1)
     if count < 1:
-        return unsearched(len(vectors))
-    names = [ids[int(place)] for place in solid]
-    everything = [(np.arange(len(solid)), vectors[solid])]
+        return not_searched(len(vectors))
+    names = [ids[int(position)] for position in solid]
+    blocks = [(np.arange(len(solid)), vectors[solid])]
     nearest = np.full(len(vectors), np.nan)
-    found: list[_Joined] = []
+    edges: list[_IndexEdges] = []
     with built(
-        names, lambda: everything, count=count, config=config.search, runtime=runtime, seed=seed
+        names, lambda: blocks, count=count, config=config.search, runtime=runtime, seed=seed
     ) as (index, notes):
         full: list[Places] = [np.empty(0, np.int64)]
-        for mine, listed in index.knn_self_join(count):
-            best = listed.similarities[:, 0].clip(max=1.0)
-            nearest[solid[mine]] = np.where(np.isfinite(best), best, np.nan)
-            full.append(mine[listed.similarities[:, -1] >= config.similarity])
-            found.append(_joined(mine, listed, config.similarity))
-        left = np.sort(np.concatenate(full))
-        while len(left) and count < min(max(_WIDEST, config.neighbours), len(solid) - 1):
+        for rows, neighbours in index.knn_self_join(count):
+            best = neighbours.similarities[:, 0].clip(max=1.0)
+            nearest[solid[rows]] = np.where(np.isfinite(best), best, np.nan)
+            full.append(rows[neighbours.similarities[:, -1] >= config.similarity])
+            edges.append(_edges_above(rows, neighbours, config.similarity))
+        pending = np.sort(np.concatenate(full))
+        while len(pending) and count < min(max(_WIDEST, config.neighbours), len(solid) - 1):
             count = min(count * _WIDER, max(_WIDEST, config.neighbours), len(solid) - 1)
-            listed = _others(index, left, count)
-            found.append(_joined(left, listed, config.similarity))
-            left = left[listed.similarities[:, -1] >= config.similarity]
-    cut = 0 if count == len(solid) - 1 else len(left)
-    notes |= {"widest_list": count, "full_lists": cut}
-    row, column, cosines = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            neighbours = _search_others(index, pending, count)
+            edges.append(_edges_above(pending, neighbours, config.similarity))
+            pending = pending[neighbours.similarities[:, -1] >= config.similarity]
+    num_full = 0 if count == len(solid) - 1 else len(pending)
+    notes |= {"widest_list": count, "full_lists": num_full}
+    row, column, cosines = (np.concatenate(parts) for parts in zip(*edges, strict=True))
     pairs = np.sort(np.stack([solid[row], solid[column]], axis=1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
-    return unsearched(len(vectors))._replace(
+    return not_searched(len(vectors))._replace(
         nearest=nearest, edges=edges_of(pairs, "semantic", cosines[first]), notes=notes
     )
 
 
-class _Joined(NamedTuple):
-    """Places of an index that are near each other, and their cosines; shape (edges,) each."""
+class _IndexEdges(NamedTuple):
+    """Pairs of index positions with their cosines; shape (edges,) each."""
 
     rows: Places
     columns: Places
     cosines: npt.NDArray[np.float64]
 
 
-def _joined(mine: Places, near: Found, similarity: float) -> _Joined:
-    """Return the neighbours at or above the bound."""
-    row, column = np.nonzero(near.similarities >= similarity)
-    cosines = near.similarities[row, column].clip(max=1.0)
-    return _Joined(mine[row], near.places[row, column], cosines)
+def _edges_above(rows: Places, neighbours: Found, similarity: float) -> _IndexEdges:
+    """Return the pairs of rows and neighbours with at least the given cosine."""
+    row, column = np.nonzero(neighbours.similarities >= similarity)
+    cosines = neighbours.similarities[row, column].clip(max=1.0)
+    return _IndexEdges(rows[row], neighbours.places[row, column], cosines)
 
 
-def _others(index: Index, mine: Places, count: int) -> Found:
-    """Return the nearest other vectors of some places."""
-    found = index.search(index.vectors(mine), count + 1)
-    return without(found, found.places == mine[:, None], count)
+def _search_others(index: Index, rows: Places, count: int) -> Found:
+    """Return the nearest other vectors of some rows of the index."""
+    neighbours = index.search(index.vectors(rows), count + 1)
+    return without(neighbours, neighbours.places == rows[:, None], count)
 
 
 def full_lists_remark(texts: str, notes: Json) -> str | None:
-    """Return a sentence on near duplicates that were not looked at; null where there are none."""
+    """Return a remark if some near duplicates were not compared, else None.
+
+    Args:
+        texts: ``prompts`` or ``responses``.
+        notes: The notes of ``find_neighbours``.
+    """
     if not notes.get("full_lists"):
         return None
     return (
         f"{notes['full_lists']:,} {texts} have more than {notes['widest_list']:,} semantic near "
-        "duplicates each, of which only the nearest are joined; raise `similarity` to tell them "
-        "apart"
+        f"duplicates each; only the nearest {notes['widest_list']:,} are joined; raise "
+        "`similarity` of `near_duplicates` to get fewer"
     )
 
 
-def whole_vectors(
-    work: Work, made: VectorTable, part: int | None = None
+def full_text_vectors(
+    work: Work, table: VectorTable, part: int | None = None
 ) -> tuple[list[str], Vectors, pl.Series]:
-    """Return ids, unit vectors and reasons of one part; zeros for a text embedded in part.
+    """Return ids, unit vectors and reasons of one part; zeros for a truncated text.
 
-    Texts of which only the beginning was embedded may go on in different ways.
+    A truncated text is excluded because texts with equal beginnings may continue differently.
     """
-    ids, vectors = read_vectors(work, made, part)
-    told = read_reasons(work, made, part)
-    vectors[told["is_cut"].to_numpy()] = 0.0
+    ids, vectors = read_vectors(work, table, part)
+    reasons = read_reasons(work, table, part)
+    vectors[reasons["is_cut"].to_numpy()] = 0.0
     too_long = pl.when("is_cut").then(pl.lit("too_long"))
-    return ids, vectors, told.select(pl.coalesce("reason", too_long))["reason"]
+    return ids, vectors, reasons.select(pl.coalesce("reason", too_long))["reason"]

@@ -1,4 +1,4 @@
-"""The tables of clusters."""
+"""Schemas of the tables of clusters."""
 
 import pyarrow as pa
 
@@ -50,4 +50,4 @@ SCHEMAS = {
         }
     ),
 }
-"""The tables of clusters; ``text`` is a number for the exact text of a response."""
+"""The schemas by table; ``text`` is a hash of the exact text of a response."""

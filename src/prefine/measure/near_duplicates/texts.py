@@ -1,7 +1,7 @@
-"""Prompts, or responses, that say the same in nearly the same words.
+"""Clusters of near-duplicate prompts or responses.
 
-A candidate counts only once its whole text was compared; texts of few words are not merged for
-being short, and a cluster's members resemble its centre, not merely each other in a chain.
+The full texts of candidates are compared, short texts get no special treatment, and each member of
+a cluster is similar to its centre, so clusters do not grow into chains.
 """
 
 from typing import NamedTuple
@@ -12,11 +12,11 @@ import polars as pl
 from prefine.measure.near_duplicates.edges import Bounds, semantic_edges
 from prefine.measure.near_duplicates.merit import MERIT, RANKED, VOTES, with_votes
 from prefine.measure.near_duplicates.semantic import (
-    Near,
+    SemanticNeighbours,
+    find_neighbours,
     full_lists_remark,
-    near,
-    unsearched,
-    whole_vectors,
+    full_text_vectors,
+    not_searched,
 )
 from prefine.measure.near_duplicates.tables import PROMPT_CLUSTERS, RESPONSE_CLUSTERS
 from prefine.step import Counts, Work
@@ -25,7 +25,7 @@ from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, VectorTable
 from prefine.text.clusters import METHODS, components, joined
 from prefine.text.differences import DIFFERENCES, differences
 from prefine.text.distinct import Distinct, survey
-from prefine.text.near import Kept, centre_of, kept_apart, lexical_edges
+from prefine.text.near import Kept, cluster_centres, lexical_edges, split_by_traits
 from prefine.text.sketches import chance_missed, rows_per_band
 from prefine.text.words import Places
 
@@ -33,13 +33,16 @@ _NOT_APART = pl.DataFrame(schema={"place": pl.Int64, "apart": pl.String})
 
 
 class Texts(NamedTuple):
-    """What is clustered."""
+    """A table of texts to cluster."""
 
     table: str
+    """The table: ``prompts`` or ``responses``."""
     key: str
+    """The id column of the table."""
     in_pairs: tuple[str, ...]
-    """The columns of a pair that name one of them."""
+    """The columns of pairs with these ids."""
     vectors: VectorTable
+    """The table of the embeddings."""
     clusters: str
     """The table of the clusters."""
 
@@ -54,21 +57,22 @@ RESPONSES = Texts(
 
 def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
     """Cluster the texts of all shards."""
-    found = survey(
+    distinct = survey(
         lambda part: read_texts(work, texts.table, texts.key, part),
         work.parts(texts.table),
         bounds.shingle_words if bounds.lexical else None,
         characters=bounds.characters,
     )
-    semantic = _semantic(work, found, bounds, texts)
+    semantic = _semantic_neighbours(work, distinct, bounds, texts)
     edges = joined(
-        lexical_edges(found, bounds.of_texts), semantic_edges(found, bounds, semantic.edges)
+        lexical_edges(distinct, bounds.of_texts), semantic_edges(distinct, bounds, semantic.edges)
     )
-    kept = kept_apart(found, bounds.of_texts, edges)
-    rows = _table(found, kept, centre_of(found, bounds.of_texts, kept.edges)).with_columns(
-        pl.Series("component", components(len(found.keys), edges.pairs)[found.places]),
-        pl.Series("similarity", semantic.nearest[found.places], pl.Float64).fill_nan(None),
-        semantic.reasons.fill_null("alone").gather(found.places).alias("similarity_reason"),
+    kept = split_by_traits(distinct, bounds.of_texts, edges)
+    centre = cluster_centres(distinct, bounds.of_texts, kept.edges)
+    rows = _table(distinct, kept, centre).with_columns(
+        pl.Series("component", components(len(distinct.keys), edges.pairs)[distinct.places]),
+        pl.Series("similarity", semantic.nearest[distinct.places], pl.Float64).fill_nan(None),
+        semantic.reasons.fill_null("alone").gather(distinct.places).alias("similarity_reason"),
     )
     rows = rows.with_columns(pl.when(pl.col("similarity").is_null()).then("similarity_reason"))
     rows = rows.with_columns(pl.col("id").min().over("component").alias("component"))
@@ -80,59 +84,62 @@ def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
     if remark := full_lists_remark(texts.table, semantic.notes):
         work.notes.setdefault("remarks", []).append(remark)
     work.notes["edges"] = {
-        name: int((kept.edges.methods == place).sum()) for place, name in enumerate(METHODS)
+        name: int((kept.edges.methods == number).sum()) for number, name in enumerate(METHODS)
     }
     work.notes["edges_apart"] = {name: len(pairs) for name, pairs in kept.apart.items()}
-    _emit(work, texts.clusters, _named(work, _with_differences(rows, found), texts), found.sizes)
-    return Counts(len(found.ids), len(found.ids))
+    rows = _with_table_columns(work, _with_differences(rows, distinct), texts)
+    _emit(work, texts.clusters, rows, distinct.sizes)
+    return Counts(len(distinct.ids), len(distinct.ids))
 
 
-def _semantic(work: Work, found: Distinct, bounds: Bounds, texts: Texts) -> Near:
-    """Return what the embeddings say of each distinct text."""
+def _semantic_neighbours(
+    work: Work, distinct: Distinct, bounds: Bounds, texts: Texts
+) -> SemanticNeighbours:
+    """Return the nearest neighbours of each distinct text by embeddings."""
     if "semantic" not in bounds.by:
-        return unsearched(len(found.keys))
-    parts = [whole_vectors(work, texts.vectors, part) for part in work.parts(texts.table)]
+        return not_searched(len(distinct.keys))
+    parts = [full_text_vectors(work, texts.vectors, part) for part in work.parts(texts.table)]
     ids = np.array([name for names, _, _ in parts for name in names])
-    assert ids.tolist() == found.ids, "vectors are in the order of the ids"
+    assert ids.tolist() == distinct.ids, "vectors are in the order of the ids"
     vectors = np.concatenate([v for _, v, _ in parts if len(v)] or [np.empty((0, 1), np.float32)])
-    reasons = pl.concat(told for _, _, told in parts)
+    reasons = pl.concat(of_part for _, _, of_part in parts)
     del parts
-    by_place = np.lexsort((ids, found.places))
-    _, first = np.unique(found.places[by_place], return_index=True)
-    chosen = by_place[first]
-    found_near = near(
-        ids[chosen].tolist(), vectors[chosen], bounds.nearness, work.runtime, seed=work.seed
+    order = np.lexsort((ids, distinct.places))
+    _, first = np.unique(distinct.places[order], return_index=True)
+    rows = order[first]
+    neighbours = find_neighbours(
+        ids[rows].tolist(), vectors[rows], bounds.nearness, work.runtime, seed=work.seed
     )
-    return found_near._replace(reasons=reasons.gather(chosen))
+    return neighbours._replace(reasons=reasons.gather(rows))
 
 
-def _table(found: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
-    """Return one row a text: its cluster's number, what joined it and what keeps it apart."""
+def _table(distinct: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
+    """Return one row per text: its cluster, the method and overlap, and the difference."""
     edges = kept.edges
-    both = pl.DataFrame(
+    ends = pl.DataFrame(
         {
             "place": edges.pairs.ravel(),
             "method": np.repeat(edges.methods, 2),
             "overlap": np.repeat(edges.overlaps, 2),
         }
     )
-    strongest = both.sort("place", "method", -pl.col("overlap")).unique("place", keep="first")
+    best = ends.sort("place", "method", -pl.col("overlap")).unique("place", keep="first")
     apart = [
         pl.DataFrame({"place": np.unique(pairs)}).with_columns(pl.lit(name).alias("apart"))
         for name, pairs in kept.apart.items()
     ]
-    gravest = pl.concat([_NOT_APART, *apart]).unique("place", keep="first", maintain_order=True)
+    first_apart = pl.concat([_NOT_APART, *apart]).unique("place", keep="first", maintain_order=True)
     rows = pl.DataFrame(
         {
-            "id": pl.Series(found.ids, dtype=pl.String),
-            "row": np.arange(len(found.ids)),
-            "place": found.places,
-            "text": found.exact,
-            "centre": centre[found.places],
+            "id": pl.Series(distinct.ids, dtype=pl.String),
+            "row": np.arange(len(distinct.ids)),
+            "place": distinct.places,
+            "text": distinct.exact,
+            "centre": centre[distinct.places],
         }
     )
-    for facts in (strongest, gravest):
-        rows = rows.join(facts, on="place", how="left", maintain_order="left")
+    for columns in (best, first_apart):
+        rows = rows.join(columns, on="place", how="left", maintain_order="left")
     size = pl.len().over("centre")
     exact, same = pl.len().over("text") > 1, pl.len().over("place") > 1
     names = pl.col("method").replace_strict(dict(enumerate(METHODS)), return_dtype=pl.String)
@@ -146,25 +153,25 @@ def _table(found: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
 
 
 def _votes(work: Work, texts: Texts) -> pl.DataFrame:
-    """Return the votes on the pairs of each prompt or response that can teach."""
+    """Return the votes on the pairs with a usable label, by prompt or response."""
     pairs = with_votes(work.read_all("pairs", ["prompt_id", "chosen_id", "rejected_id", *VOTES]))
     of_sides = [pairs.select(pl.col(side).alias("id"), *MERIT) for side in texts.in_pairs]
-    taught = pl.col("teaches")
+    usable = pl.col("teaches")
     return (
         pl.concat(of_sides)
         .group_by("id")
         .agg(
-            taught.any(),
-            pl.col("votes").filter(taught).sum(),
-            pl.col("agreement").filter(taught).max(),
+            usable.any(),
+            pl.col("votes").filter(usable).sum(),
+            pl.col("agreement").filter(usable).max(),
         )
     )
 
 
 def _with_representatives(rows: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFrame:
-    """Rank the texts of each cluster, and name it after the first."""
-    named = rows.join(votes, on="id", how="left", maintain_order="left", validate="m:1")
-    ranked = named.sort("centre", *RANKED, "id", descending=[False, True, True, True, False])
+    """Rank the texts of each cluster, and name the cluster after the first."""
+    joined_ = rows.join(votes, on="id", how="left", maintain_order="left", validate="m:1")
+    ranked = joined_.sort("centre", *RANKED, "id", descending=[False, True, True, True, False])
     return (
         ranked.with_columns(
             pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("centre").alias("cluster_rank"),
@@ -177,25 +184,25 @@ def _with_representatives(rows: pl.DataFrame, votes: pl.DataFrame) -> pl.DataFra
     )
 
 
-def _with_differences(rows: pl.DataFrame, found: Distinct) -> pl.DataFrame:
-    """Say what each text of a cluster and its representative differ in."""
-    unlike = rows.filter(~pl.col("equal"))
-    sides = (found.texts(unlike[column].to_numpy()) for column in ("row", "best"))
-    differ = unlike.select("row", differences(*sides).alias("differs"))
+def _with_differences(rows: pl.DataFrame, distinct: Distinct) -> pl.DataFrame:
+    """Add the kind of difference between each text and the representative of its cluster."""
+    unequal = rows.filter(~pl.col("equal"))
+    sides = (distinct.texts(unequal[column].to_numpy()) for column in ("row", "best"))
+    differ = unequal.select("row", differences(*sides).alias("differs"))
     equal = pl.when(pl.col("cluster_size") > 1).then(pl.lit(DIFFERENCES[-1]))
     joined_ = rows.join(differ, on="row", how="left", maintain_order="left", validate="1:1")
     return joined_.with_columns(pl.when("equal").then(equal).otherwise("differs").alias("differs"))
 
 
-def _named(work: Work, rows: pl.DataFrame, texts: Texts) -> pl.DataFrame:
-    """Name the columns after the table; say of responses how many prompts they answer."""
+def _with_table_columns(work: Work, rows: pl.DataFrame, texts: Texts) -> pl.DataFrame:
+    """Rename the columns for the table of clusters; count the prompts of responses."""
     if texts is PROMPTS:
-        same = {"id": "prompt_id", "is_representative": "prompt_is_representative"}
+        names = {"id": "prompt_id", "is_representative": "prompt_is_representative"}
         stems = ("cluster", "cluster_size", "cluster_rank", "cluster_by", "differs", "apart")
         stems += ("overlap", "component", "similarity", "similarity_reason")
-        return rows.rename(same | {stem: f"prompt_{stem}" for stem in stems})
-    asked = work.read_all("responses", ["response_id", "prompt_id"])
-    rows = rows.rename({"id": "response_id"}).join(asked, on="response_id", maintain_order="left")
+        return rows.rename(names | {stem: f"prompt_{stem}" for stem in stems})
+    prompts = work.read_all("responses", ["response_id", "prompt_id"])
+    rows = rows.rename({"id": "response_id"}).join(prompts, on="response_id", maintain_order="left")
     num = pl.col("prompt_id").n_unique().cast(pl.Int64)
     return rows.with_columns(
         num.over("centre").alias("cluster_prompts"), num.over("place").alias("text_prompts")

@@ -1,1 +1,1 @@
-"""How likely the policy finds responses."""
+"""Log-probabilities of responses under the policy."""

@@ -1,4 +1,4 @@
-"""The table of how likely a policy finds responses."""
+"""The table of log-probabilities of responses under a policy."""
 
 from collections.abc import Sequence
 from operator import itemgetter
@@ -21,26 +21,26 @@ LIKELIHOODS = pa.schema(
         pa.field("reason", pa.large_string()),
     ]
 )
-"""One row a response that stands in a pair: sum of log-probabilities in nats, tokens with the end,
-mean entropy in nats, and why there is none."""
+"""One row per response of a pair: sum of token log-probabilities in nats, number of tokens with the
+end-of-turn token, mean entropy in nats, and the reason if there are no values."""
 
 
 def likelihoods(ids: TokenIds, fits: Sequence[str], reading: "Reading") -> pl.DataFrame:
-    """Return one row a response: its values, or the reason why it has none.
+    """Return one row per response: its values, or the reason why it has none.
 
     Args:
-        ids: All responses.
-        fits: Those that were read, in the order of the reading.
-        reading: What was read.
+        ids: The token ids of all responses.
+        fits: The ids of the responses that the model has read, in the order of ``reading``.
+        reading: The log-probabilities and entropies of these.
     """
     values = dict(zip(fits, zip(reading.logps, reading.entropies, strict=True), strict=True))
     rows = [
         (name, None, None, None, TEMPLATE_REFUSED)
-        if one is None
-        else (name, values[name][0], len(one.response), values[name][1], None)
+        if tokens is None
+        else (name, values[name][0], len(tokens.response), values[name][1], None)
         if name in values
-        else (name, None, len(one.response), None, "too_long")
-        for name, one in sorted(ids.items(), key=itemgetter(0))
+        else (name, None, len(tokens.response), None, "too_long")
+        for name, tokens in sorted(ids.items(), key=itemgetter(0))
     ]
     schema = {"response_id": pl.String, "logp": pl.Float64, "num_tokens": pl.Int64}
     return pl.DataFrame(

@@ -1,4 +1,4 @@
-"""The nearest other prompts of each prompt, and how diverse the kept prompts are."""
+"""The k nearest neighbours of each prompt, and the diversity of the kept prompts."""
 
 from prefine.measure.prompt_neighbours.measure import PromptNeighbours
 

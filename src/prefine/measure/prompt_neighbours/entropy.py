@@ -1,20 +1,20 @@
-"""How diverse the prompts of a selection are: their k-nearest-neighbour entropy.
+"""Diversity of prompts: the k-nearest-neighbour entropy of their embeddings.
 
-The entropy of all prompts, of those that were kept, and of as many drawn at random.
+It is computed for all prompts, for the kept ones, and for a random sample of the same size.
 
     H = psi(N) - psi(k) + log V_D + D * mean of log d_k
 
 with N points in D dimensions, d_k the Euclidean distance to the k-th nearest other point, V_D the
 volume of the D-dimensional unit ball and psi the digamma function, in nats. Distances are those of
-unit vectors and D is the number of the vectors' dimensions. The mean of log d_k is what the
-feedback-filtering method FiFA adds up: with N, k and D fixed, nothing else moves.
+unit vectors and D is the dimension of the vectors. The feedback-filtering method FiFA sums log d_k;
+with N, k and D fixed this is the only term that varies.
 
 Source: Kozachenko and Leonenko 1987, in the form of Kraskov, Stoegbauer and Grassberger 2004.
 
-The estimate is unbiased only where the vectors fill their dimensions. Prompts do not: they lie on
-something of far fewer dimensions, where fewer points are farther apart than the formula allows for,
-so that a smaller set looks more diverse than a larger one. So the kept prompts are to be compared
-with the random draw, which has the same N; the entropy of all is there for its d_k.
+The estimate assumes that the vectors fill their D dimensions. Prompt embeddings have a much lower
+intrinsic dimension, so distances in a smaller set are larger than the formula accounts for and a
+smaller set looks more diverse. Therefore compare the kept prompts with the random sample, which has
+the same N.
 """
 
 import numpy as np
@@ -30,34 +30,35 @@ from prefine.step import Counts, Work
 from prefine.tables.prompts import read_prompts
 
 RESOLUTION = 1e-3
-"""Smaller distances count as this one: vectors are stored as float16, and equal ones are at 0."""
+"""Minimum distance; smaller ones are raised to it, because vectors are stored as float16 and equal
+ones have a distance of 0."""
 _QUERIES = 2_000
-"""Points whose neighbours are looked for, among all of a set; the mean is taken over them."""
+"""Maximum number of points of a set over which the mean of log d_k is taken."""
 
 Distances = npt.NDArray[np.float64]
 
 
 def run_diversity(work: Work, kth: int) -> Counts:
-    """Write the entropies of all, kept and random prompts into the notes of the manifest.
+    """Compute the entropies of all, kept and random prompts; record them in the manifest.
 
     Args:
-        work: Reads ``facts``, ``decisions`` and the prompts' vectors; writes no table.
-        kth: Which neighbour the distances are to.
+        work: Reads ``facts``, ``decisions`` and the prompt vectors; writes no table.
+        kth: The k of the k-th nearest neighbour.
     """
-    paired, kept = _decided(work)
+    paired, kept = _prompts_of_pairs(work)
     prompts = read_prompts(work)
-    place: dict[str, int] = {prompts.ids[i]: i for i in prompts.solid.tolist()}
-    paired, kept = ([name for name in names if name in place] for names in (paired, kept))
+    row_of: dict[str, int] = {prompts.ids[i]: i for i in prompts.solid.tolist()}
+    paired, kept = ([name for name in names if name in row_of] for names in (paired, kept))
     drawn = sorted(paired, key=lambda name: (hash_unit(work.seed, "entropy", name), name))
     sets = {"all": paired, "kept": kept, "random": sorted(drawn[: len(kept)])}
     work.notes["k"], work.notes["dimensions"] = kth, prompts.vectors.shape[1]
     for name, ids in sets.items():
-        work.notes[name] = entropy_of(prompts.vectors[[place[one] for one in ids]], kth)
+        work.notes[name] = entropy_of(prompts.vectors[[row_of[prompt] for prompt in ids]], kth)
     return Counts(len(paired), len(kept), {"not_kept": len(paired) - len(kept)})
 
 
-def _decided(work: Work) -> tuple[list[str], list[str]]:
-    """Return the prompts that have pairs and those that have kept ones, sorted by id."""
+def _prompts_of_pairs(work: Work) -> tuple[list[str], list[str]]:
+    """Return the prompts of all pairs and those of kept pairs, sorted by id."""
     paired: set[str] = set()
     kept: set[str] = set()
     for part in work.parts("decisions"):
@@ -69,16 +70,16 @@ def _decided(work: Work) -> tuple[list[str], list[str]]:
 
 
 def entropy_of(vectors: Vectors, k: int) -> Json:
-    """Return the entropy of a set of unit vectors.
+    """Compute the entropy of a set of unit vectors.
 
     Args:
         vectors: Shape (points, dimensions).
-        k: Which neighbour.
+        k: The k of the k-th nearest neighbour, from 1.
 
     Returns:
-        ``num_prompts``; ``entropy`` in nats and ``mean_log_distance``, null where there are not
-        more than ``k`` points; ``num_measured``, over how many points the mean is taken; and
-        ``num_at_resolution``, how many of them have ``k`` neighbours that are as good as equal.
+        ``num_prompts``; ``entropy`` in nats and ``mean_log_distance``, both null for ``k`` points
+        or fewer; ``num_measured``, the number of points in the mean; and ``num_at_resolution``, the
+        number of these whose k-th neighbour is at most ``RESOLUTION`` away.
     """
     count, width = vectors.shape
     if count <= k:
@@ -95,22 +96,26 @@ def entropy_of(vectors: Vectors, k: int) -> Json:
 
 
 def _distances(vectors: Vectors, k: int) -> Distances:
-    """Return the distance of each point, or of a sample of them, to its k-th nearest other one."""
+    """Return the distance to the k-th nearest other point, of all points or of a sample."""
     count = len(vectors)
     queries = np.unique(np.linspace(0, count - 1, min(count, _QUERIES)).astype(np.int64))
-    found = nearest(vectors[queries], vectors, k + 1)
-    return euclidean(without(found, found.places == queries[:, None], k).similarities[:, -1])
+    neighbours = nearest(vectors[queries], vectors, k + 1)
+    others = without(neighbours, neighbours.places == queries[:, None], k)
+    return euclidean(others.similarities[:, -1])
 
 
 def knn_entropy(distances: Distances, count: int, dimensions: int, k: int) -> float:
     """Return the Kozachenko-Leonenko estimate of a differential entropy, in nats.
 
     Args:
-        distances: Euclidean distance to the k-th nearest other point, above 0; of all points or of
-            a sample of them, shape (sampled,).
-        count: How many points there are, themselves included.
-        dimensions: Of the space.
-        k: Which neighbour the distances are to.
+        distances: Euclidean distances to the k-th nearest other point, above 0, of all points or of
+            a sample, shape (sampled,).
+        count: Number of points in the set.
+        dimensions: Dimension of the space.
+        k: The k of the k-th nearest neighbour, from 1.
+
+    Source:
+        Kozachenko and Leonenko 1987, in the form of Kraskov, Stoegbauer and Grassberger 2004.
     """
     log_volume = dimensions / 2 * np.log(np.pi) - gammaln(dimensions / 2 + 1)
     constant = float(digamma(count) - digamma(k) + log_volume)
@@ -118,5 +123,5 @@ def knn_entropy(distances: Distances, count: int, dimensions: int, k: int) -> fl
 
 
 def euclidean(cosine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return how far apart unit vectors of a cosine are: sqrt(2 - 2 cosine)."""
+    """Return the Euclidean distance of unit vectors with a given cosine: sqrt(2 - 2 cosine)."""
     return np.sqrt(2 - 2 * np.clip(cosine, -1.0, 1.0))

@@ -1,6 +1,6 @@
-"""The nearest other prompts of each prompt: a list that ``diverse`` rules read.
+"""The k nearest neighbours of each prompt by cosine, which ``diverse`` rules read.
 
-A place is a number in the list of all prompts sorted by id, which the table itself holds.
+A place in the table ``neighbour_lists`` is a position in the list of all prompts sorted by id.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,14 +34,18 @@ _LISTS = pa.schema(
         pa.field("is_blank", pa.bool_(), False),
     ]
 )
-"""One row a prompt: its neighbours, the most similar first; one without an embedding has none,
-whatever the reason."""
+"""One row per prompt: its neighbours, the most similar first; ``is_blank`` is true, and the lists
+are empty, for a prompt without an embedding."""
 _DIVERSITY = "diversity"
 _DIVERSITY_VERSION = 3
 
 
 class PromptNeighbours(Measure):
-    """The nearest other prompts of each prompt: what ``diverse`` rules and the entropy read."""
+    """Distance of each prompt to its k-th nearest neighbour, and its list of neighbours.
+
+    ``diverse`` rules need this measure, and the data set card reports the diversity of the kept
+    prompts from it. Needs embeddings.
+    """
 
     tables: ClassVar = ("prompts", *PROMPT_VECTORS.tables)
     id_column: ClassVar = "prompt_id"
@@ -50,18 +54,25 @@ class PromptNeighbours(Measure):
     version: ClassVar = 3
 
     kind: Literal["prompt_neighbours"]
+    """Selects this measure."""
     neighbours: int = Field(default=32, ge=1, le=1024)
-    """How many are listed for each prompt."""
+    """Number of nearest neighbours listed for each prompt."""
     complete_up_to: int = Field(default=1_000, ge=1, le=10_000)
-    """With up to this many prompts every other one is listed, so that ``diverse`` rules see all."""
+    """Maximum number of prompts for which all other prompts are listed, which makes ``diverse``
+    rules exact."""
     search: Search = Search()
+    """How nearest neighbours are searched."""
     kth: int = Field(default=5, ge=1)
-    """Which neighbour's distance is the column, and behind the entropy of the selection."""
+    """The k of ``prompt_knn_distance`` and of the entropy: the distance to the k-th nearest
+    prompt."""
 
     @model_validator(mode="after")
     def _listed(self) -> Self:
         if self.kth > self.neighbours:
-            raise ValueError("`kth` is one of the `neighbours`, so it is at most their number")
+            raise ValueError(
+                f"`kth: {self.kth}` is larger than `neighbours: {self.neighbours}`; lower `kth` or "
+                "raise `neighbours`"
+            )
         return self
 
     def columns(self) -> tuple[Column, ...]:
@@ -70,21 +81,23 @@ class PromptNeighbours(Measure):
             Column(
                 "prompt_knn_distance",
                 pa.float64(),
-                f"Euclidean distance to the {ordinal(self.kth)} nearest prompt, in [0, 2]",
+                f"Euclidean distance between the embeddings of the prompt and its "
+                f"{ordinal(self.kth)} nearest prompt, in [0, 2]",
             ),
             Column(
                 "prompt_knn_reason",
                 pa.large_string(),
-                "why there is none: blank, unknown_words, too_few; else null",
+                "why there is no distance: blank, unknown_words, too_few (fewer prompts than "
+                "`kth`); else null",
             ),
         )
 
     def writes(self, recipe: RecipeView) -> Mapping[str, pa.Schema]:
-        """Return the table of the lists."""
+        """Return the table of the neighbour lists."""
         return {LISTS: _LISTS}
 
     def reports(self, recipe: RecipeView) -> Iterator[StepSpec]:
-        """Yield the step that finds out how diverse the kept prompts are."""
+        """Yield the step that computes the diversity of the kept prompts."""
         yield StepSpec(
             name=_DIVERSITY,
             version=_DIVERSITY_VERSION,
@@ -101,50 +114,51 @@ class PromptNeighbours(Measure):
         return diversity_section(notes[_DIVERSITY])
 
     def run(self, work: Work) -> Counts:
-        """List the neighbours of the prompts of all shards."""
+        """Find the nearest neighbours of the prompts of all shards."""
         prompts = read_prompts(work)
         num_others = max(len(prompts.solid) - 1, 0)
         complete = num_others < self.complete_up_to
         count = num_others if complete else min(self.neighbours, num_others)
-        found = _search(work, prompts, count, self.search, work.seed)
+        neighbours = _search(work, prompts, count, self.search, work.seed)
         work.notes["listed"] = "all others" if complete else count
-        emit_parts(work, self.table, _column(prompts, found, self.kth))
-        emit_parts(work, LISTS, _lists(prompts, found))
+        emit_parts(work, self.table, _distance_columns(prompts, neighbours, self.kth))
+        emit_parts(work, LISTS, _lists(prompts, neighbours))
         return Counts(len(prompts.ids), len(prompts.ids))
 
 
 def ordinal(number: int) -> str:
-    """Return 1st, 2nd, 3rd, 4th, ..."""
+    """Return a number as an ordinal: 1st, 2nd, 3rd, 4th and so on."""
     teens = 10 < number % 100 < 20  # noqa: PLR2004 - 11th to 13th
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
 def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int) -> Found:
-    """Find the neighbours of the prompts that are not blank, in the order of their ids."""
+    """Find the neighbours of the prompts with an embedding, in the order of their ids."""
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
     if count >= len(solid) - 1:
         work.notes.update({"index": "none", "vectors": len(solid), "recall": 1.0})
-        found = nearest(vectors, vectors, count + 1)
-        return without(found, found.places == np.arange(len(solid))[:, None], count)
-    ids: list[str] = [prompts.ids[place] for place in solid.tolist()]
-    everything = [(np.arange(len(ids)), vectors)]
-    places = np.full((len(solid), count), -1, np.int64)
+        neighbours = nearest(vectors, vectors, count + 1)
+        is_self = neighbours.places == np.arange(len(solid))[:, None]
+        return without(neighbours, is_self, count)
+    ids: list[str] = [prompts.ids[position] for position in solid.tolist()]
+    blocks = [(np.arange(len(ids)), vectors)]
+    positions = np.full((len(solid), count), -1, np.int64)
     similarities = np.full((len(solid), count), -np.inf)
     with built(
-        ids, lambda: everything, count=count, config=config, runtime=work.runtime, seed=seed
+        ids, lambda: blocks, count=count, config=config, runtime=work.runtime, seed=seed
     ) as (index, notes):
-        for mine, found in index.knn_self_join(count):
-            places[mine], similarities[mine] = found.places, found.similarities
-            work.progress(len(mine))
+        for rows, neighbours in index.knn_self_join(count):
+            positions[rows], similarities[rows] = neighbours.places, neighbours.similarities
+            work.progress(len(rows))
     work.notes.update(notes)
-    return Found(places, similarities)
+    return Found(positions, similarities)
 
 
-def _column(prompts: Prompts, found: Found, kth: int) -> pl.DataFrame:
-    distances = np.full(len(found.places), np.nan)
-    if found.places.shape[1] >= kth:
-        cosine = found.similarities[:, kth - 1]
+def _distance_columns(prompts: Prompts, neighbours: Found, kth: int) -> pl.DataFrame:
+    distances = np.full(len(neighbours.places), np.nan)
+    if neighbours.places.shape[1] >= kth:
+        cosine = neighbours.similarities[:, kth - 1]
         distances = np.where(np.isfinite(cosine), euclidean(cosine), np.nan)
     distance = pl.col("prompt_knn_distance")
     return (
@@ -160,21 +174,21 @@ def _column(prompts: Prompts, found: Found, kth: int) -> pl.DataFrame:
     )
 
 
-def _lists(prompts: Prompts, found: Found) -> pl.DataFrame:
-    """Return the lists of all prompts; places count in all prompts, blank ones included."""
-    solid, known = prompts.solid, found.places >= 0
+def _lists(prompts: Prompts, neighbours: Found) -> pl.DataFrame:
+    """Return the lists of all prompts; places are positions among all prompts."""
+    solid, present = prompts.solid, neighbours.places >= 0
     sizes = np.zeros(len(prompts.ids), np.int64)
-    sizes[solid] = known.sum(axis=1)
-    ends = np.concatenate([[0], np.cumsum(sizes)])
-    places: Places = solid[found.places[known]] if len(solid) else np.empty(0, np.int64)
+    sizes[solid] = present.sum(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    places: Places = solid[neighbours.places[present]] if len(solid) else np.empty(0, np.int64)
     return prompts.frame().with_columns(
-        places=_listed(ends, places.astype(np.int32)),
-        similarities=_listed(ends, found.similarities[known].astype(np.float32)),
+        places=_list_series(offsets, places.astype(np.int32)),
+        similarities=_list_series(offsets, neighbours.similarities[present].astype(np.float32)),
         is_blank=prompts.reasons.is_not_null(),
     )
 
 
-def _listed(ends: Places, values: npt.NDArray[np.generic]) -> pl.Series:
-    """Cut values into lists that end at ``ends``, of which the first is 0."""
-    offsets: Any = pa.array(ends)
+def _list_series(starts: Places, values: npt.NDArray[np.generic]) -> pl.Series:
+    """Split values into lists; list i is ``values[starts[i]:starts[i + 1]]``."""
+    offsets: Any = pa.array(starts)
     return pl.Series(cast("Any", pa.LargeListArray.from_arrays(offsets, pa.array(values))))

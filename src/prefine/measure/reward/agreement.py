@@ -24,7 +24,7 @@ from prefine.schema.columns import sides
 from prefine.settings import Name, Problem
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.rewards import Reward
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 
 CALIBRATION = pa.schema(
     [
@@ -149,7 +149,7 @@ class RewardAgreement(Measure):
         scaled: list[Values] = []
         for model in models:
             rewards = _calibrated(_rewards(work, model, None), known.filter(model=model.name))
-            found = beside(pairs, rewards, "reward", "scaled", "percentile")
+            found = join_sides(pairs, rewards, "reward", "scaled", "percentile")
             chosen, rejected = (found[f"{s}_reward"].to_numpy() for s in ("chosen", "rejected"))
             sides.append(_side(chosen, rejected, model.dtype))
             scaled.append((found["chosen_scaled"] - found["rejected_scaled"]).to_numpy())

@@ -22,7 +22,7 @@ from prefine.schema import Column, Flip, hash_unit
 from prefine.settings import Name
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_reasons, read_vectors
 
 HEADS = pa.schema(
@@ -271,7 +271,7 @@ def _differences(work: Work, pairs: pl.DataFrame, part: int | None) -> Matrix:
 
 def _reasons(work: Work, pairs: pl.DataFrame, part: int | None) -> pl.Series:
     """Return why a response of each pair has no embedding; null where both have one."""
-    told = beside(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
+    told = join_sides(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
     return told.select(pl.min_horizontal("chosen_reason", "rejected_reason"))["chosen_reason"]
 
 

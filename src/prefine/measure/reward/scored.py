@@ -26,7 +26,7 @@ from prefine.schema.columns import sides
 from prefine.settings import FloatType, Name, Need, Weights
 from prefine.step import Counts, StepSpec, ValueJournal, Work
 from prefine.tables.rewards import Reward
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 
 if TYPE_CHECKING:
     from prefine.serve.scores import RewardModel
@@ -188,7 +188,7 @@ class ScoredReward(Measure):
             "reason",
             *(pl.col(r.column).cast(pl.Float64).alias(r.name) for r in rewards),
         )
-        result = beside(pairs, read, *(r.name for r in rewards), "reason").with_columns(
+        result = join_sides(pairs, read, *(r.name for r in rewards), "reason").with_columns(
             *(
                 (pl.col(f"chosen_{r.name}") - pl.col(f"rejected_{r.name}")).alias(
                     f"{r.name}_margin"

@@ -21,7 +21,7 @@ from prefine.tables.matches import (
     own_id_sources,
     require_one_source,
 )
-from prefine.tables.texts import beside
+from prefine.tables.texts import join_sides
 
 _DIGITS = 9
 """Values that a flip has made are compared to so many decimals."""
@@ -137,7 +137,7 @@ class Join:
         found = matched_responses(self._rows, self._keyed.key, judgements)
         wanted = pl.concat([pairs["chosen_id"], pairs["rejected_id"]]).unique()
         facts = self._first(self._with_values(found, "response_id"), "response_id", wanted)
-        return beside(pairs, facts, *self._values).with_columns(margins(self._values))
+        return join_sides(pairs, facts, *self._values).with_columns(margins(self._values))
 
     def _prompts(self, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> pl.DataFrame:
         found = matched_prompts(self._rows, self._keyed.key, judgements)
