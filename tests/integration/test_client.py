@@ -414,7 +414,7 @@ def test_a_conversation_that_is_too_long_is_never_cut_in_silence(
     assert facts["rm_reason"].drop_nulls().to_list() == [reason]
     assert facts["rm_margin"].null_count() == num_null
     assert max(len(ids) for body in server.requests for ids in body["input"]) <= 60
-    with pytest.raises(DataError, match="tokens with its prompt, and 60 are allowed"):
+    with pytest.raises(DataError, match="tokens with its prompt; `max_tokens` allows 60;"):
         table(recipe.replace("POLICY", ", over_long: error"), tmp_path, "facts", servers=at(server))
 
 
@@ -461,7 +461,7 @@ def test_canaries_tell_how_far_a_server_is_off(scripted: Any, tmp_path: Path) ->
 
     assert manifest["canaries"]["reward_rm"]["responses"] == 4
     assert manifest["canaries"]["reward_rm"]["largest_difference"] > 100
-    with pytest.raises(RecipeError, match="server and transformers differ by"):
+    with pytest.raises(RecipeError, match="scores of the server and of transformers differ by"):
         run_recipe(
             recipe.replace("POLICY", ", canaries: 4, canary_limit: 0.1"),
             tmp_path,

@@ -10,7 +10,7 @@ import pytest
 
 from prefine.measure.near_duplicates import NearDuplicates
 from prefine.measure.near_duplicates.pairs import add_cluster_columns
-from prefine.measure.near_duplicates.semantic import Nearness, full_lists_remark, near
+from prefine.measure.near_duplicates.semantic import Nearness, find_neighbours, full_lists_remark
 from prefine.plan import publish_plan
 from prefine.plan.look import read_table
 from prefine.schema import prompt_id
@@ -150,7 +150,7 @@ def test_neighbours_are_those_of_brute_force(exact_up_to: int) -> None:
         kind="near_duplicates", similarity=0.95, search=Search(exact_up_to=exact_up_to, sampled=64)
     )
 
-    nearest, edges, _, _ = near(
+    nearest, edges, _, _ = find_neighbours(
         [f"{n:03d}" for n in range(200)], vectors, config, Runtime(), seed=0
     )
 
@@ -166,7 +166,7 @@ def test_no_prompts_and_one_prompt_have_no_neighbours() -> None:
     config = NearDuplicates(kind="near_duplicates")
     for count in (0, 1):
         vectors = np.ones((count, 4), np.float32) / 2
-        nearest, edges, _, _ = near(["a"][:count], vectors, config, Runtime(), seed=0)
+        nearest, edges, _, _ = find_neighbours(["a"][:count], vectors, config, Runtime(), seed=0)
 
         assert len(edges.pairs) == 0
         assert np.isnan(nearest).all()
@@ -475,7 +475,7 @@ def test_lists_that_are_full_of_near_duplicates_are_made_longer(
     ids = [f"{place:03d}" for place in range(len(vectors))]
     config = Nearness(0.9, 4, Search())
 
-    found = near(ids, vectors, config, Runtime(), seed=0)
+    found = find_neighbours(ids, vectors, config, Runtime(), seed=0)
 
     cosines = (vectors.astype(np.float64) @ vectors.T.astype(np.float64))[:count, :count]
     assert cosines.min() > 0.9

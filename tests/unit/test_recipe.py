@@ -123,7 +123,7 @@ exports: {}
         ),
         (
             ("name: made", "pairs: {use: [reward], reward: rm}\nname: made"),
-            "no reward measure `rm`; the response rewards are: none",
+            "no response reward `rm`; the response rewards are: none",
         ),
         (("name: made", "export: {columns: [marginn]}\nname: made"), "no column `marginn`"),
         (

@@ -249,7 +249,7 @@ def test_a_column_acts_in_a_rule_flips_with_its_pair_and_is_exported(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "| m | double | `m` of the table `mine` |" in card
     assert "| pairs without a row | 0 |" in card.partition("## The table `mine`")[2]
-    assert "| values of another type | 0 |" in card.partition("## The table `mine`")[2]
+    assert "| values of the wrong type | 0 |" in card.partition("## The table `mine`")[2]
     written = (tmp_path / "out" / "recipe.yaml").read_text()
     assert parse_recipe(written).measured.keys() == {"m", "p", "a", "b", "q"}
 
@@ -297,7 +297,7 @@ def test_an_own_id_of_two_sources_is_ambiguous(write_lines: Any, tmp_path: Path)
     text = RECIPE.replace("{name: made, files: [rows.jsonl]}", both)
     lines = f"    key: own_id\n    {QUALITY}\n"
 
-    with pytest.raises(DataError, match="the own id `100` stands in the sources made, more"):
+    with pytest.raises(DataError, match="own id `100` occurs in the sources made, more"):
         table(text + lines, tmp_path, "measure_mine")
     named = table(f"{text}{lines}    source: more\n", tmp_path, "measure_mine")
     assert named["quality"].drop_nulls().len() == 1
@@ -375,14 +375,14 @@ def test_rows_without_a_key_are_in_quarantine(write_lines: Any, tmp_path: Path) 
         (
             "pair_id",
             [{"pair_id": PAIRS[0], "quality": 1}, {"pair_id": PAIRS[0], "quality": 2}],
-            f"table mine: two rows of the pair_id `{PAIRS[0]}` have different values: "
+            f"table mine: two rows with the same pair_id `{PAIRS[0]}` have different values: "
             "scores.jsonl:1 and scores.jsonl:2",
         ),
         (
             "pair_id",
             [{"pair_id": "abc", "quality": 1}],
             "table mine: none of its 1 rows matches a pair by pair_id; the table has `abc`, "
-            "the data have `",
+            "the data has `",
         ),
         (
             "own_id",
@@ -476,12 +476,12 @@ def test_errors_of_texts_name_rows_and_not_hashes(write_lines: Any, tmp_path: Pa
         joined(tmp_path, "key: text", QUALITY)
 
     assert str(twice.value).endswith(
-        "table mine: two rows of one prompt have different values: scores.jsonl:1 and "
+        "table mine: two rows with the same prompt have different values: scores.jsonl:1 and "
         "scores.jsonl:2; rows about single responses need `per: response`, about pairs `per: pair`"
     )
     assert str(unmatched.value).endswith(
-        "table mine: none of its 1 rows matches a prompt by text, such as scores.jsonl:2; texts "
-        "must be equal character by character, blanks at the ends included"
+        "table mine: none of its 1 rows matches a prompt by text, for example scores.jsonl:2; texts "
+        "must be equal character by character, including white space at both ends"
     )
 
 
@@ -502,17 +502,17 @@ def test_opposite_rows_of_a_pair_agree_or_are_an_error(write_lines: Any, tmp_pat
     ("lines", "message"),
     [
         (("key: pair_id", "columns: {}"), "at least 1 item"),
-        (("key: pair_id", "columns: {q: {type: text, flip: negate}}"), "needs the type number"),
-        (("key: pair_id", "columns: {q: {type: integer, flip: complement}}"), "needs the type"),
-        (("key: pair_id", "columns: {q: {type: number, flip: swap}}"), "go together"),
+        (("key: pair_id", "columns: {q: {type: text, flip: negate}}"), "needs `type: number"),
+        (("key: pair_id", "columns: {q: {type: integer, flip: complement}}"), "needs `type: number`"),
+        (("key: pair_id", "columns: {q: {type: number, flip: swap}}"), "needs `partner`"),
         (
             ("key: pair_id", "columns: {q: {type: number, flip: swap, partner: r}}"),
-            "there is no column `r` to swap with",
+            "no column `r` to swap with",
         ),
         (
             ("key: pair_id", "columns: {q: {type: number, flip: swap, partner: r}, "
              "r: {type: integer, flip: swap, partner: q}}"),
-            "partners of each other, of one type",
+            "two columns of the same type that name each other",
         ),
         (
             ("key: response_id", "columns: {q: {type: number, flip: negate}}"),
@@ -623,7 +623,7 @@ def test_a_column_without_any_value_of_its_type_is_an_error(
     write_lines([{"own_id": 100, "q": "good"}, {"own_id": 101, "q": "bad"}], "scores.jsonl")
     text = BY_ID + "    key: own_id\n    columns: {q: {type: number}}\n"
 
-    with pytest.raises(DataError, match="none of the 2 values of `q` is of the type number"):
+    with pytest.raises(DataError, match="none of the 2 values of `q` has the type number"):
         table(text, tmp_path, "measure_mine")
 
 

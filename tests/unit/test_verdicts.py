@@ -331,7 +331,7 @@ def test_an_own_id_of_two_sources_is_refused(write_lines: Any, tmp_path: Path) -
     write_csv(tmp_path, [said("k", "wrong")])
     two = recipe().replace("}]\nverdicts", "}, {name: n, files: [more.jsonl], id: key}]\nverdicts")
 
-    with pytest.raises(DataError, match="the own id `k` stands in the sources m, n"):
+    with pytest.raises(DataError, match="own id `k` occurs in the sources m, n"):
         table(two, tmp_path, "pairs")
     source = two.replace("'key': 'own_id'", "'key': 'own_id', 'source': 'n'")
     assert sorted(table(source, tmp_path, "pairs")["num_verdicts"]) == [0, 1]

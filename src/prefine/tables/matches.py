@@ -1,4 +1,4 @@
-"""Find the pairs, responses and prompts that the rows of keyed files are about."""
+"""Match the rows of keyed files to pairs, responses and prompts."""
 
 from collections.abc import Sequence
 
@@ -10,59 +10,59 @@ from prefine.step import Work
 from prefine.tables.keyed import Key, KeyedFiles
 
 PAIR = ["pair_id", "prompt_id", "chosen_id", "rejected_id", "own_id", "source"]
-"""The columns of ``pairs`` that are read here."""
+"""The columns of ``pairs`` that matching reads."""
 JUDGED = ["prompt_id", "response_a", "response_b", "winner", "source", "file", "row", "own_id"]
-"""The columns of ``judgements`` that are read here."""
+"""The columns of ``judgements`` that matching reads."""
 
 _BY_RAW_ROW = ("own_id", "row")
 _FIRST = ["source", "source_file", "source_row"]
 
 
 def keyed_rows(work: Work, keyed: KeyedFiles) -> pl.DataFrame:
-    """Return the rows of all files, with a number ``place`` from 0."""
+    """Return the rows of all files, numbered from 0 in the column ``place``."""
     return work.read_all(keyed.rows_table).with_row_index("place")
 
 
 def needs_judgements(key: Key) -> bool:
-    """Tell whether judgements are needed to find what a row is about."""
+    """Return whether matching by this key reads judgements."""
     return key in _BY_RAW_ROW
 
 
 def matched_pairs(
     rows: pl.DataFrame, key: Key, pairs: pl.DataFrame, judgements: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Find which pairs of a shard the rows are about.
+    """Match rows to the pairs of a shard.
 
-    An own id or a raw row is about the couples that it judges; where it rates or ranks single
-    responses, about every pair of two of these.
+    An own id or a raw row matches the pairs that it compares; if it rates or ranks single
+    responses, it matches every pair of two of these.
 
     Args:
-        rows: As ``keyed_rows`` returns them.
-        key: What the rows are matched by.
-        pairs: With the columns ``PAIR``; before pairs have an own id, without the last two.
-        judgements: Those of the same shard, with the columns ``JUDGED``, where
-            ``needs_judgements``.
+        rows: The result of ``keyed_rows``.
+        key: The key of the rows.
+        pairs: The columns ``PAIR``; the last two are optional.
+        judgements: The columns ``JUDGED`` of the same shard, if ``needs_judgements(key)``.
 
     Returns:
-        ``place`` of a row, ``pair_id``, ``chosen_id`` and, for keys that name raw rows, ``source``,
-        ``source_file`` and ``source_row`` of the first of these behind the pair; one row for each
-        row and pair. ``chosen_id`` is the response that the row takes for the chosen one: the one
-        that it names, else the one that the raw row's labels prefer, else null. A row that names a
-        response of another pair matches nothing.
+        One row per match: ``place`` of the row, ``pair_id``, ``chosen_id`` and, for keys that refer
+        to raw rows, ``source``, ``source_file`` and ``source_row`` of the pair's first raw row.
+        ``chosen_id`` is the response that the row considers chosen: the one that it names, else the
+        one that the labels of the raw row prefer, else null. A row that names a response of another
+        pair has no match.
     """
     if judgements is None:
-        found = rows.select("place", "pair_id", pl.col("chosen_id").alias("named")).join(
+        matches = rows.select("place", "pair_id", pl.col("chosen_id").alias("named")).join(
             pairs.select("pair_id"), on="pair_id"
         )
-        found = found.with_columns(
+        matches = matches.with_columns(
             *[pl.lit(None, pl.String).alias(name) for name in ("preferred", *_FIRST[:2])],
             pl.lit(None, pl.Int64).alias("source_row"),
         )
     else:
-        found = _judged_pairs(_raw_rows(rows, key, judgements), pairs)
+        matches = _judged_pairs(_raw_rows(rows, key, judgements), pairs)
         if key == "own_id" and "own_id" in pairs.columns:
-            found = _one_a_pair(pl.concat([found, _joint_ids(rows, pairs, found.columns)]))
-    directed = found.join(pairs.select("pair_id", "chosen_id", "rejected_id"), on="pair_id")
+            joint = _joint_ids(rows, pairs, matches.columns)
+            matches = _one_per_pair(pl.concat([matches, joint]))
+    directed = matches.join(pairs.select("pair_id", "chosen_id", "rejected_id"), on="pair_id")
     named = pl.col("named")
     belongs = named.is_null() | (named == pl.col("chosen_id")) | (named == pl.col("rejected_id"))
     return (
@@ -75,14 +75,14 @@ def matched_pairs(
 def matched_responses(
     rows: pl.DataFrame, key: Key, judgements: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Find which responses the rows are about.
+    """Match rows to responses.
 
-    An own id or a raw row is about the responses that it rates or ranks one by one.
+    An own id or a raw row matches the responses that it rates or ranks individually.
 
     Args:
-        rows: As ``keyed_rows`` returns them.
-        key: What the rows are matched by.
-        judgements: Those of a shard, with the columns ``JUDGED``, where ``needs_judgements``.
+        rows: The result of ``keyed_rows``.
+        key: The key of the rows.
+        judgements: The columns ``JUDGED`` of a shard, if ``needs_judgements(key)``.
 
     Returns:
         ``place`` and ``response_id``, and the first raw row as in ``matched_pairs``.
@@ -96,12 +96,12 @@ def matched_responses(
 def matched_prompts(
     rows: pl.DataFrame, key: Key, judgements: pl.DataFrame | None = None
 ) -> pl.DataFrame:
-    """Find which prompts the rows are about.
+    """Match rows to prompts.
 
     Args:
-        rows: As ``keyed_rows`` returns them.
-        key: What the rows are matched by.
-        judgements: Those of a shard, with the columns ``JUDGED``, where ``needs_judgements``.
+        rows: The result of ``keyed_rows``.
+        key: The key of the rows.
+        judgements: The columns ``JUDGED`` of a shard, if ``needs_judgements(key)``.
 
     Returns:
         ``place`` and ``prompt_id``, and the first raw row as in ``matched_pairs``.
@@ -126,26 +126,27 @@ def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame
 
 
 def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.DataFrame]) -> None:
-    """Refuse an own id that stands in several sources.
+    """Reject own ids that occur in several sources.
 
     Args:
-        where: What the files are called in messages.
-        rows: As ``keyed_rows`` returns them.
-        sources: What ``own_id_sources`` returned for each shard.
+        where: The name of the files in messages.
+        rows: The result of ``keyed_rows``.
+        sources: The results of ``own_id_sources`` for all shards.
 
     Raises:
-        DataError: There is one.
+        DataError: An own id occurs in several sources.
     """
     if not sources:
         return
     both = pl.concat(sources).unique().sort("place", "source")
-    twice = both.filter(pl.len().over("place") > 1)
-    if twice.height:
-        place = twice["place"][0]
-        named = ", ".join(twice.filter(pl.col("place") == place)["source"])
+    ambiguous = both.filter(pl.len().over("place") > 1)
+    if ambiguous.height:
+        position = ambiguous["place"][0]
+        of_first = ambiguous.filter(pl.col("place") == position)
+        sources_text = ", ".join(of_first["source"])
         raise DataError(
-            f"{where}: the own id `{rows['own_id'][place]}` stands in the sources {named}; say "
-            "which one is meant with `source`, or with a column `key_columns: {source: ...}`"
+            f"{where}: own id `{rows['own_id'][position]}` occurs in the sources {sources_text}; "
+            "select one with `source`, or add a source column with `key_columns: {source: ...}`"
         )
 
 
@@ -155,21 +156,21 @@ def _first_rows(found: pl.DataFrame, key: str) -> pl.DataFrame:
 
 
 def _raw_rows(rows: pl.DataFrame, key: Key, judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return the judgements of the raw rows that the rows name, each with ``place``."""
+    """Return the judgements of the raw rows that the rows refer to, each with ``place``."""
     facts = judgements.rename({"file": "source_file", "row": "source_row"})
     named = pl.col("chosen_id").alias("named")
     if key == "row":
         return rows.select("place", named, *_FIRST).join(facts, on=_FIRST)
-    wanted = rows.select("place", named, "own_id", pl.col("source").alias("wanted"))
-    found = wanted.join(facts, on="own_id")
-    return found.filter(pl.col("wanted").is_null() | (pl.col("wanted") == pl.col("source")))
+    by_id = rows.select("place", named, "own_id", pl.col("source").alias("requested"))
+    joined = by_id.join(facts, on="own_id")
+    return joined.filter(pl.col("requested").is_null() | (pl.col("requested") == pl.col("source")))
 
 
-def _judged_pairs(found: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Return the pairs behind judgements, with the response that their labels prefer."""
+def _judged_pairs(judgements: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs of judgements, with the response that their labels prefer."""
     columns = ["place", "pair_id", "named", "preferred", *_FIRST]
     low, high = (f("response_a", "response_b") for f in (pl.min_horizontal, pl.max_horizontal))
-    couples = pairs.select(
+    unordered = pairs.select(
         "pair_id",
         pl.min_horizontal("chosen_id", "rejected_id").alias("low"),
         pl.max_horizontal("chosen_id", "rejected_id").alias("high"),
@@ -181,46 +182,46 @@ def _judged_pairs(found: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
         .then(pl.col("response_b"))
         .otherwise(pl.lit(None, pl.String))
     )
-    labels = found.filter(pl.col("response_b").is_not_null()).with_columns(
+    labels = judgements.filter(pl.col("response_b").is_not_null()).with_columns(
         low.alias("low"), high.alias("high"), preferred.alias("preferred")
     )
-    direct = labels.join(couples, on=["low", "high"]).select(columns)
-    single = found.filter(pl.col("response_b").is_null())
+    direct = labels.join(unordered, on=["low", "high"]).select(columns)
+    single = judgements.filter(pl.col("response_b").is_null())
     members = single.sort("place", "response_a", *_FIRST).unique(
         ["place", "response_a"], keep="first", maintain_order=True
     )
     crossed = (
-        members.join(couples, left_on="response_a", right_on="low")
+        members.join(unordered, left_on="response_a", right_on="low")
         .join(members.select("place", high="response_a"), on=["place", "high"], how="semi")
         .with_columns(pl.lit(None, pl.String).alias("preferred"))
         .select(columns)
     )
-    return _one_a_pair(pl.concat([direct, crossed]))
+    return _one_per_pair(pl.concat([direct, crossed]))
 
 
 def _joint_ids(rows: pl.DataFrame, pairs: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
-    """Return the pairs whose own id is made of those of two raw rows, one for each side."""
+    """Return the pairs whose own id joins the ids of two raw rows, one for each side."""
     joint = pairs.filter(pl.col("own_id").str.contains("+", literal=True))
-    named = rows.select(
-        "place", "own_id", pl.col("chosen_id").alias("named"), pl.col("source").alias("wanted")
+    by_id = rows.select(
+        "place", "own_id", pl.col("chosen_id").alias("named"), pl.col("source").alias("requested")
     )
-    found = named.join(joint, on="own_id").filter(
-        pl.col("wanted").is_null() | (pl.col("wanted") == pl.col("source"))
+    matches = by_id.join(joint, on="own_id").filter(
+        pl.col("requested").is_null() | (pl.col("requested") == pl.col("source"))
     )
-    return found.with_columns(
+    return matches.with_columns(
         pl.lit(None, pl.String).alias("preferred"),
         pl.lit(None, pl.String).alias("source_file"),
         pl.lit(None, pl.Int64).alias("source_row"),
     ).select(columns)
 
 
-def _one_a_pair(found: pl.DataFrame) -> pl.DataFrame:
-    """Keep one row for each row and pair; labels that prefer different sides prefer none."""
+def _one_per_pair(matches: pl.DataFrame) -> pl.DataFrame:
+    """Keep one match per row and pair; contradicting labels give no preferred response."""
     sides = pl.col("preferred").drop_nulls()
     agreed = pl.when(sides.n_unique() == 1).then(sides.first()).otherwise(pl.lit(None, pl.String))
     first = [pl.col(name).first() for name in ("named", *_FIRST)]
     return (
-        found.sort("place", "pair_id", *_FIRST)
+        matches.sort("place", "pair_id", *_FIRST)
         .group_by("place", "pair_id", maintain_order=True)
         .agg(agreed.alias("preferred"), *first)
     )

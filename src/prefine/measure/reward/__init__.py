@@ -1,1 +1,1 @@
-"""Rewards: raw outputs of reward models, heads fitted on the data's own labels, agreement."""
+"""Rewards: scores of reward models, a bootstrap reward fitted on the data's labels, agreement."""

@@ -1,11 +1,9 @@
-"""Several reward models on one pair: how many side with its label, and by how much.
+"""Agreement of several reward models with the label of a pair.
 
-Rewards are put on a scale that models share, each model's own in each source, before margins of
-different models are averaged.
-
-The scale of a model in a source is the mean and the standard deviation of its rewards over the
-distinct responses to the source's prompts. A margin is a tie when it is not larger than one step of
-the type in which the model computed the reward: two runs of the model differ by as much.
+The rewards of each model are standardized within each source before margins of different models are
+averaged: by the mean and the standard deviation over the distinct responses to the source's
+prompts. A margin counts as a tie if it is at most one rounding step of the floating-point type in
+which the model computed the reward, because two runs of the model can differ by as much.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,23 +34,31 @@ CALIBRATION = pa.schema(
         pa.field("quantiles", pa.large_list(pa.float64()), False),
     ]
 )
-"""One row a model and source: mean and standard deviation of its rewards, and their quantiles."""
+"""One row per model and source: mean (``offset``), standard deviation (``scale``) and quantiles of
+its rewards."""
 
 _GRID = np.linspace(0, 1, 1001)
 _BITS = {"float32": 23, "float16": 10, "bfloat16": 7}
-"""Explicit bits of the significand: a reward in [1, 2) has steps of 2 to the minus that."""
+"""Explicit bits b of the significand: rewards in [1, 2) have a rounding step of 2^-b."""
 
 Values = npt.NDArray[np.float64]
 _CALIBRATION_VERSION = 2
 
 
 class RewardAgreement(Measure):
-    """What several reward models say of one pair, each on its own scale."""
+    """Agreement of several reward models with the label, and their mean standardized margin.
+
+    Use it to find labels that reward models disagree with. Needs at least two reward measures in
+    the recipe.
+    """
 
     kind: Literal["reward/agreement"]
+    """Selects this measure."""
     name: Name = "rewards"
+    """Name of the measure, and prefix of its columns."""
     models: tuple[Name, ...] = Field(min_length=2)
-    """Names of rewards of this recipe: of measures that score responses, or ``NAME_HEAD``."""
+    """Names of the response rewards to compare: the name of a reward measure, or ``NAME_HEAD`` for
+    a model with several heads."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -62,12 +68,14 @@ class RewardAgreement(Measure):
             for model in self.models
             for column in (
                 *sides(
-                    f"{model}_scaled", pa.float64(), "reward in standard deviations from the mean"
+                    f"{model}_scaled",
+                    pa.float64(),
+                    "reward in standard deviations from the mean of the source",
                 ),
                 *sides(
                     f"{model}_percentile",
                     pa.float64(),
-                    "place among the source's rewards, in [0, 1],",
+                    "quantile rank among the rewards of the source, in [0, 1],",
                     within=SHARE,
                 ),
             )
@@ -77,19 +85,22 @@ class RewardAgreement(Measure):
             Column(
                 f"{name}_agreement",
                 pa.float64(),
-                "share of the reward models that side with the label; a tie counts half",
+                "share of the reward models that agree with the label, in [0, 1]; a tie counts as "
+                "0.5",
                 Flip.COMPLEMENT,
             ),
             Column(
                 f"{name}_margin_mean",
                 pa.float64(),
-                "mean margin, in standard deviations of each model's rewards in the source",
+                "mean over models of the margin, in standard deviations of the model's rewards in "
+                "the source",
                 Flip.NEGATE,
             ),
             Column(
                 f"{name}_margin_std",
                 pa.float64(),
-                "standard deviation of those margins over models",
+                "standard deviation over models of the margin, in standard deviations of the "
+                "model's rewards in the source, at least 0",
             ),
         )
 
@@ -102,15 +113,15 @@ class RewardAgreement(Measure):
         return tuple(known[name] for name in self.models)
 
     def problems(self, recipe: RecipeView) -> Iterator[Problem]:
-        """Yield which rewards do not exist, and which are named twice."""
+        """Yield an error for each reward that does not exist or is listed twice."""
         known = recipe.rewards
         for name in self.models:
             if name not in known:
                 listed = ", ".join(known) or "none"
-                text = f"no reward measure `{name}`; the response rewards are: {listed}"
+                text = f"no response reward `{name}`; the response rewards are: {listed}"
                 yield ("models",), text
         for name in sorted({name for name in self.models if self.models.count(name) > 1}):
-            yield ("models",), f"`{name}` is named twice"
+            yield ("models",), f"`{name}` is listed twice; remove one"
 
     def reads(self, recipe: RecipeView) -> tuple[str, ...]:
         """Return the tables that are read."""
@@ -118,7 +129,7 @@ class RewardAgreement(Measure):
         return ("prompts", "responses", "pairs", self._calibration, *dict.fromkeys(tables))
 
     def helpers(self, recipe: RecipeView) -> Iterator[StepSpec]:
-        """Yield the step that finds each reward's scale."""
+        """Yield the step that computes the mean and the standard deviation of each reward."""
         models = self._compared(recipe)
         yield StepSpec(
             name=self._calibration,
@@ -132,7 +143,7 @@ class RewardAgreement(Measure):
         )
 
     def prepared(self, recipe: RecipeView) -> Callable[[Work], Counts]:
-        """Return ``run`` with the rewards that are compared: the recipe says where they are."""
+        """Return ``run`` with the compared rewards, which the recipe defines, bound to it."""
         return partial(self.run, models=self._compared(recipe))
 
     def run(self, work: Work, models: tuple[Reward, ...] = ()) -> Counts:
@@ -140,56 +151,58 @@ class RewardAgreement(Measure):
 
         Args:
             work: The shard.
-            models: Their rewards, in the order of the settings.
+            models: The rewards to compare, in the order of the settings.
         """
         pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
-        known = work.read(self._calibration, part=0)
+        calibration = work.read(self._calibration, part=0)
         result = pairs.select("pair_id")
-        sides: list[Values] = []
-        scaled: list[Values] = []
+        votes: list[Values] = []
+        margins: list[Values] = []
         for model in models:
-            rewards = _calibrated(_rewards(work, model, None), known.filter(model=model.name))
-            found = join_sides(pairs, rewards, "reward", "scaled", "percentile")
-            chosen, rejected = (found[f"{s}_reward"].to_numpy() for s in ("chosen", "rejected"))
-            sides.append(_side(chosen, rejected, model.dtype))
-            scaled.append((found["chosen_scaled"] - found["rejected_scaled"]).to_numpy())
+            rewards = _standardize(
+                _read_rewards(work, model, None), calibration.filter(model=model.name)
+            )
+            joined = join_sides(pairs, rewards, "reward", "scaled", "percentile")
+            chosen, rejected = (joined[f"{s}_reward"].to_numpy() for s in ("chosen", "rejected"))
+            votes.append(_votes(chosen, rejected, model.dtype))
+            margins.append((joined["chosen_scaled"] - joined["rejected_scaled"]).to_numpy())
             names = {
                 f"{side}_{kind}": f"{side}_{model.name}_{kind}"
                 for side in ("chosen", "rejected")
                 for kind in ("scaled", "percentile")
             }
-            result = result.with_columns(found.select(names.keys()).rename(names))
-        agreement, mean, spread = together(np.array(sides), np.array(scaled))
+            result = result.with_columns(joined.select(names.keys()).rename(names))
+        agreement, mean, std = combine_models(np.array(votes), np.array(margins))
         name = self.name
         result = result.with_columns(
             pl.Series(f"{name}_agreement", agreement, nan_to_null=True),
             pl.Series(f"{name}_margin_mean", mean, nan_to_null=True),
-            pl.Series(f"{name}_margin_std", spread, nan_to_null=True),
+            pl.Series(f"{name}_margin_std", std, nan_to_null=True),
         )
         work.emit(self.table, result)
         return Counts(pairs.height, result.height)
 
 
-def noise_floor(larger: Values, dtype: str) -> Values:
-    """Return one step of a type at the magnitude of rewards.
+def rounding_step(magnitude: Values, dtype: str) -> Values:
+    """Return the rounding step of a floating-point type at the magnitude of rewards.
 
     Args:
-        larger: The larger magnitude of each couple of rewards.
+        magnitude: The larger absolute value of each pair of rewards, shape (pairs,).
         dtype: ``float32``, ``bfloat16`` or ``float16``.
 
     Source:
-        IEEE 754: a value in [2^e, 2^(e+1)) has steps of 2^(e - bits). Published rewards of one
-        model by two engines in bfloat16 differ by exactly one step (23.0 and 23.125).
+        IEEE 754: values in [2^e, 2^(e+1)) have a rounding step of 2^(e - bits). Published rewards
+        of one model by two engines in bfloat16 differ by exactly one step (23.0 and 23.125).
     """
-    exponent = np.floor(np.log2(np.maximum(larger, np.finfo(np.float32).tiny)))
+    exponent = np.floor(np.log2(np.maximum(magnitude, np.finfo(np.float32).tiny)))
     return np.exp2(exponent - _BITS[dtype])
 
 
 def _run_calibration(work: Work, table: str, models: tuple[Reward, ...]) -> Counts:
-    """Find each model's scale in each source, over the responses of all shards."""
+    """Compute the statistics of each model's rewards in each source, over all shards."""
     rows: list[dict[str, object]] = []
     for model in models:
-        rewards = pl.concat(_rewards(work, model, part) for part in work.parts("responses"))
+        rewards = pl.concat(_read_rewards(work, model, part) for part in work.parts("responses"))
         for (source,), group in (
             rewards.drop_nulls("reward").sort("source").group_by("source", maintain_order=True)
         ):
@@ -208,7 +221,7 @@ def _run_calibration(work: Work, table: str, models: tuple[Reward, ...]) -> Coun
     return Counts(len(rows), len(rows))
 
 
-def _rewards(work: Work, model: Reward, part: int | None) -> pl.DataFrame:
+def _read_rewards(work: Work, model: Reward, part: int | None) -> pl.DataFrame:
     """Return the rewards of one part with the source of their prompts."""
     rewards = work.read(model.table, ["response_id", model.column], part=part)
     responses = work.read("responses", ["response_id", "prompt_id"], part=part)
@@ -220,27 +233,27 @@ def _rewards(work: Work, model: Reward, part: int | None) -> pl.DataFrame:
     )
 
 
-def _side(chosen: Values, rejected: Values, dtype: str) -> Values:
-    """Return 1 where a model sides with the label, 0 against it, a half for a tie, else NaN."""
+def _votes(chosen: Values, rejected: Values, dtype: str) -> Values:
+    """Return 1 if the model agrees with the label, 0 if not, 0.5 for a tie, NaN without rewards."""
     margin = chosen - rejected
-    floor = noise_floor(np.maximum(np.abs(chosen), np.abs(rejected)), dtype)
-    decided = np.where(margin > 0, 1.0, 0.0)
-    sided = np.where(np.abs(margin) <= floor, 0.5, decided)
-    return np.where(np.isnan(margin), np.nan, sided)
+    step = rounding_step(np.maximum(np.abs(chosen), np.abs(rejected)), dtype)
+    agrees = np.where(margin > 0, 1.0, 0.0)
+    with_ties = np.where(np.abs(margin) <= step, 0.5, agrees)
+    return np.where(np.isnan(margin), np.nan, with_ties)
 
 
-def together(sides: Values, margins: Values) -> tuple[Values, Values, Values]:
-    """Combine what several models say.
+def combine_models(votes: Values, margins: Values) -> tuple[Values, Values, Values]:
+    """Combine the votes and margins of several models.
 
     Args:
-        sides: 1, 0, a half or NaN, shape (models, pairs).
-        margins: Margins on each model's own scale, NaN where it has none, shape (models, pairs).
+        votes: 1 for the label, 0 against it, 0.5 for a tie, or NaN; shape (models, pairs).
+        margins: Standardized margins, NaN if the model has no reward; shape (models, pairs).
 
     Returns:
-        The share of models that side with the label (a tie counts half), and mean and standard
-        deviation of the margins, each of shape (pairs,); NaN where no model says anything.
+        The mean of the votes, and the mean and the standard deviation of the margins, ignoring NaN;
+        shape (pairs,) each; NaN for a pair without values.
     """
-    return (_mean(sides), *_mean_and_spread(margins))
+    return (_mean(votes), *_mean_and_std(margins))
 
 
 def _mean(values: Values) -> Values:
@@ -250,29 +263,29 @@ def _mean(values: Values) -> Values:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def _mean_and_spread(values: Values) -> tuple[Values, Values]:
+def _mean_and_std(values: Values) -> tuple[Values, Values]:
     mean = _mean(values)
     return mean, np.sqrt(_mean((values - mean) ** 2))
 
 
-def _calibrated(rewards: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    """Add the rewards on the model's scale in their source, and their percentiles there."""
-    found: list[pl.DataFrame] = [
+def _standardize(rewards: pl.DataFrame, calibration: pl.DataFrame) -> pl.DataFrame:
+    """Add ``scaled``, the standardized reward in its source, and ``percentile``."""
+    frames: list[pl.DataFrame] = [
         rewards.clear().with_columns(scaled=pl.lit(0.0), percentile=pl.lit(0.0))
     ]
-    for source, offset, scale, quantiles in known.select(
+    for source, offset, scale, quantiles in calibration.select(
         "source", "offset", "scale", "quantiles"
     ).iter_rows():
-        mine = rewards.filter(pl.col("source") == source)
-        values, grid = mine["reward"].to_numpy(), np.array(quantiles)
-        below, upto = (np.searchsorted(grid, values, side) for side in ("left", "right"))
-        percentile = (below + np.maximum(upto - 1, below)) / 2 / (len(grid) - 1)
+        of_source = rewards.filter(pl.col("source") == source)
+        values, grid = of_source["reward"].to_numpy(), np.array(quantiles)
+        left, right = (np.searchsorted(grid, values, side) for side in ("left", "right"))
+        percentile = (left + np.maximum(right - 1, left)) / 2 / (len(grid) - 1)
         percentile = np.where(np.isnan(values), np.nan, np.clip(percentile, 0, 1))
-        apart = (values - offset) / scale if scale > 0 else np.full(len(values), np.nan)
-        found.append(
-            mine.with_columns(
-                pl.Series("scaled", apart, nan_to_null=True),
+        scaled = (values - offset) / scale if scale > 0 else np.full(len(values), np.nan)
+        frames.append(
+            of_source.with_columns(
+                pl.Series("scaled", scaled, nan_to_null=True),
                 pl.Series("percentile", percentile, nan_to_null=True),
             )
         )
-    return pl.concat(found)
+    return pl.concat(frames)

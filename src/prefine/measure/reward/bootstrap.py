@@ -1,10 +1,11 @@
-"""The bootstrap reward: what the data's own labels say about a pair they have not seen.
+"""The bootstrap reward: a cross-fitted preference model trained on the data's own labels.
 
-Margins come from heads that were fitted without the pair's prompt. They find labels that contradict
-the rest of the data; they are not a measure of quality.
+The margin of a pair is computed by heads that were fitted without its prompt. It detects labels
+that contradict the rest of the data and does not measure quality.
 
-The model is Bradley-Terry: P(y+ beats y-) = sigma(w . (phi(x, y+) - phi(x, y-))), with phi made of
-the response's unit vector, its product with the prompt's, and the logarithm of its length.
+The model is Bradley-Terry: P(y+ beats y-) = sigma(w . (phi(x, y+) - phi(x, y-))). The features phi
+are the unit vector of the response, its elementwise product with that of the prompt, and the
+logarithm of the response length.
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,12 +33,12 @@ HEADS = pa.schema(
         pa.field("weights", pa.large_list(pa.float64()), False),
     ]
 )
-"""One row a fitted head: it was fitted on all folds but its own."""
+"""One row per fitted head; it is fitted on all folds except ``fold``."""
 
-_LEAST_PROMPTS = 20
-"""A resample of so few prompts may hold none of them: with 20, once in 5e8 draws."""
+_MIN_PROMPTS = 20
+"""Minimum number of prompts to fit on; a resample of 20 is empty with a probability of 2e-9."""
 _POISSON = np.cumsum(np.exp(-1) / np.cumprod([1, 1, 2, 3, 4, 5, 6, 7, 8]))
-"""Cumulative Poisson(1): how often a prompt stands in a resample."""
+"""Cumulative probabilities of Poisson(1), the number of copies of a prompt in a resample."""
 
 Matrix = npt.NDArray[np.float64]
 
@@ -46,32 +47,35 @@ _READ = ("pairs", "responses", *PROMPT_VECTORS.tables, *RESPONSE_VECTORS.tables)
 _CARD = """\
 ## About the bootstrap reward
 
-The columns of the bootstrap reward come from small models that were fitted on this data's own
-labels and embeddings, each pair being scored only by models that never saw its prompt. They show
-which labels contradict the rest of the data. They are not a measure of quality, and they share
-whatever bias most of the labels share."""
+The bootstrap reward is computed by small models fitted on the labels and embeddings of this data
+set; each pair is scored only by models that were fitted without its prompt. It shows which labels
+contradict the rest of the data. It does not measure quality, and it has the biases that most of the
+labels have."""
 
 
 class BootstrapReward(Measure):
-    """A cross-fitted ensemble of Bradley-Terry heads on embeddings, fitted on the data's labels.
+    """Margin of a cross-fitted ensemble of Bradley-Terry heads on embeddings.
 
-    A pair of which a response has no embedding is neither fitted on nor scored. Where only the
-    prompt has none, the responses alone decide.
+    Use it to find label noise without a reward model. Needs embeddings; a pair is not scored if one
+    of its responses has none, and a prompt without an embedding is ignored.
     """
 
     seeded: ClassVar = True
     version: ClassVar = 2
 
     kind: Literal["reward/bootstrap"]
+    """Selects this measure."""
     name: Name = "bootstrap"
+    """Name of the measure, and prefix of its columns."""
     folds: int = Field(default=5, ge=2, le=50)
-    """A prompt's pairs are scored only by heads fitted on the other folds."""
+    """Number of cross-fitting folds of prompts; the pairs of a prompt are scored only by heads that
+    were fitted on the other folds."""
     heads: int = Field(default=8, ge=2, le=64)
-    """Heads a fold, each fitted on its own resample of the prompts."""
+    """Number of heads per fold, each fitted on a bootstrap resample of the prompts."""
     prior_scale: float = Field(default=0.8, gt=0)
-    """Standard deviation of the Gaussian prior on the weights; the smaller the stiffer."""
+    """Standard deviation of the Gaussian prior on the weights; smaller values regularize more."""
     max_pairs: int = Field(default=20_000, ge=100)
-    """Most pairs that one head is fitted on."""
+    """Maximum number of pairs that a head is fitted on."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""
@@ -80,24 +84,25 @@ class BootstrapReward(Measure):
             Column(
                 f"{name}_margin",
                 pa.float64(),
-                "mean margin of the heads that never saw it",
+                "reward of chosen minus reward of rejected in log-odds, mean over the heads fitted "
+                "without the prompt",
                 Flip.NEGATE,
             ),
             Column(
                 f"{name}_margin_std",
                 pa.float64(),
-                "standard deviation of the margin over those heads",
+                "standard deviation of the margin over these heads, in log-odds, at least 0",
             ),
             Column(
                 f"{name}_probability",
                 pa.float64(),
-                "mean probability that chosen is better, in [0, 1]",
+                "probability that chosen is better, mean over these heads, in [0, 1]",
                 Flip.COMPLEMENT,
             ),
             Column(
                 f"{name}_reason",
                 pa.large_string(),
-                "why there is none, of a response: blank, unknown_words; else null",
+                "why a response has no embedding: blank, unknown_words; else null",
             ),
         )
 
@@ -123,14 +128,14 @@ class BootstrapReward(Measure):
         )
 
     def card(self, notes: Mapping[str, Json]) -> str | None:
-        """Return what the margins are, and what they are not."""
+        """Return the section that explains the bootstrap reward."""
         return _CARD
 
     def run_heads(self, work: Work) -> Counts:
         """Fit all heads of all folds.
 
         Raises:
-            DataError: There are too few labelled pairs to fit on.
+            DataError: Too few prompts have labelled pairs with embeddings.
         """
         from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
@@ -141,24 +146,27 @@ class BootstrapReward(Measure):
         rows: list[dict[str, Any]] = []
         with threadpool_limits(1):
             for fold in range(self.folds):
-                seen = np.flatnonzero(folds != fold)
-                num_prompts = len({examples.prompts[i] for i in seen})
-                if num_prompts < _LEAST_PROMPTS:
+                training = np.flatnonzero(folds != fold)
+                num_prompts = len({examples.prompts[i] for i in training})
+                if num_prompts < _MIN_PROMPTS:
                     raise DataError(
-                        "reward/bootstrap: labelled pairs with embeddings of "
-                        f"{num_prompts} prompts outside fold {fold}, at least {_LEAST_PROMPTS} "
-                        "prompts are needed; use fewer folds, more data or no bootstrap reward"
+                        f"reward/bootstrap: only {num_prompts} prompts outside fold {fold} have "
+                        f"labelled pairs with embeddings; at least {_MIN_PROMPTS} are needed; use "
+                        "fewer `folds` or more data, or remove the measure"
                     )
                 for head in range(self.heads):
-                    times = _resample([examples.prompts[i] for i in seen], work.seed, fold, head)
-                    weights = _head(examples.features[seen], examples.weights[seen] * times, self)
+                    copies = _resample(
+                        [examples.prompts[i] for i in training], work.seed, fold, head
+                    )
+                    sample_weights = examples.weights[training] * copies
+                    weights = _fit_head(examples.features[training], sample_weights, self)
                     rows.append({"fold": fold, "head": head, "weights": weights})
         work.emit(self._heads, pa.Table.from_pylist(rows, schema=HEADS), part=0)
         work.notes["num_pairs_fitted"] = len(examples.prompts)
         return Counts(len(rows), len(rows))
 
     def run(self, work: Work) -> Counts:
-        """Score the pairs of a shard with the heads that never saw their prompts."""
+        """Score the pairs of a shard with the heads that were fitted without their prompts."""
         pairs = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
         heads = work.read(self._heads, part=0).sort("fold", "head")
         by_fold = {
@@ -188,9 +196,10 @@ class BootstrapReward(Measure):
 
 
 class Examples(NamedTuple):
-    """Pairs as the heads see them, in the order of their ids."""
+    """Training examples, in the order of pair ids."""
 
     prompts: list[str]
+    """The prompt id of each pair."""
     features: Matrix
     """phi(x, y+) - phi(x, y-), shape (pairs, features)."""
     weights: Matrix
@@ -198,22 +207,22 @@ class Examples(NamedTuple):
 
 
 def fold_of(prompt: str, folds: int, seed: int) -> int:
-    """Return the fold of a prompt; its pairs are scored by the heads of this fold only."""
+    """Return the fold of a prompt, in [0, folds); its pairs are scored by this fold's heads."""
     return int(hash_unit(seed, "fold", prompt) * folds)
 
 
 def _resample(prompts: list[str], seed: int, fold: int, head: int) -> Matrix:
-    """Return how often each prompt stands in one head's resample."""
+    """Return the number of copies of each prompt in the resample of one head."""
     purpose = f"resample/{fold}/{head}"
     draws = [hash_unit(seed, purpose, prompt) for prompt in prompts]
     return np.searchsorted(_POISSON, draws, side="right").astype(np.float64)
 
 
-def _head(features: Matrix, weights: Matrix, config: BootstrapReward) -> list[float]:
+def _fit_head(features: Matrix, weights: Matrix, config: BootstrapReward) -> list[float]:
     """Fit one Bradley-Terry head: logistic regression on differences, without an intercept.
 
-    Every other row is turned round, label included; the likelihood is the same, and the solver
-    gets the two classes that it insists on.
+    Every second row is negated together with its label, which does not change the likelihood: the
+    solver requires both classes.
     """
     from sklearn.linear_model import (  # pyright: ignore[reportMissingTypeStubs]
         LogisticRegression,
@@ -229,7 +238,7 @@ def _head(features: Matrix, weights: Matrix, config: BootstrapReward) -> list[fl
 
 
 def _examples(work: Work, config: BootstrapReward, seed: int) -> Examples:
-    """Load the pairs that heads are fitted on: labelled, different, at most as many as allowed."""
+    """Load the training pairs: labelled, with two different responses, a limited number."""
     columns = ["pair_id", "prompt_id", "is_tie", "is_identical", "num_empty"]
     all_pairs = work.read_all("pairs", columns)
     usable = all_pairs.filter(
@@ -240,46 +249,47 @@ def _examples(work: Work, config: BootstrapReward, seed: int) -> Examples:
         draws = pl.Series([hash_unit(seed, "pool", name) for name in usable["pair_id"]])
         usable = usable.with_columns(draw=draws).sort("draw", "pair_id").head(limit)
     pool = usable["pair_id"].implode()
-    found: list[tuple[str, str, Matrix, float]] = []
+    examples: list[tuple[str, str, Matrix, float]] = []
     for part in work.parts("pairs"):
         pairs = work.read("pairs", part=part).filter(pl.col("pair_id").is_in(pool))
         pairs = pairs.filter(_reasons(work, pairs, part).is_null())
         differences = _differences(work, pairs, part)
         share = (pairs["agreement"] - pairs["disagreement"]).to_list()
-        found += zip(pairs["pair_id"], pairs["prompt_id"], differences, share, strict=True)
-    found.sort(key=lambda example: example[0])
-    if not found:
+        examples += zip(pairs["pair_id"], pairs["prompt_id"], differences, share, strict=True)
+    examples.sort(key=lambda example: example[0])
+    if not examples:
         return Examples([], np.empty((0, 1)), np.empty(0))
-    features = np.stack([example[2] for example in found])
-    return Examples([e[1] for e in found], features, np.array([e[3] for e in found]))
+    features = np.stack([example[2] for example in examples])
+    return Examples([e[1] for e in examples], features, np.array([e[3] for e in examples]))
 
 
 def _differences(work: Work, pairs: pl.DataFrame, part: int | None) -> Matrix:
     """Return phi(x, y+) - phi(x, y-) of each pair, shape (pairs, features), float64."""
     names, responses = read_vectors(work, RESPONSE_VECTORS, part, center=False)
     prompt_names, prompts = read_vectors(work, PROMPT_VECTORS, part, center=False)
-    place = {name: index for index, name in enumerate(names)}
-    prompt_place = {name: index for index, name in enumerate(prompt_names)}
+    row_of = {name: row for row, name in enumerate(names)}
+    prompt_row_of = {name: row for row, name in enumerate(prompt_names)}
     chars = _log_chars(work, part)
-    sides = [[place[name] for name in pairs[f"{side}_id"]] for side in ("chosen", "rejected")]
-    asked = prompts[[prompt_place[name] for name in pairs["prompt_id"]]].astype(np.float64)
-    apart = responses[sides[0]].astype(np.float64) - responses[sides[1]].astype(np.float64)
-    longer = chars[sides[0]] - chars[sides[1]]
-    scale = np.sqrt(apart.shape[1]) / 2
-    return np.concatenate([apart, scale * asked * apart, longer[:, None]], axis=1)
+    sides = [[row_of[name] for name in pairs[f"{side}_id"]] for side in ("chosen", "rejected")]
+    prompt = prompts[[prompt_row_of[name] for name in pairs["prompt_id"]]].astype(np.float64)
+    vector = responses[sides[0]].astype(np.float64) - responses[sides[1]].astype(np.float64)
+    length = chars[sides[0]] - chars[sides[1]]
+    scale = np.sqrt(vector.shape[1]) / 2
+    return np.concatenate([vector, scale * prompt * vector, length[:, None]], axis=1)
 
 
 def _reasons(work: Work, pairs: pl.DataFrame, part: int | None) -> pl.Series:
-    """Return why a response of each pair has no embedding; null where both have one."""
-    told = join_sides(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
-    return told.select(pl.min_horizontal("chosen_reason", "rejected_reason"))["chosen_reason"]
+    """Return why a response of each pair has no embedding; null if both have one."""
+    joined = join_sides(pairs, read_reasons(work, RESPONSE_VECTORS, part), "reason")
+    return joined.select(pl.min_horizontal("chosen_reason", "rejected_reason"))["chosen_reason"]
 
 
 def _series(values: Mapping[str, Matrix]) -> dict[str, pl.Series]:
-    return {name: pl.Series(name, found) for name, found in values.items()}
+    return {name: pl.Series(name, array) for name, array in values.items()}
 
 
 def _log_chars(work: Work, part: int | None) -> Matrix:
+    """Return log(1 + number of characters) of each response, shape (responses,)."""
     frame = work.read("responses", ["response_id", "messages"], part=part)
     lengths = pl.element().struct.field("content").str.len_chars()
     chars = frame.select(pl.col("messages").list.eval(lengths).list.sum())["messages"]

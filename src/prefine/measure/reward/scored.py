@@ -1,7 +1,6 @@
-"""Rewards of responses by a reward model, and margins of pairs.
+"""The base class of measures that score responses with a reward model.
 
-A response is scored once however many pairs hold it; a conversation is not truncated unless the
-recipe says so, and then the reason says it.
+Each response is scored once however many pairs it is in.
 """
 
 from abc import abstractmethod
@@ -16,9 +15,9 @@ from prefine.measure.base import Measure, RecipeView
 from prefine.measure.reward.scoring import (
     Conversations,
     Limit,
-    rewards_of,
+    reward_rows,
     score_missing,
-    tokenised,
+    tokenize_chunks,
     with_prompts,
 )
 from prefine.schema import Column, Flip
@@ -33,48 +32,50 @@ if TYPE_CHECKING:
 
 
 class ScoredReward(Measure):
-    """What all ways of asking a reward model share: one raw reward a response, margins of pairs.
+    """The base of the reward measures: one raw reward per response, and the margin of each pair.
 
-    A subclass says which model scores (``open``), and all else follows.
+    A subclass returns the model that scores (``open``).
     """
 
     version: ClassVar[int] = 3
     rows_per_piece: ClassVar[int] = 256
-    """Rewards that are kept together while a shard is scored; a server's are after each reply."""
+    """Rewards in one piece of the journal of a shard."""
 
     name: Name = "reward"
+    """Name of the reward, used in the names of its columns."""
     weights: Weights
-    """The reward model; its tokenizer and chat template come with it."""
+    """The reward model, with its tokenizer and chat template."""
     template: str | None = None
     """A chat template (Jinja) to use instead of the model's own."""
     max_tokens: int = Field(default=16_384, ge=8)
-    """How long a conversation may be."""
+    """Maximum number of tokens of a conversation: prompt and response."""
     over_long: Literal["hold", "flag_and_cut", "error"] = "hold"
-    """What is done with a longer one: no reward and the reason ``too_long``; a reward of its last
-    tokens and the reason ``cut``; or an error that names it."""
+    """What to do with a longer conversation: ``hold`` gives no reward and the reason ``too_long``,
+    ``flag_and_cut`` scores its last tokens and gives the reason ``cut``, ``error`` stops."""
     heads: tuple[Name, ...] = ()
-    """A name for each output of a model that has several; each becomes the reward ``NAME_HEAD``."""
+    """Names of the outputs of a model with several; each becomes the reward ``NAME_HEAD``."""
     dtype: FloatType = "float32"
-    """The type in which the model computes; margins within one step of it are ties."""
+    """The floating-point type in which the model computes; margins of at most one of its rounding
+    steps count as ties in ``reward/agreement``."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if len(set(self.heads)) < len(self.heads):
-            raise ValueError("two heads have the same name")
+            raise ValueError(f"`heads` has a name twice: {', '.join(self.heads)}")
         return self
 
     @property
     def rewards_table(self) -> str:
-        """The table of the rewards, one row a response."""
+        """The table of the rewards, one row per response."""
         return f"reward_{self.name}"
 
     @property
     def num_heads(self) -> int:
-        """How many outputs the model has."""
+        """Number of outputs of the model."""
         return max(1, len(self.heads))
 
     def rewards(self) -> tuple[Reward, ...]:
-        """Return the rewards that this measure gives a response, in the model's order."""
+        """Return the rewards of a response, in the order of the model's outputs."""
         if not self.heads:
             return (Reward(self.name, self.rewards_table, "reward", self.dtype),)
         return tuple(
@@ -89,11 +90,11 @@ class ScoredReward(Measure):
             column
             for reward in self.rewards()
             for column in (
-                *sides(reward.name, pa.float64(), "raw reward"),
+                *sides(reward.name, pa.float64(), "raw output (logit) of the reward model"),
                 Column(
                     f"{reward.name}_margin",
                     pa.float64(),
-                    "reward of chosen minus rejected",
+                    "raw reward of chosen minus raw reward of rejected",
                     Flip.NEGATE,
                 ),
             )
@@ -103,8 +104,8 @@ class ScoredReward(Measure):
             Column(
                 f"{name}_reason",
                 pa.large_string(),
-                "too_long, template_refused: there is no margin; cut: it is that of cut texts; "
-                "else null",
+                "why there is no margin: too_long, template_refused; cut for the margin of "
+                "truncated conversations; else null",
             ),
         )
 
@@ -134,7 +135,7 @@ class ScoredReward(Measure):
         return (Need("tokenizer", self.kind_name()),)
 
     def _schema(self) -> pa.Schema:
-        """Return the schema of the rewards: raw logits, and the reason why there are none."""
+        """Return the schema of the rewards: raw logits, or the reason why there are none."""
         return pa.schema(
             [
                 pa.field("response_id", pa.large_string(), False),
@@ -146,21 +147,21 @@ class ScoredReward(Measure):
 
     @abstractmethod
     def open(self, work: Work) -> "RewardModel":
-        """Return the model, ready to score; note in the manifest what is known of it."""
+        """Load or connect to the model, and record its properties in the manifest."""
 
-    def keeps(self, conversations: Conversations) -> Conversations:
-        """Return those of some conversations that ``check`` will read; none by default."""
+    def select_checked(self, conversations: Conversations) -> Conversations:
+        """Return the conversations that ``check`` compares; none by default."""
         return {}
 
     def check(self, conversations: Conversations, journal: ValueJournal) -> None:
-        """Compare the scores of kept conversations with a reference."""
+        """Compare the scores of the selected conversations with a reference model."""
 
     def run_rewards(self, work: Work) -> Counts:
-        """Score all responses of a shard; those that an interrupted attempt scored are kept.
+        """Score all responses of a shard, and reuse the scores of an interrupted attempt.
 
         Raises:
-            DataError: A conversation is too long and the recipe wants an error.
-            RecipeError: The model has another number of heads than the recipe names.
+            DataError: A conversation is too long and ``over_long`` is ``error``.
+            RecipeError: The number of the model's outputs differs from the number of ``heads``.
         """
         from prefine.serve.chat import chat_for
 
@@ -171,16 +172,17 @@ class ScoredReward(Measure):
         limit = Limit(self.max_tokens, self.over_long)
         responses = with_prompts(work)
         work.expect(responses.height)
-        kept: Conversations = {}
-        for conversations in tokenised(responses, chat, limit):
+        checked: Conversations = {}
+        for conversations in tokenize_chunks(responses, chat, limit):
             score_missing(conversations, model, journal, limit)
-            work.emit(self.rewards_table, rewards_of(conversations, journal, limit, self.rewards()))
-            kept = self.keeps(kept | conversations)
-        self.check(kept, journal)
+            rows = reward_rows(conversations, journal, limit, self.rewards())
+            work.emit(self.rewards_table, rows)
+            checked = self.select_checked(checked | conversations)
+        self.check(checked, journal)
         return Counts(responses.height, responses.height)
 
     def run(self, work: Work) -> Counts:
-        """Lay the rewards beside the pairs of a shard."""
+        """Join the rewards to the pairs of a shard."""
         name, rewards = self.name, self.rewards()
         pairs = work.read("pairs", ["pair_id", "chosen_id", "rejected_id"])
         read = work.read(self.rewards_table).select(

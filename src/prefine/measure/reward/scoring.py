@@ -1,4 +1,4 @@
-"""Score the responses of a shard: tokenised ahead, scored in chunks, kept as they come in."""
+"""Tokenize and score the responses of a shard in chunks, with a journal of the scores."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,79 +21,90 @@ if TYPE_CHECKING:
     from prefine.serve.scores import RewardModel
 
 _CHUNK = 8192
-"""Responses that are scored together while the next are tokenised."""
+"""Number of responses in a chunk; the next chunk is tokenized while one is scored."""
 
 
 class TokenIds(NamedTuple):
-    """A conversation as the model reads it."""
+    """A tokenized conversation."""
 
     ids: npt.NDArray[np.int32]
-    """Shape (tokens,); the last ones where it was truncated."""
+    """Token ids, shape (tokens,); only the last ones if the conversation was truncated."""
     num_tokens: int
-    """Before any truncation."""
+    """Number of tokens before truncation."""
 
 
 Conversations = dict[str, TokenIds | None]
-"""Conversations by the id of the response that they end on; null where the chat template cannot
-show the conversation's tools."""
+"""Conversations by response id; None if the chat template cannot render the conversation's
+tools."""
 
 
 class Limit(NamedTuple):
-    """How long a conversation may be, and what is done with a longer one."""
+    """The maximum length of a conversation, and the treatment of longer ones."""
 
     max_tokens: int
+    """Maximum number of tokens of prompt and response together."""
     over_long: Literal["hold", "flag_and_cut", "error"]
+    """The setting ``over_long`` of the measure."""
 
 
 def score_missing(
     conversations: Conversations, model: "RewardModel", journal: ValueJournal, limit: Limit
 ) -> None:
-    """Score what fits, and the journal does not hold yet."""
+    """Score the conversations within the limit that are not in the journal yet."""
     missing = {
-        name: one.ids
-        for name, one in conversations.items()
-        if one is not None and len(one.ids) <= limit.max_tokens and name not in journal.values
+        name: tokens.ids
+        for name, tokens in conversations.items()
+        if tokens is not None and len(tokens.ids) <= limit.max_tokens and name not in journal.values
     }
     names = list(missing)
     journal.work.progress(len(conversations) - len(missing))
 
-    def on_batch(places: list[int], rewards: npt.NDArray[np.float32]) -> None:
-        journal.add(
-            {names[place]: row for place, row in zip(places, rewards.tolist(), strict=True)}
-        )
+    def on_batch(positions: list[int], rewards: npt.NDArray[np.float32]) -> None:
+        rows = zip(positions, rewards.tolist(), strict=True)
+        journal.add({names[position]: row for position, row in rows})
 
     model.score(list(missing.values()), on_batch)
     journal.write()
 
 
 def with_prompts(work: Work) -> pl.DataFrame:
-    """Return all responses with their prompts, those of one prompt side by side."""
+    """Return all responses of a shard with their prompts, sorted by prompt."""
     columns = ["prompt_id", "messages", "tools"]
-    prompts = work.read("prompts", columns).rename({"messages": "asked"})
+    prompts = work.read("prompts", columns).rename({"messages": "prompt"})
     responses = work.read("responses", ["response_id", "prompt_id", "messages"])
     return responses.join(prompts, on="prompt_id", how="left").sort("prompt_id", "response_id")
 
 
-def tokenised(responses: pl.DataFrame, chat: "Chat", limit: Limit) -> Iterator[Conversations]:
-    """Yield chunks of conversations; the next is tokenised while one is scored."""
+def tokenize_chunks(responses: pl.DataFrame, chat: "Chat", limit: Limit) -> Iterator[Conversations]:
+    """Yield chunks of tokenized conversations; the next is tokenized while one is scored.
 
-    def tokens(rows: pl.DataFrame) -> Conversations:
-        columns = rows.select("response_id", "asked", "messages", "tools").iter_rows()
+    Args:
+        responses: The result of ``with_prompts``.
+        chat: Renders and tokenizes conversations.
+        limit: The maximum length.
+
+    Raises:
+        DataError: A conversation is too long and ``over_long`` is ``error``.
+    """
+
+    def tokenize(rows: pl.DataFrame) -> Conversations:
+        columns = rows.select("response_id", "prompt", "messages", "tools").iter_rows()
         return {
-            name: None if ids is None else _fitting(ids, name, limit)
-            for name, asked, said, tools in columns
-            for ids in [_rendered(chat, cast("Sequence[Message]", [*asked, *said]), tools)]
+            name: None if ids is None else _apply_limit(ids, name, limit)
+            for name, prompt, messages, tools in columns
+            for ids in [_tokenize(chat, cast("Sequence[Message]", [*prompt, *messages]), tools)]
         }
 
-    with ThreadPoolExecutor(1) as ahead:
+    with ThreadPoolExecutor(1) as executor:
         chunks = responses.iter_slices(_CHUNK)
-        waiting = deque(ahead.submit(tokens, rows) for rows in islice(chunks, 2))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(ahead.submit(tokens, rows) for rows in islice(chunks, 1))
+        pending = deque(executor.submit(tokenize, rows) for rows in islice(chunks, 2))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(executor.submit(tokenize, rows) for rows in islice(chunks, 1))
 
 
-def _rendered(chat: "Chat", turns: "Sequence[Message]", tools: str | None) -> list[int] | None:
+def _tokenize(chat: "Chat", turns: "Sequence[Message]", tools: str | None) -> list[int] | None:
+    """Return the token ids of a conversation; None if the template cannot render its tools."""
     from prefine.serve.chat import ToolsRefusedError
 
     try:
@@ -102,34 +113,34 @@ def _rendered(chat: "Chat", turns: "Sequence[Message]", tools: str | None) -> li
         return None
 
 
-def _fitting(ids: list[int], name: str, limit: Limit) -> TokenIds:
-    """Apply the recipe's policy to a conversation that is too long."""
+def _apply_limit(ids: list[int], name: str, limit: Limit) -> TokenIds:
+    """Apply the setting ``over_long`` to a tokenized conversation."""
     if len(ids) > limit.max_tokens and limit.over_long == "error":
         raise DataError(
-            f"response {name} has {len(ids)} tokens with its prompt, and {limit.max_tokens} are "
-            "allowed; `over_long` of the measure says what is done with such a one"
+            f"response {name} has {len(ids)} tokens with its prompt; `max_tokens` allows "
+            f"{limit.max_tokens}; raise it, or set `over_long: hold` or `over_long: flag_and_cut`"
         )
-    cut = limit.over_long == "flag_and_cut"
-    return TokenIds(np.array(ids[-limit.max_tokens :] if cut else ids, np.int32), len(ids))
+    truncate = limit.over_long == "flag_and_cut"
+    return TokenIds(np.array(ids[-limit.max_tokens :] if truncate else ids, np.int32), len(ids))
 
 
-def rewards_of(
+def reward_rows(
     conversations: Conversations,
     journal: ValueJournal,
     limit: Limit,
     rewards: Sequence[Reward],
 ) -> pl.DataFrame:
-    """Return one row a response: its rewards, its length, and why it has none.
+    """Return one row per response: rewards, number of tokens, and the reason if there is one.
 
     Args:
-        conversations: The responses.
-        journal: Their scores, as far as they have any.
-        limit: Why a conversation has no score, or that of a truncated one.
-        rewards: Names the columns, in the order of the model's outputs.
+        conversations: The conversations, by response id.
+        journal: The scores; a conversation without one gets nulls.
+        limit: The maximum length, which determines the reason.
+        rewards: The rewards in the order of the model's outputs; they name the columns.
     """
     names = list(conversations)
-    lengths = [None if one is None else one.num_tokens for one in conversations.values()]
-    over = pl.col("num_tokens") > limit.max_tokens
+    lengths = [None if tokens is None else tokens.num_tokens for tokens in conversations.values()]
+    is_over = pl.col("num_tokens") > limit.max_tokens
     frame = pl.DataFrame(
         {
             "response_id": names,
@@ -145,4 +156,4 @@ def rewards_of(
     )
     why = "cut" if limit.over_long == "flag_and_cut" else "too_long"
     refused = pl.when(pl.col("num_tokens").is_null()).then(pl.lit(TEMPLATE_REFUSED))
-    return frame.with_columns(refused.when(over).then(pl.lit(why)).alias("reason"))
+    return frame.with_columns(refused.when(is_over).then(pl.lit(why)).alias("reason"))

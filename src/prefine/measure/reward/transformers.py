@@ -1,4 +1,4 @@
-"""Raw rewards of a sequence classifier that transformers runs in process."""
+"""Raw rewards of a sequence classifier that runs in process with transformers."""
 
 from typing import TYPE_CHECKING, Literal
 
@@ -11,9 +11,14 @@ if TYPE_CHECKING:
 
 
 class TransformersReward(ScoredReward):
-    """Raw rewards of a sequence classifier in process: the reference, and small jobs."""
+    """Raw rewards of both responses, and their margin, from a reward model in process.
+
+    Use it for small models and few pairs, or as the reference for ``reward/vllm``. Needs the
+    weights of a sequence-classification reward model.
+    """
 
     kind: Literal["reward/transformers"]
+    """Selects this measure."""
 
     def model_needs(self) -> tuple[Need, ...]:
         """Return the extras that scoring needs."""

@@ -1,4 +1,4 @@
-"""Raw rewards from vLLM servers, some of them compared with transformers in process."""
+"""Raw rewards from vLLM servers, with an optional comparison with transformers in process."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -18,20 +18,26 @@ if TYPE_CHECKING:
 
 
 class VllmReward(ScoredReward):
-    """Raw rewards from vLLM servers; ``weights`` names the tokenizer, the server has the model."""
+    """Raw rewards of both responses, and their margin, from a reward model served by vLLM.
+
+    Use it for large reward models or many pairs. Needs running vLLM servers of the model;
+    ``weights`` provides the tokenizer and chat template.
+    """
 
     rows_per_piece: ClassVar[int] = 1
 
     kind: Literal["reward/vllm"]
+    """Selects this measure."""
     served_model: str
-    """The name under which the server serves the model; another answer is an error."""
+    """Name of the model on the server; a server with another model is an error."""
     dtype: FloatType = "bfloat16"
-    """The type in which the server computes; margins within one step of it are ties."""
+    """The floating-point type in which the server computes; margins of at most one of its rounding
+    steps count as ties in ``reward/agreement``."""
     canaries: int = Field(default=0, ge=0)
-    """So many responses of each shard, chosen by their ids, are scored again in process by
-    transformers in float32; the largest difference is in the manifest."""
+    """Number of responses per shard that are scored again in process with transformers in float32;
+    the manifest records the largest difference."""
     canary_limit: float | None = Field(default=None, gt=0)
-    """A larger difference than this is an error."""
+    """Maximum difference of the two scores; a larger one is an error, null allows any."""
 
     def server(self, inputs: Inputs) -> Served:
         """Return what the servers must serve."""
@@ -50,7 +56,7 @@ class VllmReward(ScoredReward):
         return (*super().model_needs(), *checked)
 
     def open(self, work: Work) -> "RewardModel":
-        """Check the servers."""
+        """Check the servers and return their client."""
         from prefine.serve.vllm.reward import RewardClient
 
         served = self.server(work.step.inputs)
@@ -59,11 +65,11 @@ class VllmReward(ScoredReward):
         return client
 
     def check(self, conversations: Conversations, journal: ValueJournal) -> None:
-        """Score some responses again in process, and note the largest difference.
+        """Score some responses again in process, and record the largest difference.
 
         Raises:
-            RecipeError: It is larger than the recipe allows: the server has another model, and its
-                scores are forgotten.
+            RecipeError: The difference is larger than ``canary_limit``; the scores of the shard are
+                deleted.
         """
         canaries = self._canaries(conversations)
         if not canaries:
@@ -73,7 +79,7 @@ class VllmReward(ScoredReward):
         work = journal.work
         model = work.model(self.weights)
         reference = LocalReward(model, work.runtime, dtype="float32", num_heads=self.num_heads)
-        expected = reference.score([one.ids for one in canaries.values()])
+        expected = reference.score([tokens.ids for tokens in canaries.values()])
         served = np.array([journal.values[name] for name in canaries])
         largest = float(np.abs(served - expected).max())
         work.notes["canaries"] = len(canaries)
@@ -81,21 +87,22 @@ class VllmReward(ScoredReward):
         if self.canary_limit is not None and largest > self.canary_limit:
             remove_journals(work)
             raise RecipeError(
-                f"reward `{self.name}`: server and transformers differ by {largest:.4g} on one of "
-                f"{len(canaries)} responses, and {self.canary_limit:g} is allowed; is it the same "
-                "model, in a type that is precise enough?"
+                f"reward `{self.name}`: the scores of the server and of transformers differ by up "
+                f"to {largest:.4g} over {len(canaries)} responses; `canary_limit` allows "
+                f"{self.canary_limit:g}; check that the server has the model in `weights` and a "
+                "precise enough `dtype`, or raise `canary_limit`"
             )
 
-    def keeps(self, conversations: Conversations) -> Conversations:
-        """Return the conversations that ``check`` will read."""
+    def select_checked(self, conversations: Conversations) -> Conversations:
+        """Return the conversations that ``check`` scores again."""
         return {**self._canaries(conversations)}
 
     def _canaries(self, conversations: Conversations) -> dict[str, TokenIds]:
-        """Return the responses that are scored again: whole ones, by a draw over their ids."""
+        """Draw the responses to score again from those that are not truncated."""
         whole = {
-            name: one
-            for name, one in conversations.items()
-            if one is not None and one.num_tokens <= self.max_tokens
+            name: tokens
+            for name, tokens in conversations.items()
+            if tokens is not None and tokens.num_tokens <= self.max_tokens
         }
         drawn = sorted(whole, key=lambda name: hash_unit(0, "canary", name))[: self.canaries]
         return {name: whole[name] for name in drawn}

@@ -1,4 +1,4 @@
-"""Columns of a user's own table, joined by a key."""
+"""Columns of a user's table, joined by a key."""
 
 from prefine.measure.table.measure import JoinedTable
 

@@ -1,4 +1,4 @@
-"""Join the rows of a user's table with the pairs of one shard after another."""
+"""Join the rows of a user's table to pairs, shard by shard."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,62 +24,65 @@ from prefine.tables.matches import (
 from prefine.tables.texts import join_sides
 
 _DIGITS = 9
-"""Values that a flip has made are compared to so many decimals."""
+"""Decimals to which numbers are compared, because flipping can change the last bits."""
 
 
 def keys_of(keyed: KeyedFiles) -> list[str]:
-    """Return the columns of keyed rows that hold their key."""
+    """Return the columns of keyed rows that contain their key."""
     if keyed.key == "text":
         return [f"{keyed.unit}_id"]
-    named = {"own_id": ["own_id", "source"], "row": ["source", "source_file", "source_row"]}
-    return named.get(keyed.key, [keyed.key])
+    columns = {"own_id": ["own_id", "source"], "row": ["source", "source_file", "source_row"]}
+    return columns.get(keyed.key, [keyed.key])
 
 
 def distinct_rows(rows: pl.DataFrame, keyed: KeyedFiles, paths: Mapping[str, str]) -> pl.DataFrame:
-    """Keep one row a key and direction.
+    """Remove duplicate rows: keep one row per key and direction.
 
     Args:
         rows: The keyed rows with their values.
-        keyed: Their settings.
+        keyed: The settings of the table.
         paths: The path of each file, by the first digits of its hash.
 
     Raises:
-        DataError: Two rows of one key have different values.
+        DataError: Two rows with the same key have different values.
     """
     key = [*keys_of(keyed), "chosen_id"]
     values = list(keyed.value_paths())
     unique = rows.unique([*key, *values], keep="first", maintain_order=True)
-    twice = unique.filter(pl.len().over(key) > 1)
-    if twice.height:
-        one = twice.row(0, named=True)
-        same = [pl.col(name).eq_missing(pl.lit(one[name])) for name in key]
-        other = twice.filter(same).row(1, named=True)
-        raise DataError(_conflict(keyed, one, other, paths))
+    repeated = unique.filter(pl.len().over(key) > 1)
+    if repeated.height:
+        first = repeated.row(0, named=True)
+        same = [pl.col(name).eq_missing(pl.lit(first[name])) for name in key]
+        second = repeated.filter(same).row(1, named=True)
+        raise DataError(_conflict_message(keyed, first, second, paths))
     return unique
 
 
-def _conflict(keyed: KeyedFiles, one: Json, other: Json, paths: Mapping[str, str]) -> str:
-    where = " and ".join(_place(row, paths) for row in (one, other))
-    of, way_out = f"the {keyed.key} {_spelt(one, keyed)}", ""
+def _conflict_message(
+    keyed: KeyedFiles, first: Json, second: Json, paths: Mapping[str, str]
+) -> str:
+    where = " and ".join(_location(row, paths) for row in (first, second))
+    key, way_out = f"{keyed.key} {_key_text(first, keyed)}", "; keep one of them"
     if keyed.key == "text":
-        of = f"one {keyed.unit}"
+        key = keyed.unit
         if keyed.unit == "prompt":
-            way_out = "; rows about single responses need `per: response`, about pairs `per: pair`"
-    return f"{keyed.file_set.key}: two rows of {of} have different values: {where}{way_out}"
+            way_out = "; set `per: response` or `per: pair` if rows are about responses or pairs"
+    table = keyed.file_set.key
+    return f"{table}: two rows with the same {key} have different values: {where}{way_out}"
 
 
-def _place(row: Json, paths: Mapping[str, str]) -> str:
-    """Return where a keyed row stands."""
+def _location(row: Json, paths: Mapping[str, str]) -> str:
+    """Return the path and number of a keyed row."""
     return f"{paths[row['file']]}:{row['row']}"
 
 
-def _spelt(row: Json, keyed: KeyedFiles) -> str:
-    """Return the key of a row as a message shows it."""
+def _key_text(row: Json, keyed: KeyedFiles) -> str:
+    """Return the key of a row for a message."""
     return " ".join(f"`{row[name]}`" for name in keys_of(keyed) if row[name] is not None)
 
 
 class Join:
-    """Rows on their way to the pairs, and what was counted on it."""
+    """A join of keyed rows to the pairs of all shards, with counts of matched rows."""
 
     def __init__(
         self,
@@ -104,7 +107,7 @@ class Join:
         self._num_several = 0
 
     def shard(self, work: Work, part: int) -> pl.DataFrame:
-        """Return the columns beside the pairs of a shard."""
+        """Join the rows to the pairs of a shard and return the columns of the measure."""
         pairs = work.read("pairs", PAIR, part=part)
         judgements = None
         if needs_judgements(self._keyed.key):
@@ -118,103 +121,103 @@ class Join:
         ](pairs, judgements)
 
     def _pairs(self, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> pl.DataFrame:
-        found = matched_pairs(self._rows, self._keyed.key, pairs, judgements)
-        turned = (pl.col("taken") != pl.col("chosen_id")).fill_null(value=False)
-        found = (
-            found.rename({"chosen_id": "taken"})
+        matches = matched_pairs(self._rows, self._keyed.key, pairs, judgements)
+        is_flipped = (pl.col("chosen_by_row") != pl.col("chosen_id")).fill_null(value=False)
+        matches = (
+            matches.rename({"chosen_id": "chosen_by_row"})
             .join(pairs.select("pair_id", "chosen_id"), on="pair_id", maintain_order="left")
             .join(self._rows.select("place", *self._values), on="place", maintain_order="left")
-            .select("pair_id", "place", *(column.seen(turned) for column in self._columns))
+            .select("pair_id", "place", *(column.seen(is_flipped) for column in self._columns))
         )
         return pairs.select("pair_id").join(
-            self._first(found, "pair_id", pairs["pair_id"]),
+            self._first_rows(matches, "pair_id", pairs["pair_id"]),
             on="pair_id",
             how="left",
             maintain_order="left",
         )
 
     def _responses(self, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> pl.DataFrame:
-        found = matched_responses(self._rows, self._keyed.key, judgements)
-        wanted = pl.concat([pairs["chosen_id"], pairs["rejected_id"]]).unique()
-        facts = self._first(self._with_values(found, "response_id"), "response_id", wanted)
-        return join_sides(pairs, facts, *self._values).with_columns(margins(self._values))
+        matches = matched_responses(self._rows, self._keyed.key, judgements)
+        ids = pl.concat([pairs["chosen_id"], pairs["rejected_id"]]).unique()
+        values = self._first_rows(self._with_values(matches, "response_id"), "response_id", ids)
+        return join_sides(pairs, values, *self._values).with_columns(margins(self._values))
 
     def _prompts(self, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> pl.DataFrame:
-        found = matched_prompts(self._rows, self._keyed.key, judgements)
-        wanted = pairs["prompt_id"].unique()
-        facts = self._first(self._with_values(found, "prompt_id"), "prompt_id", wanted)
+        matches = matched_prompts(self._rows, self._keyed.key, judgements)
+        ids = pairs["prompt_id"].unique()
+        values = self._first_rows(self._with_values(matches, "prompt_id"), "prompt_id", ids)
         return pairs.select("pair_id", "prompt_id").join(
-            facts, on="prompt_id", how="left", maintain_order="left"
+            values, on="prompt_id", how="left", maintain_order="left"
         )
 
-    def _with_values(self, found: pl.DataFrame, key: str) -> pl.DataFrame:
+    def _with_values(self, matches: pl.DataFrame, key: str) -> pl.DataFrame:
         values = self._rows.select("place", *self._values)
-        return found.select("place", key).join(values, on="place", maintain_order="left")
+        return matches.select("place", key).join(values, on="place", maintain_order="left")
 
-    def _first(self, found: pl.DataFrame, key: str, wanted: pl.Series) -> pl.DataFrame:
-        """Keep the first row of each unit that is wanted; count what was found.
+    def _first_rows(self, matches: pl.DataFrame, key: str, ids: pl.Series) -> pl.DataFrame:
+        """Keep the first row of each unit in ``ids``, and count the matches.
 
         Raises:
-            DataError: Rows of one key, in opposite directions, contradict each other.
+            DataError: Rows with the same key but opposite directions contradict each other.
         """
-        found = found.filter(pl.col(key).is_in(wanted.implode()))
-        self._used[found["place"].to_numpy()] = True
-        rounded = found.with_columns(pl.col(pl.Float64).round(_DIGITS))
+        matches = matches.filter(pl.col(key).is_in(ids.implode()))
+        self._used[matches["place"].to_numpy()] = True
+        rounded = matches.with_columns(pl.col(pl.Float64).round(_DIGITS))
         several = rounded.unique([key, *self._values]).filter(pl.len().over(key) > 1)
         if several.height and not needs_judgements(self._keyed.key):
             name = several[key].min()
-            places = several.filter(pl.col(key) == name)["place"].sort()[:2].to_list()
-            one, other = (self._rows.row(place, named=True) for place in places)
-            raise DataError(_conflict(self._keyed, one, other, self._paths))
-        first = found.unique(key, keep="first", maintain_order=True).drop("place")
-        self._num_units += len(wanted)
-        self._num_matched += first.height
+            positions = several.filter(pl.col(key) == name)["place"].sort()[:2].to_list()
+            first, second = (self._rows.row(position, named=True) for position in positions)
+            raise DataError(_conflict_message(self._keyed, first, second, self._paths))
+        rows = matches.unique(key, keep="first", maintain_order=True).drop("place")
+        self._num_units += len(ids)
+        self._num_matched += rows.height
         self._num_several += several[key].n_unique()
-        return first
+        return rows
 
     def _example_of(self, pairs: pl.DataFrame, judgements: pl.DataFrame | None) -> str | None:
-        """Return a key of the data, for the message that none matches."""
+        """Return an example of a key in the data, for an error message."""
         if judgements is None:
             column = {"response": "chosen_id"}.get(self._keyed.unit, f"{self._keyed.unit}_id")
-            found = pairs.select(column)
+            keys = pairs.select(column)
         elif self._keyed.key == "own_id":
-            known = judgements.filter(pl.col("own_id").is_not_null())
+            with_id = judgements.filter(pl.col("own_id").is_not_null())
             if self._keyed.source is not None:
-                known = known.filter(pl.col("source") == self._keyed.source)
-            found = known.select("own_id")
+                with_id = with_id.filter(pl.col("source") == self._keyed.source)
+            keys = with_id.select("own_id")
         else:
-            found = judgements.select("source", "file", "row")
-        return " ".join(f"`{value}`" for value in found.row(0)) if found.height else None
+            keys = judgements.select("source", "file", "row")
+        return " ".join(f"`{value}`" for value in keys.row(0)) if keys.height else None
 
     def check(self) -> None:
-        """Refuse a table of which nothing matches, and own ids that say too little.
+        """Reject a table without any match, and ambiguous own ids.
 
         Raises:
-            DataError: It is such a table.
+            DataError: No row matches, or an own id occurs in several sources.
         """
         where, key = self._keyed.file_set.key, self._keyed.key
         require_one_source(where, self._rows, self._sources)
         if self._used.any() or not self.num_pairs:
             return
-        none = (
+        no_match = (
             f"{where}: none of its {self._rows.height} rows matches a {self._keyed.unit} by {key}"
         )
         first = self._rows.row(0, named=True)
-        if key == "text":  # the ids of texts say nothing to the user, and texts are not shown
+        if key == "text":  # messages show neither texts nor the hashes of texts
             raise DataError(
-                f"{none}, such as {_place(first, self._paths)}; texts must be equal character by "
-                "character, blanks at the ends included"
+                f"{no_match}, for example {_location(first, self._paths)}; texts must be equal "
+                "character by character, including white space at both ends"
             )
-        theirs = f"the data have {self._example}"
+        in_data = f"the data has {self._example}"
         if self._example is None:
             of = f"source {self._keyed.source}" if self._keyed.source else "the data"
-            theirs = f"no raw row of {of} has an own id (`id` of a source says where it is)"
+            in_data = f"no raw row of {of} has an own id; set `id` of the source to its column"
         elif needs_judgements(key) and self._keyed.unit == "pair":
-            theirs += "; rows about single responses need `per: response`"
-        raise DataError(f"{none}; the table has {_spelt(first, self._keyed)}, {theirs}")
+            in_data += "; set `per: response` if rows are about single responses"
+        raise DataError(f"{no_match}; the table has {_key_text(first, self._keyed)}, {in_data}")
 
     def notes(self) -> Json:
-        """Return what was counted."""
+        """Return the counts for the manifest."""
         unit = self._keyed.unit
         return {
             "key": self._keyed.key,

@@ -1,8 +1,4 @@
-"""Columns of a user's own table, beside the pairs that its rows are about.
-
-With it come rewards, losses, influences and classifiers computed elsewhere, and what is known of
-annotators.
-"""
+"""Columns of a user's table, joined to the pairs that its rows are about."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +10,7 @@ from prefine.errors import DataError
 from prefine.measure.base import Measure, RecipeView
 from prefine.measure.table.card import table_section
 from prefine.measure.table.join import Join, distinct_rows
-from prefine.measure.table.values import ValueColumn, pair_columns, require_flips, typed
+from prefine.measure.table.values import ValueColumn, pair_columns, parse_values, require_flips
 from prefine.schema import Column
 from prefine.settings import FileSet, Name
 from prefine.settings.json import Json
@@ -24,9 +20,10 @@ from prefine.tables.matches import keyed_rows, needs_judgements
 
 
 class JoinedTable(KeyedFiles, Measure):
-    """Columns of a user's own table, joined by a key.
+    """Columns of a user's table, joined by a key; null for a pair without a row.
 
-    Null where the table has no row.
+    Use it for values computed elsewhere: rewards, losses, influence scores, classifier outputs or
+    annotator data. Needs files with a key of the pairs, responses or prompts.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -35,13 +32,14 @@ class JoinedTable(KeyedFiles, Measure):
     scope: ClassVar = "corpus"
 
     kind: Literal["table"]
+    """Selects this measure."""
     per: Unit | None = None
-    """What one row is about; null takes it from the key: a pair for ``own_id``, ``pair_id`` and
-    ``row``, a response for ``response_id``, a prompt for ``prompt_id``; for ``text`` whatever
-    ``key_columns`` names texts of, else a prompt; rows that hold a response or both sides of a pair
-    beside it need ``per``."""
+    """What one row is about: ``pair``, ``response`` or ``prompt``. Null derives it from the key: a
+    pair for ``own_id``, ``pair_id`` and ``row``, a response for ``response_id``, a prompt for
+    ``prompt_id``, and for ``text`` the unit of the columns in ``key_columns``, by default a
+    prompt."""
     values: dict[Name, ValueColumn] = Field(alias="columns", min_length=1)
-    """The value columns by name. A column X of rows about responses becomes ``chosen_X``,
+    """The value columns by name. Column X of a table about responses becomes ``chosen_X``,
     ``rejected_X`` and, for numbers, ``X_margin``."""
 
     @property
@@ -57,7 +55,7 @@ class JoinedTable(KeyedFiles, Measure):
 
     @property
     def is_unit_assumed(self) -> bool:
-        """Whether nothing in the settings says that rows are about prompts; their columns may."""
+        """Whether the unit ``prompt`` is a default that the columns of the rows may contradict."""
         return self.key == "text" and self.per is None and self.unit == "prompt"
 
     @model_validator(mode="after")
@@ -66,7 +64,7 @@ class JoinedTable(KeyedFiles, Measure):
         return self
 
     def value_paths(self) -> Mapping[str, str]:
-        """Return the dotted path of each value, by its name."""
+        """Return the dotted path of each value column, by its name."""
         return {name: value.column or name for name, value in self.values.items()}
 
     def columns(self) -> tuple[Column, ...]:
@@ -83,31 +81,31 @@ class JoinedTable(KeyedFiles, Measure):
         return (self,)
 
     def file_sets(self) -> tuple[FileSet, ...]:
-        """Return the files that it names."""
+        """Return the files that the settings name."""
         return (self.file_set,)
 
     def run(self, work: Work) -> Counts:
-        """Join the rows of the table with all pairs.
+        """Join the rows of the table to all pairs.
 
         Raises:
-            DataError: Two rows of one key differ, an own id stands in two sources, no row matches
-                anything, or no value of a column has its type.
+            DataError: Two rows with the same key differ, an own id occurs in two sources, no row
+                matches, or no value of a column has its type.
         """
         rows = keyed_rows(work, self)
-        values, wrong = typed(rows, self.values)
+        values, wrong = parse_values(rows, self.values)
         for name, count in wrong.items():
             if not values[name].count():
                 raise DataError(
-                    f"table {self.name}: none of the {count:,} values of `{name}` is of the type "
-                    f"{self.values[name].type}; state its own type"
+                    f"table {self.name}: none of the {count:,} values of `{name}` has the type "
+                    f"{self.values[name].type}; set `type` of the column to the type of its values"
                 )
         paths = {file.sha256[:12]: file.path for file in work.files(self.file_set.key)}
         unique = distinct_rows(rows.drop("values").join(values, on="place"), self, paths)
         join = Join(self, self.values, unique, columns=self.columns(), paths=paths)
         for part in work.parts("pairs"):
-            found = join.shard(work, part)
-            work.emit(self.table, found, part=part)
-            work.progress(found.height)
+            columns = join.shard(work, part)
+            work.emit(self.table, columns, part=part)
+            work.progress(columns.height)
         join.check()
         work.notes.update(self._notes(work, join, wrong))
         work.notes["rows"] = rows.height
@@ -115,12 +113,12 @@ class JoinedTable(KeyedFiles, Measure):
         return Counts(join.num_pairs, join.num_pairs)
 
     def _notes(self, work: Work, join: Join, wrong: Json) -> Json:
-        refused: Counter[str] = Counter()
+        dropped: Counter[str] = Counter()
         for manifest in manifests_of(work, self.rows_table):
-            refused.update(manifest.dropped)
-        return {**join.notes(), "wrong_type": wrong, "quarantined": dict(sorted(refused.items()))}
+            dropped.update(manifest.dropped)
+        return {**join.notes(), "wrong_type": wrong, "quarantined": dict(sorted(dropped.items()))}
 
     def card(self, notes: Mapping[str, Json]) -> str | None:
-        """Return a section on what was joined with what."""
-        found = notes.get(self.table)
-        return None if found is None else table_section(self.name, found)
+        """Return the section with the counts of the join."""
+        own_notes = notes.get(self.table)
+        return None if own_notes is None else table_section(self.name, own_notes)

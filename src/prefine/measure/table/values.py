@@ -1,4 +1,4 @@
-"""The value columns of a user's table: their types, and how they change with a flipped pair."""
+"""The value columns of a user's table: their types, and how they change when a pair is flipped."""
 
 import math
 from collections import Counter
@@ -36,18 +36,18 @@ class ValueColumn(Part):
     """One value column of a user's table."""
 
     type: ValueType
-    """``number`` is a float, ``truth`` is true or false. A value of another type becomes null and
-    is counted."""
+    """Type of the values: ``number`` (floating point), ``integer``, ``truth`` (true or false) or
+    ``text``; a value of another type becomes null and is counted."""
     column: str | None = Field(default=None, min_length=1)
-    """Dotted path in the row of the file; null is the column's own name."""
+    """Dotted path of the value in a row of the file; null uses the name of the column."""
     flip: Literal["same", "negate", "complement", "swap"] = "same"
-    """How the value changes when chosen and rejected change places, for rows about a pair:
-    ``negate`` changes the sign, ``complement`` makes v to 1 - v, ``swap`` takes the value of
-    ``partner``."""
+    """How the value changes when chosen and rejected are swapped, for rows about pairs: ``same``
+    does not change it, ``negate`` changes its sign, ``complement`` replaces v by 1 - v, ``swap``
+    exchanges it with the value of ``partner``."""
     partner: Name | None = None
-    """The column that ``swap`` exchanges values with."""
+    """The column that ``flip: swap`` exchanges values with."""
     about: str | None = Field(default=None, min_length=1)
-    """What the column means, for the data set card."""
+    """Description of the column for the data set card: meaning, unit and range."""
 
     @property
     def arrow(self) -> pa.DataType:
@@ -57,10 +57,12 @@ class ValueColumn(Part):
     @model_validator(mode="after")
     def _flips(self) -> Self:
         if (self.flip == Flip.SWAP) != (self.partner is not None):
-            raise ValueError("`flip: swap` and `partner` go together")
+            raise ValueError("`flip: swap` needs `partner`, and `partner` needs `flip: swap`")
         types = _FLIPS.get(self.flip)
         if types and self.type not in types:
-            raise ValueError(f"`flip: {self.flip}` needs the type {' or '.join(types)}")
+            raise ValueError(
+                f"`flip: {self.flip}` needs `type: {' or '.join(types)}`; found `type: {self.type}`"
+            )
         return self
 
 
@@ -69,51 +71,56 @@ Values = Mapping[str, ValueColumn]
 
 
 def require_flips(values: Values, unit: Unit) -> None:
-    """Refuse flips that cannot be carried out.
+    """Check that the flips of all columns are possible.
 
     Raises:
-        ValueError: Rows are not about pairs, or the partner of a column does not fit.
+        ValueError: Rows are not about pairs, or the partner of a column is unknown or does not fit.
     """
     for name, value in values.items():
         if unit != "pair" and value.flip != Flip.SAME:
             raise ValueError(
-                f"`{name}`: `flip` is for rows about a pair; these are about a {unit}"
-                + (", whose columns flip by themselves" if unit == "response" else "")
+                f"`{name}`: `flip` needs rows about pairs; these rows are about a {unit}; remove "
+                "`flip`"
+                + (", columns of responses are swapped anyway" if unit == "response" else "")
             )
         if value.partner is None:
             continue
         partner = values.get(value.partner)
         if partner is None:
-            raise ValueError(f"`{name}`: there is no column `{value.partner}` to swap with")
+            raise ValueError(
+                f"`{name}`: no column `{value.partner}` to swap with; the columns are "
+                f"{', '.join(values)}"
+            )
         if partner.partner != name or partner.type != value.type or value.partner == name:
             raise ValueError(
-                f"`{name}` and `{value.partner}` must be partners of each other, of one type"
+                f"`{name}` and `{value.partner}` must be two columns of the same type that name "
+                "each other as `partner`"
             )
 
 
 def pair_columns(table: str, values: Values, unit: Unit) -> tuple[Column, ...]:
-    """Return the columns of a pair that the values become.
+    """Return the pair columns of the value columns.
 
     Args:
         table: The name of the user's table.
         values: Its value columns.
         unit: What its rows are about.
     """
-    found: list[Column] = []
+    columns: list[Column] = []
     for name, value in values.items():
         about = value.about or f"`{value.column or name}` of the table `{table}`"
         if unit != "response":
-            found.append(Column(name, value.arrow, about, Flip(value.flip), value.partner))
+            columns.append(Column(name, value.arrow, about, Flip(value.flip), value.partner))
             continue
-        found += sides(name, value.arrow, about + ",")
+        columns += sides(name, value.arrow, about + ",")
         if value.type in _NUMERIC:
-            gap = f"{about}, of chosen minus rejected"
-            found.append(Column(f"{name}_margin", value.arrow, gap, Flip.NEGATE))
-    return tuple(found)
+            margin = f"{about}, chosen minus rejected"
+            columns.append(Column(f"{name}_margin", value.arrow, margin, Flip.NEGATE))
+    return tuple(columns)
 
 
 def margins(values: Values) -> list[pl.Expr]:
-    """Return the margins of values about single responses, laid beside a pair."""
+    """Return the margins of numeric response values, as expressions on the pair columns."""
     return [
         (pl.col(f"chosen_{name}") - pl.col(f"rejected_{name}")).alias(f"{name}_margin")
         for name, value in values.items()
@@ -121,16 +128,16 @@ def margins(values: Values) -> list[pl.Expr]:
     ]
 
 
-def typed(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict[str, int]]:
+def parse_values(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict[str, int]]:
     """Parse the values of keyed rows.
 
     Args:
-        rows: With ``place`` and the JSON objects ``values``.
+        rows: The rows with ``place`` and the JSON objects ``values``.
         values: The value columns.
 
     Returns:
-        ``place`` with one column for each value, null where a value is missing or has another
-        type; and how many have another type, by column.
+        ``place`` with one column for each value, null if a value is missing or has another type;
+        and the number of values of another type, by column.
 
     Raises:
         DataError: A value of a column with ``flip: complement`` is outside [0, 1].
@@ -138,9 +145,9 @@ def typed(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict[str, i
     parsed: dict[str, list[Any]] = {name: [] for name in values}
     wrong: Counter[str] = Counter()
     for text in rows["values"]:
-        held = orjson.loads(text)
+        raw_values = orjson.loads(text)
         for name, value in values.items():
-            raw = held[name]
+            raw = raw_values[name]
             try:
                 parsed[name].append(None if raw is None else _PARSE[value.type](raw))
             except (TypeError, ValueError):
@@ -158,9 +165,8 @@ def _require_probabilities(columns: list[pl.Series], values: Values) -> None:
         outside = column.filter((column < 0) | (column > 1))
         if len(outside):
             raise DataError(
-                f"column `{column.name}` of a table has `flip: complement`, which is for values in "
-                f"[0, 1], and holds {outside[0]:g}; divide a percentage by 100, or state another "
-                "`flip`"
+                f"column `{column.name}` of a table has `flip: complement`, which needs values in "
+                f"[0, 1]; found {outside[0]:g}; divide a percentage by 100, or set another `flip`"
             )
 
 
