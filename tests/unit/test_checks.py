@@ -238,7 +238,7 @@ def test_a_rule_on_known_columns_has_no_problem(settings: dict[str, Any]) -> Non
         (
             {"budget": 1, "order_by": "-source"},
             ("order_by",),
-            "`source` is text and has no order",
+            "`source` is text; `order_by` needs a numeric column",
         ),
     ],
 )
@@ -269,7 +269,7 @@ def test_an_unknown_column_is_reported_with_the_nearest_name(
 
 def test_a_diverse_rule_wants_the_neighbours_of_prompts() -> None:
     rule = make_rule(budget=5, diverse={})
-    message = "`diverse` needs to know what is near: add the measure `prompt_neighbours`"
+    message = "`diverse` needs the measure `prompt_neighbours`; add it to `measures`"
 
     assert list(rule.table_problems(["pairs"])) == [(("diverse",), message)]
     assert not list(rule.table_problems(["pairs", "neighbour_lists"]))

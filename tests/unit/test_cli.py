@@ -305,7 +305,9 @@ def test_a_kept_number_whose_type_the_rows_tell_can_be_ordered_by(
 
     (folder / "recipe.yaml").write_text(rules % "t")
     assert call("run", "recipe.yaml", "--output", "out") == 2
-    assert "`t` is text and has no order" in " ".join(capsys.readouterr().err.split())
+    assert "`t` is text; `order_by` needs a numeric column" in " ".join(
+        capsys.readouterr().err.split()
+    )
 
 
 def test_decide_says_which_rows_and_labels_led_to_no_pair(

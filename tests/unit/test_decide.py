@@ -196,7 +196,7 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
         (
             {"name": "low", "column": "margin", "minimum": 1},
             {"margin": [None]},
-            "dropped by low: margin is missing, which passes no bound",
+            "dropped by low: margin is missing, and a missing value does not pass a bound",
         ),
         (
             {"name": "tie", "column": "is_tie", "equals": False},
@@ -248,7 +248,7 @@ def test_each_rule_says_how_many_pairs_it_saw_and_what_it_did() -> None:
             {"source": ["one"]},
             "dropped by unnamed: source is one, the rule wants an empty text",
         ),
-        ({"column": "margin", "minimum": 1}, {"margin": [3.0]}, "kept: it passed all 1 rules"),
+        ({"column": "margin", "minimum": 1}, {"margin": [3.0]}, "kept: passed all 1 rules"),
     ],
 )
 def test_the_explanation_is_a_plain_sentence(
@@ -281,7 +281,7 @@ def test_a_pair_that_fell_after_a_flip_says_so() -> None:
     assert decisions["verdict"].to_list() == ["drop", "keep"]
     assert decisions["flipped_by"].to_list() == ["turn", None]
     assert decisions["explanation"][0] == (
-        "dropped by too_long: chosen_chars is 20, above 15; seen as flipped by turn"
+        "dropped by too_long: chosen_chars is 20, above 15; previously flipped by turn"
     )
 
 

@@ -325,7 +325,7 @@ def test_a_measure_without_a_single_example_is_an_error(write_lines: Any, tmp_pa
     write_lines([{"prompt": " "}], "examples.jsonl")
     recipe = RECIPE + "[{kind: target_similarity, files: [examples.jsonl]}]\n"
 
-    with pytest.raises(DataError, match="no example could be read at `prompt`"):
+    with pytest.raises(DataError, match="no example has a text at `prompt`"):
         table(recipe, tmp_path, "measure_target")
     with pytest.raises(RecipeError, match=r"measure target: there is no file .*gone\.jsonl"):
         table(recipe.replace("examples.jsonl", "gone.jsonl"), tmp_path, "measure_target")

@@ -135,12 +135,12 @@ def test_a_text_that_only_begins_like_json_is_a_text() -> None:
 @pytest.mark.parametrize(
     ("key", "more", "message"),
     [
-        ("pair_id", {"source": "one"}, "`source` goes with"),
-        ("pair_id", {"key_columns": {"own_id": "id"}}, "this key is read from"),
-        ("own_id", {"source": "one", "key_columns": {"source": "s"}}, "`source` goes with"),
-        ("text", {"key_columns": {"response": "r"}}, "this key is read from"),
-        ("prompt_id", {"about": "pair"}, "is about a prompt"),
-        ("prompt_id", {"ignore": ("system",)}, "`ignore` goes with"),
+        ("pair_id", {"source": "one"}, "`source` needs `key: own_id` or `key: row`"),
+        ("pair_id", {"key_columns": {"own_id": "id"}}, "`key: pair_id` reads only"),
+        ("own_id", {"source": "one", "key_columns": {"source": "s"}}, "exclude each other"),
+        ("text", {"key_columns": {"response": "r"}}, "`key: text` reads only"),
+        ("prompt_id", {"about": "pair"}, "is about a prompt, not about a pair"),
+        ("prompt_id", {"ignore": ("system",)}, "`ignore` needs `key: text`"),
     ],
 )
 def test_settings_without_effect_are_refused(key: str, more: Any, message: str) -> None:

@@ -486,8 +486,8 @@ def test_lists_that_are_full_of_near_duplicates_are_made_longer(
     else:
         assert 400 * 256 // 2 <= len(found.edges.pairs) < 400 * 399 // 2
         assert full_lists_remark("prompts", found.notes) == (
-            "400 prompts have more than 256 semantic near duplicates each, of which only the "
-            "nearest are joined; raise `similarity` to tell them apart"
+            "400 prompts have more than 256 semantic near duplicates each; only the nearest 256 "
+            "are joined; raise `similarity` of `near_duplicates` to get fewer"
         )
 
 

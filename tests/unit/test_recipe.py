@@ -101,7 +101,7 @@ exports: {}
         (("column: chosen_chars, maximum: 100", "cap: 3, per: topic"), "no column `topic`"),
         (
             ("column: chosen_chars, maximum: 100", "budget: 3, order_by: -source"),
-            "`source` is text and has no order",
+            "`source` is text; `order_by` needs a numeric column",
         ),
         (("{name: one, files: [a.jsonl]}", "{name: one, files: [a], format: columns}"), "columns"),
         (("maximum: 100", "maximum: .inf"), "finite number"),
@@ -123,7 +123,7 @@ exports: {}
         ),
         (
             ("name: made", "pairs: {use: [reward], reward: rm}\nname: made"),
-            "no response reward `rm`; the response rewards are: none",
+            "no reward measure `rm`; the response rewards are: none",
         ),
         (("name: made", "export: {columns: [marginn]}\nname: made"), "no column `marginn`"),
         (

@@ -52,8 +52,8 @@ def test_a_selection_that_cannot_be_made_is_refused(rule: str, message: str) -> 
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("{budget: true}", "this is a number of pairs, not a truth value"),
-        ("{cap: yes, per: source}", "this is a number of pairs, not a truth value"),
+        ("{budget: true}", "expected a number of pairs; found `true`"),
+        ("{cap: yes, per: source}", "expected a number of pairs; found `true`"),
         ("{column: chosen_chars, maximum: -3}", "so that `maximum: -3` never holds"),
         ("{column: prompt_chars, equals: -1}", "is at least 0, and never -1"),
         ("{column: shared_chars_ratio, minimum: 60}", "so that `minimum: 60` never holds"),

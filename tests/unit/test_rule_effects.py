@@ -244,12 +244,12 @@ def test_two_flips_are_counted_and_kept() -> None:
     sentences = explained(found, rules)["explanation"].to_list()
     assert sentences[1] == (
         "flipped by again: margin is -3, which the rule looks for (-3); "
-        "flipped by turn, turned back by back, flipped by again"
+        "flipped by turn, flipped back by back, flipped by again"
     )
     assert sentences[2] == (
-        "dropped by low: margin is -9, below -4; flipped by turn, turned back by back"
+        "dropped by low: margin is -9, below -4; flipped by turn, flipped back by back"
     )
-    assert sentences[3] == "dropped by low: margin is -5, below -4; seen as flipped by back"
+    assert sentences[3] == "dropped by low: margin is -5, below -4; previously flipped by back"
 
 
 def test_a_pair_that_is_turned_back_is_kept_and_says_so() -> None:
@@ -260,7 +260,7 @@ def test_a_pair_that_is_turned_back_is_kept_and_says_so() -> None:
     columns = ("verdict", "rule", "flipped_by", "explanation")
     assert found.select(columns).row(0) == (
         *("keep", None, None),
-        "kept: it passed all 2 rules; flipped by turn, turned back by back",
+        "kept: passed all 2 rules; flipped by turn, flipped back by back",
     )
 
 
@@ -317,9 +317,9 @@ def test_a_placeholder_is_refused_with_both_ways_out() -> None:
         verdicts(frame, TURN, {**GAPS, "placeholder_pairs": 6})
 
     assert str(caught.value) == (
-        "rule `gap`: `rating_gap` is 1 for all 6 pairs of source flat that the rule looks at, so "
-        "it is a placeholder; exempt the source with `unless: {column: source, equals: flat}`, or "
-        "lift the check with `placeholder_pairs: null`"
+        "rule `gap`: `rating_gap` is 1 for all 6 tested pairs of source flat, so it looks like a "
+        "placeholder; exempt the source with `unless: {column: source, equals: flat}`, or disable "
+        "this check with `placeholder_pairs: null`"
     )
 
 
@@ -339,11 +339,11 @@ def test_a_run_says_where_a_rule_has_little_to_work_with() -> None:
 
     assert remarks(frame, *rules) == [
         "rule `gap`: `rating_gap` is null for all 20 pairs of source b",
-        "rule `low`: the scales of `margin` differ between sources (the middle half is from 4.75 "
-        "to 14.25 in a and from 104.8 to 114.2 in b), so one quantile for all means little; add "
-        "`per: source`",
+        "rule `low`: the scales of `margin` differ between sources (interquartile range 4.75 to "
+        "14.25 in a and 104.8 to 114.2 in b), so one quantile over all sources is not meaningful; "
+        "add `per: source`",
         "rule `few`: `rating_gap` is null for all 20 pairs of source b",
-        "rule `few`: `topic` is null for 1 pair, which is one group",
+        "rule `few`: `topic` is null for 1 pair, which counts as one group",
     ]
 
 
@@ -397,7 +397,7 @@ RECIPE = (
         ("{cap: 18446744073709551616, per: source}", "less than or equal to 1000000000000"),
         ("{budget: 18446744073709551616}", "less than or equal to 1000000000000"),
         ("{column: strength, minimum: .inf}", "finite number"),
-        ("{budget: 5, missing: drop}", "`missing` is about a null in `order_by`"),
+        ("{budget: 5, missing: drop}", "`missing: drop` has no effect without `order_by`"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_refused(rule: str, message: str) -> None:

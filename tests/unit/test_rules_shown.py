@@ -30,7 +30,7 @@ ROWS = [
     {"id": "few", "p": "z", "c": "AA", "r": "D"},
     {"id": "kept", "p": "z", "c": "A", "r": "EEE"},
 ]
-BACK = "kept: it passed all 7 rules; flipped by turn, turned back by back"
+BACK = "kept: passed all 7 rules; flipped by turn, flipped back by back"
 
 
 def test_a_run_shows_every_flip(write_lines: Any, tmp_path: Path) -> None:
@@ -50,9 +50,9 @@ def test_a_run_shows_every_flip(write_lines: Any, tmp_path: Path) -> None:
         name for name, text in shown.items() if "flipped by t" in text[:12]
     }
     assert shown["back"] == BACK == dossier(plan, runtime, "back").decision["explanation"]
-    assert shown["kept"] == "kept: it passed all 7 rules"
+    assert shown["kept"] == "kept: passed all 7 rules"
     assert shown[dropped] == (
-        "dropped by few: number 2 of its chosen_id, where 1 is kept; seen as flipped by turn"
+        "dropped by few: number 2 of its chosen_id, where 1 is kept; previously flipped by turn"
     )
     assert lines == {name: shown[name] for name in ("turn", "few")}
     assert decisions["pair_id"].to_list() == facts["pair_id"].to_list()

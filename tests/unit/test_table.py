@@ -477,11 +477,11 @@ def test_errors_of_texts_name_rows_and_not_hashes(write_lines: Any, tmp_path: Pa
 
     assert str(twice.value).endswith(
         "table mine: two rows with the same prompt have different values: scores.jsonl:1 and "
-        "scores.jsonl:2; rows about single responses need `per: response`, about pairs `per: pair`"
+        "scores.jsonl:2; set `per: response` or `per: pair` if rows are about responses or pairs"
     )
     assert str(unmatched.value).endswith(
-        "table mine: none of its 1 rows matches a prompt by text, for example scores.jsonl:2; texts "
-        "must be equal character by character, including white space at both ends"
+        "table mine: none of its 1 rows matches a prompt by text, for example scores.jsonl:2; "
+        "texts must be equal character by character, including white space at both ends"
     )
 
 
@@ -494,7 +494,7 @@ def test_opposite_rows_of_a_pair_agree_or_are_an_error(write_lines: Any, tmp_pat
 
     assert joined(tmp_path, "key: pair_id", columns)[0] == (0.7,)
     write_lines([rows[0], {**rows[1], "p": 0.6}], "scores.jsonl")
-    with pytest.raises(DataError, match="two rows of the pair_id"):
+    with pytest.raises(DataError, match="two rows with the same pair_id"):
         joined(tmp_path, "key: pair_id", columns)
 
 
@@ -503,7 +503,7 @@ def test_opposite_rows_of_a_pair_agree_or_are_an_error(write_lines: Any, tmp_pat
     [
         (("key: pair_id", "columns: {}"), "at least 1 item"),
         (("key: pair_id", "columns: {q: {type: text, flip: negate}}"), "needs `type: number"),
-        (("key: pair_id", "columns: {q: {type: integer, flip: complement}}"), "needs `type: number`"),
+        (("key: pair_id", "columns: {q: {type: integer, flip: complement}}"), "needs `type"),
         (("key: pair_id", "columns: {q: {type: number, flip: swap}}"), "needs `partner`"),
         (
             ("key: pair_id", "columns: {q: {type: number, flip: swap, partner: r}}"),
@@ -516,9 +516,9 @@ def test_opposite_rows_of_a_pair_agree_or_are_an_error(write_lines: Any, tmp_pat
         ),
         (
             ("key: response_id", "columns: {q: {type: number, flip: negate}}"),
-            "`flip` is for rows about a pair; these are about a response",
+            "`flip` needs rows about pairs; these rows are about a response",
         ),
-        (("key: prompt_id", "per: pair", QUALITY), "the key `prompt_id` is about a prompt"),
+        (("key: prompt_id", "per: pair", QUALITY), "`key: prompt_id` is about a prompt"),
         (("key: pair_id", "columns: {num_votes: {type: integer}}"), "every pair has"),
         (("key: response_id", "values: {q: {type: number}}"), "unknown key `values`"),
     ],
@@ -637,5 +637,5 @@ def test_a_probability_outside_its_range_is_an_error(
     )
     columns = "columns: {p: {type: number, flip: complement}}"
 
-    with pytest.raises(DataError, match=f"column `p` of a table .* and holds {value:g}; divide a"):
+    with pytest.raises(DataError, match=f"column `p` of a table .* found {value:g}; divide a"):
         joined(tmp_path, "key: pair_id", columns)

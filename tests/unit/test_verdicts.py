@@ -382,8 +382,8 @@ def test_no_rule_that_does_not_name_verdicts_acts_on_what_a_human_directed(
 
     found = decisions(recipe(DECIDED), tmp_path)
 
-    assert found["k0"] == ["keep", None, "kept: a human said right"]
-    assert found["k1"] == ["keep", None, "kept: a human said wrong"]
+    assert found["k0"] == ["keep", None, "kept: human verdict right"]
+    assert found["k1"] == ["keep", None, "kept: human verdict wrong"]
     assert found["k2"] == ["hold", "verdict", "held for a human by verdict: a human said drop"]
     assert found["k3"][:2] == ["hold", "verdict"]
     assert found["k4"][:2] == ["drop", "long"]
@@ -433,7 +433,7 @@ def test_structure_drops_what_humans_refuse_and_keeps_what_they_direct(
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"key": "response_id"}, "a row with the key `response_id` is about a response"),
+        ({"key": "response_id"}, "a row with `key: response_id` is about a response"),
         ({"weight": 0}, "found the number 0; want `outranks` or a number of more than 0"),
         ({"weight": "most"}, "outranks"),
     ],

@@ -1,4 +1,4 @@
-"""Decide on pairs: rules over columns become one verdict per pair, without measuring anything."""
+"""Apply rules to the columns of pairs: one verdict per pair."""
 
 from prefine.decide.checks import CHECKS, AnyRule, kinds_with, parse_rule
 from prefine.decide.columns import DECIDED, KEYS, KnownColumns, unknown_column

@@ -1,4 +1,4 @@
-"""Columns of all pairs as arrays: numbers and codes of texts, in either direction."""
+"""Columns of all pairs as arrays of numbers or text codes, in both directions."""
 
 import math
 from collections.abc import Mapping
@@ -25,41 +25,43 @@ _TEXT = pa.large_string()
 
 
 class Directed(NamedTuple):
-    """A column in both directions, one value a pair."""
+    """A column in both directions, one value per pair; shape (pairs,) each."""
 
     own: npt.NDArray[Any]
+    """The values of pairs as labelled."""
     turned: npt.NDArray[Any]
-    """The values in flipped pairs; the same object for a column without a direction."""
+    """The values of flipped pairs; the same object as ``own`` if the column has no direction."""
     num_codes: int = 0
-    """Number of codes."""
+    """Number of codes; 0 for a column of numbers."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """One row per pair, as arrays that are made when a rule first needs them.
+    """The columns of all pairs, one row per pair, converted to arrays on first use.
 
-    A number is a float, null is NaN. A text is a code from 0: its place in ``texts``. Text columns
-    of the table may be dictionary arrays, as Parquet files have them: then only the distinct values
-    of each part are compared.
+    Numbers are floats with NaN for null. A text is a code from 0, its position in ``texts``. Text
+    columns of the table may be dictionary arrays, which are faster to encode.
     """
 
     table: pa.Table
+    """One row per pair."""
     columns: Mapping[str, Column]
+    """The columns that rules may name."""
     _numbers: dict[str, Directed] = field(default_factory=dict[str, Directed])
     _groups: dict[str, Directed] = field(default_factory=dict[str, Directed])
     _values: dict[str, Array] = field(default_factory=dict[str, "Array"])
     _texts: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
     def column(self, name: str) -> Column:
-        """Return what a column means; one that no rule may name does not depend on direction."""
-        found = self.columns.get(name) or ID_COLUMNS.get(name)
-        if found is not None:
-            return found
+        """Return the definition of a column; an unknown one does not depend on the direction."""
+        column = self.columns.get(name) or ID_COLUMNS.get(name)
+        if column is not None:
+            return column
         type_ = cast("Any", self.table.schema.field(name).type)
         return Column(name, type_.value_type if pa.types.is_dictionary(type_) else type_, "")
 
     def numbers(self, name: str) -> Directed:
-        """Return a column as floats, null as NaN; a text as the float of its code."""
+        """Return a column as floats with NaN for null; a text column as its codes."""
         if name not in self._numbers:
             column = self.column(name)
             if column.numeric:
@@ -80,7 +82,7 @@ class Facts:
         return own if column.partner is None else _floats(self.table[column.partner])
 
     def groups(self, name: str) -> Directed:
-        """Return a number from 0 for each distinct value of a column, and -1 for null."""
+        """Return the codes of a column: equal values have equal codes from 0, null has -1."""
         if name not in self._groups:
             column = self.column(name)
             own = _comparable(self.table[name], column)
@@ -90,7 +92,7 @@ class Facts:
         return self._groups[name]
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return what the codes of a text column stand for."""
+        """Return the texts of a text column, by code."""
         if name not in self._texts:
             self.groups(name)
             self._texts[name] = tuple(map(str, self._values[name].to_pylist()))
@@ -111,35 +113,35 @@ class Facts:
 
     @cached_property
     def source(self) -> Places:
-        """The place of each pair's source in ``source_names``."""
-        rank = {name: place for place, name in enumerate(self.source_names)}
+        """The position of each pair's source in ``source_names``."""
+        rank = {name: position for position, name in enumerate(self.source_names)}
         known = [rank[text] for text in self.texts("source")]
         return np.array([*known, rank.get("", -1)], np.int64)[self.groups("source").own]
 
     @cached_property
     def source_names(self) -> tuple[str, ...]:
-        """The sources, in order; a pair without one counts under the empty name."""
+        """The names of the sources, sorted; the empty name stands for a missing source."""
         has_null = (self.groups("source").own < 0).any()
         return tuple(sorted({*self.texts("source"), *([""] if has_null else [])}))
 
     @cached_property
     def is_directed(self) -> Bools | None:
-        """Whether a human said which side is better; null where no human said anything."""
+        """Whether a human verdict on the label exists for each pair; None if there are none."""
         if HUMAN_VERDICT not in self.table.column_names:
             return None
         texts = self.texts(HUMAN_VERDICT)
-        named = [code for code, text in enumerate(texts) if text in {"right", "wrong"}]
-        return np.isin(self.groups(HUMAN_VERDICT).own, named) if named else None
+        directing = [code for code, text in enumerate(texts) if text in {"right", "wrong"}]
+        return np.isin(self.groups(HUMAN_VERDICT).own, directing) if directing else None
 
 
 def to_arrow(values: npt.NDArray[Any], missing: Bools | None = None) -> Array:
     """Return numbers as an Arrow array that shares their memory.
 
-    ``pa.array`` does the same for numpy arrays, and imports pandas where it is installed.
+    ``pa.array`` would do the same but imports pandas if it is installed.
 
     Args:
-        values: One dimension.
-        missing: Which are null; none by default.
+        values: Shape (values,).
+        missing: Which values are null, shape (values,); none by default.
     """
     bits = None if missing is None else np.packbits(~missing, bitorder="little")
     nulls = None if bits is None else pa.py_buffer(cast("Any", bits))
@@ -148,7 +150,7 @@ def to_arrow(values: npt.NDArray[Any], missing: Bools | None = None) -> Array:
 
 
 def _floats(values: Chunked) -> Floats:
-    """Return numbers or truth values as floats, null as NaN."""
+    """Return numbers or Booleans as floats, null as NaN."""
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
     floats = pl.Series(values.cast(pa.float64(), safe=False))
@@ -162,7 +164,7 @@ def _code_floats(codes: Places) -> Floats:
 
 
 def _comparable(values: Chunked, column: Column) -> Chunked:
-    """Return values of which those that are equal have one form: integers stay exact."""
+    """Return values in a form in which equal values are identical; integers stay exact."""
     if not column.numeric:
         return values if pa.types.is_dictionary(values.type) else values.cast(_TEXT)
     if pa.types.is_integer(values.type):
@@ -172,7 +174,7 @@ def _comparable(values: Chunked, column: Column) -> Chunked:
 
 
 def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
-    """Return codes of the values of several columns that share them, and the values."""
+    """Return the codes of several columns in a common dictionary, and the dictionary."""
     chunks = [chunk for column in columns for chunk in column.chunks]
     if not chunks:
         return [np.zeros(0, np.int64) for _ in columns], cast("Array", pa.nulls(0, _TEXT))
@@ -187,7 +189,7 @@ def _encoded(columns: list[Chunked]) -> tuple[list[Places], Array]:
 
 
 def _large(chunk: Any) -> Any:
-    """Return a dictionary array whose texts together may have more than 2 GB."""
+    """Return a dictionary array with 64-bit offsets, because all texts may exceed 2 GB."""
     if not pa.types.is_string(chunk.type.value_type):
         return chunk
     return cast("Any", pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(_TEXT)))

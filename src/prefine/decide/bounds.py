@@ -1,4 +1,4 @@
-"""What bounds and quantiles share: the test between a low and a high end, and its explanation."""
+"""The base class of bounds and quantiles: the test between a lower and an upper end."""
 
 from abc import ABC
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from prefine.settings import Problem
 
 
 class Bounded(ColumnRule, ABC):
-    """A test that a value lies between two ends, of which one may be open."""
+    """A test that a value is between two ends, one of which may be open."""
 
     placeholder_pairs: int | None = Field(default=50, ge=2)
-    """From this many pairs of a source on, a label column (``rating_gap``, ``chosen_rating``,
-    ``rejected_rating``, ``strength``) with one single value is taken for a placeholder, and the
-    rule is refused; null lifts the check."""
+    """Number of pairs of a source from which a constant label column (``rating_gap``,
+    ``chosen_rating``, ``rejected_rating``, ``strength``) counts as a placeholder, which is an
+    error; null disables the check."""
 
     def column_problems(self, column: Column) -> Iterator[Problem]:
-        """Yield why the column has no order."""
+        """Yield an error if the column is not numeric."""
         yield from numeric_problems(column)
 
     def between(self, value: Floats, low: Floats | float, high: Floats | float) -> Hit:
-        """Act on values outside [low, high]; NaN is an open end."""
+        """Return a hit for values outside [low, high]; NaN is an open end."""
         below, above = value < low, value > high
         threshold = np.where(below | np.isnan(high), low, high)
         return Hit(below | above, np.isnan(value), value, threshold)
@@ -37,11 +37,11 @@ class Bounded(ColumnRule, ABC):
         """Return the explanation of a hit.
 
         Args:
-            origin: Where the bound comes from, for the end of the sentence.
+            origin: The origin of the bound, appended to the sentence.
         """
         below = pl.col("value") < pl.col("threshold")
         side = pl.when(below).then(pl.lit(", below ")).otherwise(pl.lit(", above "))
         outside = pl.concat_str(side, number_texts().threshold, pl.lit(origin))
-        missing = pl.lit(", which passes no bound")
+        missing = pl.lit(", and a missing value does not pass a bound")
         end = pl.when(is_missing()).then(missing).otherwise(outside)
         return pl.concat_str(value_of(self.column), end)

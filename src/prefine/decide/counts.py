@@ -1,4 +1,4 @@
-"""How many pairs a rule saw, and what it did with them, in all and by source."""
+"""Counts of the pairs that a rule tested, dropped, held or flipped, in total and by source."""
 
 from collections.abc import Mapping
 
@@ -9,19 +9,19 @@ from prefine.settings.json import Json
 
 
 def counts_of(facts: Facts, rows: Mapping[str, Places]) -> Json:
-    """Count rows of the facts.
+    """Count pairs in total and by source.
 
     Args:
         facts: All pairs.
-        rows: The rows to count, by what they are.
+        rows: The rows to count, by the name of the count.
     """
     names = facts.source_names
-    found = {
-        what: np.bincount(facts.source[of], minlength=len(names)).tolist()
-        for what, of in rows.items()
+    counts = {
+        kind: np.bincount(facts.source[of_kind], minlength=len(names)).tolist()
+        for kind, of_kind in rows.items()
     }
     by_source = {
-        name: {what: counts[place] for what, counts in found.items()}
-        for place, name in enumerate(names)
+        name: {kind: of_kind[position] for kind, of_kind in counts.items()}
+        for position, name in enumerate(names)
     }
-    return {**{what: len(of) for what, of in rows.items()}, "by_source": by_source}
+    return {**{kind: len(of_kind) for kind, of_kind in rows.items()}, "by_source": by_source}

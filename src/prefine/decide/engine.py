@@ -1,8 +1,8 @@
 """Apply rules in order to all pairs of the corpus: one verdict per pair.
 
-A pair is in until a rule drops or holds it. A flipped pair stays in, and every later rule sees it
-in its new direction: margins change sign, and the lengths of chosen and rejected change places. The
-result does not depend on the order of rows. ``docs/rules.md`` specifies it.
+A pair remains until a rule drops or holds it. A flipped pair remains, and later rules test it in
+its new direction: margins change sign, and columns of chosen and rejected are swapped. The result
+does not depend on the order of rows. ``docs/rules.md`` is the specification.
 """
 
 from collections.abc import Mapping
@@ -27,14 +27,14 @@ _REMOVALS: tuple[tuple[Literal["drop", "hold"], str], ...] = (("drop", "dropped"
 
 
 class Decided(NamedTuple):
-    """What became of the pairs."""
+    """The decisions on all pairs."""
 
     decisions: pa.Table
     """One row per pair, in the order of the facts, without ids."""
     log: list[Json]
-    """For each rule, how many pairs it saw, and what it did."""
+    """For each rule, the numbers of pairs that it tested, dropped, held and flipped."""
     remarks: list[str]
-    """What a user should know about rules that have little to work with."""
+    """Warnings about rules whose columns are null, constant or not comparable."""
 
 
 def apply_rules(
@@ -45,19 +45,19 @@ def apply_rules(
     *,
     near: Nearby | None = None,
 ) -> tuple[pl.DataFrame, list[Json]]:
-    """Apply rules to facts.
+    """Apply rules to a frame of pairs.
 
     Args:
-        facts: One row per pair: ``pair_id`` and every column that a rule reads; where there are
-            human verdicts, ``human_verdict``; ``order`` is made where it is missing.
-        rules: In the order in which they act.
-        columns: What the columns mean.
-        seed: Orders pairs where nothing else does.
-        near: Which prompts are near which; only ``diverse`` rules need it.
+        facts: One row per pair: ``pair_id``, ``source``, every column that a rule reads, and
+            ``human_verdict`` if there are human verdicts; ``order`` is added if it is missing.
+        rules: The rules, in order.
+        columns: The definitions of the columns, by name.
+        seed: Seed of the random order of pairs.
+        near: The neighbours of prompts, for ``diverse`` rules.
 
     Returns:
-        The facts by pair id, with the columns of decisions; and for each rule how many pairs it
-        saw, dropped, held, flipped and turned back, in all and by source.
+        The facts sorted by pair id, with the columns of decisions; and for each rule the numbers of
+        pairs that it tested, dropped, held, flipped and flipped back, in total and by source.
 
     Raises:
         DataError: A rule bounds a label column that is a placeholder.
@@ -74,13 +74,13 @@ def apply_rules(
 def decide(
     facts: pa.Table, rules: tuple[Rule, ...], columns: Mapping[str, Column], near: Nearby | None
 ) -> Decided:
-    """Apply rules to facts.
+    """Apply rules to a table of facts.
 
     Args:
         facts: One row per pair: ``source``, ``order`` and every column that a rule reads.
-        rules: In the order in which they act.
-        columns: What the columns mean.
-        near: Which prompts are near which; only ``diverse`` rules need it.
+        rules: The rules, in order.
+        columns: The definitions of the columns, by name.
+        near: The neighbours of prompts, for ``diverse`` rules.
 
     Raises:
         DataError: A rule bounds a label column that is a placeholder.
@@ -91,16 +91,16 @@ def decide(
     log: list[Json] = []
     remarks: list[str] = []
     for rule in rules:
-        seen = _looked_at(arrays, outcome, rule, near)
+        seen = _select_pairs(arrays, outcome, rule, near)
         refuse_placeholder(seen, rule)
         hit = rule.hit(seen)
         remarks += remarks_on(seen, rule, hit)
-        log.append({"rule": rule.reason, **_act(outcome, seen, rule, hit)})
+        log.append({"rule": rule.reason, **_record(outcome, seen, rule, hit)})
     return Decided(outcome.table(), log, remarks)
 
 
-def _looked_at(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) -> Seen:
-    """Return the pairs that a rule looks at: they are in, not exempt, and not a human's."""
+def _select_pairs(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) -> Seen:
+    """Return the pairs that a rule tests: remaining, not exempt, without a human verdict."""
     live = outcome.live
     seen = Seen(facts, live, outcome.flipped, live, near)
     exempt: Bools | None = None
@@ -112,24 +112,24 @@ def _looked_at(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) 
     return seen if exempt is None or not exempt.any() else seen.only(~exempt)
 
 
-def _act(outcome: Outcome, seen: Seen, rule: Rule, hit: Hit) -> Json:
-    """Record what a rule does, and return its counts."""
+def _record(outcome: Outcome, seen: Seen, rule: Rule, hit: Hit) -> Json:
+    """Record the decisions of a rule, and return its counts."""
     number = outcome.start(rule, hit, seen)
     acts = hit.acts & ~hit.missing
     names = ("dropped", "held", "flipped", "turned_back")
-    done: dict[str, Places] = {name: np.zeros(0, np.int64) for name in names}
+    decided: dict[str, Places] = {name: np.zeros(0, np.int64) for name in names}
     if rule.verdict == "flip":
         outcome.record(number, acts, seen, hit)
         rows = seen.rows[acts]
-        back = outcome.flipped[rows]
-        done["flipped"], done["turned_back"] = rows[~back], rows[back]
+        is_flipped = outcome.flipped[rows]
+        decided["flipped"], decided["turned_back"] = rows[~is_flipped], rows[is_flipped]
         outcome.flip(number, rows)
     for verdict, name in _REMOVALS:
-        out = acts if rule.verdict == verdict else np.zeros(len(seen), np.bool_)
+        removed = acts if rule.verdict == verdict else np.zeros(len(seen), np.bool_)
         if rule.missing == verdict:
-            out = out | hit.missing
-        if out.any():
-            outcome.record(number, out, seen, hit)
-            done[name] = seen.rows[out]
-            outcome.remove(verdict, done[name])
-    return counts_of(seen.facts, {"in": seen.rows, **done})
+            removed = removed | hit.missing
+        if removed.any():
+            outcome.record(number, removed, seen, hit)
+            decided[name] = seen.rows[removed]
+            outcome.remove(verdict, decided[name])
+    return counts_of(seen.facts, {"in": seen.rows, **decided})

@@ -1,4 +1,4 @@
-"""Explain each decision in one sentence, without text of the prompt or the responses."""
+"""One-sentence explanations of decisions, without text of the prompt or the responses."""
 
 from typing import NamedTuple
 
@@ -16,44 +16,48 @@ _DIGITS = 4
 
 
 class NumberTexts(NamedTuple):
-    """The numbers of a decision in four digits, or in all where four would make them equal."""
+    """The numbers of a decision as texts: four digits, or all if four would make them equal."""
 
     value: pl.Expr
+    """The value of the pair."""
     threshold: pl.Expr
+    """The threshold of the rule."""
 
 
 def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
     """Add the column ``explanation`` to decisions.
 
     Args:
-        decisions: Rows of the table of decisions; with ``human_verdict`` where there is one.
-        rules: The rules that were applied.
+        decisions: Rows of the table of decisions, optionally with ``human_verdict``.
+        rules: The rules that were applied, in order.
     """
-    passed = f"kept: it passed all {len(rules)} rules" if rules else "kept: there are no rules"
+    passed = f"kept: passed all {len(rules)} rules" if rules else "kept: there are no rules"
     sentence = pl.lit(passed)
     if HUMAN_VERDICT in decisions.columns:
-        said = pl.col(HUMAN_VERDICT)
-        human = pl.concat_str(pl.lit("kept: a human said "), said)
-        sentence = pl.when(said.is_in(["right", "wrong"])).then(human).otherwise(sentence)
+        verdict = pl.col(HUMAN_VERDICT)
+        human = pl.concat_str(pl.lit("kept: human verdict "), verdict)
+        sentence = pl.when(verdict.is_in(["right", "wrong"])).then(human).otherwise(sentence)
     for rule in rules:
         verdict = pl.col("verdict").replace_strict(_VERDICTS, default="kept")
         by = pl.concat_str(verdict, pl.lit(f" by {rule.reason}: "), rule.because())
         sentence = pl.when(pl.col("rule") == rule.reason).then(by).otherwise(sentence)
-    return decisions.with_columns(pl.concat_str(sentence, _turns()).alias("explanation"))
+    return decisions.with_columns(pl.concat_str(sentence, _flip_history()).alias("explanation"))
 
 
-def _turns() -> pl.Expr:
-    """Return the end of a sentence: which rules turned the pair, where the start does not say."""
+def _flip_history() -> pl.Expr:
+    """Return the end of a sentence: the rules that flipped the pair, unless already named."""
     flips = pl.col("flips")
     number = pl.int_range(pl.element().len())
-    turn = pl.when(number % 2 == 0).then(pl.lit("flipped by ")).otherwise(pl.lit("turned back by "))
-    history = flips.list.eval(turn + pl.element()).list.join(", ")
+    flip = (
+        pl.when(number % 2 == 0).then(pl.lit("flipped by ")).otherwise(pl.lit("flipped back by "))
+    )
+    history = flips.list.eval(flip + pl.element()).list.join(", ")
     removed = pl.col("verdict").is_in(["drop", "hold"]) & (flips.list.len() == 1)
     return (
         pl.when(flips.list.len() > 1)
         .then(pl.lit("; ") + history)
         .when(removed)
-        .then(pl.lit("; seen as ") + history)
+        .then(pl.lit("; previously ") + history)
         .otherwise(pl.lit(""))
     )
 
@@ -63,7 +67,8 @@ def value_of(column: str, expected: Value | None = None) -> pl.Expr:
 
     Args:
         column: The column that a rule tests.
-        expected: The value that the rule compares with; a truth value makes the shown one so too.
+        expected: The value that the rule compares with; if it is a Boolean, the column's value is
+            shown as one.
     """
     text = pl.when(pl.col("value_text") == "").then(pl.lit(plain(""))).otherwise("value_text")
     value = pl.coalesce(text, number_texts().value, pl.lit("missing"))
@@ -74,7 +79,7 @@ def value_of(column: str, expected: Value | None = None) -> pl.Expr:
 
 
 def because_met(column: str, condition: Condition) -> pl.Expr:
-    """Return the explanation of a rule that acts on what meets a condition."""
+    """Return the explanation of a rule that acts where a condition holds."""
     met = pl.lit(f", {condition.describe()}")
     end = pl.when(is_missing()).then(pl.lit("")).otherwise(met)
     start = value_of(column, condition.equals)
@@ -84,7 +89,7 @@ def because_met(column: str, condition: Condition) -> pl.Expr:
 
 
 def _rounding_hides(condition: Condition) -> pl.Expr:
-    """Return whether a value that meets a condition on numbers would not do so in four digits."""
+    """Return whether a value meets a numeric condition but its rounding to four digits does not."""
     rounded = pl.col("value").round_sig_figs(_DIGITS)
     low, high = condition.minimum, condition.maximum
     if isinstance(condition.equals, float):
@@ -102,18 +107,18 @@ def _in_full(column: str) -> pl.Expr:
 
 
 def is_missing() -> pl.Expr:
-    """Return whether the pair had no value."""
+    """Return whether the value of the pair is missing."""
     return pl.col("value").is_null() & pl.col("value_text").is_null()
 
 
 def number_texts() -> NumberTexts:
-    """Return value and threshold as texts."""
+    """Return the value and the threshold as texts."""
     value, threshold = pl.col("value"), pl.col("threshold")
-    alike = (_short("value") == _short("threshold")) & (value != threshold)
-    alike = alike.fill_null(value=False)
+    equal_when_rounded = (_short("value") == _short("threshold")) & (value != threshold)
+    equal_when_rounded = equal_when_rounded.fill_null(value=False)
     return NumberTexts(
-        pl.when(alike).then(value.cast(pl.String)).otherwise(_short("value")),
-        pl.when(alike).then(threshold.cast(pl.String)).otherwise(_short("threshold")),
+        pl.when(equal_when_rounded).then(value.cast(pl.String)).otherwise(_short("value")),
+        pl.when(equal_when_rounded).then(threshold.cast(pl.String)).otherwise(_short("threshold")),
     )
 
 

@@ -1,4 +1,4 @@
-"""What caps and budgets share: the order in which they take pairs, and its settings."""
+"""The base class of caps and budgets: the order in which they keep pairs."""
 
 from abc import ABC
 from collections.abc import Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from prefine.decide.arrays import Bools
 from prefine.decide.columns import unknown_column
 from prefine.decide.diverse import Diverse
 from prefine.decide.explain import number_texts
-from prefine.decide.ranking import Ranking, places_of
+from prefine.decide.ranking import Ranking, rank_pairs
 from prefine.decide.rule import Hit, Missing, Rule
 from prefine.decide.seen import Seen
 from prefine.schema import UNKNOWN, Column
@@ -24,29 +24,30 @@ MOST_PAIRS = 1_000_000_000_000
 
 def _no_truth_value(value: object) -> object:
     if isinstance(value, bool):
-        text = "this is a number of pairs, not a truth value"
+        text = f"expected a number of pairs; found `{str(value).lower()}`"
         raise ValueError(text)  # noqa: TRY004 - pydantic collects no TypeError
     return value
 
 
 NumPairs = Annotated[int, BeforeValidator(_no_truth_value), Field(ge=1, le=MOST_PAIRS)]
-"""How many pairs may stay. YAML reads `yes` as true, which is no number."""
+"""A maximum number of pairs. Booleans are rejected, because YAML reads `yes` as true."""
 
 NEIGHBOURS = "neighbour_lists"
-"""The table that says which prompts are near which."""
+"""The table of the neighbours of each prompt."""
 
 
 class Limit(Rule, ABC):
-    """A limit on how many pairs may stay, and which of them it prefers."""
+    """A maximum number of pairs, and the order in which pairs are kept."""
 
     order_by: str | None = None
-    """Which pairs are preferred: a column, with ``-`` in front for the largest first; null, and
-    every tie, is decided by the seed."""
+    """The column that orders pairs, smallest first; a leading ``-`` puts the largest first. Ties,
+    and all pairs if null, are in random order."""
     diverse: Diverse | None = None
-    """Prefer pairs that differ from those already taken; ``order_by`` is the quality."""
+    """Prefer pairs that differ from those already kept, with ``order_by`` as the quality."""
     missing: Missing = "keep"
-    """What becomes of a pair with a null in ``order_by`` or ``per``. ``keep`` ranks it: a null to
-    order by comes last, and all nulls of ``per`` are one group."""
+    """What happens to a pair with a null in ``order_by`` or ``per``: ``drop``, ``hold``, or
+    ``keep``, which ranks a null in ``order_by`` last and counts all nulls in ``per`` as one
+    group."""
 
     @property
     def ranking(self) -> Ranking:
@@ -54,10 +55,10 @@ class Limit(Rule, ABC):
         return Ranking(order_by=self.order_by, diverse=self.diverse)
 
     def problems(self, columns: Mapping[str, Column]) -> Iterator[Problem]:
-        """Yield what is wrong with the columns that the rule names."""
+        """Yield the errors of the columns that the rule names."""
         yield from super().problems(columns)
         if self.missing != "keep" and not self.ranked_by:
-            text = "`missing` is about a null in `order_by`, and the rule has none"
+            text = f"`missing: {self.missing}` has no effect without `order_by`; remove it"
             yield ("missing",), text
         name = self.ranking.ordered_column
         if name is None:
@@ -65,19 +66,19 @@ class Limit(Rule, ABC):
         if name not in columns:
             yield ("order_by",), unknown_column(name, columns)
         elif not columns[name].numeric and columns[name].type != UNKNOWN:
-            yield ("order_by",), f"`{name}` is text and has no order"
+            yield ("order_by",), f"`{name}` is text; `order_by` needs a numeric column"
 
     def table_problems(self, tables: Collection[str]) -> Iterator[Problem]:
-        """Yield that a diverse rule lacks the neighbours of prompts."""
+        """Yield an error if the rule needs the neighbours of prompts and no measure has them."""
         if self.diverse is not None and NEIGHBOURS not in tables:
-            text = "`diverse` needs to know what is near: add the measure `prompt_neighbours`"
+            text = "`diverse` needs the measure `prompt_neighbours`; add it to `measures`"
             yield ("diverse",), text
 
     @property
     def ranked_by(self) -> tuple[str, ...]:
-        """The columns of which a null is missing."""
-        name = self.ranking.ordered_column
-        return tuple(one for one in (name, self.ranking.per) if one is not None)
+        """The columns of which a null counts as a missing value."""
+        columns = (self.ranking.ordered_column, self.ranking.per)
+        return tuple(name for name in columns if name is not None)
 
     @property
     def grouped_by(self) -> tuple[str, ...]:
@@ -86,13 +87,13 @@ class Limit(Rule, ABC):
         return (*(() if per is None else (per,)), *self.ranking.balance)
 
     def hit_beyond(self, seen: Seen, maximum: int) -> Hit:
-        """Act on the pairs whose place is beyond a maximum."""
+        """Return a hit for the pairs whose rank is above a maximum."""
         missing = np.zeros(len(seen), np.bool_)
         if self.missing != "keep":
             missing = self._missing(seen)
-        place = np.full(len(seen), np.nan)
-        place[~missing] = places_of(seen.only(~missing), self.ranking)
-        return Hit(place > maximum, missing, place, float(maximum))
+        rank = np.full(len(seen), np.nan)
+        rank[~missing] = rank_pairs(seen.only(~missing), self.ranking)
+        return Hit(rank > maximum, missing, rank, float(maximum))
 
     def _missing(self, seen: Seen) -> Bools:
         missing = np.zeros(len(seen), np.bool_)
@@ -103,14 +104,14 @@ class Limit(Rule, ABC):
         return missing
 
     def because_beyond(self, end: str) -> pl.Expr:
-        """Explain a pair's place, or that it has none.
+        """Return the explanation of a pair's rank, or of a missing value.
 
         Args:
-            end: What follows the place.
+            end: The text after the rank.
         """
-        place = pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(end))
+        rank = pl.concat_str(pl.lit("number "), number_texts().value, pl.lit(end))
         missing = pl.lit(f"{' or '.join(self.ranked_by)} is missing")
-        return pl.when(pl.col("value").is_null()).then(missing).otherwise(place)
+        return pl.when(pl.col("value").is_null()).then(missing).otherwise(rank)
 
     def columns_read(self) -> tuple[str, ...]:
         """Return the columns that the rule reads."""
@@ -118,5 +119,5 @@ class Limit(Rule, ABC):
         return (*(() if name is None else (name,)), *super().columns_read())
 
     def tables(self) -> tuple[str, ...]:
-        """Return the lists of neighbours, for a diverse rule."""
+        """Return the table of neighbours if the rule is diverse."""
         return () if self.diverse is None else (NEIGHBOURS,)

@@ -1,4 +1,4 @@
-"""Which prompts are near which, as a graph of cosines."""
+"""The neighbour graph of prompts, with cosines as edge weights."""
 
 from typing import NamedTuple
 
@@ -11,20 +11,22 @@ Places = npt.NDArray[np.int64]
 
 
 class Graph(NamedTuple):
-    """A symmetric graph of prompts: row i has the neighbours at ``starts[i]:starts[i + 1]``."""
+    """A symmetric graph in CSR form: the neighbours of i are at ``starts[i]:starts[i + 1]``."""
 
     starts: Places
+    """Shape (prompts + 1,)."""
     places: Places
+    """The positions of the neighbours, shape (edges,)."""
     similarities: Floats
-    """Cosines in [0, 1]."""
+    """The cosines of the neighbours in [0, 1], shape (edges,)."""
     bounds: Floats
-    """The largest cosine that an unlisted prompt could have, in [0, 1], shape (places,)."""
+    """Upper bound of the cosine to an unlisted prompt, in [0, 1], shape (prompts,)."""
 
     def within(self, chosen: Places) -> "Graph":
-        """Return the subgraph of some places, which are renumbered in order.
+        """Return the subgraph of some positions, which are renumbered in order.
 
         Args:
-            chosen: The places, sorted.
+            chosen: The positions, sorted.
         """
         number = np.full(len(self.starts) - 1, -1)
         number[chosen] = np.arange(len(chosen))
@@ -36,13 +38,13 @@ class Graph(NamedTuple):
 
 
 def graph_of(bounds: Floats, sources: Places, targets: Places, similarities: Floats) -> Graph:
-    """Build a graph: edges by source, each in both directions, once.
+    """Build a symmetric graph without duplicate edges.
 
     Args:
-        bounds: The largest cosine that an unlisted prompt could have, for each place.
-        sources: One end of each edge.
-        targets: The other end.
-        similarities: Cosines; an edge that is given twice has the larger one.
+        bounds: Upper bound of the cosine to an unlisted prompt, shape (prompts,).
+        sources: One end of each edge, shape (edges,).
+        targets: The other end, shape (edges,).
+        similarities: The cosines, shape (edges,); of duplicate edges the larger one is kept.
     """
     count = len(bounds)
     used = (sources != targets) & (similarities > 0)
@@ -59,27 +61,28 @@ def graph_of(bounds: Floats, sources: Places, targets: Places, similarities: Flo
 
 
 def _starts(rows: Places, count: int) -> Places:
-    """Return where each row begins, and where the last one ends."""
+    """Return the start of each row and the end of the last one."""
     ends = np.cumsum(np.bincount(rows, minlength=count))
     return np.concatenate([[0], ends]).astype(np.int64)
 
 
 class Nearby(NamedTuple):
-    """The graph of all prompts, with their ids."""
+    """The neighbour graph of all prompts, with their ids."""
 
     ids: pl.DataFrame
-    """``prompt_id`` in order; its rows are the places of the graph."""
+    """``prompt_id`` in the order of the graph."""
     has_vector: npt.NDArray[np.bool_]
-    """False for a blank prompt, shape (places,)."""
+    """Whether each prompt has an embedding, shape (prompts,)."""
     graph: Graph
+    """The neighbour graph."""
 
 
 def nearby(lists: pl.DataFrame) -> Nearby:
     """Build the graph of all prompts from their lists of neighbours.
 
     Args:
-        lists: ``prompt_id``, ``places`` in the list of all prompts sorted by id, ``similarities``
-            and whether the prompt ``is_blank``.
+        lists: The table ``neighbour_lists``: ``prompt_id``, ``places`` (positions in the list of
+            all prompts sorted by id), ``similarities`` and ``is_blank``.
     """
     lists = lists.sort("prompt_id")
     has_vector = ~lists["is_blank"]

@@ -1,4 +1,4 @@
-"""What has become of each pair so far, and the table of decisions that is made of it."""
+"""The state of all pairs while rules are applied, and the table of decisions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,51 +16,62 @@ from prefine.decide.seen import Seen
 _VERDICTS = ("keep", "drop", "hold", "flip")
 _REMOVED = {"drop": 1, "hold": 2}
 _FLIP = 3
-_NOBODY = -1
+_NO_RULE = -1
 
 Codes = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
 class _Recorded:
-    """What all decisions by one rule share."""
+    """The common properties of all decisions by one rule."""
 
     reason: str
+    """The name of the rule."""
     subject: str | None
+    """The column that its decisions name."""
     flips: bool
+    """Whether the rule flips pairs."""
     texts: tuple[str, ...] | None
-    """What the codes in values stand for; null where they are numbers."""
+    """The texts of the codes in values; None if values are numbers."""
     threshold_text: str | None
+    """The threshold of a test on texts."""
 
 
 @dataclass
 class Outcome:
-    """What has become of each pair; arrays have one place for each row of the facts."""
+    """The state of each pair; all arrays have the shape (pairs,) unless stated otherwise."""
 
     facts: Facts
+    """The columns of all pairs."""
     live: Places
-    """The rows of the pairs that are in, ascending."""
+    """The rows of the remaining pairs, ascending."""
     flipped: Bools
+    """Whether chosen and rejected are swapped."""
     verdict: npt.NDArray[np.int8]
+    """The verdict: 0 if the pair remains, 1 for drop, 2 for hold."""
     rule: Codes
-    """The rule that decided, by its number; -1 for none."""
+    """The number of the rule that decided; -1 for none."""
     value: Floats
+    """The value that the rule tested."""
     threshold: Floats
+    """The threshold of the rule."""
     history: Codes
-    """The rules that flipped the pair, as a place in ``histories``."""
+    """The position in ``histories`` of the rules that flipped the pair."""
     histories: list[tuple[int, ...]]
+    """The distinct sequences of rules that flipped pairs."""
     rules: list[_Recorded] = field(default_factory=list["_Recorded"])
+    """The rules, by number."""
 
     @classmethod
     def undecided(cls, facts: Facts) -> Self:
-        """Return that all pairs are in, as they were labelled."""
+        """Return the initial state: all pairs remain in their labelled direction."""
         count = facts.table.num_rows
         return cls(
             facts=facts,
             live=np.arange(count),
             flipped=np.zeros(count, np.bool_),
             verdict=np.zeros(count, np.int8),
-            rule=np.full(count, _NOBODY, np.int32),
+            rule=np.full(count, _NO_RULE, np.int32),
             value=np.full(count, np.nan),
             threshold=np.full(count, np.nan),
             history=np.zeros(count, np.int32),
@@ -68,15 +79,21 @@ class Outcome:
         )
 
     def start(self, rule: Rule, hit: Hit, seen: Seen) -> int:
-        """Note a rule, and return its number."""
+        """Register a rule, and return its number."""
         texts = None if rule.tested is None else seen.text(rule.tested)
         flips = rule.verdict == "flip"
-        one = _Recorded(rule.reason, rule.subject, flips, texts, hit.threshold_text)
-        self.rules.append(one)
+        self.rules.append(_Recorded(rule.reason, rule.subject, flips, texts, hit.threshold_text))
         return len(self.rules) - 1
 
     def record(self, number: int, chosen: Bools, seen: Seen, hit: Hit) -> None:
-        """Record that a rule decided on some of the pairs that it looked at."""
+        """Record the decisions of a rule on some of the pairs that it tested.
+
+        Args:
+            number: The rule.
+            chosen: Which of the tested pairs, shape (tested,).
+            seen: The tested pairs.
+            hit: The result of the rule for them.
+        """
         rows = seen.rows[chosen]
         self.rule[rows] = number
         self.value[rows] = hit.value[chosen]
@@ -84,25 +101,25 @@ class Outcome:
         self.threshold[rows] = threshold[chosen] if isinstance(threshold, np.ndarray) else threshold
 
     def flip(self, number: int, rows: Places) -> None:
-        """Turn pairs round; one that is turned back has no decision any more."""
-        back = rows[self.flipped[rows]]
-        self.rule[back] = _NOBODY
-        self.value[back] = self.threshold[back] = np.nan
+        """Flip pairs; the decision on a pair that is flipped back is deleted."""
+        flipped_back = rows[self.flipped[rows]]
+        self.rule[flipped_back] = _NO_RULE
+        self.value[flipped_back] = self.threshold[flipped_back] = np.nan
         self.flipped[rows] ^= True
-        known, places = np.unique(self.history[rows], return_inverse=True)
-        grown = [(*self.histories[int(one)], number) for one in known]
+        present, positions = np.unique(self.history[rows], return_inverse=True)
+        extended = [(*self.histories[int(history)], number) for history in present]
         first = len(self.histories)
-        self.histories += grown
-        self.history[rows] = first + places
+        self.histories += extended
+        self.history[rows] = first + positions
 
     def remove(self, verdict: Literal["drop", "hold"], rows: Places) -> None:
-        """Take pairs out."""
+        """Drop or hold pairs, so that later rules do not test them."""
         if len(rows):
             self.verdict[rows] = _REMOVED[verdict]
             self.live = self.live[self.verdict[self.live] == 0]
 
     def table(self) -> pa.Table:
-        """Return the decisions, in the order of the facts."""
+        """Return the table of decisions, in the order of the facts."""
         verdict = self.verdict.copy()
         verdict[(verdict == 0) & self.flipped] = _FLIP
         reasons = [rule.reason for rule in self.rules]
@@ -110,9 +127,9 @@ class Outcome:
         values, thresholds = self._texts()
         return pa.table(
             {
-                "verdict": _named(verdict, _VERDICTS),
-                "rule": _named(self.rule, reasons),
-                "column": _named(self.rule, [rule.subject for rule in self.rules]),
+                "verdict": _decode(verdict, _VERDICTS),
+                "rule": _decode(self.rule, reasons),
+                "column": _decode(self.rule, [rule.subject for rule in self.rules]),
                 "value": _numbers(self.value, self._is_text),
                 "threshold": _numbers(self.threshold, self._is_text),
                 "value_text": values,
@@ -126,47 +143,47 @@ class Outcome:
 
     @property
     def _is_text(self) -> Bools:
-        """Return where a rule on a text decided."""
+        """Whether the deciding rule tests a text."""
         texts = np.array([*(rule.texts is not None for rule in self.rules), False])
         return texts[self.rule]
 
     def _texts(self) -> tuple[Array, Array]:
-        """Return value and threshold of the decisions by rules on texts."""
+        """Return the values and thresholds of decisions by rules on texts."""
         count = len(self.rule)
-        values, named = np.full(count, -1, np.int32), list[str]()
+        values, all_texts = np.full(count, -1, np.int32), list[str]()
         for number, rule in enumerate(self.rules):
             if rule.texts is None:
                 continue
             rows = np.flatnonzero(self.rule == number)
             known = ~np.isnan(self.value[rows])
-            values[rows[known]] = self.value[rows[known]].astype(np.int32) + len(named)
-            named += rule.texts
+            values[rows[known]] = self.value[rows[known]].astype(np.int32) + len(all_texts)
+            all_texts += rule.texts
         thresholds = [rule.threshold_text for rule in self.rules]
-        return _named(values, named), _named(self.rule, thresholds)
+        return _decode(values, all_texts), _decode(self.rule, thresholds)
 
     def _last_flips(self, reasons: list[str]) -> Array:
-        last = [reasons[one[-1]] if len(one) % 2 else None for one in self.histories]
-        return _named(self.history, last)
+        last = [reasons[numbers[-1]] if len(numbers) % 2 else None for numbers in self.histories]
+        return _decode(self.history, last)
 
     def _flips(self, reasons: list[str]) -> Array:
-        named = [[reasons[number] for number in one] or None for one in self.histories]
-        lists = _listed(pl.Series(named, dtype=pl.List(pl.String)))
+        names = [[reasons[number] for number in numbers] or None for numbers in self.histories]
+        lists = _large_arrow(pl.Series(names, dtype=pl.List(pl.String)))
         return lists.take(cast("Any", to_arrow(self.history)))
 
 
-def _named(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) -> Array:
-    """Return texts by their places; a place below 0, and a name of null, is null."""
-    known = [name for name in dict.fromkeys(names) if name is not None]
-    place = {name: number for number, name in enumerate(known)}
-    places = np.array([*(-1 if name is None else place[name] for name in names), -1], np.int32)
-    found = places[codes]
-    indices = cast("Any", to_arrow(found, missing=found < 0))
-    texts = _listed(pl.Series(known, dtype=pl.String))
-    return cast("Array", pa.DictionaryArray.from_arrays(indices, texts))
+def _decode(codes: npt.NDArray[np.signedinteger], names: Sequence[str | None]) -> Array:
+    """Return the names of codes as a dictionary array; a negative code is null."""
+    distinct = [name for name in dict.fromkeys(names) if name is not None]
+    index_of = {name: index for index, name in enumerate(distinct)}
+    indices = np.array([*(-1 if name is None else index_of[name] for name in names), -1], np.int32)
+    of_codes = indices[codes]
+    arrow_indices = cast("Any", to_arrow(of_codes, missing=of_codes < 0))
+    texts = _large_arrow(pl.Series(distinct, dtype=pl.String))
+    return cast("Array", pa.DictionaryArray.from_arrays(arrow_indices, texts))
 
 
-def _listed(texts: pl.Series) -> Array:
-    """Return texts, or lists of them, as the large types of Arrow."""
+def _large_arrow(texts: pl.Series) -> Array:
+    """Return texts, or lists of them, as Arrow arrays with 64-bit offsets."""
     return cast("Array", texts.to_arrow(compat_level=pl.CompatLevel.oldest()))
 
 

@@ -1,4 +1,4 @@
-"""Label columns that hold one constant: a bound on them is refused."""
+"""Detection of placeholder label columns: a bound on a constant label is an error."""
 
 import numpy as np
 
@@ -11,10 +11,10 @@ _LABELS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength
 
 
 def refuse_placeholder(seen: Seen, rule: Rule) -> None:
-    """Refuse a bound on a label column with one single value in a source, or in a group of it.
+    """Reject a bound on a label column that is constant in a source, or in a group of a source.
 
     Args:
-        seen: The pairs that the rule looks at.
+        seen: The pairs that the rule tests.
         rule: Any rule.
 
     Raises:
@@ -22,8 +22,8 @@ def refuse_placeholder(seen: Seen, rule: Rule) -> None:
     """
     if not isinstance(rule, Bounded) or rule.column not in _LABELS:
         return
-    fewest = rule.placeholder_pairs
-    if fewest is None or len(seen) < fewest:
+    minimum = rule.placeholder_pairs
+    if minimum is None or len(seen) < minimum:
         return
     value = seen.facts.numbers(rule.column).own[seen.rows]
     group = seen.source
@@ -36,16 +36,16 @@ def refuse_placeholder(seen: Seen, rule: Rule) -> None:
     low, high = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
     np.minimum.at(low, group, value)
     np.maximum.at(high, group, value)
-    constant = (sizes >= fewest) & (low == high)
+    constant = (sizes >= minimum) & (low == high)
     if not constant.any():
         return
     members = np.flatnonzero(constant[group])
     first = members[np.lexsort((value[members], -sizes[group[members]], source[members]))[0]]
-    where = "".join(f", of one `{name}`," for name in rule.grouped_by)
+    where = "".join(f" with the same `{name}`" for name in rule.grouped_by)
     name = seen.facts.source_names[source[first]]
     raise DataError(
         f"rule `{rule.reason}`: `{rule.column}` is {value[first]:g} for all "
-        f"{sizes[group[first]]:,} pairs of source {name}{where} that the rule looks at, so it is a "
+        f"{sizes[group[first]]:,} tested pairs of source {name}{where}, so it looks like a "
         f"placeholder; exempt the source with `unless: {{column: source, equals: {name}}}`, or "
-        "lift the check with `placeholder_pairs: null`"
+        "disable this check with `placeholder_pairs: null`"
     )

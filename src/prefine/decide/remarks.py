@@ -1,4 +1,4 @@
-"""What a user should know about a rule that has little to work with, one sentence each."""
+"""Warnings about rules whose columns are null or not comparable between sources."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -11,30 +11,30 @@ from prefine.decide.rule import Hit, Rule
 from prefine.decide.seen import Seen
 from prefine.schema import HUMAN_VERDICT
 
-_FEWEST = 20
-"""Sources with fewer values are not compared."""
-_TIMES = 10.0
-"""Scales differ where one middle half is this many times as wide as another."""
+_MIN_VALUES = 20
+"""Minimum number of values of a source for a comparison of scales."""
+_WIDTH_RATIO = 10.0
+"""Ratio of two interquartile ranges above which scales count as different."""
 
 
 def remarks_on(seen: Seen, rule: Rule, hit: Hit) -> list[str]:
     """Return the remarks on a rule.
 
     Args:
-        seen: The pairs that it looks at.
+        seen: The pairs that the rule tests.
         rule: Any rule.
-        hit: What it does with them.
+        hit: The result of the rule for these pairs.
     """
-    found = [
-        *_without_values(seen, rule, hit),
-        *_of_other_scales(seen, rule, hit),
+    remarks = [
+        *_null_columns(seen, rule, hit),
+        *_different_scales(seen, rule, hit),
         *_null_groups(seen, rule),
     ]
-    return [f"rule `{rule.reason}`: {text}" for text in found]
+    return [f"rule `{rule.reason}`: {text}" for text in remarks]
 
 
-def _without_values(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
-    """Yield a column that is null for all pairs of a source: the tested one, or of the order."""
+def _null_columns(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
+    """Yield a remark for each source in which the tested or ordering column is always null."""
     name = rule.tested or (rule.ranking.ordered_column if rule.ranking else None)
     if name is None or name == HUMAN_VERDICT:
         return
@@ -44,13 +44,13 @@ def _without_values(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
     names = seen.facts.source_names
     pairs = np.bincount(seen.source, minlength=len(names))
     empty = np.bincount(seen.source[missing], minlength=len(names))
-    for place in np.flatnonzero((pairs > 0) & (empty == pairs)):
-        count = "the only pair" if pairs[place] == 1 else f"all {pairs[place]:,} pairs"
-        yield f"`{name}` is null for {count} of source {names[place]}"
+    for position in np.flatnonzero((pairs > 0) & (empty == pairs)):
+        count = "the only pair" if pairs[position] == 1 else f"all {pairs[position]:,} pairs"
+        yield f"`{name}` is null for {count} of source {names[position]}"
 
 
-def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
-    """Yield two sources whose values a common quantile should not compare."""
+def _different_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
+    """Yield a remark on two sources whose values have different scales."""
     if not rule.is_relative or rule.grouped_by:
         return
     names = seen.facts.source_names
@@ -58,37 +58,37 @@ def _of_other_scales(seen: Seen, rule: Rule, hit: Hit) -> Iterator[str]:
         return
     value, source = hit.value, seen.source
     sizes = np.bincount(source[~np.isnan(value)], minlength=len(names))
-    halves = {
-        names[place]: quantiles_of(value[source == place], (0.25, 0.75)).tolist()
-        for place in np.flatnonzero(sizes >= _FEWEST)
+    quartiles = {
+        names[position]: quantiles_of(value[source == position], (0.25, 0.75)).tolist()
+        for position in np.flatnonzero(sizes >= _MIN_VALUES)
     }
-    for one, other in combinations(halves, 2):
-        if _differ(halves[one], halves[other]):
-            spans = " and ".join(
-                f"from {halves[name][0]:.4g} to {halves[name][1]:.4g} in {name}"
-                for name in (one, other)
+    for first, second in combinations(quartiles, 2):
+        if _differ(quartiles[first], quartiles[second]):
+            ranges = " and ".join(
+                f"{quartiles[name][0]:.4g} to {quartiles[name][1]:.4g} in {name}"
+                for name in (first, second)
             )
             yield (
-                f"the scales of `{rule.tested}` differ between sources (the middle half is "
-                f"{spans}), so one quantile for all means little; add `per: source`"
+                f"the scales of `{rule.tested}` differ between sources (interquartile range "
+                f"{ranges}), so one quantile over all sources is not meaningful; add `per: source`"
             )
             return
 
 
-def _differ(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Tell whether two middle halves do not touch, or one is far wider."""
-    narrow, wide = sorted((one[1] - one[0], other[1] - other[0]))
-    apart = max(one[0], other[0]) > min(one[1], other[1])
-    return apart or (narrow > 0 and wide > _TIMES * narrow)
+def _differ(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Return whether two interquartile ranges are disjoint, or one is much wider."""
+    narrow, wide = sorted((first[1] - first[0], second[1] - second[0]))
+    disjoint = max(first[0], second[0]) > min(first[1], second[1])
+    return disjoint or (narrow > 0 and wide > _WIDTH_RATIO * narrow)
 
 
 def _null_groups(seen: Seen, rule: Rule) -> Iterator[str]:
-    """Yield how many pairs lack a group."""
+    """Yield a remark for each grouping column with nulls."""
     for name in rule.grouped_by:
         count = seen.groups(name).num_null
         if count and not (isinstance(rule, Limit) and _are_missing(rule, name)):
-            pairs = "1 pair, which is" if count == 1 else f"{count:,} pairs, which are"
-            yield f"`{name}` is null for {pairs} one group"
+            pairs = "1 pair, which counts" if count == 1 else f"{count:,} pairs, which count"
+            yield f"`{name}` is null for {pairs} as one group"
 
 
 def _are_missing(rule: Limit, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a rule sees: the pairs that it looks at, and their columns in the current direction."""
+"""The pairs that a rule tests, and their columns in the current direction."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
@@ -12,43 +12,45 @@ from prefine.decide.arrays import Bools, Directed, Facts, Floats, Places, to_arr
 from prefine.decide.neighbours import Nearby
 
 Value = bool | float | str
-"""What a column may be compared with."""
+"""A value that a rule compares a column with."""
 
 
 class Groups(NamedTuple):
-    """The group of each pair by one column; null is the group 0, whether or not there is one."""
+    """The group of each pair by one column; group 0 is reserved for null."""
 
     of: Places
+    """The group of each pair, shape (pairs,)."""
     num_groups: int
-    """Number of groups that the column could have."""
+    """Number of possible groups, including group 0."""
     num_null: int
-    """Pairs in the group of nulls."""
+    """Number of pairs in group 0."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The pairs that a rule looks at; arrays have one place for each of them."""
+    """The pairs that a rule tests; its methods return one value per tested pair."""
 
     facts: Facts
+    """The columns of all pairs."""
     rows: Places
-    """Their rows in the facts, ascending."""
+    """The rows of the tested pairs in the facts, ascending."""
     flipped: Bools
-    """Chosen and rejected have changed places; for each row of the facts."""
+    """Whether chosen and rejected are swapped, for all rows of the facts."""
     live: Places
-    """The rows of all pairs that are in."""
+    """The rows of all remaining pairs."""
     near: Nearby | None = None
-    """Which prompts are near which; only ``diverse`` rules need it."""
+    """The neighbours of prompts, for ``diverse`` rules."""
 
     def __len__(self) -> int:
         """Return the number of pairs."""
         return len(self.rows)
 
     def only(self, chosen: Bools) -> "Seen":
-        """Return some of the pairs."""
+        """Return a subset of the pairs."""
         return Seen(self.facts, self.rows[chosen], self.flipped, self.live, self.near)
 
     def numbers(self, name: str) -> Floats:
-        """Return a column in the current direction: NaN for null, a text as its code."""
+        """Return a column in the current direction as floats: NaN for null, codes for texts."""
         column = self.facts.column(name)
         if column.cluster is not None and column.rank is not None:
             return self._represents(column.cluster, column.rank)
@@ -62,7 +64,7 @@ class Seen:
         return np.where(self.flipped[rows], column.turned[rows], own)
 
     def _represents(self, cluster: str, rank: str) -> Floats:
-        """Return whether each pair has the lowest rank of its cluster among the pairs still in."""
+        """Return whether each pair has the lowest rank of its cluster among remaining pairs."""
         groups, ranks = self.facts.groups(cluster), self.facts.numbers(rank)
         known = self._current(groups, self.live), self._current(ranks, self.live)
         lowest = np.full(groups.num_codes + 1, np.inf)
@@ -85,12 +87,12 @@ class Seen:
         return Groups(of, codes.num_codes + 1, int((of == 0).sum()))
 
     def text(self, name: str) -> tuple[str, ...] | None:
-        """Return what the codes of a text column stand for; null for a column of numbers."""
+        """Return the texts of a text column, by code; None for a column of numbers."""
         column = self.facts.column(name)
         return None if column.numeric else self.facts.texts(name)
 
     def number_of(self, name: str, value: Value) -> float:
-        """Return the number that stands for a value of a recipe in a column."""
+        """Return the number that represents a value of a recipe in a column; -1 if unknown."""
         if not isinstance(value, str):
             return float(value)
         texts = self.text(name) or ()
@@ -98,16 +100,16 @@ class Seen:
 
     @property
     def order(self) -> Floats:
-        """The seeded position of each pair."""
+        """The random position of each pair, in [0, 1)."""
         return self.facts.order[self.rows]
 
     @property
     def source(self) -> Places:
-        """The place of each pair's source in the list of sources."""
+        """The position of each pair's source in ``facts.source_names``."""
         return self.facts.source[self.rows]
 
     def ids(self, name: str, chosen: Places | None = None) -> pl.Series:
-        """Return the ids of the pairs, or of some, as they were labelled."""
+        """Return an id column of the pairs, or of some of them, as labelled."""
         rows = self.rows if chosen is None else self.rows[chosen]
         ids = self.facts.table[name].take(cast("Any", to_arrow(rows)))
         return pl.Series(name, ids.cast(pa.large_string()))

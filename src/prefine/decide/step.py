@@ -1,4 +1,4 @@
-"""The step that decides: facts of the whole corpus and rules become one decision per pair."""
+"""The step that applies the rules to the facts of the corpus: one decision per pair."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -22,9 +22,9 @@ def decide_spec(rules: tuple[Rule, ...], columns: Mapping[str, Column], seed: in
     """Return the step that decides on all pairs.
 
     Args:
-        rules: In the order in which they act, structural ones first.
-        columns: Every column that a rule may read.
-        seed: The recipe's; it orders pairs where nothing else does.
+        rules: The rules in order, structural ones first.
+        columns: All columns that a rule may read.
+        seed: The recipe's seed, which determines the random order of pairs.
     """
     return StepSpec(
         name="decide",
@@ -44,14 +44,14 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
     """Decide on all pairs of all shards.
 
     Args:
-        work: Reads the columns of ``facts`` that rules name, and ``neighbour_lists`` for rules
-            that are ``diverse``; writes ``decisions``, whose rows are in the order of the facts.
-        rules: In the order in which they act, structural ones first.
-        columns: Every column that a rule may read.
+        work: Reads the columns of ``facts`` that rules name, and ``neighbour_lists`` for
+            ``diverse`` rules; writes ``decisions`` in the order of the facts.
+        rules: The rules in order, structural ones first.
+        columns: All columns that a rule may read.
     """
     names = _columns_needed(rules, columns)
     schema = work.source_of("facts").writes["facts"]
-    fields = cast("list[tuple[str, object]]", [(one, schema.field(one).type) for one in names])
+    fields = cast("list[tuple[str, object]]", [(name, schema.field(name).type) for name in names])
     texts = [name for name, type_ in fields if name != "pair_id" and type_ in _TEXTS]
     read = partial(work.read_arrow, "facts", names, dictionaries=texts)
     parts = [read(part=part) for part in work.parts("facts")]
@@ -73,14 +73,14 @@ def _tables(rules: tuple[Rule, ...]) -> tuple[str, ...]:
 
 
 def _columns_needed(rules: tuple[Rule, ...], columns: Mapping[str, Column]) -> list[str]:
-    """Return the columns of facts that deciding reads, with what their flipped values need."""
-    named = {name for rule in rules for name in rule.columns_read()}
+    """Return the columns of facts that rules read, with those that their flipped values need."""
+    pending = {name for rule in rules for name in rule.columns_read()}
     if any(rule.ranking is not None and rule.ranking.diverse for rule in rules):
-        named.add("prompt_id")
-    needs = set[str]()
-    while named:
-        name = named.pop()
+        pending.add("prompt_id")
+    needed = set[str]()
+    while pending:
+        name = pending.pop()
         column = ID_COLUMNS.get(name) or columns.get(name)
-        needs.add(name)
-        named |= set(column.needs() if column else ()) - needs
-    return sorted({"source", "pair_id", "order", *needs, *({HUMAN_VERDICT} & columns.keys())})
+        needed.add(name)
+        pending |= set(column.needs() if column else ()) - needed
+    return sorted({"source", "pair_id", "order", *needed, *({HUMAN_VERDICT} & columns.keys())})

@@ -18,7 +18,7 @@ from prefine.search.kmeans import spherical_kmeans
 from prefine.search.nearest import nearest
 from prefine.search.storage import Vectors
 from prefine.step import Counts, Work
-from prefine.tables.prompts import emit_parts, read_prompts, scattered
+from prefine.tables.prompts import emit_parts, expand_to_all, read_prompts
 from prefine.tables.vectors import PROMPT_VECTORS
 
 
@@ -77,7 +77,7 @@ class PromptTopics(Measure):
         label[solid] = near.places.ravel()
         topics = prompts.frame().with_columns(
             pl.Series("label", label, pl.Int64),
-            scattered(prompts, near.similarities.ravel()).alias("prompt_topic_similarity"),
+            expand_to_all(prompts, near.similarities.ravel()).alias("prompt_topic_similarity"),
             prompts.reasons.alias("prompt_topic_reason"),
         )
         emit_parts(work, self.table, with_names(topics))

@@ -28,7 +28,7 @@ from prefine.settings import Inputs, Name, Where
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
 from prefine.tables.examples import Examples, example_vectors
-from prefine.tables.prompts import emit_parts, read_prompts, scattered
+from prefine.tables.prompts import emit_parts, expand_to_all, read_prompts
 from prefine.tables.vectors import PROMPT_VECTORS, read_centre
 
 _EXAMPLES_AT_ONCE = 16
@@ -129,9 +129,11 @@ class TargetSimilarity(Measure):
         near = nearest(vectors, examples, 1)
         best, score = ranks_and_scores(vectors, examples)
         ranked = prompts.frame().with_columns(
-            scattered(prompts, near.similarities.ravel()).alias(f"{name}_similarity"),
-            scattered(prompts, best.astype(np.float64)).cast(pl.Int64).alias(f"{name}_best_rank"),
-            scattered(prompts, score).alias(f"{name}_score"),
+            expand_to_all(prompts, near.similarities.ravel()).alias(f"{name}_similarity"),
+            expand_to_all(prompts, best.astype(np.float64))
+            .cast(pl.Int64)
+            .alias(f"{name}_best_rank"),
+            expand_to_all(prompts, score).alias(f"{name}_score"),
             prompts.reasons.alias(f"{name}_reason"),
         )
         emit_parts(work, self.table, ranked)

@@ -1,6 +1,6 @@
 """The steps that embed prompts and responses, one table each.
 
-A text is encoded once however many pairs, or rows of a shard, hold it.
+Each distinct text of a shard is embedded once.
 """
 
 import io
@@ -37,11 +37,11 @@ _DISTILLED = "distilled_encoder"
 
 
 def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
-    """Yield the steps that make the tables of vectors, and the distilled encoder they need.
+    """Yield the steps that distil the encoder, embed texts and compute centres.
 
     Args:
-        encoder: What embeds.
-        inputs: What the encoder's name stands for.
+        encoder: The encoder of the recipe.
+        inputs: The resolved files and models.
     """
     if encoder.static:
         yield StepSpec(
@@ -57,55 +57,55 @@ def embedding_specs(encoder: Encoder, inputs: Inputs) -> Iterator[StepSpec]:
             provides=(_DISTILLED,),
             needs=(_encoder_need(encoder, "local"),),
         )
-    for made in (PROMPT_VECTORS, RESPONSE_VECTORS):
-        yield _embedding_spec(made, encoder, encoder.embedding(inputs))
-        yield centre_spec(made, center=encoder.center)
+    for vector_table in (PROMPT_VECTORS, RESPONSE_VECTORS):
+        yield _embedding_spec(vector_table, encoder, encoder.embedding(inputs))
+        yield centre_spec(vector_table, center=encoder.center)
 
 
-def _embedding_spec(made: VectorTable, encoder: Encoder, config: Json) -> StepSpec:
-    fields = [pa.field(made.key, pa.large_string(), False)]
+def _embedding_spec(vector_table: VectorTable, encoder: Encoder, config: Json) -> StepSpec:
+    fields = [pa.field(vector_table.key, pa.large_string(), False)]
     fields += [pa.field("vector", VECTOR), pa.field("is_cut", pa.bool_(), False)]
     fields.append(pa.field("reason", pa.large_string()))
     return StepSpec(
-        name=made.table,
+        name=vector_table.table,
         version=_EMBED_VERSION,
-        run=lambda work: _run_embeddings(work, encoder, made),
-        reads=(made.texts, *encoder_tables(encoder)),
-        writes={made.table: pa.schema(fields)},
+        run=lambda work: _run_embeddings(work, encoder, vector_table),
+        reads=(vector_table.texts, *encoder_tables(encoder)),
+        writes={vector_table.table: pa.schema(fields)},
         config=config,
         uses="cpu" if encoder.static else "model",
-        rows_of=made.texts,
-        rows_to=made.table,
+        rows_of=vector_table.texts,
+        rows_to=vector_table.table,
         server=server_of(encoder),
         needs=embedder_needs(encoder),
     )
 
 
 def encoder_tables(encoder: Encoder) -> tuple[str, ...]:
-    """Return what a step that embeds texts reads beside them."""
+    """Return the tables that an embedding step reads in addition to the texts."""
     return (_DISTILLED,) if encoder.static else ()
 
 
 def embedder_needs(encoder: Encoder) -> tuple[Need, ...]:
-    """Return the extras that a step needs which embeds texts."""
+    """Return the extras that a step needs to embed texts."""
     if encoder.static or encoder.served_model is not None:
         return (Need("tokenizer", "the sentence encoder"),)
     return (_encoder_need(encoder, encoder.backend if encoder.backend in EXTRAS else "local"),)
 
 
 def _encoder_need(encoder: Encoder, extra: str) -> Need:
-    """Return the need of an extra, or of ``encoder`` where that suffices for the default model."""
+    """Return the need of an extra; for the default model in process, of the extra ``encoder``."""
     bundled = extra == "local" and encoder.weights.model == DEFAULT_ENCODER
     return Need("encoder" if bundled else extra, "the sentence encoder")
 
 
 def server_of(encoder: Encoder) -> str | None:
-    """Return the name of the servers that embed, where servers do."""
+    """Return the name of the encoder's servers; None if the encoder is not served."""
     return None if encoder.served_model is None else ENCODER
 
 
 def served_encoder(encoder: Encoder, inputs: Inputs) -> Served | None:
-    """Return what servers of the encoder must serve, where the recipe has it served."""
+    """Return what the encoder's servers must serve; None if the encoder is not served."""
     if encoder.served_model is None:
         return None
     return Served(
@@ -119,12 +119,12 @@ def served_encoder(encoder: Encoder, inputs: Inputs) -> Served | None:
 
 
 def _run_distillation(work: Work, config: Encoder) -> Counts:
-    """Distil the encoder into the root, so that all shards and workers use the same bytes.
+    """Distil the encoder and store it in the root, so all shards and workers use the same bytes.
 
-    A copy is kept in the cache folder of the runtime, under this step's fingerprint.
+    A copy is cached under the fingerprint of this step.
     """
     cached = _cache_of(work.step, work.runtime)
-    if not _whole(cached):
+    if not _is_complete(cached):
         _distil_to(cached, work, config)
     for name in _FILES:
         work.draft(name).write((cached / name).read_bytes())
@@ -132,15 +132,15 @@ def _run_distillation(work: Work, config: Encoder) -> Counts:
 
 
 def is_cached(step: Step, runtime: Runtime) -> bool:
-    """Tell whether the cache of the runtime holds the encoder that a step would distil."""
-    return _DISTILLED in step.provides and _whole(_cache_of(step, runtime))
+    """Return whether the cache has the encoder that a step would distil."""
+    return _DISTILLED in step.provides and _is_complete(_cache_of(step, runtime))
 
 
 def _cache_of(step: Step, runtime: Runtime) -> Path:
     return Path(runtime.cache).expanduser() / step.folder
 
 
-def _whole(folder: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     return all((folder / name).exists() for name in _FILES)
 
 
@@ -152,49 +152,57 @@ def _distil_to(folder: Path, work: Work, config: Encoder) -> None:
     try:
         draft.mkdir(parents=True)
     except OSError as error:
-        raise RecipeError(f"cannot write to the cache (`cache` of the runtime): {error}") from error
+        raise RecipeError(
+            f"cannot write to the cache folder {folder.parent}: {error}; set `cache` of the "
+            "runtime to a writable folder"
+        ) from error
     (draft / _FILES[0]).write_text(static.tokenizer, encoding="utf-8")
     np.save(draft / _FILES[1], static.vectors)
     try:
         draft.rename(folder)
     except OSError:
-        # another run was first, and made the same bytes; or a file was taken from the folder
-        shutil.rmtree(draft if _whole(folder) else folder)
+        # another run finished first with the same bytes, or a file of the folder was deleted
+        shutil.rmtree(draft if _is_complete(folder) else folder)
         if draft.exists():
             draft.rename(folder)
 
 
-def _run_embeddings(work: Work, config: Encoder, made: VectorTable) -> Counts:
-    """Encode the texts of a shard."""
-    ids, found = texts(work, made.texts, made.key)
-    distinct = sorted(set(found))
-    place = {text: index for index, text in enumerate(distinct)}
-    which = [place[text] for text in found]
+def _run_embeddings(work: Work, config: Encoder, vector_table: VectorTable) -> Counts:
+    """Embed the texts of a shard."""
+    ids, all_texts = texts(work, vector_table.texts, vector_table.key)
+    distinct = sorted(set(all_texts))
+    row_of = {text: row for row, text in enumerate(distinct)}
+    rows = [row_of[text] for text in all_texts]
     encoded = Embedded(np.empty((0, 1), np.float32), [], [])
-    if found:
+    if all_texts:
         encoded = embedder(work, config).embed(distinct, work.progress)
-        work.progress(len(found) - len(distinct))
+        work.progress(len(all_texts) - len(distinct))
     vectors, reasons = stored(encoded)
     columns = {
-        made.key: pa.array(ids, pa.large_string()),
-        "vector": vectors.take(pa.array(which, pa.int64())),
-        "is_cut": pa.array([encoded.is_cut[index] for index in which], pa.bool_()),
-        "reason": pa.array([reasons[index] for index in which], pa.large_string()),
+        vector_table.key: pa.array(ids, pa.large_string()),
+        "vector": vectors.take(pa.array(rows, pa.int64())),
+        "is_cut": pa.array([encoded.is_cut[row] for row in rows], pa.bool_()),
+        "reason": pa.array([reasons[row] for row in rows], pa.large_string()),
     }
-    work.emit(made.table, pa.table(columns))
+    work.emit(vector_table.table, pa.table(columns))
     return Counts(len(ids), len(ids))
 
 
 class Embeds(Protocol):
-    """Anything that turns texts into vectors."""
+    """An object that embeds texts."""
 
     def embed(self, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
-        """Embed texts; tell how many more are done."""
+        """Embed texts.
+
+        Args:
+            texts: The texts.
+            done: Called with the number of texts embedded since the last call.
+        """
         ...
 
 
 def embedder(work: Work, config: Encoder) -> Embeds:
-    """Return what embeds texts as the recipe says."""
+    """Return the embedder of a recipe: distilled, served by vLLM, or in process."""
     if config.static:
         from prefine.serve.local.static import Static, StaticEmbedder
 
@@ -213,7 +221,7 @@ def embedder(work: Work, config: Encoder) -> Embeds:
 
 
 def _distilled(work: Work) -> tuple[str, npt.NDArray[np.float16]]:
-    """Return the tokenizer, as JSON, and the vectors of the distilled encoder."""
+    """Return the tokenizer as JSON and the token vectors of the distilled encoder."""
     step = work.source_of(_DISTILLED)
     tokenizer, vectors = (work.store.read_bytes(f"{step.folder}/{name}") for name in _FILES)
     return tokenizer.decode(), np.load(io.BytesIO(vectors))

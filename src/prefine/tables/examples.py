@@ -1,6 +1,6 @@
-"""Examples: files of texts that prompts are compared with, a benchmark for one; and their vectors.
+"""Examples: files of texts, such as benchmarks, that prompts are compared with, and their vectors.
 
-An example never becomes a prompt of the data.
+Examples are not added to the data.
 """
 
 from collections import Counter
@@ -27,41 +27,42 @@ EXAMPLES = pa.schema(
         pa.field("row", pa.int64(), False),
     ]
 )
-"""One row an example as found; equal texts have equal ids, whatever their answers."""
+"""One row per example in the files; equal texts have equal ids regardless of their answers."""
 
 VECTORS = pa.schema(
     [pa.field("example_id", pa.large_string(), False), pa.field("vector", VECTOR, False)]
 )
-"""One row a distinct example."""
+"""One row per distinct example."""
 
 _EMBED_VERSION = 3
 
 
 class Examples(Part):
-    """Files of texts, and where in a row the text is."""
+    """Files of example texts."""
 
     owner: ClassVar[str] = "examples"
-    """What the files belong to, in messages."""
+    """The name of this kind of files in messages."""
 
     name: Name
+    """Name of the examples."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
-    """Paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
+    """The files: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
     sha256: Annotated[tuple[str, ...], Where] = ()
-    """What the files must hash to, in any order; empty accepts any bytes."""
+    """Required SHA-256 hashes of the files, in any order; empty accepts any content."""
     text: str = "prompt"
-    """Dotted path of the text in its row: a text, a list of texts, or messages;
-    ``turns[].content`` walks a list."""
+    """Dotted path of the text in a row: a text, a list of texts, or messages; ``turns[].content``
+    reads a field of each list item."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """A longer raw row goes to quarantine without being parsed."""
+    """Maximum size of a raw row in bytes; a larger one is quarantined without being parsed."""
 
     @property
     def answer_path(self) -> str | None:
-        """Dotted path of the answer in its row, where answers are read."""
+        """Dotted path of the answer in a row; None if answers are not read."""
         return None
 
     @property
     def file_set(self) -> FileSet:
-        """The files, as they are looked up when the recipe is resolved."""
+        """The files, to be resolved with the recipe."""
         return FileSet(f"{self.owner} {self.name}", self.files, sha256=self.sha256)
 
     @property
@@ -88,8 +89,8 @@ class Examples(Part):
         """Return the step that embeds the examples.
 
         Args:
-            encoder: The one that embeds the prompts.
-            inputs: What the encoder's name stands for.
+            encoder: The encoder of the prompts.
+            inputs: The resolved files and models.
         """
         return StepSpec(
             name=self.vectors,
@@ -107,10 +108,10 @@ class Examples(Part):
 
 
 def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
-    """Encode the distinct examples of all files.
+    """Embed the distinct examples of all files.
 
     Raises:
-        DataError: There is no example.
+        DataError: No example has an embedding.
     """
     rows = work.read_all(examples.table, ["example_id", "text"])
     distinct = rows.unique("example_id").sort("example_id")
@@ -120,10 +121,11 @@ def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
     vectors, reasons = stored(encoded)
     without = Counter(reason for reason in reasons if reason is not None)
     if without.total() == len(reasons):
-        told = ", ".join(f"{reason} {n}" for reason, n in sorted(without.items())) or "none"
+        counts = ", ".join(f"{reason} {n}" for reason, n in sorted(without.items())) or "none"
         raise DataError(
-            f"{examples.name}: no example could be read at `{examples.text}` and embedded; "
-            f"without an embedding: {told}; quarantine holds the rows that could not be read"
+            f"{examples.owner} {examples.name}: no example has a text at `{examples.text}` with an "
+            f"embedding (without an embedding: {counts}); set `text` to the column of the text; "
+            "rows without a text are in the quarantine table"
         )
     ids = pa.array(distinct["example_id"].to_list(), pa.large_string())
     table = pa.table({"example_id": ids, "vector": vectors})
@@ -132,26 +134,29 @@ def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
     work.notes["num_examples"] = rows_out.num_rows
     if count := without[UNKNOWN_WORDS]:
         remark = (
-            f"{count:,} of {len(reasons):,} examples of {examples.name} have no embedding: the "
-            "encoder does not know enough of their words (reason `unknown_words`)"
+            f"{count:,} of {len(reasons):,} examples of {examples.name} have no embedding, because "
+            "the encoder does not know enough of their words (reason `unknown_words`)"
         )
         work.notes["remarks"] = [remark]
-    refused = Counter[str]()
+    quarantined = Counter[str]()
     for manifest in manifests_of(work, examples.table):
-        refused.update(manifest.dropped)
-    work.notes["quarantined"] = dict(sorted(refused.items()))
+        quarantined.update(manifest.dropped)
+    work.notes["quarantined"] = dict(sorted(quarantined.items()))
     dropped = {"repeated": rows.height - distinct.height, **without}
-    counted = {reason: n for reason, n in dropped.items() if n}
-    return Counts(rows.height, rows_out.num_rows, counted)
+    by_reason = {reason: n for reason, n in dropped.items() if n}
+    return Counts(rows.height, rows_out.num_rows, by_reason)
 
 
 def example_vectors(table: pa.Table, centre: Centre) -> Vectors:
-    """Return the vectors of examples, centred as those that they are compared with.
+    """Return the unit vectors of examples, centred like the vectors that they are compared with.
 
     Args:
-        table: The examples.
-        centre: Of the table of vectors that they are compared with (``read_centre``); empty where
-            that table has no vector.
+        table: The table of example vectors.
+        centre: The centre of the vectors to compare with (``read_centre``); empty if there are no
+            such vectors.
+
+    Returns:
+        Shape (examples, dimensions).
     """
     if not len(centre):
         return np.zeros((table.num_rows, 1), np.float32)

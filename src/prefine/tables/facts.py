@@ -1,4 +1,4 @@
-"""All facts about a pair in one row: the pair's own, every measure's, and its seeded order."""
+"""The table of facts: each pair with all measured columns and its seeded order."""
 
 from collections.abc import Mapping, Sequence
 
@@ -15,12 +15,12 @@ _ORDER = pa.schema([pa.field("order", pa.float64(), nullable=False)])
 
 
 def facts_spec(tables: Mapping[str, str], columns: Sequence[Column], seed: int) -> StepSpec:
-    """Return the step that lays the measures beside the pairs.
+    """Return the step that joins all measures to the pairs.
 
     Args:
         tables: The key of each measure table: ``pair_id`` or ``prompt_id``.
-        columns: Everything that the measures write.
-        seed: The recipe's; it draws ``order``, a position in [0, 1) for each pair.
+        columns: All columns that the measures write.
+        seed: The recipe's seed, which determines ``order``, a position in [0, 1) of each pair.
     """
     measured = flat_schema("pair_id", tuple(columns))
     return StepSpec(
@@ -37,7 +37,11 @@ def facts_spec(tables: Mapping[str, str], columns: Sequence[Column], seed: int) 
 
 
 def _run_facts(work: Work, tables: Mapping[str, str]) -> Counts:
-    """Lay all measures of a shard beside its pairs."""
+    """Join all measures of a shard to its pairs.
+
+    Raises:
+        IntegrityError: A measure table lacks a row for a pair.
+    """
     facts = work.read("pairs")
     rows = facts.height
     for table, key in tables.items():

@@ -1,6 +1,6 @@
-"""Files of a user whose rows are about pairs, responses or prompts of the data, each by a key.
+"""Files of a user whose rows refer to pairs, responses or prompts of the data by a key.
 
-The key is an id, a text or the place of a raw row. ``matches`` finds what the rows are about.
+The key is an id, a text, or the number of a raw row. ``matches`` matches rows to the data.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from prefine.settings import FileSet, Inputs, Name, Part, Where
 from prefine.settings.json import Json
 
 Key = Literal["own_id", "pair_id", "response_id", "prompt_id", "text", "row"]
-"""What the rows of a keyed file are matched by."""
+"""The key by which the rows of a file are matched to the data."""
 
 Unit = Literal["pair", "response", "prompt"]
 """What one row of a keyed file is about."""
@@ -32,7 +32,7 @@ KeyColumn = Literal[
     "file",
     "row",
 ]
-"""What a column of a keyed file can hold, beside values."""
+"""The key columns that a keyed file can have in addition to its values."""
 
 _TEXT = pa.large_string()
 KEYED = pa.schema(
@@ -50,10 +50,10 @@ KEYED = pa.schema(
         pa.field("source_row", pa.int64()),
     ]
 )
-"""One row a row of a keyed file. ``file`` (the first 12 digits of its SHA-256) and ``row`` say
-where it stands; ``values`` is a JSON object. Of the keys, those that the row has are filled in:
-``source``, ``source_file`` and ``source_row`` name a raw row of a source; ``chosen_id`` names the
-response that the row takes for the chosen one."""
+"""One row per row of a keyed file. ``file`` (the first 12 digits of its SHA-256) and ``row`` are
+its location; ``values`` is a JSON object; keys that the row does not have are null. ``source``,
+``source_file`` and ``source_row`` refer to a raw row of a source; ``chosen_id`` is the response
+that the row considers chosen."""
 
 UNITS: Mapping[Key, tuple[Unit, ...]] = {
     "own_id": ("pair", "response", "prompt"),
@@ -63,39 +63,41 @@ UNITS: Mapping[Key, tuple[Unit, ...]] = {
     "text": ("prompt", "response", "pair"),
     "row": ("pair", "response", "prompt"),
 }
-"""What a row can be about, by its key; the first is the default."""
+"""The units that a row can be about, by its key; the first is the default."""
 
 TEXTS: Mapping[Unit, tuple[KeyColumn, ...]] = {
     "prompt": ("prompt",),
     "response": ("prompt", "response"),
     "pair": ("prompt", "chosen", "rejected"),
 }
-"""The texts that name a prompt, a response or a pair."""
+"""The texts that identify a prompt, a response or a pair."""
 
 
 class KeyedFiles(Part):
-    """Files whose rows are matched with the data by a key."""
+    """Files whose rows are matched to the data by a key."""
 
     owner: ClassVar[str] = "table"
-    """What the files are called in messages and table names."""
+    """The name of this kind of files in messages, and prefix of their table."""
 
     name: Name
+    """Name of the files."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
-    """Paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
+    """The files: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
     sha256: Annotated[tuple[str, ...], Where] = ()
-    """What the files must hash to, in any order; empty accepts any bytes."""
+    """Required SHA-256 hashes of the files, in any order; empty accepts any content."""
     key: Key
-    """``own_id``: the id that a source names with ``id``. ``text``: the prompt, and the response or
-    both responses where the row is about these. ``row``: source, file and number of a raw row."""
+    """The key that rows are matched by: an id (``pair_id``, ``response_id``, ``prompt_id``),
+    ``own_id`` (the ``id`` of a source), ``text`` (the texts of the prompt and, for rows about them,
+    of the responses) or ``row`` (source, file and number of a raw row)."""
     key_columns: dict[KeyColumn, str] = Field(default_factory=dict[KeyColumn, str])
-    """Dotted paths of the columns that hold the key, where they have other names than the key."""
+    """Dotted paths of the key columns whose names in the files differ from the default."""
     source: Name | None = None
-    """The source that the own ids or row numbers belong to; null reads it from the column
-    ``source`` where rows are numbered."""
+    """The source of the own ids or row numbers; null reads it from the column ``source`` for
+    ``key: row`` and accepts any source for ``key: own_id``."""
     ignore: tuple[str, ...] = ()
-    """With ``key: text``: columns that look like a part of the prompt and are none."""
+    """With ``key: text``, columns that look like a part of the prompt but are not."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """A longer row goes to quarantine without being parsed."""
+    """Maximum size of a row in bytes; a larger one is quarantined without being parsed."""
 
     @property
     def unit(self) -> Unit:
@@ -104,11 +106,11 @@ class KeyedFiles(Part):
 
     @property
     def is_unit_assumed(self) -> bool:
-        """Whether nothing in the settings says that rows are about prompts; their columns may."""
+        """Whether the unit ``prompt`` is a default that the columns of the rows may contradict."""
         return False
 
     def value_paths(self) -> Mapping[str, str]:
-        """Return the dotted path of each value that is read beside the key, by its name."""
+        """Return the dotted path of each value column, by its name."""
         return {}
 
     @property
@@ -118,24 +120,24 @@ class KeyedFiles(Part):
 
     @property
     def file_set(self) -> FileSet:
-        """The files, as they are looked up when the recipe is resolved."""
+        """The files, to be resolved with the recipe."""
         return FileSet(f"{self.owner} {self.name}", self.files, sha256=self.sha256)
 
     def path(self, column: KeyColumn) -> str:
-        """Return the dotted path of a column of the key."""
+        """Return the dotted path of a key column."""
         return self.key_columns.get(column, column)
 
     def columns_of_key(self) -> tuple[KeyColumn, ...]:
-        """Return the columns that every row must have."""
+        """Return the key columns that every row must have."""
         if self.key == "text":
             return TEXTS[self.unit]
         if self.key == "row":
             return ("row",) if self.source else ("source", "row")
-        named = self.key == "own_id" and "source" in self.key_columns
-        return (self.key, "source") if named else (self.key,)
+        has_source = self.key == "own_id" and "source" in self.key_columns
+        return (self.key, "source") if has_source else (self.key,)
 
     def optional_columns(self) -> tuple[KeyColumn, ...]:
-        """Return the columns of the key that are read where a row has them."""
+        """Return the key columns that a row may have."""
         direction = self.unit == "pair" and self.key != "text"
         return (("file",) if self.key == "row" else ()) + (("chosen_id",) if direction else ())
 
@@ -144,13 +146,13 @@ class KeyedFiles(Part):
         return super().identity(inputs) | {"resolved": self._resolved(inputs)}
 
     def reading(self, inputs: Inputs) -> Json:
-        """Return the settings that reading the files depends on, and what identifies these."""
+        """Return the settings that reading depends on, and what identifies the files."""
         assumed = {"unit_assumed": True} if self.is_unit_assumed else {}
         return assumed | {
             "key": self.key,
             "unit": self.unit,
-            "columns": {one: self.path(one) for one in self.columns_of_key()},
-            "optional": {one: self.path(one) for one in self.optional_columns()},
+            "columns": {name: self.path(name) for name in self.columns_of_key()},
+            "optional": {name: self.path(name) for name in self.optional_columns()},
             "values": dict(self.value_paths()),
             "source": self.source,
             "ignore": list(self.ignore),
@@ -169,16 +171,22 @@ class KeyedFiles(Part):
 
     @model_validator(mode="after")
     def _used(self) -> Self:
-        """Refuse what would have no effect."""
+        """Reject settings without an effect."""
         if self.unit not in UNITS[self.key]:
             units = " or ".join(UNITS[self.key])
-            raise ValueError(f"a row with the key `{self.key}` is about a {units}")
-        if self.source and (self.key not in {"own_id", "row"} or "source" in self.key_columns):
-            raise ValueError("`source` goes with `key: own_id` or `key: row`, and is given once")
+            raise ValueError(
+                f"a row with `key: {self.key}` is about a {units}, not about a {self.unit}"
+            )
+        if self.source and self.key not in {"own_id", "row"}:
+            raise ValueError(f"`source` needs `key: own_id` or `key: row`; found `key: {self.key}`")
+        if self.source and "source" in self.key_columns:
+            raise ValueError("`source` and `key_columns: {source: ...}` exclude each other")
         if self.ignore and self.key != "text":
-            raise ValueError("`ignore` goes with `key: text`")
+            raise ValueError(f"`ignore` needs `key: text`; found `key: {self.key}`")
         known = {*self.columns_of_key(), *self.optional_columns()}
         if unread := sorted(set(self.key_columns) - known):
-            read = ", ".join(f"`{one}`" for one in sorted(known))
-            raise ValueError(f"`key_columns` has `{unread[0]}`, but this key is read from {read}")
+            read = ", ".join(f"`{column}`" for column in sorted(known))
+            raise ValueError(
+                f"`key_columns` has `{unread[0]}`, but `key: {self.key}` reads only {read}"
+            )
         return self

@@ -112,13 +112,13 @@ def matched_prompts(
 
 
 def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return ``place`` and ``source`` of each row that has an own id and names no source.
+    """Return ``place`` and ``source`` of each row with an own id but without a source.
 
     A row with several sources is ambiguous.
 
     Args:
-        rows: As ``keyed_rows`` returns them.
-        judgements: Those of a shard, with the columns ``JUDGED``.
+        rows: The result of ``keyed_rows``.
+        judgements: The columns ``JUDGED`` of a shard.
     """
     bare = rows.filter(pl.col("source").is_null()).select("place", "own_id")
     known = judgements.select("own_id", "source").unique()
@@ -150,8 +150,8 @@ def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.Data
         )
 
 
-def _first_rows(found: pl.DataFrame, key: str) -> pl.DataFrame:
-    ordered = found.select("place", key, *_FIRST).sort(key, *_FIRST, "place")
+def _first_rows(matches: pl.DataFrame, key: str) -> pl.DataFrame:
+    ordered = matches.select("place", key, *_FIRST).sort(key, *_FIRST, "place")
     return ordered.unique(["place", key], keep="first", maintain_order=True)
 
 

@@ -1,6 +1,6 @@
-"""The prompts of the whole corpus in the order of their ids, and results cut into shards again.
+"""All prompts of the corpus sorted by id, and results split into shards again.
 
-No result depends on how many shards there are.
+Results do not depend on the number of shards.
 """
 
 from typing import NamedTuple
@@ -16,19 +16,20 @@ _PART = "_part"
 
 
 class Prompts(NamedTuple):
-    """All prompts, sorted by id."""
+    """All prompts of the corpus, sorted by id."""
 
     ids: list[str]
+    """The prompt ids."""
     parts: npt.NDArray[np.int64]
-    """The shard in which each lies."""
+    """The shard of each prompt, shape (prompts,)."""
     vectors: Vectors
     """Unit vectors, shape (prompts, dimensions); zeros for a prompt without an embedding."""
     reasons: pl.Series
-    """Why a prompt has no embedding, ``blank`` or ``unknown_words``; null where it has one."""
+    """Why a prompt has no embedding, ``blank`` or ``unknown_words``; else null."""
 
     @property
     def solid(self) -> npt.NDArray[np.int64]:
-        """The places of the prompts that have an embedding."""
+        """The positions of the prompts with an embedding."""
         return np.flatnonzero(self.vectors.any(axis=1))
 
     def frame(self) -> pl.DataFrame:
@@ -40,21 +41,21 @@ _TYPES = {"prompt_id": pl.String, _PART: pl.Int64}
 
 
 def read_prompts(work: Work) -> Prompts:
-    """Read ``prompt_vectors`` of all shards; one shard's vectors are in memory twice."""
-    names = [read_reasons(work, PROMPT_VECTORS, part) for part in _parts(work)]
-    where = [pl.lit(part, pl.Int64).alias(_PART) for part in _parts(work)]
-    frames = [n.with_columns(w) for n, w in zip(names, where, strict=True)]
+    """Read the prompt vectors of all shards; those of one shard are in memory twice."""
+    reasons = [read_reasons(work, PROMPT_VECTORS, part) for part in _parts(work)]
+    part_columns = [pl.lit(part, pl.Int64).alias(_PART) for part in _parts(work)]
+    frames = [r.with_columns(p) for r, p in zip(reasons, part_columns, strict=True)]
     sorted_ = pl.concat(frames).with_row_index("row").sort("prompt_id")
-    place = np.empty(sorted_.height, np.int64)
-    place[sorted_["row"].to_numpy()] = np.arange(sorted_.height)
+    position = np.empty(sorted_.height, np.int64)
+    position[sorted_["row"].to_numpy()] = np.arange(sorted_.height)
     vectors: Vectors | None = None
     start = 0
-    for part, of_part in zip(_parts(work), names, strict=True):
-        _, found = read_vectors(work, PROMPT_VECTORS, part)
-        if len(found):
+    for part, of_part in zip(_parts(work), reasons, strict=True):
+        _, part_vectors = read_vectors(work, PROMPT_VECTORS, part)
+        if len(part_vectors):
             if vectors is None:
-                vectors = np.empty((sorted_.height, found.shape[1]), np.float32)
-            vectors[place[start : start + len(found)]] = found
+                vectors = np.empty((sorted_.height, part_vectors.shape[1]), np.float32)
+            vectors[position[start : start + len(part_vectors)]] = part_vectors
         start += of_part.height
     if vectors is None:
         vectors = np.empty((0, 1), np.float32)
@@ -67,13 +68,24 @@ def _parts(work: Work) -> range:
 
 
 def emit_parts(work: Work, table: str, rows: pl.DataFrame) -> None:
-    """Write each row of a result, whose first columns are ``Prompts.frame``, into its shard."""
+    """Write the rows of a result to their shards.
+
+    Args:
+        work: Of a corpus step.
+        table: The table to write.
+        rows: The result; its first columns are ``Prompts.frame``.
+    """
     for part in _parts(work):
         work.emit(table, rows.filter(pl.col(_PART) == part).drop(_PART), part=part)
 
 
-def scattered(prompts: Prompts, values: npt.NDArray[np.float64]) -> pl.Series:
-    """Return values of the solid prompts as a column of all: null for the others."""
+def expand_to_all(prompts: Prompts, values: npt.NDArray[np.float64]) -> pl.Series:
+    """Return a column of all prompts: null for prompts without an embedding.
+
+    Args:
+        prompts: All prompts.
+        values: The values of the prompts with an embedding, shape (len(prompts.solid),).
+    """
     full = np.full(len(prompts.ids), np.nan)
     full[prompts.solid] = values
     return pl.Series(full, nan_to_null=True)

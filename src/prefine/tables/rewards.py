@@ -1,4 +1,4 @@
-"""Rewards of responses, as tables hold them."""
+"""Descriptions of stored response rewards."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,10 @@ class Reward(NamedTuple):
     """One reward of every response."""
 
     name: str
-    """What rules, pairs and comparisons call it."""
+    """The name of the reward in rules, ``pairs`` and ``reward/agreement``."""
     table: str
+    """The table with the reward, one row per response."""
     column: str
+    """The column of the reward in the table."""
     dtype: FloatType
-    """The type in which the model computes it."""
+    """The floating-point type in which the model computes it."""

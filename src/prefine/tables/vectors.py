@@ -1,14 +1,14 @@
-"""Embeddings as tables hold them: float16 unit vectors by id, and how they are read.
+"""Tables of embeddings: float16 unit vectors by id, which are centred when they are read.
 
-A text without an embedding has no vector but a reason. Vectors are stored as the encoder made them.
-Whoever reads them gets them centred:
+A text without an embedding has a null vector and a reason. The encoder's vectors are stored
+unchanged; reading them subtracts the mean and normalizes:
 
     read(v) = (v - n / (n + 10) * mean) / |v - n / (n + 10) * mean|
 
-with the mean of the n distinct vectors of the table. The factor keeps two texts that are all there
-is from pointing in opposite directions, and equal ones from having no direction at all; it is 0.98
-from 500 texts on. Prompts and responses have a mean each, for they are written differently;
-examples are centred as prompts are, and are not part of the mean.
+with the mean of the n distinct vectors of the table. Without the factor n / (n + 10), two texts
+alone would become opposite vectors and equal texts would become zero; from 500 texts it is 0.98 or
+more. Prompts and responses have separate means, because they are written in different styles.
+Examples are centred with the mean of prompts and are not part of it.
 """
 
 from typing import Any, NamedTuple, cast
@@ -28,18 +28,20 @@ Centre = npt.NDArray[np.float64]
 
 
 class VectorTable(NamedTuple):
-    """A table of vectors, and the texts that it encodes."""
+    """The names of a table of vectors and of the tables that belong to it."""
 
     table: str
+    """The table of the vectors."""
     texts: str
     """The table of the texts."""
     key: str
+    """The id column of both tables."""
     centre: str
-    """The table of what is subtracted from the vectors: one row."""
+    """The table of the vector that is subtracted: one row."""
 
     @property
     def tables(self) -> tuple[str, str]:
-        """The tables that a step reads which reads the vectors."""
+        """The tables that a step needs to read the vectors."""
         return self.table, self.centre
 
 
@@ -50,9 +52,9 @@ RESPONSE_VECTORS = VectorTable(
 
 
 def stored(encoded: Embedded) -> tuple[Any, list[str | None]]:
-    """Return embeddings as an Arrow array, null where there is none, and the reasons why.
+    """Return embeddings as an Arrow array with nulls, and the reason of each null.
 
-    A vector that is rounded to zeros has no direction, so that its text counts as blank.
+    A vector that is all zeros after rounding to float16 is null with the reason ``blank``.
     """
     vectors = encoded.vectors.astype(np.float16)
     solid = np.asarray(vectors.any(axis=1))
@@ -67,53 +69,55 @@ def stored(encoded: Embedded) -> tuple[Any, list[str | None]]:
     return lists.from_arrays(pa.array(ends), values, mask=pa.array(~solid)), reasons
 
 
-def read_centre(work: Work, made: VectorTable) -> Centre:
-    """Return what is subtracted from the vectors of a table, shape (dimensions,).
+def read_centre(work: Work, vector_table: VectorTable) -> Centre:
+    """Return the vector that is subtracted from the vectors of a table.
 
-    It is empty where no text has an embedding.
+    Returns:
+        Shape (dimensions,); empty if no text has an embedding.
     """
-    return np.array(work.read(made.centre, part=0)["vector"].item().to_list(), np.float64)
+    return np.array(work.read(vector_table.centre, part=0)["vector"].item().to_list(), np.float64)
 
 
 def read_vectors(
-    work: Work, made: VectorTable, part: int | None = None, *, center: bool = True
+    work: Work, vector_table: VectorTable, part: int | None = None, *, center: bool = True
 ) -> tuple[list[str], Vectors]:
-    """Return ids and unit vectors of one part; a text without an embedding has zeros.
+    """Return the ids and unit vectors of one part.
 
     Args:
-        work: Of a step that reads ``made.tables``.
-        made: The table.
+        work: Of a step that reads ``vector_table.tables``.
+        vector_table: The table.
         part: Which part; the shard's own by default.
-        center: Whether the mean is subtracted, where the recipe centres vectors.
+        center: Whether to subtract the mean, if the recipe centres vectors.
 
     Returns:
-        The ids, and the vectors: shape (rows, dimensions), float32.
+        The ids, and the vectors: shape (rows, dimensions), float32, zeros for a text without an
+        embedding.
     """
-    arrow = work.read_arrow(made.table, [made.key, "vector"], part=part)
-    centre = read_centre(work, made)
-    ids = cast("list[str]", arrow[made.key].to_pylist())
+    arrow = work.read_arrow(vector_table.table, [vector_table.key, "vector"], part=part)
+    centre = read_centre(work, vector_table)
+    ids = cast("list[str]", arrow[vector_table.key].to_pylist())
     return ids, centred(arrow, centre if center else np.zeros_like(centre))
 
 
-def read_reasons(work: Work, made: VectorTable, part: int | None = None) -> pl.DataFrame:
-    """Return the id, ``is_cut`` and ``reason`` of the texts of one part, in the same order."""
-    return work.read(made.table, [made.key, "is_cut", "reason"], part=part)
+def read_reasons(work: Work, vector_table: VectorTable, part: int | None = None) -> pl.DataFrame:
+    """Return id, ``is_cut`` and ``reason`` of the texts of one part, in the order of vectors."""
+    return work.read(vector_table.table, [vector_table.key, "is_cut", "reason"], part=part)
 
 
 def centred(table: pa.Table, centre: Centre) -> Vectors:
-    """Subtract the centre from stored vectors, and scale them to length one.
+    """Subtract the centre from stored vectors, and normalize them.
 
     Args:
-        table: With the column ``vector``, null where there is no embedding.
-        centre: What ``read_centre`` returns.
+        table: A table with the column ``vector``, null without an embedding.
+        centre: The result of ``read_centre``.
 
     Returns:
-        Shape (rows, dimensions), float32; zeros where there is no embedding.
+        Shape (rows, dimensions), float32; zeros for a null vector.
     """
-    solid, found = stored_vectors(table)
+    solid, raw = stored_vectors(table)
     vectors = np.zeros((table.num_rows, max(len(centre), 1)), np.float32)
-    if len(found):
-        vectors[solid] = _unit(found.astype(np.float32) - centre.astype(np.float32))
+    if len(raw):
+        vectors[solid] = _unit(raw.astype(np.float32) - centre.astype(np.float32))
     return vectors
 
 
@@ -123,7 +127,7 @@ def _unit(vectors: Vectors) -> Vectors:
 
 
 def stored_vectors(table: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float16]]:
-    """Return which rows have a vector, and their vectors, shape (solid rows, dimensions)."""
+    """Return which rows have a vector, and these vectors, shape (rows with one, dimensions)."""
     column: Any = table["vector"].combine_chunks()
     solid: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
     flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)

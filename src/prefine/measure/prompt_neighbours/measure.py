@@ -22,7 +22,7 @@ from prefine.search.settings import Search
 from prefine.search.storage import Places
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
-from prefine.tables.prompts import Prompts, emit_parts, read_prompts, scattered
+from prefine.tables.prompts import Prompts, emit_parts, expand_to_all, read_prompts
 from prefine.tables.vectors import PROMPT_VECTORS
 
 LISTS = "neighbour_lists"
@@ -164,7 +164,7 @@ def _distance_columns(prompts: Prompts, neighbours: Found, kth: int) -> pl.DataF
     return (
         prompts.frame()
         .with_columns(
-            scattered(prompts, distances).alias("prompt_knn_distance"),
+            expand_to_all(prompts, distances).alias("prompt_knn_distance"),
         )
         .with_columns(
             pl.when(distance.is_null())

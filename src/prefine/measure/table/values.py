@@ -81,7 +81,7 @@ def require_flips(values: Values, unit: Unit) -> None:
             raise ValueError(
                 f"`{name}`: `flip` needs rows about pairs; these rows are about a {unit}; remove "
                 "`flip`"
-                + (", columns of responses are swapped anyway" if unit == "response" else "")
+                + (" (columns of responses are always swapped)" if unit == "response" else "")
             )
         if value.partner is None:
             continue
