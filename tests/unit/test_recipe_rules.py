@@ -30,7 +30,7 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("{budget: 5, diverse: {}}", "add the measure `prompt_neighbours`"),
+        ("{budget: 5, diverse: {}}", "`diverse` needs the measure `prompt_neighbours`"),
         ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap`, `budget`"),
         ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
         ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),

@@ -1,4 +1,4 @@
-"""Spherical k-means: centres of lists for an inverted file, and topics."""
+"""Spherical k-means, for the lists of an inverted file and for topics."""
 
 from typing import Any
 
@@ -9,26 +9,29 @@ from prefine.search.storage import Vectors
 
 _ROUNDS = 10
 _TRAINED_ON = 256
-"""Vectors a centre that centres are fitted on, where there are more: the library's default."""
+"""Maximum number of training vectors per centre; the default of FAISS."""
 
 
 def list_centres(sample: Vectors, num_lists: int, pool: Pool) -> Vectors:
-    """Return centres of lists: unit vectors, by spherical k-means.
+    """Fit the centres of lists by spherical k-means.
 
-    FAISS has k-means too, whose products run on all threads and so depend on their number.
+    The k-means of FAISS is not used because its result depends on the number of threads.
 
     Args:
-        sample: At least one vector a list, in a random order; the first ones are where it begins.
-        num_lists: How many.
-        pool: Does the products.
+        sample: At least one vector per list, in random order; the first are the initial centres.
+        num_lists: Number of lists.
+        pool: Computes the products.
+
+    Returns:
+        Unit vectors, shape (num_lists, dimensions).
     """
     centres = _unit(sample[:num_lists])
     best = np.empty((len(sample), 1), np.float32)
     nearest = np.empty((len(sample), 1), np.int64)
 
     def assign(block: int) -> None:
-        mine = slice(block * BLOCK, (block + 1) * BLOCK)
-        best[mine], nearest[mine] = nearest_of(sample[mine], centres, 1)
+        rows = slice(block * BLOCK, (block + 1) * BLOCK)
+        best[rows], nearest[rows] = nearest_of(sample[rows], centres, 1)
 
     from scipy.sparse import csr_matrix
 
@@ -55,18 +58,18 @@ def spherical_kmeans(
     """Fit unit centres to unit vectors.
 
     Args:
-        vectors: In an order that does not depend on files, shape (vectors, dimensions).
-        clusters: How many centres, fewer than vectors.
-        rounds: Of each fit.
-        starts: Fits from other first centres, of which the best is taken.
-        seed: Draws the first centres.
+        vectors: Unit vectors in a reproducible order, shape (vectors, dimensions).
+        clusters: Number of centres, smaller than the number of vectors.
+        rounds: Number of iterations.
+        starts: Number of initialisations, of which the best is kept.
+        seed: Seed of the initial centres.
 
     Returns:
-        Shape (clusters, dimensions).
+        Unit vectors, shape (clusters, dimensions).
 
     Source:
-        Dhillon and Modha 2001, spherical k-means: centres are scaled to length one each round;
-        Arthur and Vassilvitskii 2007, k-means++: the first centres are drawn far from each other.
+        Dhillon and Modha 2001, spherical k-means (centres are normalized in each iteration); Arthur
+        and Vassilvitskii 2007, k-means++ (initial centres are drawn far from each other).
     """
     import faiss
 
@@ -83,6 +86,6 @@ def spherical_kmeans(
     )
     model.cp.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
     sample = np.ascontiguousarray(vectors[::step])
-    with pooled() as pool:  # one thread learns, for sums are rounded differently by several
+    with pooled() as pool:  # one thread, because rounding depends on the number of threads
         pool.each(lambda _: model.train(sample), 1)
     return model.centroids

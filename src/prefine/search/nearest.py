@@ -1,4 +1,4 @@
-"""The nearest of a few vectors by brute force, the same from any number of threads."""
+"""Exact nearest-neighbour search by brute force, deterministic for any number of threads."""
 
 import numpy as np
 
@@ -7,46 +7,45 @@ from prefine.search.pool import nearest_of, pooled
 from prefine.search.storage import Vectors
 
 _BLOCK = 1024
-"""Queries that one thread compares at once; their neighbours' vectors are in memory."""
+"""Queries that a thread processes at once."""
 _SPREAD = 8
-"""Neighbours whose similarities are computed at once, for each query of a block."""
+"""Neighbours of each query whose similarities are computed at once."""
 
 
 def nearest(queries: Vectors, vectors: Vectors, count: int) -> Found:
-    """Find the vectors that are most similar to each query.
+    """Find the vectors with the largest inner products with each query.
 
     Args:
-        queries: Shape (queries, dimensions), float32.
-        vectors: Shape (vectors, dimensions), float32.
-        count: How many to find for each query.
+        queries: Unit vectors, shape (queries, dimensions), float32.
+        vectors: Unit vectors, shape (vectors, dimensions), float32.
+        count: Number of neighbours per query.
 
     Returns:
-        The ``count`` nearest, or all vectors where there are fewer; equals in the order of their
-        places. Where more vectors are equally near than fit in, which of them are found is the
-        library's choice, the same each time.
+        The ``count`` nearest vectors, or all if there are fewer; ties are sorted by position. If
+        ties exceed ``count``, FAISS selects among them deterministically.
     """
     count = min(count, len(vectors))
-    found = Found(np.empty((len(queries), count), np.int64), np.empty((len(queries), count)))
-    if not found.places.size:
-        return found
+    result = Found(np.empty((len(queries), count), np.int64), np.empty((len(queries), count)))
+    if not result.places.size:
+        return result
 
     def search(block: int) -> None:
-        mine = slice(block * _BLOCK, (block + 1) * _BLOCK)
-        places = nearest_of(queries[mine], vectors, count)[1]
-        exact = _similarities(places, queries[mine], vectors)
-        order = np.lexsort((places, -exact), axis=1)
-        found.places[mine] = np.take_along_axis(places, order, axis=1)
-        found.similarities[mine] = np.take_along_axis(exact, order, axis=1)
+        rows = slice(block * _BLOCK, (block + 1) * _BLOCK)
+        positions = nearest_of(queries[rows], vectors, count)[1]
+        exact = _similarities(positions, queries[rows], vectors)
+        order = np.lexsort((positions, -exact), axis=1)
+        result.places[rows] = np.take_along_axis(positions, order, axis=1)
+        result.similarities[rows] = np.take_along_axis(exact, order, axis=1)
 
     with pooled() as pool:
         pool.each(search, -(-len(queries) // _BLOCK))
-    return found
+    return result
 
 
-def _similarities(places: np.ndarray, asked: Vectors, vectors: Vectors) -> np.ndarray:
-    """Compute similarities in one fixed way: those of a product depend on its shape."""
+def _similarities(places: np.ndarray, queries: Vectors, vectors: Vectors) -> np.ndarray:
+    """Compute similarities in float64, because a float32 product depends on its shape."""
     similarities = np.empty(places.shape)
-    wide = asked.astype(np.float64)
+    wide = queries.astype(np.float64)
     for start in range(0, places.shape[1], _SPREAD):
         near = vectors[places[:, start : start + _SPREAD]].astype(np.float64)
         similarities[:, start : start + _SPREAD] = np.einsum("qkd,qd->qk", near, wide)

@@ -1,7 +1,7 @@
-"""Products of matrices that come out the same from any number of threads.
+"""Matrix products that are deterministic for any number of threads.
 
-A product that several threads share is rounded differently by each number of them, so every product
-here runs on one thread, and the threads share out whole products.
+A product computed by several threads is rounded differently for each number of threads, so every
+product runs on one thread, and threads compute different products.
 """
 
 from collections.abc import Callable, Generator
@@ -13,24 +13,24 @@ from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingType
 from prefine.search.storage import Places, Vectors
 
 BLOCK = 2048
-"""Most queries in one product."""
+"""Maximum number of queries in one product."""
 
 
 class Pool:
-    """Threads that each do whole products of matrices."""
+    """A thread pool in which each job runs on one thread."""
 
     def __init__(self, executor: ThreadPoolExecutor) -> None:
         self._executor = executor
 
     def each(self, job: Callable[[int], None], count: int) -> None:
-        """Do jobs 0 to ``count`` - 1, which must not touch each other's results."""
+        """Run ``job`` with 0 to ``count`` - 1; jobs must write to disjoint results."""
         for _ in self._executor.map(job, range(count)):
             pass
 
 
 @contextmanager
 def pooled() -> Generator[Pool]:
-    """Start as many threads as OpenMP may use, and leave one to each product inside."""
+    """Start as many threads as OpenMP may use, and limit BLAS and FAISS to one thread each."""
     import faiss
 
     threads = faiss.omp_get_max_threads()
@@ -43,7 +43,13 @@ def pooled() -> Generator[Pool]:
 
 
 def nearest_of(queries: Vectors, vectors: Vectors, count: int) -> tuple[Vectors, Places]:
-    """Return the largest inner products and their places, on the calling thread alone."""
+    """Return the largest inner products and their positions, computed on the calling thread.
+
+    Args:
+        queries: Shape (queries, dimensions).
+        vectors: Shape (vectors, dimensions).
+        count: Number of neighbours per query.
+    """
     import faiss
 
     return faiss.knn(queries, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)

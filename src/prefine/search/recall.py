@@ -1,4 +1,4 @@
-"""Recall of a search, measured against brute force on a sample of vectors."""
+"""Recall of approximate search, measured against brute force on a sample of vectors."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
@@ -11,44 +11,50 @@ from prefine.search.storage import Places, Vectors
 
 Block = tuple[Places, Vectors]
 Blocks = Callable[[], Iterable[Block]]
-"""Yields all vectors with their places, in blocks; it is asked several times."""
+"""A function that yields all vectors with their positions in blocks; it is called repeatedly."""
 
 _SPARE = 4
-"""Neighbours kept beyond those asked for, so that equal ones are ordered before the cut."""
+"""Neighbours kept in addition to ``count``, so that ties are sorted before truncation."""
 
 
 class Truth(NamedTuple):
-    """Some vectors, and the nearest others of each."""
+    """A sample of vectors and their true nearest neighbours."""
 
     asked: Places
-    """The places of the vectors, shape (queries,)."""
+    """The positions of the sampled vectors, shape (queries,)."""
     queries: Vectors
-    """The vectors, shape (queries, dimensions)."""
+    """The sampled vectors, shape (queries, dimensions)."""
     places: Places
-    """Shape (queries, k)."""
+    """The positions of the nearest other vectors, shape (queries, k)."""
     least: npt.NDArray[np.float64]
-    """The inner product with the last of them, shape (queries,)."""
+    """The inner product with the k-th neighbour, shape (queries,)."""
 
 
 def pick(blocks: Blocks, wanted: Places, width: int) -> Vectors:
-    """Return the vectors of some distinct places, in the order of the places asked for."""
-    found = np.zeros((len(wanted), width), np.float32)
+    """Return the vectors at some distinct positions, in the given order.
+
+    Args:
+        blocks: Yields all vectors.
+        wanted: The positions, shape (positions,).
+        width: Dimension of the vectors.
+    """
+    result = np.zeros((len(wanted), width), np.float32)
     order = np.argsort(wanted)
-    for places, vectors in blocks() if len(wanted) else ():
-        at = np.minimum(np.searchsorted(wanted[order], places), len(wanted) - 1)
-        here = np.flatnonzero(wanted[order][at] == places)
-        found[order[at[here]]] = vectors[here]
-    return found
+    for positions, vectors in blocks() if len(wanted) else ():
+        candidates = np.minimum(np.searchsorted(wanted[order], positions), len(wanted) - 1)
+        matches = np.flatnonzero(wanted[order][candidates] == positions)
+        result[order[candidates[matches]]] = vectors[matches]
+    return result
 
 
 def truth_of(asked: Places, queries: Vectors, blocks: Iterable[Block], count: int) -> Truth:
-    """Compare some of the vectors with all others.
+    """Find the true nearest neighbours of a sample by brute force.
 
     Args:
-        asked: Their places, shape (queries,).
-        queries: The vectors, shape (queries, dimensions).
-        blocks: All vectors; they are read to the end even when nothing is asked.
-        count: How many neighbours, fewer than there are vectors.
+        asked: The positions of the sampled vectors, shape (queries,).
+        queries: The sampled vectors, shape (queries, dimensions).
+        blocks: All vectors; they are always read to the end.
+        count: Number of neighbours, smaller than the number of vectors.
     """
     wide = queries.astype(np.float64)
     values = np.full((len(asked), count + _SPARE), -np.inf)
@@ -67,12 +73,12 @@ def truth_of(asked: Places, queries: Vectors, blocks: Iterable[Block], count: in
 
 
 def recall_of(found: Places, truth: Truth, blocks: Blocks) -> float:
-    """Return the share of the true neighbours found: those not farther than the last true one.
+    """Return the recall: the share of neighbours that are at least as near as the k-th true one.
 
     Args:
-        found: What a search returned, shape (queries, k); -1 where it found nothing.
-        truth: What brute force returned.
-        blocks: All vectors, for what a search keeps may be rounded.
+        found: The neighbours of a search, shape (queries, k); -1 for a missing one.
+        truth: The result of brute force.
+        blocks: All vectors, because the index may store them rounded.
     """
     wanted = np.unique(found[found >= 0])
     vectors = pick(blocks, wanted, truth.queries.shape[1]).astype(np.float64)

@@ -16,32 +16,33 @@ Storage = Literal["float32", "float16", "sq8"]
 
 _BYTES: dict[str, int] = {"float32": 4, "float16": 2, "sq8": 1}
 _CODED = 65_536
-"""Vectors that are coded or decoded at once."""
+"""Vectors that are encoded at once."""
 
 
 def bytes_of(count: int, width: int, storage: Storage) -> int:
-    """Return how large the vectors are."""
+    """Return the size of the vectors in bytes."""
     return count * width * _BYTES[storage]
 
 
 def storage_of(count: int, width: int, config: Search) -> Storage:
-    """Choose how vectors are kept, by their size alone: it changes what is found."""
+    """Choose the storage type by the size of the vectors only, because it affects results."""
     if bytes_of(count, width, "float32") <= config.full_bytes:
         return "float32"
     return "float16" if bytes_of(count, width, "float16") <= config.half_bytes else "sq8"
 
 
 class StoredVectors:
-    """Vectors by place."""
+    """Vectors by position, in memory or in a temporary file."""
 
     def __init__(self, count: int, width: int, storage: Storage, *, on_disk: bool) -> None:
-        """Make room.
+        """Allocate the storage.
 
         Args:
-            count: How many vectors.
-            width: Their dimensions.
-            storage: The bits of a value; ``sq8`` has FAISS's 8-bit codes, a range a dimension.
-            on_disk: Whether they lie in a temporary file that is mapped.
+            count: Number of vectors.
+            width: Dimension of the vectors.
+            storage: The type of a value; ``sq8`` is FAISS's 8-bit scalar quantization with a range
+                per dimension.
+            on_disk: Whether to use a memory-mapped temporary file.
         """
         import faiss
 
@@ -71,18 +72,18 @@ class StoredVectors:
         return self._values.dtype == np.uint8
 
     def train(self, sample: Vectors) -> None:
-        """Learn the range of each dimension, where values are coded."""
+        """Learn the range of each dimension for ``sq8``."""
         if self._coded:
             self._codec.train(sample)
 
     def put(self, places: Places, vectors: Vectors) -> None:
-        """Keep vectors at their places."""
+        """Store vectors at their positions."""
         for start in range(0, len(places), _CODED):
             block = np.ascontiguousarray(vectors[start : start + _CODED])
-            found = self._codec.compute_codes(block) if self._coded else block
-            self._values[places[start : start + _CODED]] = found
+            values = self._codec.compute_codes(block) if self._coded else block
+            self._values[places[start : start + _CODED]] = values
 
     def get(self, places: Places) -> Vectors:
-        """Return the vectors at some places, shape (places, dimensions); -1 is the last one."""
-        found = self._values[places]
-        return self._codec.decode(found) if self._coded else found.astype(np.float32, copy=False)
+        """Return the vectors at some positions, shape (positions, dimensions); -1 is the last."""
+        values = self._values[places]
+        return self._codec.decode(values) if self._coded else values.astype(np.float32, copy=False)
