@@ -117,7 +117,7 @@ def test_a_response_without_an_embedding_has_no_bootstrap_margin(
 def test_too_few_pairs_are_an_error_and_no_number(write_lines: Any, tmp_path: Path) -> None:
     write_lines(made_rows(5))
 
-    with pytest.raises(DataError, match=r"pairs with embeddings of \d prompts outside fold"):
+    with pytest.raises(DataError, match=r"only \d prompts outside fold"):
         table(f"{RECIPE}[{{kind: reward/bootstrap}}]\n", tmp_path, "measure_bootstrap")
 
 

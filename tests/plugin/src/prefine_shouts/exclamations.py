@@ -9,7 +9,7 @@ from prefine.measure.base import Measure
 from prefine.schema import Column
 from prefine.schema.columns import sides
 from prefine.step import Counts, Work
-from prefine.tables.texts import beside, texts
+from prefine.tables.texts import join_sides, texts
 
 
 class Exclamations(Measure):
@@ -31,5 +31,5 @@ class Exclamations(Measure):
         counts = [text.count(self.mark) for text in found]
         schema = {"response_id": pl.String, "exclamations": pl.Int64}  # a shard may be empty
         marks = pl.DataFrame([ids, counts], schema=schema)
-        work.emit(self.table, beside(pairs, marks, "exclamations"))
+        work.emit(self.table, join_sides(pairs, marks, "exclamations"))
         return Counts(pairs.height, pairs.height)
