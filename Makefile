@@ -8,6 +8,11 @@ PIP := -m pip install --quiet --disable-pip-version-check
 PREFECT := PREFECT_SERVER_ANALYTICS_ENABLED=false DO_NOT_TRACK=1 PREFECT_HOME=$(CURDIR)/.prefect \
 	PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS=120 PREFECT_LOGGING_EXTRA_LOGGERS=prefine
 TORCH := torch==2.13.0
+# a worker that runs out of tests takes half of those that another has left, so that the tests of a
+# module, which share fixtures, mostly stay together
+PARALLEL := $(BIN)/python -m pytest -n auto --dist worksteal
+# without byte code every worker of pytest and every process of a test compiles all modules again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
 
@@ -22,13 +27,13 @@ demo: $(VENV)/.installed
 	$(BIN)/prefine verify curated/quickstart
 
 test: $(VENV)/.tested
-	$(BIN)/python -m pytest -m "not vllm"
+	$(PARALLEL) -m "not vllm"
 
 test-fast: $(VENV)/.tested
-	$(BIN)/python -m pytest -n auto -m "not slow and not vllm" tests/unit tests/property
+	$(PARALLEL) -m "not slow and not vllm" --hypothesis-profile fast tests/unit tests/property
 
 test-vllm: $(VENV)/.tested $(VLLM)/.installed
-	$(BIN)/python -m pytest -m vllm
+	$(BIN)/python -m pytest -m vllm tests/integration/test_vllm.py
 
 check: $(VENV)/.checked
 	$(BIN)/ruff check .

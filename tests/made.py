@@ -174,6 +174,13 @@ def drawn_llama(kind: str, folder: Path) -> Path:
 
 
 def prefect_environment(home: Path, **more: str) -> Environment:
+    """Return variables for Prefect.
+
+    Args:
+        home: Where it keeps its database, which takes seconds to make; one for all tests of a
+            worker is ``tmp_path.parent / "prefect"``.
+        more: Further variables.
+    """
     return {
         **os.environ,
         "PREFECT_HOME": str(home),

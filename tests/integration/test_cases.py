@@ -3,9 +3,7 @@
 They lie beside the project, with the script that judges them; without them the tests are skipped.
 """
 
-import contextlib
 import importlib.util
-import io
 import os
 import subprocess
 from pathlib import Path
@@ -15,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 
 from prefine import cli
 
@@ -37,32 +34,34 @@ def judge() -> ModuleType:
     return module
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *words: str) -> tuple[int, str]:
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> tuple[int, str]:
     """Run the command line in this process; return its exit code and what it prints."""
-    said = io.StringIO()
     monkeypatch.setattr("sys.argv", ["prefine", *words])
-    console = Console(file=said, soft_wrap=True, width=200)
-    monkeypatch.setattr(cli, "out", console)
-    monkeypatch.setattr(cli, "err", console)
     code: Any = 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-    return int(code or 0), said.getvalue()
+    try:
+        cli.main()
+    except SystemExit as end:
+        code = end.code
+    return int(code or 0), "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("name", NAMES or ["none"])
 def test_a_case_has_its_right_value(
-    name: str, judge: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    judge: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     expected = judge.json.loads((CASES / name / "expect.json").read_text())
     monkeypatch.chdir(CASES / name)
     root, out = str(tmp_path / "root"), tmp_path / "out"
 
-    code, said = command(monkeypatch, "run", "recipe.yaml", "--root", root, "--output", str(out))
-    _, shown = command(monkeypatch, "show", "quarantine", "--root", root)
+    run = ["run", "recipe.yaml", "--root", root, "--output", str(out)]
+    code, said = command(monkeypatch, capsys, *run)
+    _, shown = command(monkeypatch, capsys, "show", "quarantine", "--root", root)
     files = sorted((out / "data").glob("*.parquet"))
     table = pa.concat_tables([pq.read_table(file) for file in files]) if files else None
     done = subprocess.CompletedProcess([], code)

@@ -14,6 +14,8 @@ from prefine.plan import publish_plan
 from prefine.plan.look import read_table
 from tests.made import run_recipe, table
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 SOURCES = Path(__file__).parents[1] / "sources"
 
 SHARED = {

@@ -17,6 +17,8 @@ from prefine.plan import publish_plan
 from prefine.plan.look import read_table
 from tests.made import run_recipe
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 Recipe = dict[str, Any]
 
 

@@ -27,6 +27,7 @@ from prefine.plan import Plan, make_plan, publish_plan, run_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.conftest import PROJECT
+from tests.integration.conftest import SharedRoot
 from tests.made import byte_tokenizer, drawn_llama
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -111,8 +112,10 @@ def fixed_encoder(plan: Plan, cache: Path) -> None:
             np.save(folder / "vectors.npy", (drawn / 512).astype(np.float16))
 
 
-def planned(text: str, folder: Path, data: Path) -> Planned:
-    runtime = Runtime(root=str(folder / "root"), data=str(data), cache=str(folder / "cache"))
+def planned(text: str, folder: Path, data: Path, root: Path | None = None) -> Planned:
+    runtime = Runtime(
+        root=str(root or folder / "root"), data=str(data), cache=str(folder / "cache")
+    )
     plan = make_plan(parse_recipe(text), runtime)
     fixed_encoder(plan, folder / "cache")
     return plan, runtime
@@ -122,9 +125,11 @@ def fingerprints(plan: Plan) -> dict[str, str]:
     return {step.name: step.fingerprint for step in plan.steps}
 
 
-def exported(text: str, folder: Path, data: Path) -> dict[str, dict[str, str]]:
+def exported(
+    text: str, folder: Path, data: Path, root: Path | None = None
+) -> dict[str, dict[str, str]]:
     """Run a recipe; return the fingerprints of its steps and the digests of what it exported."""
-    plan, runtime = planned(text, folder, data)
+    plan, runtime = planned(text, folder, data, root)
     run_plan(plan, runtime)
     out = folder / "out"
     publish_plan(plan, runtime, str(out))
@@ -194,9 +199,10 @@ def test_a_bundled_recipe_writes_what_it_wrote(path: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("path", SOURCES, ids=named)
 def test_a_recipe_of_real_sources_writes_what_it_wrote(
-    path: Path, tmp_path: Path, real_data: Path
+    path: Path, tmp_path: Path, real_data: Path, shared_root: SharedRoot
 ) -> None:
-    compare(named(path), exported(path.read_text(), tmp_path, real_data))
+    with shared_root(path.stem) as root:
+        compare(named(path), exported(path.read_text(), tmp_path, real_data, root))
 
 
 def test_every_kind_of_measure_writes_what_it_wrote(project: Path, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Killed at any moment and started again, a run ends in the same bytes and repeats no shard."""
 
-import os
 import random
 import subprocess
 import sys
@@ -8,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.made import alive, gone
+from tests.made import alive, gone, until
 
-KILLS = 20
+pytestmark = pytest.mark.usefixtures("distilled")
+
+KILLS = 10
 RECIPE = """
 name: killed
 shards: 3
@@ -77,8 +78,7 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(
     arguments = command(reference / "recipe.yaml", real_data, tmp_path)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(arguments, **quiet) as process:
-        while not (tmp_path / "root").exists() and process.poll() is None:
-            os.sched_yield()
+        assert until((tmp_path / "root").exists, 120)
         try:
             process.wait(timeout=moment)
         except subprocess.TimeoutExpired:

@@ -9,18 +9,24 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from prefine.errors import RecipeError, ServiceError
 from prefine.measure.reward.vllm import VllmReward
+from prefine.plan import make_plan, served
+from prefine.recipe import parse_recipe
 from prefine.serve.vllm.launch import serving
 from prefine.serve.vllm.reward import RewardClient
 from prefine.serve.vllm.served import Served
 from prefine.settings import Inputs, Model, Runtime, Weights
+from prefine.step import Manifest
+from prefine.store import Store
 from tests.made import alive, byte_tokenizer, call, explicit, gone, prefect_environment
 
 ENGINE = """#!{python}
@@ -194,6 +200,34 @@ def test_a_run_starts_the_servers_it_is_told_to_and_ends_them(
     assert manifest["chats"]["reward_rm"][0]["num_bos"] == 0
 
 
+def test_an_encoder_is_served_while_texts_are_to_be_embedded(
+    engine: Any, tmp_path: Path, write_lines: Any
+) -> None:
+    write_lines([explicit("Is it?", "Yes", "No")])
+    write_lines([{"prompt": "Is it so?"}], "examples.jsonl")
+    recipe = (
+        "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
+        "measures: [{kind: target_similarity, files: [examples.jsonl]}]\n"
+        "encoder: {static: false, served_model: mini, "
+        f"weights: {{model: {launch(tmp_path).model.model}}}}}\n"
+    )
+    places = {"root": str(tmp_path / "root"), "data": str(tmp_path)}
+    settings = runtime(engine(), tmp_path, start=("encoder",), **places)
+    plan = make_plan(parse_recipe(recipe), settings)
+    num_started: list[int] = []
+    for done in ("prompt_vectors", "example_vectors_target", ""):
+        with served(plan, settings):
+            num_started.append(len(started(tmp_path)))
+        for step in plan.steps:
+            if step.name == done:
+                (shard,) = step.shards
+                manifest = Manifest(step.name, step.fingerprint, shard, 0, 0, {}, [], {}, 0.0)
+                content = orjson.dumps(asdict(manifest))
+                Store(settings.root).write_bytes(step.manifest_path(shard), content)
+
+    assert num_started == [1, 2, 2]
+
+
 def test_the_flow_serves_curates_and_ends(
     engine: Any, tmp_path: Path, write_lines: Any, project: Path
 ) -> None:
@@ -209,7 +243,7 @@ def test_the_flow_serves_curates_and_ends(
     settings = json.dumps({"engine": str(engine()), "logs": str(tmp_path / "logs")})
     command += ["--start", "rm", "--runtime", settings]
 
-    call(command, prefect_environment(tmp_path / "home"), project)
+    call(command, prefect_environment(tmp_path.parent / "prefect"), project)
 
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert manifest["splits"] == {"train": 8}

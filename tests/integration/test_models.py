@@ -1,6 +1,8 @@
 """Rewards and CHES in process, against the plainest possible computation."""
 
 import json
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -12,7 +14,9 @@ import torch
 from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
+from prefine.plan import make_plan, run_plan
 from prefine.plan.look import read_table
+from prefine.recipe import parse_recipe
 from prefine.serve.chat import Chat, PromptResponse
 from prefine.serve.local.batches import by_budget, by_length
 from prefine.serve.local.hidden import LocalHiddenStates
@@ -22,6 +26,7 @@ from prefine.serve.scores import require_finite
 from prefine.serve.states import Beginning
 from prefine.serve.weights import resolved_model
 from prefine.settings import Model, Runtime, Weights
+from prefine.step import Manifest, Step
 from tests.made import assistant, byte_tokenizer, explicit, llama, run_recipe, table, turn, user
 
 SAYINGS = [
@@ -352,6 +357,41 @@ def test_likelihoods_come_from_the_pass_of_ches_or_from_one_of_their_own(
     ]
 
 
+class CutOff:
+    """A watcher that ends a step after some of its chunks."""
+
+    def __init__(self, name: str, chunks: int) -> None:
+        self.name = name
+        self.left = chunks
+        self.running = ""
+
+    def start(self, step: Step, done: int) -> None:
+        self.running = step.name
+
+    def advance(self, step: Step, manifest: Manifest) -> None: ...
+
+    def expect(self, count: int) -> None: ...
+
+    def done(self, count: int) -> None:
+        self.left -= self.running == self.name
+        if not self.left:
+            raise ServiceError("cut off")
+
+
+@contextmanager
+def tokens_read() -> Generator[list[int]]:
+    """Count the token ids that any model of torch embeds."""
+    counts: list[int] = []
+
+    def count(module: torch.nn.Module, inputs: Any, _: Any) -> None:
+        if isinstance(module, torch.nn.Embedding):
+            counts.append(inputs[0].numel())
+
+    hook = torch.nn.modules.module.register_module_forward_hook(count)
+    yield counts
+    hook.remove()
+
+
 def test_chunks_of_pairs_that_were_scored_are_not_scored_again(
     policy: Path, tmp_path: Path, write_lines: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,30 +402,22 @@ def test_chunks_of_pairs_that_were_scored_are_not_scored_again(
         f"{{kind: policy/transformers, weights: {{model: {policy}}}}}]\n"
     )
     monkeypatch.setattr("prefine.tables.conversations._CHUNK", 4)
-    read = LocalHiddenStates.read
-    done: list[int] = []
+    with tokens_read() as whole:
+        run_recipe(recipe, tmp_path, root=str(tmp_path / "whole"))
+    settings = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
+    plan = make_plan(parse_recipe(recipe), settings)
 
-    def fails_third(self: LocalHiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
-        if len(done) == 2:
-            raise ServiceError("cut off")
-        done.append(len(sequences))
-        return read(self, sequences, beginnings)
+    with tokens_read() as done, pytest.raises(ServiceError, match="cut off"):
+        run_plan(plan, settings, CutOff("measure_ches", 2))
+    with tokens_read() as again:
+        run_plan(plan, settings)
 
-    monkeypatch.setattr(LocalHiddenStates, "read", fails_third)
-    with pytest.raises(ServiceError, match="cut off"):
-        table(recipe, tmp_path, "facts")
-    again: list[int] = []
-
-    def counts(self: LocalHiddenStates, sequences: Any, beginnings: Any = ()) -> Any:
-        again.append(len(sequences))
-        return read(self, sequences, beginnings)
-
-    monkeypatch.setattr(LocalHiddenStates, "read", counts)
-    facts = table(recipe, tmp_path, "facts")
-
-    assert (done, again) == ([8, 8], [2])
+    facts = read_table(plan, settings, "facts")
+    # a model that is loaded reads two probes first
+    assert [*done, *again[2:]] == whole
+    assert 0 < sum(again) < sum(done)
     assert facts["ches"].null_count() == facts["chosen_policy_logp"].null_count() == 0
-    assert table(recipe, tmp_path, "mean_states_ches").height == 18
+    assert read_table(plan, settings, "mean_states_ches").height == 18
     assert not list(tmp_path.rglob("*.partial"))
 
 

@@ -12,6 +12,8 @@ import pytest
 from prefine.plan.look import read_table
 from tests.made import Environment, call, files, llama, prefect_environment, run_recipe
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 RECIPE = """
 name: neighbourhood
 seed: 5
@@ -93,14 +95,10 @@ def test_the_flow_and_two_threads_write_the_same_bytes(
     assert {name.split("/")[1].rpartition("-")[0] for name in expected} >= MEASURED
 
     flow = [
-        sys.executable,
-        "-m",
-        "prefine_flows.curate",
-        str(recipe),
-        "--root",
-        str(tmp_path / "root"),
+        *(sys.executable, "-m", "prefine_flows.curate", str(recipe)),
+        *("--root", str(tmp_path / "root")),
     ]
-    env = prefect_environment(tmp_path / "home")
+    env = prefect_environment(tmp_path.parent / "prefect")
     call([*flow, "--output", str(tmp_path / "out")], {**threads(2), **env}, project)
 
     assert parquet(tmp_path) == expected

@@ -14,6 +14,8 @@ from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 from tests.made import Environment, call, files, prefect_environment
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
@@ -65,7 +67,7 @@ def test_the_flow_without_a_server_writes_what_the_command_line_writes(
 
     arguments = [sys.executable, "-m", "prefine_flows.curate", str(recipe)]
     arguments += ["--root", str(tmp_path / "root2"), "--output", str(tmp_path / "out2")]
-    told = call(arguments, prefect_environment(tmp_path / "home"), project)
+    told = call(arguments, prefect_environment(tmp_path.parent / "prefect"), project)
 
     assert files(tmp_path / "out") == files(tmp_path / "out2")
     assert "Finished in state Completed()" in told
@@ -123,7 +125,9 @@ def test_a_mistake_in_a_recipe_is_one_sentence(
     arguments = [sys.executable, "-m", "prefine_flows.curate", str(tmp_path / "recipe.yaml")]
     arguments += ["--output", "out"]
 
-    told = call([*arguments, *more], prefect_environment(tmp_path / "home"), project, expected=2)
+    told = call(
+        [*arguments, *more], prefect_environment(tmp_path.parent / "prefect"), project, expected=2
+    )
 
     assert "error: 2 mistakes in the recipe" in told
     assert "Traceback" not in told

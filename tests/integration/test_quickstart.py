@@ -15,6 +15,8 @@ from prefine.plan.look import read_table
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 
 @pytest.fixture(scope="module")
 def planted(project: Path) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from prefine.recipe import load_recipe, parse_recipe
 from prefine.settings import Runtime
 from tests.made import call, files
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 RECIPE = """
 name: selected
 seed: 3

@@ -17,6 +17,7 @@ from prefine.plan.look import read_table, states
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 from prefine.step import run_step
+from tests.integration.conftest import SharedRoot
 
 RECIPES = sorted((Path(__file__).parents[1] / "sources").glob("*.yaml"))
 
@@ -107,14 +108,15 @@ KNOWN = {
 
 @pytest.fixture(scope="module", params=RECIPES, ids=lambda path: path.stem)
 def ran(
-    request: pytest.FixtureRequest, real_data: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, real_data: Path, shared_root: SharedRoot
 ) -> tuple[str, Plan, Runtime]:
     path: Path = request.param
-    runtime = Runtime(root=str(tmp_path_factory.mktemp(path.stem)), data=str(real_data))
-    plan = make_plan(load_recipe(path), runtime)
-    for step in plan.steps[: plan.steps.index(plan.step("pairs")) + 1]:
-        for shard in step.shards:
-            run_step(step, shard, runtime)
+    with shared_root(path.stem) as root:
+        runtime = Runtime(root=str(root), data=str(real_data))
+        plan = make_plan(load_recipe(path), runtime)
+        for step in plan.steps[: plan.steps.index(plan.step("pairs")) + 1]:
+            for shard in step.shards:
+                run_step(step, shard, runtime)
     return path.stem, plan, runtime
 
 

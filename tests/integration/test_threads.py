@@ -4,7 +4,11 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.made import call, files
+
+pytestmark = pytest.mark.usefixtures("distilled")
 
 RECIPE = """
 name: threads

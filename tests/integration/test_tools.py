@@ -9,7 +9,8 @@ import pytest
 
 from prefine.plan import publish_plan
 from tests.made import byte_tokenizer, explicit, llama, run_recipe, table
-from tests.unit.test_tools import RECIPE, ROWS, SHOWS_TOOLS, WEATHER_TEXT
+from tests.runs.test_tools import SHOWS_TOOLS
+from tests.unit.test_tools import RECIPE, ROWS, WEATHER_TEXT
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -9,7 +9,7 @@ import torch
 from prefine.plan import publish_plan
 from tests.made import llama, run_recipe
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("distilled")]
 
 PROMPTS = ("explicit", "implicit")
 HH = "hh_rlhf_harmless/harmless-base/test.jsonl.gz"

@@ -87,7 +87,12 @@ def servers(
         pytest.fail(f"{PYTHON} is not there: make .venv-vllm")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
     logs = tmp_path_factory.mktemp("vllm")
-    settings = Runtime(engine=str(PYTHON), logs=str(logs), start_timeout_s=600)
+    settings = Runtime(
+        engine=str(PYTHON),
+        engine_args="--enforce-eager",  # ready sooner than with compiled models
+        logs=str(logs),
+        start_timeout_s=600,
+    )
     launches = [
         Served("rm", "rm", Model(model=str(model)), "reward", "float32", LONGEST),
         Served("ches", "policy", Model(model=str(policy)), "hidden", "float32", LONGEST),
@@ -146,7 +151,7 @@ def test_every_reward_through_the_flow_equals_transformers_at_batch_one(
     settings = json.dumps({"servers": {"rm": [server]}, "batch_rows": 16})
     command = [sys.executable, "-m", "prefine_flows.curate", recipe, "--output", output]
     command += ["--root", str(tmp_path / "root"), "--runtime", settings]
-    call(command, prefect_environment(tmp_path / "home"), project)
+    call(command, prefect_environment(tmp_path.parent / "prefect"), project)
 
     here = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
     plan = last_plan(here)

@@ -3,13 +3,14 @@
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.measure.contamination.items import build_items
 from prefine.measure.contamination.matches import find_matches, split_turns
+from tests.examples import examples
 
-quick = settings(max_examples=40, deadline=None)
+quick = examples(40)
 
 WORD = st.sampled_from(["ant", "bee", "cat", "dog"])
 TEXT = st.lists(WORD, max_size=9).map(" ".join)

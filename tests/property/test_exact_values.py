@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.pair.aggregate import VOTE, aggregate
@@ -15,9 +15,10 @@ from prefine.pair.exact import decimal, exact_means, exact_values
 from prefine.pair.ratings import rating_facts
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_ratings
+from tests.examples import examples
 from tests.unit.test_votes import judgements, label, rating
 
-many = settings(max_examples=150, deadline=None)
+many = examples(150)
 
 few_digits = st.integers(-500, 500).map(lambda n: n / 100)
 any_digits = st.floats(-1e6, 1e6, allow_subnormal=False)

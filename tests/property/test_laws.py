@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from prefine.decide import Rule, apply_rules
@@ -32,15 +32,14 @@ from prefine.plan.look import read_table, states
 from prefine.recipe import Recipe, Resolved, parse_recipe
 from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
 from prefine.settings import File, Runtime
+from tests.examples import examples
 from tests.made import explicit
 from tests.published import PUBLISHED
 from tests.rules import make_rule
 from tests.unit.test_formats import ROWS
 
-quick = settings(max_examples=60, deadline=None)
-slow = settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quick = examples(60)
+slow = examples(8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 texts = st.text(st.characters(codec="utf-8"), max_size=30)
 turns = st.lists(
@@ -152,7 +151,7 @@ def test_a_damaged_row_is_read_or_quarantined_but_never_a_crash(layout: str) -> 
         more = {"domain": next(iter(good["responses"]))}
     num_read = 0
 
-    @settings(max_examples=40, deadline=None)
+    @examples(40)
     @given(st.data())
     def law(data: Any) -> None:
         nonlocal num_read

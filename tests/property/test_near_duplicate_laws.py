@@ -4,15 +4,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.measure.near_duplicates.pairs import add_cluster_columns, add_direction
 from prefine.text.clusters import centres, components
 from prefine.text.overlap import overlaps
 from prefine.text.words import keys_of, word_shingles, words_of
+from tests.examples import examples
 
-quick = settings(max_examples=60, deadline=None)
+quick = examples(60)
 
 COUNT = 12
 PLACE = st.integers(0, COUNT - 1)

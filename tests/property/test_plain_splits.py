@@ -13,10 +13,11 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.export.splits import with_splits
+from tests.examples import examples
 from tests.made import explicit, table, user
 
 Draws = Mapping[str, float]
@@ -124,7 +125,7 @@ def product(
     return dict(with_splits(rows, ratio).select("prompt_id", "split").iter_rows())
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(corpora(), ratios)
 def test_groups_go_where_the_page_says(
     corpus: tuple[dict[str, int], dict[str, str], int], ratio: float
@@ -141,7 +142,7 @@ def test_groups_go_where_the_page_says(
     assert found == product(pairs, groups, draws, ratio, turn=seed + 1)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(corpora(), ratios, st.integers(0, 59))
 def test_a_prompt_stays_in_test_when_copies_join_it(
     corpus: tuple[dict[str, int], dict[str, str], int], ratio: float, which: int
@@ -180,7 +181,7 @@ def variant(text: str, chance: random.Random) -> str:
 
 
 @pytest.mark.slow
-@settings(max_examples=6, deadline=None)
+@examples(6)
 @given(st.integers(0, 2**32), st.sampled_from([0.1, 0.3, 0.5]), st.booleans())
 def test_a_run_agrees_with_the_page_in_any_order_of_rows_and_shards(
     number: int, ratio: float, near: bool

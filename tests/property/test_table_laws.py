@@ -5,14 +5,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.measure.shared_chars import shared
+from tests.examples import examples
 from tests.made import explicit, table
 
-quick = settings(max_examples=60, deadline=None)
-slow = settings(max_examples=3, deadline=None)
+quick = examples(60)
+slow = examples(3)
 
 FLOATS = st.floats(-8, 8).map(lambda value: round(value, 3))
 VALUES = st.lists(

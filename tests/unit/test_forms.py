@@ -499,7 +499,7 @@ def write_ipc(opened: Any, table: pa.Table, sink: io.BytesIO) -> None:
 
 @pytest.mark.parametrize("first", ["{", "[1]", "[]", '{"cut": "', "{'a': 1}", '"text"', "null"])
 @pytest.mark.parametrize("rest", [["{"], ["[1]", "{"], LINES, ["x", *LINES, "{"]])
-@pytest.mark.parametrize("times", [1, 3000])
+@pytest.mark.parametrize("times", [1, 100, pytest.param(3000, marks=pytest.mark.slow)])
 def test_every_broken_line_is_a_row(
     first: str, rest: list[str], times: int, tmp_path: Path
 ) -> None:

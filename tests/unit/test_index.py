@@ -75,7 +75,10 @@ def test_an_exact_search_finds_the_nearest_others_in_order() -> None:
     assert notes["recall"] == 1.0
 
 
-@pytest.mark.parametrize("wanted", [0.6, 0.9, 1.0])
+@pytest.mark.parametrize(
+    "wanted",
+    [pytest.param(0.6, marks=pytest.mark.slow), 0.9, pytest.param(1.0, marks=pytest.mark.slow)],
+)
 def test_an_inverted_file_finds_the_wanted_share(wanted: float) -> None:
     vectors = clustered(4000)
 
@@ -90,6 +93,7 @@ def test_an_inverted_file_finds_the_wanted_share(wanted: float) -> None:
     assert wanted - 0.01 <= share <= notes["recall"] + 0.06
 
 
+@pytest.mark.slow
 def test_fewer_lists_are_looked_into_where_less_is_wanted() -> None:
     vectors = clustered(4000)
 

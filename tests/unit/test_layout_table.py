@@ -1,9 +1,7 @@
 """The table of published layouts: each is read right, by itself or with the map of the docs."""
 
-import csv
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from prefine.ingest.record import Label, Reason, Record, RowError
 from prefine.ingest.rows import RawRow
 from prefine.schema import Kind, Message, Winner
 from tests.conftest import PROJECT
-from tests.made import assistant, first_rows, read_row, table, user
+from tests.made import assistant, first_rows, read_row, user
 from tests.published import CA, CHOSEN, MT_BENCH, PUBLISHED, REJECTED, Published, Read, arena
 
 PAGE = (PROJECT / "docs" / "layouts.md").read_text(encoding="utf-8")
@@ -474,44 +472,6 @@ def test_equal_scores_of_webgpt_are_a_tie_and_equal_quotes_one_context() -> None
     assert not record.context_mismatch
 
 
-def test_messages_of_a_tree_are_joined_over_files_and_every_row_is_accounted_for(
-    write_lines: Any, tmp_path: Path
-) -> None:
-    [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
-    lonely = {"message_id": "p9", "parent_id": None, "text": "Alone?", "role": "prompter"}
-    write_lines(entry.rows[:3], "first.jsonl")
-    write_lines([*entry.rows[3:], {**lonely, "rank": None}, "not JSON"], "second.jsonl")
-    recipe = "name: made\nsources: [{name: made, files: ['*.jsonl']}]\n"
-
-    pairs = table(recipe, tmp_path, "pairs")
-    responses = table(recipe, tmp_path, "responses")
-    quarantine = table(recipe, tmp_path, "quarantine")
-
-    said = dict(zip(responses["response_id"], responses["messages"].to_list(), strict=True))
-    chosen = [said[name][0]["content"] for name in pairs["chosen_id"]]
-    assert sorted(chosen) == ["Ash.", "Oak."]
-    # of seven messages two are prompts and four their replies; one reply was deleted
-    assert sorted(quarantine["reason"]) == ["label_missing", "label_missing", "not_json"]
-
-
-def test_messages_of_a_csv_are_the_same_tree(tmp_path: Path) -> None:
-    [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
-    names = dict.fromkeys(name for row in entry.rows for name in row)
-    rows = [
-        {name: "" if (value := row.get(name)) is None else str(value) for name in names}
-        for row in entry.rows
-    ]
-    assert {row["deleted"] for row in rows} == {"False", "True"}
-    with (tmp_path / "rows.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(names))
-        writer.writeheader()
-        writer.writerows(rows)
-    recipe = "name: made\nsources: [{name: made, files: [rows.csv]}]\n"
-
-    assert table(recipe, tmp_path, "pairs").height == 2
-    assert table(recipe, tmp_path, "quarantine")["reason"].to_list() == ["label_missing"]
-
-
 def test_a_tree_spells_what_was_deleted_in_any_way() -> None:
     replies = [
         {"message_id": name, "text": name, "role": "assistant", "rank": rank, "deleted": deleted}
@@ -555,23 +515,6 @@ def test_a_file_of_single_messages_is_shown_as_it_is(write_lines: Any) -> None:
 
     assert found.format == "oasst_messages"
     assert list(shown) == ["row"]
-
-
-def test_attributes_of_annotators_are_kept_by_judgement(write_lines: Any, tmp_path: Path) -> None:
-    other = {**CA, "annotator_id": "u2", "annotator_age": "60+"}
-    write_lines([CA, {**other, "first_turn_preferred_response": "response_c"}])
-    recipe = (
-        "name: made\nsources: [{name: made, files: [rows.jsonl], id: conversation_id, "
-        "keep: [annotator_age]}]\n"
-    )
-
-    judgements = table(recipe, tmp_path, "judgements")
-
-    kept = {json.loads(text)["annotator_age"] for text in judgements["kept"]}
-    by_annotator = judgements.select("annotator", "kept").unique()
-    assert kept == {"18-24", "60+"}
-    assert by_annotator.height == 2
-    assert set(judgements["own_id"]) == {"c1"}
 
 
 @pytest.mark.parametrize(("turn", "said"), [(1, ["Two."]), (2, ["Two.", "And?", "Three."])])

@@ -5,17 +5,18 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from prefine.decide import apply_rules, explained
 from prefine.decide.balance import balanced
 from prefine.decide.diverse import Diverse, greedy
 from prefine.decide.neighbours import Graph, Nearby, graph_of, nearby
+from tests.examples import examples
 from tests.rules import make_rule, make_rules
 from tests.unit.test_decide import COLUMNS, facts
 
-quick = settings(max_examples=60, deadline=None)
+quick = examples(60)
 
 EDGES = [(0, 1, 0.75), (1, 2, 0.75), (0, 2, 0.5), (2, 3, 0.25), (3, 4, 0.5)]
 """Five prompts; the cosines are powers of two and their sums, so that ties are exact."""

@@ -1,6 +1,7 @@
 """Which words an encoder knows, and which texts have no embedding."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ from prefine.serve.local.static import Static, StaticEmbedder
 from prefine.serve.vocabulary import Vocabulary
 from prefine.serve.weights import locate
 from prefine.settings import Encoder
-from tests.made import byte_tokenizer
 
 LIMIT = Encoder().max_unknown_ratio
 
@@ -22,12 +22,18 @@ def english() -> str:
     return (Path(locate(Encoder().weights.model)) / "tokenizer.json").read_text()
 
 
+@cache
+def loaded(tokenizer: str, limit: float) -> tuple[Tokenizer, Vocabulary]:
+    encoder = Tokenizer.from_str(tokenizer)
+    encoder.no_truncation()
+    encoder.no_padding()
+    return encoder, Vocabulary(tokenizer, limit)
+
+
 def reasons(tokenizer: str, texts: Sequence[str], limit: float = LIMIT) -> list[str | None]:
-    encoded = Tokenizer.from_str(tokenizer)
-    encoded.no_truncation()
-    encoded.no_padding()
-    ids = [encoded.encode(text, add_special_tokens=False).ids for text in texts]
-    return Vocabulary(tokenizer, limit).reasons(texts, ids)
+    encoder, vocabulary = loaded(tokenizer, limit)
+    ids = [encoder.encode(text, add_special_tokens=False).ids for text in texts]
+    return vocabulary.reasons(texts, ids)
 
 
 @pytest.mark.parametrize(
@@ -101,12 +107,6 @@ def test_an_encoder_knows_the_scripts_of_its_vocabulary() -> None:
 
     # 김치 has no token; Latin letters are spelled
     assert found == [None, "unknown_words", "unknown_words", "unknown_words"]
-
-
-def test_a_vocabulary_of_single_bytes_is_not_judged() -> None:
-    tokenizer = byte_tokenizer().backend_tokenizer.to_str()
-
-    assert reasons(tokenizer, ["Why?", "오늘 날씨가 어때요?"]) == [None, None]
 
 
 def test_unknown_and_special_tokens_have_no_part_in_a_static_vector() -> None:

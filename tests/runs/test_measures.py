@@ -13,6 +13,8 @@ from prefine.measure.reward.bootstrap import fold_of
 from prefine.schema import prompt_id
 from tests.made import explicit, table, user
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 RECIPE = "name: made\nsources: [{name: made, files: [rows.jsonl]}]\nmeasures: "
 
 

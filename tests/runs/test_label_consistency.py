@@ -11,6 +11,8 @@ from prefine.measure.label_consistency import count_votes
 from prefine.schema import prompt_id
 from tests.made import explicit, table, user
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 RECIPE = (
     "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
     "measures: [{kind: label_consistency, neighbours: 8MORE}]\n"

@@ -44,6 +44,7 @@ def test_run_prints_counts_of_rows_rules_and_splits(
     assert call("verify", "out") == 0
 
 
+@pytest.mark.usefixtures("distilled")
 def test_a_run_says_which_index_it_searched(
     folder: Path, write_lines: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
