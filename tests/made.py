@@ -15,8 +15,8 @@ from prefine.ingest.layouts import layout_named
 from prefine.ingest.parse import parse_row
 from prefine.ingest.record import Record, RowError
 from prefine.ingest.rows import RawRow
-from prefine.plan import Plan, make_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import Plan, make_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import run_step

@@ -24,7 +24,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from prefine.errors import PrefineError, ServiceError
-from prefine.plan import (
+from prefine.planning import (
     Plan,
     check_places,
     make_plan,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         open_run,
         plan,
         run,
+        runs,
     )
 
 __version__ = "0.2.0"
@@ -40,6 +41,7 @@ __all__ = [
     "open_run",
     "plan",
     "run",
+    "runs",
     "search",
     "text",
 ]

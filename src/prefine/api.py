@@ -6,6 +6,7 @@ plain objects.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,24 +16,35 @@ from pydantic import ValidationError
 from prefine.errors import RecipeError
 from prefine.export.folder import MANIFEST, read_manifest
 from prefine.ingest.detect import Detection, detect_file
-from prefine.plan import (
+from prefine.planning import (
     Plan,
+    RunRecord,
     check_places,
     decision_plan,
+    find_run,
+    list_runs,
     make_plan,
+    plan_of,
     publish_plan,
+    record_run,
     run_plan,
     served,
+    verdict_counts,
 )
-from prefine.plan.decided import decided
-from prefine.plan.look import Dossier, dossier, last_plan, read_table, remarks_so_far, states
-from prefine.recipe import Recipe
-from prefine.recipe import load_recipe as _load_recipe
+from prefine.planning.decided import count_decisions
+from prefine.planning.dossier import Dossier, dossier
+from prefine.planning.look import read_table, remarks_so_far, states
+from prefine.planning.query import Query, select_rows
+from prefine.recipe import Recipe, load_recipe
 from prefine.settings import Runtime
 from prefine.settings.json import Json
+from prefine.settings.mistakes import sentence_of
+from prefine.settings.names import unknown
 from prefine.store import Store
 
-RecipeLike = str | Path | Mapping[str, Any] | Recipe
+__all__ = ["Counts", "Planned", "Run", "detect", "load_recipe", "open_run", "plan", "run", "runs"]
+
+RecipeLike = str | PathLike[str] | Mapping[str, Any] | Recipe
 """A recipe: path of a YAML file, YAML text, a mapping, or a loaded recipe."""
 
 Verdict = Literal["keep", "drop", "flip", "hold"]
@@ -94,11 +106,13 @@ class Run:
 
     plan: Plan
     runtime: Runtime
+    id: str
+    """Id of the run, as in ``prefine runs``."""
     output: str | None = None
     """Folder of the data set; null where nothing was exported."""
 
     def __repr__(self) -> str:
-        return f"Run(recipe={self.recipe.name!r}, root={self.root!r}, output={self.output!r})"
+        return f"Run(id={self.id!r}, root={self.root!r}, output={self.output!r})"
 
     @property
     def recipe(self) -> Recipe:
@@ -158,17 +172,8 @@ class Run:
         Raises:
             RecipeError: There is no such verdict or rule.
         """
-        known = ("keep", "drop", "flip", "hold")
-        if verdict is not None and verdict not in known:
-            raise RecipeError(f"no verdict `{verdict}`; the verdicts are: {', '.join(known)}")
-        names = [one.reason for one in self.recipe.all_rules]
-        if rule is not None and rule not in names:
-            raise RecipeError(f"no rule `{rule}`; the rules are: {', '.join(names)}")
-        decisions = self.decisions
-        if verdict is not None:
-            decisions = decisions.filter(pl.col("verdict") == verdict)
-        if rule is not None:
-            decisions = decisions.filter(pl.col("rule") == rule)
+        query = Query(verdict=verdict, rule=rule)
+        decisions = select_rows(self.plan, self.runtime, "decisions", query).rows
         facts = self.facts
         new = ["pair_id", *(name for name in decisions.columns if name not in facts.columns)]
         rows = facts.join(
@@ -199,16 +204,16 @@ class Run:
     @property
     def counts(self) -> Counts:
         """How many rows, labels and pairs were read and decided on."""
-        result = decided(self.plan, self.runtime)
+        result = count_decisions(self.plan, self.runtime)
         verdicts = result.verdicts
         splits: dict[str, int] = {}
         for source in result.sources:
             for name, count in source.splits.items():
                 splits[name] = splits.get(name, 0) + count
         return Counts(
-            rows=sum(source["rows_in"] for source in result.came_in),
-            quarantined=sum(sum(source["quarantined"].values()) for source in result.came_in),
-            labels=sum(sum(source["labels"].values()) for source in result.came_in),
+            rows=sum(source["rows_in"] for source in result.sources_read),
+            quarantined=sum(sum(source["quarantined"].values()) for source in result.sources_read),
+            labels=sum(sum(source["labels"].values()) for source in result.sources_read),
             pairs=verdicts.total(),
             kept=verdicts["keep"],
             flipped=verdicts["flip"],
@@ -216,7 +221,7 @@ class Run:
             held=verdicts["hold"],
             splits=dict(sorted(splits.items())),
             rules=result.rules,
-            sources=result.came_in,
+            sources=result.sources_read,
         )
 
     @property
@@ -253,19 +258,6 @@ class Run:
         return Store(self.output)
 
 
-def load_recipe(recipe: RecipeLike) -> Recipe:
-    """Load and check a recipe.
-
-    Args:
-        recipe: Path of a YAML file, YAML text, a mapping, or a loaded recipe.
-
-    Raises:
-        RecipeError: The file cannot be read, or the recipe has mistakes; all are listed, each with
-            its line.
-    """
-    return recipe if isinstance(recipe, Recipe) else _load_recipe(recipe)
-
-
 def run(
     recipe: RecipeLike,
     *,
@@ -294,15 +286,19 @@ def run(
         ServiceError: A server does not answer; the same call goes on where it stopped.
     """
     loaded = load_recipe(recipe)
-    settings = _runtime(recipe, root, data, runtime)
+    settings = _runtime(loaded, root, data, runtime)
     place = None if output is None else str(output)
     check_places(settings, place)
     plan = decision_plan(loaded, settings) if place is None else make_plan(loaded, settings)
-    with served(plan, settings) as ready:
-        run_plan(plan, ready)
-    if place is not None:
-        publish_plan(plan, settings, place)
-    return Run(plan, settings, place)
+    with record_run(plan, settings, command="python", output=place) as recording:
+        with served(plan, settings) as ready:
+            run_plan(plan, ready, recording=recording)
+        if place is None:
+            verdicts = count_decisions(plan, settings).verdicts
+            recording.counts = {"pairs": verdicts.total(), **verdicts}
+        else:
+            recording.counts = verdict_counts(publish_plan(plan, settings, place))
+    return Run(plan, settings, recording.record.id, place)
 
 
 def plan(
@@ -319,8 +315,9 @@ def plan(
     Raises:
         RecipeError: The recipe or the runtime has mistakes, or a source file does not exist.
     """
-    settings = _runtime(recipe, root, data, runtime)
-    made = make_plan(load_recipe(recipe), settings)
+    loaded = load_recipe(recipe)
+    settings = _runtime(loaded, root, data, runtime)
+    made = make_plan(loaded, settings)
     rows = [
         {"step": s.name, "fingerprint": s.fingerprint, "shards": s.num_shards, "done": s.num_done}
         for s in states(made, settings)
@@ -328,18 +325,34 @@ def plan(
     return Planned(made.recipe, pl.DataFrame(rows), made.resolved.to_yaml())
 
 
-def open_run(root: str | Path = _ROOT, *, recipe: str | None = None) -> Run:
-    """Return the latest run below a root, without running anything.
+def open_run(
+    root: str | Path = _ROOT,
+    *,
+    id: str | None = None,
+    recipe: str | None = None,  # noqa: A002
+) -> Run:
+    """Return a run below a root, by default the latest, without running anything.
 
     Args:
         root: Folder or URL of the steps' results.
-        recipe: Name of the recipe, where the root holds runs of several.
+        id: Id of the run, or its beginning, as ``runs`` lists it.
+        recipe: Name of the recipe, to choose among its runs only.
 
     Raises:
         RecipeError: There is no such run.
     """
     settings = Runtime(root=str(root))
-    return Run(last_plan(settings, recipe), settings)
+    record = find_run(settings, id, recipe)
+    return Run(plan_of(record, settings), settings, record.id, record.output)
+
+
+def runs(root: str | Path = _ROOT) -> list[RunRecord]:
+    """Return the records of the runs below a root, the latest first.
+
+    Args:
+        root: Folder or URL of the steps' results.
+    """
+    return list_runs(Runtime(root=str(root)))
 
 
 def detect(file: str | Path) -> Detection:
@@ -354,23 +367,33 @@ def detect(file: str | Path) -> Detection:
     Raises:
         DataError: No layout fits, several do, or no row can be read.
     """
-    found, _ = detect_file(str(file))
-    return found
+    detection, _ = detect_file(str(file))
+    return detection
 
 
 def _runtime(
-    recipe: RecipeLike, root: str | Path, data: str | Path | None, settings: Mapping[str, Any]
+    recipe: Recipe, root: str | Path, data: str | Path | None, settings: Mapping[str, Any]
 ) -> Runtime:
-    """Return the runtime.
+    """Return the runtime of a recipe.
 
     Raises:
         RecipeError: A setting is unknown or has a wrong value.
     """
+    known = sorted(set(Runtime.model_fields) - {"root", "data"})
+    for name in settings:
+        if name not in known:
+            raise RecipeError(unknown("setting of the runtime", name, known))
+    values = dict(settings)
+    if isinstance(values.get("servers"), Mapping):
+        servers: Mapping[str, Any] = values["servers"]
+        values["servers"] = {
+            name: (urls,) if isinstance(urls, str) else tuple(urls)
+            for name, urls in servers.items()
+        }
     if data is None:
-        data = recipe.parent if isinstance(recipe, Path) else Path()
-    more = dict(settings)
+        data = Path() if recipe.file is None else Path(recipe.file).parent
     try:
-        return Runtime(root=str(root), data=str(data), **more)
+        return Runtime(root=str(root), data=str(data), **values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RecipeError(f"runtime: {first['loc'][0]}: {first['msg']}") from error
+        first = error.errors(include_url=False)[0]
+        raise RecipeError(f"runtime: {first['loc'][0]}: {sentence_of([first])}") from error

@@ -75,8 +75,8 @@ def whole(data: Path, out: Path, recipe: str) -> None:
     """Do the job with a recipe, and write the ids of the rows that the kept pairs come from."""
     import polars as pl
 
-    from prefine.plan import make_plan, publish_plan, run_plan
-    from prefine.plan.look import read_table
+    from prefine.planning import make_plan, publish_plan, run_plan
+    from prefine.planning.look import read_table
     from prefine.recipe import parse_recipe
     from prefine.settings import Runtime
 

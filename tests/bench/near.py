@@ -28,8 +28,8 @@ import numpy as np
 import polars as pl
 from report import machine, print_table, write_json
 
-from prefine.plan import Plan, make_plan
-from prefine.plan.look import read_table
+from prefine.planning import Plan, make_plan
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Encoder, Runtime
 from prefine.step import run_step

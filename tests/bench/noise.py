@@ -20,8 +20,8 @@ import polars as pl
 from report import machine, print_table, write_json
 from sklearn.metrics import roc_auc_score
 
-from prefine.plan import make_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import make_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 

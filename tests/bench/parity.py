@@ -29,9 +29,9 @@ from transformers import (
 )
 
 from prefine.measure.ches.scores import ches
-from prefine.plan import Plan, make_plan, run_plan
-from prefine.plan.look import read_table
-from prefine.plan.servers import served
+from prefine.planning import Plan, make_plan, run_plan
+from prefine.planning.look import read_table
+from prefine.planning.servers import served
 from prefine.recipe import parse_recipe
 from prefine.serve.chat import Chat
 from prefine.settings import Model, Runtime

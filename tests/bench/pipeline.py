@@ -19,7 +19,7 @@ from typing import Any
 
 from report import machine, print_table, write_json
 
-from prefine.plan import make_plan, publish_plan, run_plan
+from prefine.planning import make_plan, publish_plan, run_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import Manifest, Step

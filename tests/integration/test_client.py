@@ -15,7 +15,7 @@ import pytest
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
 from prefine.measure.reward.vllm import VllmReward
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from prefine.serve.vllm import lanes
 from prefine.serve.vllm.reward import RewardClient
 from prefine.settings import Inputs, Model, Runtime, Weights

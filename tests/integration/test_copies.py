@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from prefine.plan import publish_plan
-from prefine.plan.look import read_table
+from prefine.planning import publish_plan
+from prefine.planning.look import read_table
 from tests.made import run_recipe, table
 
 pytestmark = pytest.mark.usefixtures("distilled")

@@ -13,8 +13,8 @@ from prefine.export.settings import Export
 from prefine.ingest.source import Source
 from prefine.pair.settings import Pairs
 from prefine.pair.verdicts.settings import Verdicts
-from prefine.plan import publish_plan
-from prefine.plan.look import read_table
+from prefine.planning import publish_plan
+from prefine.planning.look import read_table
 from tests.made import run_recipe
 
 pytestmark = pytest.mark.usefixtures("distilled")

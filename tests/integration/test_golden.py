@@ -23,7 +23,7 @@ import orjson
 import polars as pl
 import pytest
 
-from prefine.plan import Plan, make_plan, publish_plan, run_plan
+from prefine.planning import Plan, make_plan, publish_plan, run_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.conftest import PROJECT

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from prefine.errors import RecipeError
-from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.draft import draft_recipe
+from prefine.planning import make_plan, publish_plan, run_plan
+from prefine.planning.draft import draft_recipe
 from prefine.recipe import load_recipe, parse_recipe
 from prefine.settings import Runtime
 

@@ -19,7 +19,7 @@ import pytest
 
 from prefine.errors import RecipeError, ServiceError
 from prefine.measure.reward.vllm import VllmReward
-from prefine.plan import make_plan, served
+from prefine.planning import make_plan, served
 from prefine.recipe import parse_recipe
 from prefine.serve.vllm.launch import serving
 from prefine.serve.vllm.reward import RewardClient

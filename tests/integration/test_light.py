@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from prefine.errors import RecipeError
 from prefine.export.front_matter import features
-from prefine.plan import make_plan, run_plan
+from prefine.planning import make_plan, run_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.settings.extras import EXTRAS

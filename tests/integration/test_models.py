@@ -14,8 +14,8 @@ import torch
 from transformers import AutoModel
 
 from prefine.errors import DataError, IntegrityError, RecipeError, ServiceError
-from prefine.plan import make_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import make_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.serve.chat import Chat, PromptResponse
 from prefine.serve.local.batches import by_budget, by_length

@@ -9,7 +9,7 @@ import orjson
 import polars as pl
 import pytest
 
-from prefine.plan.look import read_table
+from prefine.planning.look import read_table
 from tests.made import Environment, call, files, llama, prefect_environment, run_recipe
 
 pytestmark = pytest.mark.usefixtures("distilled")

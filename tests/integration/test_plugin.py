@@ -83,7 +83,7 @@ def run(data: Path, root: Path, env: Environment, *options: str) -> str:
 def fingerprints(data: Path, env: Environment, recipe: str = "recipe.yaml") -> dict[str, str]:
     """Return the fingerprints of a plan that is made in a process of its own."""
     script = (
-        "import orjson, sys; from prefine.plan import make_plan;"
+        "import orjson, sys; from prefine.planning import make_plan;"
         "from prefine.recipe import load_recipe; from prefine.settings import Runtime;"
         "steps = make_plan(load_recipe(sys.argv[1]), Runtime()).steps;"
         "print(orjson.dumps({step.name: step.fingerprint for step in steps}).decode())"

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prefine.plan import make_plan, publish_plan, run_plan
+from prefine.planning import make_plan, publish_plan, run_plan
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 from tests.made import Environment, call, files, prefect_environment

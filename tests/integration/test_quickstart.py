@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prefine.plan import Plan, make_plan, publish_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import Plan, make_plan, publish_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.plan import Plan, make_plan, publish_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import Plan, make_plan, publish_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import load_recipe, parse_recipe
 from prefine.settings import Runtime
 from tests.made import call, files

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import polars as pl
 import pytest
 
-from prefine.plan import Plan, make_plan
-from prefine.plan.look import read_table, states
+from prefine.planning import Plan, make_plan
+from prefine.planning.look import read_table, states
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 from prefine.step import run_step

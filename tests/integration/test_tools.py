@@ -7,7 +7,7 @@ import orjson
 import polars as pl
 import pytest
 
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from tests.made import byte_tokenizer, explicit, llama, run_recipe, table
 from tests.runs.test_tools import SHOWS_TOOLS
 from tests.unit.test_tools import RECIPE, ROWS, WEATHER_TEXT

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from tests.made import llama, run_recipe
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.usefixtures("distilled")]

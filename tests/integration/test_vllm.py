@@ -21,7 +21,7 @@ from prefine.measure.ches.vllm import VllmChes
 from prefine.measure.judge.vllm import VllmJudge
 from prefine.measure.judge.wording import Wording, render_question
 from prefine.measure.reward.vllm import VllmReward
-from prefine.plan.look import last_plan, read_table
+from prefine.planning.look import last_plan, read_table
 from prefine.serve.chat import Chat, PromptResponse
 from prefine.serve.local.encoder import LocalEmbedder
 from prefine.serve.local.hidden import LocalHiddenStates

@@ -27,8 +27,8 @@ from prefine.ingest.rows import RawRow, parse_object
 from prefine.measure.ches.scores import ches
 from prefine.pair.select import select
 from prefine.pair.settings import Pairs
-from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.look import read_table, states
+from prefine.planning import make_plan, publish_plan, run_plan
+from prefine.planning.look import read_table, states
 from prefine.recipe import Recipe, Resolved, parse_recipe
 from prefine.schema import Column, Flip, Message, hash_unit, pair_id, prompt_id
 from prefine.settings import File, Runtime

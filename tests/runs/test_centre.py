@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prefine.plan.look import read_table
+from prefine.planning.look import read_table
 from tests.made import explicit, run_recipe, table
 
 pytestmark = pytest.mark.usefixtures("distilled")

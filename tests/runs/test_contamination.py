@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from prefine.cli import app
 from prefine.errors import DataError, RecipeError
-from prefine.plan import publish_plan
-from prefine.plan.dossier import dossier
-from prefine.plan.look import read_table
+from prefine.planning import publish_plan
+from prefine.planning.dossier import dossier
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.schema import Column, Flip, prompt_id
 from tests.made import assistant, explicit, run_recipe, table, turn, user

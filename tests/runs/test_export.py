@@ -11,7 +11,7 @@ import pytest
 from prefine.errors import DataError, RecipeError
 from prefine.export.settings import RESERVED
 from prefine.export.verify import problems_of
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from prefine.store import Store
 from tests.made import assistant, explicit, run_recipe, turn, user
 

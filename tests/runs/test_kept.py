@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError
-from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.dossier import dossier
-from prefine.plan.look import read_table
+from prefine.planning import make_plan, publish_plan, run_plan
+from prefine.planning.dossier import dossier
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.made import explicit

@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from prefine.plan import publish_plan
-from prefine.plan.look import read_table
+from prefine.planning import publish_plan
+from prefine.planning.look import read_table
 from prefine.schema import prompt_id
 from tests.made import explicit, run_recipe, table, user
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.plan import make_plan, run_plan
-from prefine.plan.look import last_plan, read_table
+from prefine.planning import make_plan, run_plan
+from prefine.planning.look import last_plan, read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.made import run_recipe

@@ -4,9 +4,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.dossier import dossier
-from prefine.plan.look import read_table
+from prefine.planning import make_plan, publish_plan, run_plan
+from prefine.planning.dossier import dossier
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
 from prefine.settings import Runtime

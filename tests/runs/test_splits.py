@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from prefine.export.card import write_card
-from prefine.plan import Plan, publish_plan
-from prefine.plan.look import read_table
+from prefine.planning import Plan, publish_plan
+from prefine.planning.look import read_table
 from prefine.schema import hash_unit, prompt_id
 from prefine.settings import Runtime
 from tests.made import assistant, explicit, run_recipe, table, turn, user

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prefine.cli import app
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from prefine.serve.chat import Chat, PlainText, ToolsRefusedError
 from prefine.settings import Model
 from tests.made import (

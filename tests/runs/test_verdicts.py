@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.plan import make_plan, publish_plan, run_plan
-from prefine.plan.look import read_table
+from prefine.planning import make_plan, publish_plan, run_plan
+from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import load_manifest

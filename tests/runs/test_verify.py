@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from prefine.cli import app
 from prefine.errors import DataError
 from prefine.export.verify import problems_of
-from prefine.plan import publish_plan
+from prefine.planning import publish_plan
 from prefine.store import Store
 from tests.made import explicit, run_recipe
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.plan import make_plan
+from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import load_manifest, run_step

@@ -10,7 +10,7 @@ from prefine.errors import RecipeError
 from prefine.measure.contamination import matches
 from prefine.measure.contamination.items import build_items, split_parts
 from prefine.measure.contamination.matches import find_matches, split_turns
-from prefine.plan import make_plan
+from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.text import ngrams

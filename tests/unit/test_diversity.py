@@ -16,7 +16,7 @@ from prefine.ingest.rows import RawRow
 from prefine.measure.prompt_neighbours.entropy import RESOLUTION, entropy_of, knn_entropy
 from prefine.measure.prompt_topics import PromptTopics, with_names
 from prefine.measure.target_similarity import descending_ranks, ranks_and_scores
-from prefine.plan import make_plan
+from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.search.nearest import nearest
 from prefine.search.storage import Vectors

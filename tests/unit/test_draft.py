@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from prefine.cli.app import app
 from prefine.errors import DataError, RecipeError
-from prefine.plan import make_plan
-from prefine.plan.draft import SCHEMA, draft_recipe
-from prefine.plan.draft.guess import guess
+from prefine.planning import make_plan
+from prefine.planning.draft import SCHEMA, draft_recipe
+from prefine.planning.draft.guess import guess
 from prefine.recipe import load_recipe, parse_recipe
 from prefine.settings import Runtime
 from tests.conftest import PROJECT

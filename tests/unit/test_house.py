@@ -47,7 +47,7 @@ BARE = {"torch", "faiss", "prefine.step", "prefine.store"}
             ("prefine.text.distinct", BARE),
             ("prefine.search.index", BARE),
             ("prefine.recipe", {"torch", "transformers", "faiss", "httpx"}),
-            ("prefine.plan", {"torch", "transformers", "faiss"}),
+            ("prefine.planning", {"torch", "transformers", "faiss"}),
         ],
     ],
 )

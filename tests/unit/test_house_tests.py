@@ -16,8 +16,8 @@ TREES = {
     if path.suffix == ".py"
 }
 RUNS_A_RECIPE = {
-    *("prefine.plan.run_plan", "prefine.plan.run_named", "prefine.plan.publish_plan"),
-    *("prefine.plan.publish_named", "prefine.plan.run", "prefine.cli", "prefine.run"),
+    *("prefine.planning.run_plan", "prefine.planning.run_named", "prefine.planning.publish_plan"),
+    *("prefine.planning.publish_named", "prefine.planning.run", "prefine.cli", "prefine.run"),
     *("tests.made.run_recipe", "tests.made.table"),
     *("tests.made.byte_tokenizer", "tests.made.llama", "tests.made.drawn_llama"),
     *("tests.runs", "tests.integration", "torch", "transformers", "sentence_transformers"),
@@ -152,8 +152,8 @@ def test_unit_tests_run_no_recipe_and_import_no_torch() -> None:
         ("import time\ntime.sleep(1)", waits),
         ("from time import sleep\nsleep(1)", waits),
         ("from unittest.mock import patch", mocks),
-        ("from prefine.plan import servers\npatch.setattr(servers, 'serving', f)", mocks),
-        ("patch.setattr('prefine.plan.servers.serving', f)", mocks),
+        ("from prefine.planning import servers\npatch.setattr(servers, 'serving', f)", mocks),
+        ("patch.setattr('prefine.planning.servers.serving', f)", mocks),
         ("from prefine.step import _hidden", private),
         ("from prefine.step import run\nrun._hidden()", private),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.kept import common_type, typed, types_of
-from prefine.plan import make_plan
+from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from tests.made import explicit

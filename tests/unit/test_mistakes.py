@@ -16,7 +16,7 @@ from prefine.errors import DataError, PlaceError, RecipeError
 from prefine.ingest.layouts import LAYOUTS, Detected, format_of
 from prefine.measure.kinds import MEASURES
 from prefine.pair.verdicts import Verdicts
-from prefine.plan import check_places, make_plan
+from prefine.planning import check_places, make_plan
 from prefine.recipe import Recipe, load_recipe, parse_recipe
 from prefine.settings import Part, Runtime
 from prefine.settings.mistakes import sentence_of

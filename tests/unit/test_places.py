@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from prefine.errors import PlaceError, RecipeError
-from prefine.plan import Plan, check_places, make_plan, run_plan, served
+from prefine.planning import Plan, check_places, make_plan, run_plan, served
 from prefine.recipe import load_recipe
 from prefine.settings import Runtime
 from prefine.store import Store, place_error

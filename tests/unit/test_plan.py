@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from prefine.errors import DataError, RecipeError
-from prefine.plan import make_plan
-from prefine.plan.servers import servers_for
+from prefine.planning import make_plan
+from prefine.planning.servers import servers_for
 from prefine.recipe import Resolved, parse_recipe
 from prefine.settings import Runtime
 from tests.made import explicit

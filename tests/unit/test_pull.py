@@ -9,8 +9,8 @@ import pytest
 
 from prefine.errors import RecipeError
 from prefine.ingest.layouts import layout_named
-from prefine.plan import decision_plan, make_plan
-from prefine.plan.steps import pull
+from prefine.planning import decision_plan, make_plan
+from prefine.planning.steps import pull
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.step import Counts, StepSpec

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prefine.errors import IntegrityError, RecipeError
-from prefine.plan import (
+from prefine.planning import (
     Plan,
     find_run,
     list_runs,

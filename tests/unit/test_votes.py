@@ -15,7 +15,7 @@ from prefine.pair.outcomes import outcomes, require_aspects
 from prefine.pair.ratings import rating_facts
 from prefine.pair.settings import Pairs, SourceWeight
 from prefine.pair.votes import from_labels, from_rankings, from_ratings
-from prefine.plan import make_plan
+from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.schema import JUDGEMENTS
 from prefine.settings import Runtime

@@ -23,7 +23,7 @@ def init(
 ) -> None:
     """Write a commented recipe for files: their layouts, suggested measures and rules."""
     from prefine.cli.files import write_text
-    from prefine.plan.draft import SCHEMA, draft_recipe
+    from prefine.planning.draft import SCHEMA, draft_recipe
     from prefine.recipe.schema import schema_text
 
     folder = "." if output is None else str(output.parent)

@@ -21,9 +21,9 @@ from prefine.cli.text import cut
 from prefine.errors import RecipeError
 
 if TYPE_CHECKING:
-    from prefine.plan import Plan, RunRecord
-    from prefine.plan.dossier import Dossier
-    from prefine.plan.query import Selection
+    from prefine.planning import Plan, RunRecord
+    from prefine.planning.dossier import Dossier
+    from prefine.planning.query import Selection
     from prefine.settings import Runtime
 
 LABEL = (
@@ -126,8 +126,8 @@ def show(  # noqa: PLR0913 - one parameter per option
 
     With --json, a table is one JSON array with one object per row, one row per line.
     """
-    from prefine.plan import find_run, plan_of
-    from prefine.plan.query import Query, select_rows
+    from prefine.planning import find_run, plan_of
+    from prefine.planning.query import Query, select_rows
     from prefine.settings.flags import runtime_of
 
     runtime = runtime_of(None, root, None)
@@ -149,7 +149,7 @@ def _names(options: list[str] | None) -> tuple[str, ...]:
 
 
 def _show_steps(record: "RunRecord", plan: "Plan", runtime: "Runtime", *, as_json: bool) -> None:
-    from prefine.plan.look import states
+    from prefine.planning.look import states
 
     steps = list(states(plan, runtime))
     if as_json:
@@ -215,8 +215,8 @@ def explain(
     root: Root = ROOT,
 ) -> None:
     """Show everything known about one pair, and why it was kept or dropped."""
-    from prefine.plan import find_run, plan_of
-    from prefine.plan.dossier import dossier
+    from prefine.planning import find_run, plan_of
+    from prefine.planning.dossier import dossier
     from prefine.settings.flags import runtime_of
 
     runtime = runtime_of(None, root, None)
@@ -272,7 +272,7 @@ def _print_dossier(recipe: str, known: "Dossier", chars: int) -> None:
 
 def _print_texts(known: "Dossier", chars: int) -> None:
     """Print the human verdict, and the turns of the prompt and both responses."""
-    from prefine.plan.query import turn_parts
+    from prefine.planning.query import turn_parts
 
     if known.tools is not None:
         out.line(f"--- tools\n{cut(known.tools, chars)}")

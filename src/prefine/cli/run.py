@@ -28,7 +28,7 @@ from prefine.cli.output import print_json
 from prefine.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
-    from prefine.plan import Plan, Recording
+    from prefine.planning import Plan, Recording
     from prefine.settings import Runtime
 
 _READS_WIDTH = 28
@@ -55,7 +55,7 @@ def run(  # noqa: PLR0913 - one parameter per option
 
     Steps that are done are not run again. An interrupted run continues where it stopped.
     """
-    from prefine.plan import check_places, make_plan, publish_plan, record_run, verdict_counts
+    from prefine.planning import check_places, make_plan, publish_plan, record_run, verdict_counts
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of, servers_of, settings_of
 
@@ -95,8 +95,8 @@ def decide(  # noqa: PLR0913 - one parameter per option
 
     Steps that are done are not run again: after a change of a threshold only the rules are applied.
     """
-    from prefine.plan import check_places, decision_plan, record_run
-    from prefine.plan.decided import count_decisions
+    from prefine.planning import check_places, decision_plan, record_run
+    from prefine.planning.decided import count_decisions
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of, servers_of, settings_of
 
@@ -134,8 +134,8 @@ def _print_done(recording: "Recording") -> None:
 def _run_missing(plan: "Plan", runtime: "Runtime", recording: "Recording") -> None:
     """Run what is not done; before an error in the data, print the rows read and the notes."""
     from prefine.cli.watch import watching
-    from prefine.plan import run_plan, served
-    from prefine.plan.look import remarks_so_far, sources_read
+    from prefine.planning import run_plan, served
+    from prefine.planning.look import remarks_so_far, sources_read
 
     for source in plan.recipe.sources:
         for file in plan.resolved.files[source.key]:
@@ -179,8 +179,8 @@ def plan(
 
     Give either a recipe or, with --run, the id of a run.
     """
-    from prefine.plan import find_run, make_plan, plan_of
-    from prefine.plan.look import states
+    from prefine.planning import find_run, make_plan, plan_of
+    from prefine.planning.look import states
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of
 
@@ -241,7 +241,7 @@ def _in_short(names: list[str]) -> str:
 def _print_plan(plan: "Plan", runtime: "Runtime") -> None:
     """Print the steps of a plan as a table."""
     from prefine.cli.tables import print_table
-    from prefine.plan.look import states
+    from prefine.planning.look import states
 
     lines: list[tuple[object, ...]] = []
     total = done = 0

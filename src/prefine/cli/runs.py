@@ -31,7 +31,7 @@ def runs(
     Other commands take the id of a run, or its beginning, with --run. Runs with the same plan have
     the same results.
     """
-    from prefine.plan import list_runs
+    from prefine.planning import list_runs
     from prefine.settings.flags import runtime_of
 
     records = [

@@ -9,7 +9,7 @@ from prefine.cli.output import Stream
 from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
-    from prefine.plan.decided import DecisionCounts
+    from prefine.planning.decided import DecisionCounts
 
 SOURCES_SHOWN = 5
 """Sources listed below a rule; the others are one line."""

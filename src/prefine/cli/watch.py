@@ -17,8 +17,8 @@ from rich.progress import (
 from rich.table import Column
 
 from prefine.cli.output import Notes
-from prefine.plan import Plan, Watcher
-from prefine.plan.run import Silent
+from prefine.planning import Plan, Watcher
+from prefine.planning.run import Silent
 from prefine.settings.json import Json
 from prefine.step import Manifest, Pace, Step
 

@@ -3,15 +3,15 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
-from prefine.plan.extras import check_extras
-from prefine.plan.needs import (
+from prefine.planning.extras import check_extras
+from prefine.planning.needs import (
     is_done,
     require_known_servers,
     require_places,
     require_servers,
     served_names,
 )
-from prefine.plan.steps import Plan
+from prefine.planning.steps import Plan
 from prefine.recipe import Resolved
 from prefine.serve.vllm.launch import serving
 from prefine.serve.vllm.served import Served

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prefine.ingest.layouts.columns.spelling import spelled
-from prefine.plan.draft.keys import dotted_keys
+from prefine.planning.draft.keys import dotted_keys
 from prefine.settings.json import Json, is_array, is_object
 
 _PROMPT = ("prompt", "instruction", "question", "query", "input", "conversation", "context", "post")

@@ -8,8 +8,8 @@ import polars as pl
 from prefine.decide import explained
 from prefine.errors import DataError
 from prefine.export.manifest import remarks_of, sources_of
-from prefine.plan.runs import find_run, plan_of
-from prefine.plan.steps import Plan
+from prefine.planning.runs import find_run, plan_of
+from prefine.planning.steps import Plan
 from prefine.recipe import Resolved
 from prefine.schema import HUMAN_VERDICT
 from prefine.settings import Runtime

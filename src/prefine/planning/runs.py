@@ -25,7 +25,7 @@ import yaml
 from pydantic import ValidationError
 
 from prefine.errors import IntegrityError, PrefineError, RecipeError
-from prefine.plan.steps import Plan, make_plan
+from prefine.planning.steps import Plan, make_plan
 from prefine.recipe import Resolved
 from prefine.settings import Runtime
 from prefine.settings.json import Json

@@ -1,8 +1,8 @@
 """Which steps, in which order, and running them; the pipeline is written here, once."""
 
-from prefine.plan.extras import check_extras
-from prefine.plan.resolve import resolve
-from prefine.plan.run import (
+from prefine.planning.extras import check_extras
+from prefine.planning.resolve import resolve
+from prefine.planning.run import (
     Watcher,
     check_places,
     publish_named,
@@ -10,7 +10,7 @@ from prefine.plan.run import (
     run_named,
     run_plan,
 )
-from prefine.plan.runs import (
+from prefine.planning.runs import (
     Recording,
     RunRecord,
     find_run,
@@ -20,8 +20,8 @@ from prefine.plan.runs import (
     record_run,
     verdict_counts,
 )
-from prefine.plan.servers import served
-from prefine.plan.steps import Plan, decision_plan, make_plan
+from prefine.planning.servers import served
+from prefine.planning.steps import Plan, decision_plan, make_plan
 
 __all__ = [
     "Plan",

@@ -8,7 +8,7 @@ from prefine.ingest.layouts import Detected, layout_named
 from prefine.ingest.parse import parse_row
 from prefine.ingest.record import Label, RowError
 from prefine.pair.ratings import OVERALL
-from prefine.plan.draft.files import Group
+from prefine.planning.draft.files import Group
 from prefine.schema import Kind
 from prefine.settings.json import is_object
 

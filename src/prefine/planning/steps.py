@@ -16,8 +16,8 @@ from prefine.pair.audit import audit_spec
 from prefine.pair.build import PAIRS_TABLE, pairs_spec
 from prefine.pair.settings import SourceWeight
 from prefine.pair.verdicts import LABELLED, verdicts_spec
-from prefine.plan.needs import require_known_servers
-from prefine.plan.resolve import resolve
+from prefine.planning.needs import require_known_servers
+from prefine.planning.resolve import resolve
 from prefine.recipe import Recipe, Resolved
 from prefine.settings import File, Runtime
 from prefine.settings.names import listed, unknown

@@ -10,11 +10,11 @@ from prefine.errors import RecipeError
 from prefine.ingest.layouts import layout_named
 from prefine.measure.lengths import Lengths
 from prefine.measure.near_duplicates import NearDuplicates
-from prefine.plan.draft.facts import Needs, needs_of
-from prefine.plan.draft.files import Group, common_folder, condensed, groups_of
-from prefine.plan.draft.guess import guess
-from prefine.plan.draft.keys import shown_keys
-from prefine.plan.draft.text import FILL_IN, comment, setting, tail, yaml_text
+from prefine.planning.draft.facts import Needs, needs_of
+from prefine.planning.draft.files import Group, common_folder, condensed, groups_of
+from prefine.planning.draft.guess import guess
+from prefine.planning.draft.keys import shown_keys
+from prefine.planning.draft.text import FILL_IN, comment, setting, tail, yaml_text
 from prefine.recipe.schema import about
 
 SCHEMA = "recipe.schema.json"

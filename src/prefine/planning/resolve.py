@@ -10,8 +10,8 @@ from prefine.ingest.kept import kept_columns
 from prefine.ingest.layout import Layout
 from prefine.ingest.read import layout_of
 from prefine.ingest.source import Source
-from prefine.plan.files import Finder
-from prefine.plan.preview import require_keys
+from prefine.planning.files import Finder
+from prefine.planning.preview import require_keys
 from prefine.recipe import Recipe, Resolved
 from prefine.recipe.check import require_columns
 from prefine.serve.weights import resolved_model

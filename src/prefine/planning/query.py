@@ -7,8 +7,8 @@ from typing import NamedTuple
 import polars as pl
 
 from prefine.errors import RecipeError
-from prefine.plan.look import read_table
-from prefine.plan.steps import Plan
+from prefine.planning.look import read_table
+from prefine.planning.steps import Plan
 from prefine.schema import TOOL_PARTS
 from prefine.settings import Runtime
 from prefine.settings.json import Json

@@ -8,8 +8,8 @@ import polars as pl
 
 from prefine.errors import IntegrityError
 from prefine.export.manifest import benchmarks_of, remarks_of, sources_of
-from prefine.plan.run import require_sources
-from prefine.plan.steps import Plan
+from prefine.planning.run import require_sources
+from prefine.planning.steps import Plan
 from prefine.settings import Runtime
 from prefine.settings.json import Json
 from prefine.step import require_manifest

@@ -11,7 +11,7 @@ from prefine.ingest.paths import OPTIONAL, values_at
 from prefine.ingest.read import layout_of
 from prefine.ingest.record import RowError
 from prefine.ingest.source import Source
-from prefine.plan.files import place_of
+from prefine.planning.files import place_of
 from prefine.recipe import Recipe
 from prefine.settings import File, FileSet, Location, Part
 from prefine.settings.json import Json, is_array, is_object

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from prefine.errors import DataError
-from prefine.plan.counted import with_reasons
-from prefine.plan.look import read_table
-from prefine.plan.steps import Plan
+from prefine.planning.counted import with_reasons
+from prefine.planning.look import read_table
+from prefine.planning.steps import Plan
 from prefine.settings import Runtime
 from prefine.settings.json import Json
 

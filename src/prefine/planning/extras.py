@@ -1,6 +1,6 @@
 """Check before a run that the extras are installed that its open steps need."""
 
-from prefine.plan.steps import Plan
+from prefine.planning.steps import Plan
 from prefine.settings import Runtime, require_extra
 from prefine.step import Step, load_manifest
 from prefine.store import Store

@@ -8,10 +8,10 @@ from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
 from prefine.ingest.losses import require_read
-from prefine.plan.extras import check_extras
-from prefine.plan.needs import require_servers
-from prefine.plan.runs import Recording, record_run
-from prefine.plan.steps import Plan, make_plan
+from prefine.planning.extras import check_extras
+from prefine.planning.needs import require_servers
+from prefine.planning.runs import Recording, record_run
+from prefine.planning.steps import Plan, make_plan
 from prefine.recipe import Resolved, to_yaml
 from prefine.serve.processes import start_processes
 from prefine.settings import Runtime
