@@ -440,7 +440,7 @@ shards: 2
 sources:
   - {name: made, files: [rows.jsonl], format: columns, max_row_bytes: 2000,
      priority: 1, weight: 2,
-     columns: {prompt: p, chosen: c, rejected: r, group: g}}
+     columns: {prompt: p, responses: [c, r], ratings: [{columns: [x, y]}], group: g}}
 verdicts: [{files: [rows.jsonl], key: own_id, weight: 2}]
 pairs: {minimum_gap: 1.0, per_prompt: 2, aspects: {overall: 1.0}}
 encoder: {dimensions: 64}
@@ -459,6 +459,17 @@ rules:
   - {name: two, cap: 2, per: prompt_id, order_by: cosine}
 export: {test_ratio: 0.1, license: mit}
 """
+FULL_ROW = {
+    "p": "a",
+    "c": "b",
+    "r": "c",
+    "x": 2,
+    "y": 1,
+    "g": "d",
+    "own_id": "1",
+    "verdict": "right",
+}
+"""A row that has every key that ``FULL`` names."""
 
 
 def _changed(value: Any) -> Any:
@@ -470,8 +481,7 @@ def _changed(value: Any) -> Any:
 
 
 def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path: Path) -> None:
-    row = {"p": "a", "c": "b", "r": "c", "g": "d"}
-    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    (tmp_path / "rows.jsonl").write_text(json.dumps(FULL_ROW) + "\n")
     runtime = Runtime(root=str(tmp_path / "root"), data=str(tmp_path))
     plan = make_plan(parse_recipe(FULL), runtime)
     base = plan.resolved.model_dump(mode="json")
@@ -502,7 +512,7 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
 
 
 def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
-    (tmp_path / "rows.jsonl").write_text('{"p": "a", "c": "b", "r": "c", "g": "d"}\n')
+    (tmp_path / "rows.jsonl").write_text(json.dumps(FULL_ROW) + "\n")
     here = Runtime(root="one", data=str(tmp_path))
     there = Runtime(
         root="two",
@@ -529,6 +539,9 @@ def test_no_runtime_value_changes_a_fingerprint(tmp_path: Path) -> None:
     )
     assert set(Runtime.model_fields) == there.model_fields_set
 
-    plans = [make_plan(parse_recipe(FULL), runtime) for runtime in (here, there)]
+    model = "served_model: rm, weights: {model: made/rm, revision: abc}"
+    served = f"- {{kind: reward/vllm, name: rm, {model}}}"
+    recipe = parse_recipe(FULL.replace("rules:", f"  {served}\nrules:", 1))
+    plans = [make_plan(recipe, runtime) for runtime in (here, there)]
 
     assert [s.fingerprint for s in plans[0].steps] == [s.fingerprint for s in plans[1].steps]

@@ -258,7 +258,7 @@ REFUSED: list[tuple[list[str], str]] = [
     (["empty.jsonl"], "empty.jsonl: is empty"),
     (["missing.jsonl"], "missing.jsonl: there is no such file"),
     (["*.parquet"], "no file matches *.parquet"),
-    (["prose.md"], "prose.md: its form is not recognised"),
+    (["prose.md"], "prose.md: unknown format"),
     (["broken.jsonl"], "broken.jsonl: no row of the first 20 can be read; row 1: not_json"),
     (["empty.jsonl", "missing.jsonl"], "is empty; missing.jsonl: there is no such file"),
 ]

@@ -128,7 +128,7 @@ def test_a_layout_is_recognised_before_anything_runs(runtime: Runtime, tmp_path:
     (file,) = make_plan(parse_recipe(RECIPE), runtime).resolved.files["source made"]
 
     assert file.format == "trl_explicit"
-    assert file.reason == "`prompt` is a list of messages beside `chosen` and `rejected`"
+    assert file.reason == "`prompt` is a list of messages, with `chosen` and `rejected`"
 
 
 def test_servers_are_started_for_what_asks_them() -> None:

@@ -72,7 +72,7 @@ def shown(value: object) -> str:
 def _number(value: float) -> str:
     if isinstance(value, float) and not math.isfinite(value):
         return {math.inf: ".inf", -math.inf: "-.inf"}.get(value, ".nan")
-    text = f"{value:g}" if isinstance(value, float) or abs(value) >= 10**18 else str(value)
+    text = f"{value:g}" if isinstance(value, float) or abs(value) >= 10**24 else str(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}..."
 
 
