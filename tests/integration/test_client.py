@@ -209,7 +209,7 @@ def test_rewards_that_are_activated_all_the_same_are_refused(scripted: Any) -> N
             "heads": 1,
         }
     ]
-    with pytest.raises(RecipeError, match="gives activated rewards though raw logits"):
+    with pytest.raises(RecipeError, match="returns activated rewards instead of raw logits"):
         client(scripted(sigmoids)).check()
 
 
@@ -226,7 +226,7 @@ def test_a_server_of_another_hub_model_is_refused(scripted: Any) -> None:
     server = scripted(lambda body, _: (200, {"data": rows(body)}))
     server.model["root"] = "other/model"
 
-    with pytest.raises(RecipeError, match="serves other/model as `rm`, and the recipe means a/b"):
+    with pytest.raises(RecipeError, match="serves other/model as `rm`, the recipe requires a/b"):
         client(server).check()
 
 
@@ -243,7 +243,7 @@ def test_a_server_of_a_hub_model_may_stand_for_a_folder(scripted: Any) -> None:
 def test_a_server_that_takes_no_token_ids_is_refused(scripted: Any) -> None:
     server = scripted(lambda _body, _: (400, {"error": "input must be text"}))
 
-    with pytest.raises(RecipeError, match="the rewards of token ids, which it must accept"):
+    with pytest.raises(RecipeError, match="the request was for the rewards of token ids"):
         client(server).check()
 
 
@@ -251,7 +251,7 @@ def test_other_heads_than_the_recipe_names_are_refused(scripted: Any) -> None:
     def two(body: dict[str, Any], _: int) -> Reply:
         return 200, {"data": [{**row, "probs": [1.0, 2.0]} for row in rows(body)]}
 
-    with pytest.raises(RecipeError, match="gives 2 rewards a response, the recipe names 1"):
+    with pytest.raises(RecipeError, match="returns 2 rewards per response, the recipe names 1"):
         client(scripted(two)).check()
 
 
@@ -324,12 +324,12 @@ def test_requests_hold_so_many_rows_and_tokens(scripted: Any) -> None:
 def test_lanes_widen_while_nothing_waits_and_narrow_when_refused() -> None:
     quick, slow = lanes.Lanes(8), lanes.Lanes(8)
     for _ in range(100):
-        quick.answered(1.0, 100)
-        slow.answered(slow.width, 100)
+        quick.adapt(1.0, 100)
+        slow.adapt(slow.width, 100)
 
     assert quick.width == 8
     assert 3 <= slow.width <= 6
-    quick.refused()
+    quick.halve()
     assert quick.width == 4
 
 

@@ -230,7 +230,7 @@ def test_a_process_that_was_ended_is_a_service_error() -> None:
         os.kill(pid, signal.SIGKILL)
         assert gone([pid])
 
-    with pytest.raises(ServiceError, match="`workers` of the runtime"):
+    with pytest.raises(ServiceError, match="reduce `workers` of the runtime"):
         shared.encode(texts, lambda _: None)
 
     assert shared.encode(texts, lambda _: None).shape == (16, 384)

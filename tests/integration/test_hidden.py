@@ -99,7 +99,7 @@ def test_a_reply_that_is_cut_short_is_asked_for_again_and_counted_once(streaming
 
 
 def test_a_reply_that_is_always_cut_short_is_a_service_error(streaming: Any) -> None:
-    with pytest.raises(ServiceError, match="an answer of 4 states that promised 5"):
+    with pytest.raises(ServiceError, match="response has 4 states, its header announced 5"):
         streaming(lambda data, _: data[:-5]).read(SEQUENCES[:1])
 
 
@@ -115,7 +115,7 @@ def test_scaled_states_are_refused(streaming: Any) -> None:
         found = np.frombuffer(data, "<f4").reshape(-1, WIDTH)
         return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype("<f4").tobytes()
 
-    with pytest.raises(RecipeError, match="sends states of length 1, so they are scaled"):
+    with pytest.raises(RecipeError, match="sends states scaled to length 1"):
         streaming(scaled).check()
     (facts,) = streaming().check()
     assert facts["width"] == WIDTH

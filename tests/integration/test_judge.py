@@ -179,9 +179,9 @@ def test_a_judge_that_does_not_answer_as_it_must_is_refused(
     chatty = judge(lambda _: [says("Well,", [token(7, {7: 1.0})])])
     short = judge(lambda body: [letter(0.6)] if "=== " not in str(body["messages"]) else [])
 
-    with pytest.raises(RecipeError, match="does not keep to the answers A and B"):
+    with pytest.raises(RecipeError, match="does not restrict answers to A and B"):
         table(recipe.replace("MORE", ""), tmp_path, "facts", servers={"judge": (chatty.url,)})
-    with pytest.raises(ServiceError, match="0 answers where 1 were asked for"):
+    with pytest.raises(ServiceError, match="response has 0 answers, expected 1"):
         table(
             recipe.replace("MORE", ""),
             tmp_path,

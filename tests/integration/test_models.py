@@ -18,7 +18,7 @@ from prefine.planning import make_plan, run_plan
 from prefine.planning.look import read_table
 from prefine.recipe import parse_recipe
 from prefine.serve.chat import Chat, PromptResponse
-from prefine.serve.local.batches import by_budget, by_length
+from prefine.serve.local.batches import group_by_budget, group_by_length
 from prefine.serve.local.hidden import LocalHiddenStates
 from prefine.serve.local.packed import PACKABLE
 from prefine.serve.local.reward import LocalReward
@@ -100,13 +100,13 @@ def test_a_reward_that_is_no_number_is_an_error() -> None:
 def test_batches_hold_every_row_once_and_keep_the_budget() -> None:
     lengths = [5, 9, 2, 9, 9, 30, 1]
 
-    for make in (by_budget, by_length):
+    for make in (group_by_budget, group_by_length):
         batches = list(make(lengths, 20))
         assert sorted(i for batch in batches for i in batch) == list(range(7))
         for batch in batches:
             longest = max(lengths[i] for i in batch)
             assert len(batch) == 1 or len(batch) * longest <= 20
-    assert all(len({lengths[i] for i in batch}) == 1 for batch in by_length(lengths, 20))
+    assert all(len({lengths[i] for i in batch}) == 1 for batch in group_by_length(lengths, 20))
 
 
 def ches_of_states(
@@ -520,7 +520,7 @@ def made_chat(template: str | None = None) -> Chat:
 def test_a_template_that_refuses_a_role_is_one_sentence() -> None:
     chat = made_chat("{{ raise_exception('no system turns') }}")
 
-    with pytest.raises(DataError, match=r"template of made refuses the turns `system user`"):
+    with pytest.raises(DataError, match=r"template of made cannot render the turns `system user`"):
         chat.conversation([turn("system", "x"), user("y")])
 
 
@@ -639,7 +639,7 @@ def test_each_head_of_a_model_needs_a_name_and_is_a_reward(
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"
         f"measures: [{{kind: reward/transformers, name: rm, weights: {{model: {folder}}}HEADS}}]\n"
     )
-    with pytest.raises(RecipeError, match="has 2 heads, the recipe wants 1;"):
+    with pytest.raises(RecipeError, match="has 2 heads, the recipe names 1;"):
         table(recipe.replace("HEADS", ""), tmp_path, "facts")
 
     found = table(recipe.replace("HEADS", ", heads: [help, harm]"), tmp_path, "facts").row(

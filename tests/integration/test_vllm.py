@@ -207,7 +207,7 @@ def test_a_shorter_server_than_the_recipe_allows_is_an_error(server: str, model:
 def test_a_conversation_that_is_too_long_is_refused_and_never_cut(server: str, model: Path) -> None:
     client = reward_client(model, runtime(server))
 
-    with pytest.raises(RecipeError, match="refuses the request with status 400"):
+    with pytest.raises(RecipeError, match="rejects the request with status 400"):
         client.score([[5] * (LONGEST + 1)])
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from prefine.errors import RecipeError
-from prefine.serve.vllm.dialect import Dialect, Version, parse
+from prefine.serve.vllm.dialect import Dialect, Version, parse_version
 from prefine.serve.vllm.lanes import RequestError
 
 IDS = [np.array([5, 6], np.int32), np.array([7], np.int32)]
@@ -20,7 +20,7 @@ IDS = [np.array([5, 6], np.int32), np.array([7], np.int32)]
     ],
 )
 def test_versions_are_read_and_an_unknown_one_is_the_newest(text: object, version: tuple) -> None:
-    assert parse(text) == version
+    assert parse_version(text) == version
     assert Version() > (0, 33, 0)
 
 
@@ -34,7 +34,7 @@ def test_versions_are_read_and_an_unknown_one_is_the_newest(text: object, versio
     ],
 )
 def test_rewards_are_asked_where_ids_are_accepted(version: str, path: str, task: object) -> None:
-    found, body = Dialect(parse(version)).reward_request("rm", IDS, activation=False)
+    found, body = Dialect(parse_version(version)).reward_request("rm", IDS, activation=False)
 
     assert (found, body.get("task")) == (path, task)
     assert body["use_activation"] is False
@@ -44,8 +44,8 @@ def test_rewards_are_read_from_both_kinds_of_replies() -> None:
     old = {"data": [{"index": 1, "data": [2.0]}, {"index": 0, "data": [1.0]}]}
     new = {"data": [{"index": 0, "probs": [1.0, 3.0]}, {"index": 1, "probs": [2.0, 4.0]}]}
 
-    assert Dialect(parse("0.12.0")).rewards_of(old, 2).tolist() == [[1.0], [2.0]]
-    assert Dialect(parse("0.32.0")).rewards_of(new, 2).tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert Dialect(parse_version("0.12.0")).rewards_of(old, 2).tolist() == [[1.0], [2.0]]
+    assert Dialect(parse_version("0.32.0")).rewards_of(new, 2).tolist() == [[1.0, 3.0], [2.0, 4.0]]
 
 
 def test_states_are_asked_unscaled_by_the_name_that_the_version_knows() -> None:
@@ -53,7 +53,7 @@ def test_states_are_asked_unscaled_by_the_name_that_the_version_knows() -> None:
         ("0.13.0", "normalize", "use_activation"),
         ("0.14.0", "use_activation", "normalize"),
     ):
-        _, body = Dialect(parse(version)).hidden_request("policy", [1, 2])
+        _, body = Dialect(parse_version(version)).hidden_request("policy", [1, 2])
         assert body[yes] is False
         assert no not in body
 
@@ -74,9 +74,9 @@ def test_the_shape_of_states_is_read_from_the_header() -> None:
 
 @pytest.mark.parametrize("task", ["reward", "hidden"])
 def test_a_version_that_takes_no_ids_is_refused(task: str) -> None:
-    old = Dialect(parse("0.10.2"))
+    old = Dialect(parse_version("0.10.2"))
 
-    with pytest.raises(RecipeError, match=r"runs vLLM 0\.10\.2, which takes no token ids"):
+    with pytest.raises(RecipeError, match=r"runs vLLM 0\.10\.2, which does not accept token ids"):
         old.require(task, "http://gpu:8000")
     with pytest.raises(RecipeError, match=r"use 0\.11\.1 or later"):
         old.arguments(task)
@@ -84,16 +84,16 @@ def test_a_version_that_takes_no_ids_is_refused(task: str) -> None:
 
 
 def test_named_tokens_are_asked_for_where_the_version_can() -> None:
-    assert "logprob_token_ids" not in Dialect(parse("0.20.0")).logprobs([3])
-    assert Dialect(parse("0.21.0")).logprobs([3, 4])["logprob_token_ids"] == [3, 4]
+    assert "logprob_token_ids" not in Dialect(parse_version("0.20.0")).logprobs([3])
+    assert Dialect(parse_version("0.21.0")).logprobs([3, 4])["logprob_token_ids"] == [3, 4]
 
 
 def test_a_server_of_hidden_states_gets_one_task_where_servers_have_one() -> None:
-    assert Dialect(parse("0.32.0")).arguments("hidden") == [
+    assert Dialect(parse_version("0.32.0")).arguments("hidden") == [
         *("--runner", "pooling", "--convert", "embed", "--pooler-config"),
         '{"task":"token_embed","use_activation":false}',
     ]
-    assert Dialect(parse("0.12.0")).arguments("hidden")[-1] == '{"normalize":false}'
-    assert Dialect(parse("0.12.0")).arguments("reward") == [
+    assert Dialect(parse_version("0.12.0")).arguments("hidden")[-1] == '{"normalize":false}'
+    assert Dialect(parse_version("0.12.0")).arguments("reward") == [
         *("--runner", "pooling", "--convert", "classify")
     ]

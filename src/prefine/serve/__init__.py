@@ -1,1 +1,1 @@
-"""Models in process and behind servers: nothing else loads one or opens a socket."""
+"""Models in process and behind servers; no other package loads a model or opens a socket."""

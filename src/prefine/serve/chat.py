@@ -1,7 +1,7 @@
-"""Conversations as token ids, rendered by the model's own chat template.
+"""Conversations as token ids, rendered with the model's chat template.
 
-No special token is added: templates write their own. Ids are sent to servers and not text, for a
-server that gets text adds a second BOS on Llama and Gemma.
+No special tokens are added, because templates write their own. Servers receive ids instead of text,
+because a server that tokenizes text adds a second BOS token for Llama and Gemma.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ import transformers
 
 from prefine.errors import DataError, RecipeError
 from prefine.schema import Message, text_of, tool_parts
-from prefine.serve.weights import located, unloadable
+from prefine.serve.weights import load_error, locate_verified
 from prefine.settings import Model
 from prefine.settings.json import Json, is_object
 
@@ -26,37 +26,37 @@ _PROBE: tuple[Message, ...] = (
 
 
 class ToolsRefusedError(DataError):
-    """A tokenizer's chat template refuses or leaves out the tools of a conversation."""
+    """The chat template raises an error for tools, or does not render them."""
 
 
 class PromptResponse(NamedTuple):
-    """A prompt and a response, as a policy reads them."""
+    """Token ids of a prompt and a response."""
 
     prompt: list[int]
-    """Ends with the generation prompt."""
+    """Token ids, ending with the generation prompt."""
     response: list[int]
-    """Ends with the end-of-sequence id, which counts as the last response token."""
+    """Token ids; the last is the end-of-sequence token, where the tokenizer has one."""
 
 
 def load_tokenizer(model: Model) -> Any:
-    """Load a tokenizer from a folder or the hub.
+    """Load a tokenizer from a folder or the model hub.
 
     Raises:
-        RecipeError: The folder holds no tokenizer, or another than the recipe means.
-        ServiceError: The hub cannot be reached, or does not have it.
+        RecipeError: The folder contains no tokenizer, or its digest differs from the recipe's.
+        ServiceError: The hub cannot be reached, or does not have the tokenizer.
     """
     try:
         loader: Any = transformers.AutoTokenizer
-        return loader.from_pretrained(located(model), revision=model.revision)
+        return loader.from_pretrained(locate_verified(model), revision=model.revision)
     except (OSError, ValueError) as error:
-        raise unloadable(model, error) from error
+        raise load_error(model, error) from error
 
 
 def fast_tokenizer(tokenizer: Any) -> str:
-    """Return the JSON of a tokenizer that the tokenizers library runs.
+    """Return the ``tokenizer.json`` of a fast tokenizer, as text.
 
     Raises:
-        RecipeError: Python code of its own runs it.
+        RecipeError: The tokenizer is slow: implemented in Python.
     """
     backend: Any = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
@@ -76,61 +76,63 @@ class Chat:
         if template is not None:
             self.tokenizer.chat_template = template
         if not self.tokenizer.chat_template:
-            raise RecipeError(f"{model.model} has no chat template; give one with `template`")
+            raise RecipeError(f"{model.model} has no chat template; set `template`")
 
     def text(self, messages: Sequence[Message], *, ask: bool, tools: str | None = None) -> str:
-        """Render messages; ``ask`` adds the generation prompt.
+        """Render messages as text.
 
         Args:
-            messages: The turns.
-            ask: Whether an assistant turn begins at the end.
-            tools: JSON text of the tools that the task offers.
+            messages: Turns of the conversation.
+            ask: Whether to add the generation prompt.
+            tools: JSON text of the tools available to the model.
 
         Raises:
-            ToolsRefusedError: The template refuses tools or tool calls, or leaves them out.
-            DataError: The template refuses the roles of this conversation.
+            ToolsRefusedError: The template raises an error for tools or tool calls, or does not
+                render them.
+            DataError: The template raises an error for the roles of this conversation.
         """
         turns = [_turn(message) for message in messages]
         if _uses_tools(messages, tools):
             return self._text_with_tools(turns, None if tools is None else orjson.loads(tools), ask)
         try:
-            return self._rendered(turns, None, ask)
+            return self._render(turns, None, ask)
         except jinja2.TemplateError as error:
             roles = " ".join(message["role"] for message in messages)
             raise DataError(
-                f"the chat template of {self.name} refuses the turns `{roles}`: {error}"
+                f"the chat template of {self.name} cannot render the turns `{roles}`: {error}"
             ) from error
 
-    def _rendered(self, turns: list[Json], tools: list[Json] | None, ask: bool) -> str:
-        given = {} if tools is None else {"tools": tools}
+    def _render(self, turns: list[Json], tools: list[Json] | None, ask: bool) -> str:
+        extra = {} if tools is None else {"tools": tools}
         return self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=ask, **given
+            turns, tokenize=False, add_generation_prompt=ask, **extra
         )
 
     def _text_with_tools(self, turns: list[Json], tools: list[Json] | None, ask: bool) -> str:
-        """Render a conversation that would be another one without its tools and tool calls."""
+        """Render a conversation; check that its tools and tool calls change the text."""
         try:
-            whole = self._rendered(turns, tools, ask)
+            whole = self._render(turns, tools, ask)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
-            raise ToolsRefusedError(f"the chat template of {self.name} refuses tools") from error
+            raise ToolsRefusedError(f"the chat template of {self.name} rejects tools") from error
         bare = [{key: value for key, value in t.items() if key != "tool_calls"} for t in turns]
         others = [] if tools is None else [(turns, None)]
         others += [] if bare == turns else [(bare, tools)]
         for without in others:
             try:
-                same = self._rendered(*without, ask) == whole
+                same = self._render(*without, ask) == whole
             except (jinja2.TemplateError, TypeError, ValueError):
                 continue
             if same:
-                text = f"the chat template of {self.name} leaves out tools or tool calls"
+                text = f"the chat template of {self.name} does not render tools or tool calls"
                 raise ToolsRefusedError(text)
         return whole
 
     def facts(self) -> Json:
-        """Return a hash of the template, and how many BOS ids it begins with.
+        """Return the hash of the template and its number of BOS tokens, for the manifest.
 
         Raises:
-            RecipeError: It writes more than one, which no model was trained on by intention.
+            RecipeError: The template writes more than one BOS token, which models are not trained
+                with.
         """
         template = self.tokenizer.chat_template
         text = template if isinstance(template, str) else orjson.dumps(template).decode()
@@ -139,61 +141,66 @@ class Chat:
             ids = self.conversation([*_PROBE])
         except DataError:
             return facts
-        num_bos = next((n for n, one in enumerate(ids) if one != self.tokenizer.bos_token_id), 0)
+        num_bos = next(
+            (n for n, token in enumerate(ids) if token != self.tokenizer.bos_token_id), 0
+        )
         if num_bos > 1:
             raise RecipeError(
                 f"the chat template of {self.name} writes the beginning-of-sequence token "
-                f"{num_bos} times; give one that writes it once with `template`"
+                f"{num_bos} times; set `template` to one that writes it once"
             )
         return {**facts, "num_bos": num_bos}
 
     def ids(self, text: str) -> list[int]:
-        """Tokenise text that already holds its special tokens."""
+        """Tokenize text that already contains its special tokens."""
         return self.tokenizer(text, add_special_tokens=False)["input_ids"]
 
     def conversation(self, messages: Sequence[Message], tools: str | None = None) -> list[int]:
-        """Return the ids of a whole conversation, as a reward model reads it."""
+        """Return the token ids of a whole conversation, the input of a reward model."""
         return self.ids(self.text(messages, ask=False, tools=tools))
 
     def prompt_response(
         self, prompt: Sequence[Message], completion: Sequence[Message], tools: str | None = None
     ) -> PromptResponse:
-        """Return prompt and response ids, tokenised apart so that no token spans the border.
+        """Return prompt and response ids, tokenized separately so that no token spans both.
 
-        A response of several turns contributes all of them, the turns between rendered by the
-        template. So is a last turn with tool calls.
+        A response of several turns includes all of them. The template renders the turns before the
+        last one, and a last turn with tool calls.
 
         Raises:
             RecipeError: The tokenizer has no end-of-sequence token.
-            ToolsRefusedError: The template refuses tools or tool calls, or leaves them out.
-            DataError: The template does not render a longer conversation as a continuation.
+            ToolsRefusedError: The template raises an error for tools or tool calls, or does not
+                render them.
+            DataError: The template renders earlier turns differently in a longer conversation.
         """
         end = self.tokenizer.eos_token_id
         if end is None:
-            raise RecipeError(f"{self.name} has no end-of-sequence token, so no response can end")
+            raise RecipeError(
+                f"{self.name} has no end-of-sequence token, which must end each response"
+            )
         with_tools = _uses_tools([*prompt, *completion], tools)
-        asked = self.text(prompt, ask=True, tools=tools)
+        prompt_text = self.text(prompt, ask=True, tools=tools)
         between = ""
         if len(completion) > 1:
             longer = self.text([*prompt, *completion[:-1]], ask=True, tools=tools)
-            between = self._continued(asked, longer, with_tools=with_tools)
-        said = completion[-1]["content"]
+            between = self._continuation(prompt_text, longer, with_tools=with_tools)
+        last = completion[-1]["content"]
         if tool_parts(completion[-1]):
             whole = self.text([*prompt, *completion], ask=False, tools=tools)
-            said = self._continued(asked + between, whole, with_tools=with_tools)
-            said = said.rsplit(self.tokenizer.eos_token, 1)[0]
-        return PromptResponse(self.ids(asked), [*self.ids(between), *self.ids(said), end])
+            last = self._continuation(prompt_text + between, whole, with_tools=with_tools)
+            last = last.rsplit(self.tokenizer.eos_token, 1)[0]
+        return PromptResponse(self.ids(prompt_text), [*self.ids(between), *self.ids(last), end])
 
-    def _continued(self, asked: str, longer: str, *, with_tools: bool) -> str:
-        """Return what a longer conversation adds to the text of a shorter one."""
-        if not longer.startswith(asked):
+    def _continuation(self, shorter: str, longer: str, *, with_tools: bool) -> str:
+        """Return the text that a longer conversation appends to a shorter one."""
+        if not longer.startswith(shorter):
             text = f"the chat template of {self.name} rewrites earlier turns"
             raise ToolsRefusedError(text) if with_tools else DataError(text)
-        return longer[len(asked) :]
+        return longer[len(shorter) :]
 
 
 class PlainText:
-    """A tokenizer without a chat template: contents alone, turns joined by a blank line."""
+    """A tokenizer without a chat template: message contents, joined by blank lines."""
 
     def __init__(self, model: Model) -> None:
         self.tokenizer = load_tokenizer(model)
@@ -201,22 +208,22 @@ class PlainText:
         self._begin = first if first == [self.tokenizer.bos_token_id] else []
 
     def facts(self) -> Json:
-        """Return that there is no template."""
+        """Return the number of BOS tokens and a null template hash, for the manifest."""
         return {"template_sha256": None, "num_bos": len(self._begin)}
 
     def prompt_response(
         self, prompt: Sequence[Message], completion: Sequence[Message], tools: str | None = None
     ) -> PromptResponse:
-        """Return prompt and response ids, with the end-of-sequence id where there is one.
+        """Return prompt and response ids; the response ends with the EOS token if there is one.
 
         Raises:
-            ToolsRefusedError: There are tools or tool calls, which need a chat template.
+            ToolsRefusedError: The conversation has tools or tool calls, which need a chat template.
         """
         if _uses_tools([*prompt, *completion], tools):
-            raise ToolsRefusedError("a tokenizer without a chat template shows no tools")
+            raise ToolsRefusedError("a tokenizer without a chat template cannot render tools")
         end = self.tokenizer.eos_token_id
-        asked, said = (self._ids(text_of(messages)) for messages in (prompt, completion))
-        return PromptResponse([*self._begin, *asked], said if end is None else [*said, end])
+        first, last = (self._ids(text_of(messages)) for messages in (prompt, completion))
+        return PromptResponse([*self._begin, *first], last if end is None else [*last, end])
 
     def _ids(self, text: str) -> list[int]:
         return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
@@ -227,7 +234,7 @@ def _uses_tools(messages: Sequence[Message], tools: str | None) -> bool:
 
 
 def _turn(message: Message) -> Json:
-    """Return a message as templates read it: calls and arguments parsed, nothing that is null."""
+    """Return a message as a template expects it: tool calls and arguments parsed, no nulls."""
     turn: Json = {"role": message["role"], "content": message["content"], **tool_parts(message)}
     if "tool_calls" in turn:
         turn["tool_calls"] = [_call(call) for call in orjson.loads(turn["tool_calls"])]
@@ -235,7 +242,7 @@ def _turn(message: Message) -> Json:
 
 
 def _call(call: Json) -> Json:
-    """Return a call with parsed arguments; those that are no JSON object stay a text."""
+    """Return a tool call with its arguments parsed, if they are a JSON object."""
     try:
         arguments = orjson.loads(call["function"]["arguments"])
     except orjson.JSONDecodeError:
@@ -246,7 +253,7 @@ def _call(call: Json) -> Json:
 
 
 def renderer_for(model: Model, template: str | None) -> Chat | PlainText:
-    """Return a chat, or plain text for a tokenizer that has no template and is given none."""
+    """Return a ``Chat``, or a ``PlainText`` where neither tokenizer nor recipe has a template."""
     if template is None and not _tokenizer(model).chat_template:
         return PlainText(model)
     return chat_for(model, template)
@@ -254,7 +261,7 @@ def renderer_for(model: Model, template: str | None) -> Chat | PlainText:
 
 @lru_cache(maxsize=4)
 def chat_for(model: Model, template: str | None) -> Chat:
-    """Return a chat, loaded once a process."""
+    """Return a chat, loaded once per process."""
     return Chat(model, template)
 
 

@@ -1,4 +1,4 @@
-"""Embeddings of texts, and why a text has none."""
+"""Embeddings of texts, and the reasons why a text has none."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -8,7 +8,9 @@ import numpy as np
 from prefine.serve.scores import Vectors
 
 BLANK = "blank"
+"""The text has no tokens."""
 UNKNOWN_WORDS = "unknown_words"
+"""The encoder's vocabulary covers too few of the text's words."""
 
 
 class Embedded(NamedTuple):
@@ -17,35 +19,41 @@ class Embedded(NamedTuple):
     vectors: Vectors
     """Unit vectors, shape (texts, dimensions); zeros for a text without an embedding."""
     is_cut: list[bool]
-    """Whether a text's vector is that of its beginning alone."""
+    """Whether each text was truncated before it was embedded."""
     reasons: list[str | None]
-    """Why a text has no embedding: ``blank`` or ``unknown_words``; else null."""
+    """Why each text has no embedding: ``blank`` or ``unknown_words``; null if it has one."""
 
 
 class Encodes(Protocol):
-    """An encoder that tokenizes, embeds and cuts in separate passes."""
+    """An encoder whose truncation and vocabulary can be checked without embedding."""
 
     def encode(self, texts: Sequence[str], done: Callable[[int], None]) -> Vectors:
-        """Return one unit vector a text."""
+        """Return one unit vector per text, shape (texts, dimensions)."""
         ...
 
     def cuts(self, texts: Sequence[str]) -> list[bool]:
-        """Tell of each text whether its vector is that of its beginning alone."""
+        """Return whether each text is truncated before it is embedded."""
         ...
 
     def reasons(self, texts: Sequence[str]) -> list[str | None]:
-        """Tell of each text why it has no embedding."""
+        """Return why each text has no embedding; null if it has one."""
         ...
 
 
-def embedded(encoder: Encodes, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
-    """Embed the texts that can be embedded; the others cost no pass through the encoder."""
+def embed_known(encoder: Encodes, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
+    """Embed the texts that have no reason against it; skip the encoder for the others.
+
+    Args:
+        encoder: Embeds the texts.
+        texts: Texts to embed.
+        done: Called with the number of texts finished since its last call.
+    """
     reasons = encoder.reasons(texts)
-    known = [place for place, reason in enumerate(reasons) if reason is None]
+    known = [index for index, reason in enumerate(reasons) if reason is None]
     vectors = np.zeros((len(texts), 1), np.float32)
     if known:
-        found = encoder.encode([texts[place] for place in known], done)
-        vectors = np.zeros((len(texts), found.shape[1]), np.float32)
-        vectors[known] = found
+        encoded = encoder.encode([texts[index] for index in known], done)
+        vectors = np.zeros((len(texts), encoded.shape[1]), np.float32)
+        vectors[known] = encoded
     done(len(texts) - len(known))
     return Embedded(vectors, encoder.cuts(texts), reasons)

@@ -1,4 +1,4 @@
-"""Worker processes that end when their parent does, also when it is killed."""
+"""Worker processes that exit when their parent exits or is killed."""
 
 import multiprocessing
 import os
@@ -11,12 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 def start_processes(
     number: int, begin: Callable[..., None] | None = None, *args: str
 ) -> ProcessPoolExecutor:
-    """Return an executor of so many processes, none of them a copy of this one.
+    """Return an executor of spawned (not forked) worker processes.
 
     Args:
-        number: How many at most.
-        begin: What each does first, if anything; importable by name.
-        args: What ``begin`` is told.
+        number: Maximum number of processes.
+        begin: Initializer of each process, importable by name; null for none.
+        args: Arguments of ``begin``.
     """
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(number, context, _begin, (begin, args))
@@ -32,6 +32,6 @@ def _begin(begin: Callable[..., None] | None, args: tuple[str, ...]) -> None:
 
 def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
-    assert parent is not None, "only a child watches its parent"
+    assert parent is not None, "only a child process has a parent process"
     parent.join()
     os._exit(1)

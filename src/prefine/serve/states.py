@@ -1,4 +1,4 @@
-"""What is read of a policy: sums of hidden states, and how likely it finds responses."""
+"""Types of a policy's outputs: sums of hidden states, log-probabilities and entropies."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,47 +9,50 @@ import numpy.typing as npt
 from prefine.serve.chat import PromptResponse
 
 Sums = npt.NDArray[np.float32]
+"""Sums of hidden states, shape (sums, width)."""
 Values = npt.NDArray[np.float64]
+"""Values per response or token."""
 
 
 class Beginning(NamedTuple):
-    """The first states of a response."""
+    """A request for the sum of the first states of a response."""
 
     sequence: int
-    """Which response, as a place in the list of sequences."""
+    """Index of the response in the list of sequences."""
     num_states: int
+    """Number of states, from the one that predicts the first response token."""
 
 
 class Reading(NamedTuple):
-    """What was read, in the order of what was asked: S responses, F beginnings, width D."""
+    """Outputs in the order of the input: S responses, F beginnings, width D."""
 
     sums: Sums
     """Sum of the states that predict each response's tokens, shape (S, D)."""
     firsts: Sums
-    """The same for the beginnings, shape (F, D)."""
+    """Sums of the states of the beginnings, shape (F, D)."""
     logps: Values
     """Sum of the log-probabilities of each response's tokens in nats, shape (S,); NaN if the
-    reader was not asked for them."""
+    reader does not compute likelihoods."""
     entropies: Values
-    """Mean entropy of the next-token distributions along each response in nats, shape (S,);
-    likewise."""
+    """Mean entropy of the next-token distributions along each response in nats, shape (S,); NaN
+    if the reader does not compute likelihoods."""
 
 
 class StateReader(Protocol):
-    """Anything that reads a policy's states."""
+    """Computes sums of a policy's hidden states, in process or with a server."""
 
     def read(
         self, sequences: Sequence[PromptResponse], beginnings: Sequence[Beginning] = ()
     ) -> Reading:
-        """Read each response, and the beginnings of some.
+        """Sum the states that predict each response's tokens, and those of some beginnings.
 
         The state at the last prompt token predicts the first response token, and the state at the
-        last token but one predicts the last; so ``n`` states are summed for ``n`` response tokens,
-        and the last token itself is never fed.
+        second to last response token predicts the last one. So ``n`` states are summed for ``n``
+        response tokens, and the last token is not an input of the model.
 
         Args:
             sequences: Non-empty prompts and responses.
-            beginnings: Further sums: of the first states of a response.
+            beginnings: Further sums, each over the first states of one response.
 
         Source:
             Razin et al. 2024, Unintentional Unalignment, Definition 2.

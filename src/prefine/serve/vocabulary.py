@@ -1,10 +1,10 @@
-"""Which texts an encoder can embed: what its vocabulary knows of the words in them.
+"""Which texts an encoder can embed, by the coverage of its vocabulary.
 
-A text has no embedding where it holds no token (``blank``), or where the encoder knows too few of
-its words (``unknown_words``). A word is unknown where the tokenizer has no token for it, or where
-it is written in a script of which the vocabulary has hardly more than single letters. The
-vocabulary of all-MiniLM-L6-v2 has 27,532 tokens of two or more Latin letters, 8 Cyrillic ones, 4
-Greek, 2 Arabic and none of any other script: Korean is spelled to it, letter by letter.
+A text without tokens has no embedding (``blank``), nor has a text with too many unknown words
+(``unknown_words``). A word is unknown if the tokenizer has no token for it, or if the vocabulary
+contains little more than single letters of its script. The vocabulary of all-MiniLM-L6-v2 has
+27,532 tokens of two or more Latin letters, 8 of Cyrillic ones, 4 of Greek, 2 of Arabic and none of
+any other script: it splits Korean into single letters.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,27 +24,28 @@ _SPACED = (
     *("Gurmukhi", "Gujarati", "Oriya", "Tamil", "Telugu", "Kannada", "Malayalam", "Sinhala"),
     *("Georgian", "Hangul", "Ethiopic"),
 )
+"""Scripts with spaces between words."""
 _UNSPACED = {
     "Han": 1,
     "Hiragana": 3,
     "Katakana": 3,
     **dict.fromkeys(("Thai", "Lao", "Khmer", "Myanmar", "Tibetan"), 5),
 }
-"""Scripts without blanks between words, and how many of their letters count as one word."""
+"""Scripts without spaces between words, and the number of letters that count as one word."""
 _TOKENS = 300
-"""Tokens of two or more letters of a script from which on its words are known; one in a hundred of
-all such tokens where that is less, for small vocabularies."""
+"""Minimum tokens of two or more letters for a script to be known; in small vocabularies one in a
+hundred of all such tokens, if that is less."""
 _CHARACTERS = 2_000
-"""Chinese characters in a vocabulary from which on Chinese is known. That of all-MiniLM-L6-v2 has
-494, and leaves out most of those that a text has."""
+"""Minimum Chinese characters in a vocabulary for Chinese to be known. That of all-MiniLM-L6-v2 has
+494 and lacks most of the characters of a text."""
 
 
 class Vocabulary:
-    """What a tokenizer knows of words.
+    """The words that a tokenizer's vocabulary covers.
 
     Args:
         tokenizer: JSON of a fast tokenizer.
-        limit: Largest share of unknown words in a text with an embedding.
+        limit: Maximum share of unknown words in a text with an embedding.
     """
 
     def __init__(self, tokenizer: str, limit: float) -> None:
@@ -57,56 +58,58 @@ class Vocabulary:
         self._unknown = None if unknown is None else self._tokenizer.token_to_id(unknown)
         special = {number for number, token in added.items() if token.special}
         self.special = frozenset(special - {self._unknown})
-        """Ids of the special tokens that stand for no text."""
+        """Ids of the special tokens that do not represent text."""
         named = {token.content for token in added.values() if token.special} | {unknown}
-        self._words, self._unread, self._ascii_known = _patterns(_pieces(self._tokenizer, named))
+        self._words, self._unknown_scripts, self._ascii_known = _patterns(
+            _pieces(self._tokenizer, named)
+        )
 
     @property
-    def wordless(self) -> list[int]:
-        """The ids of tokens that carry no meaning: special ones and the unknown word's."""
+    def without_meaning(self) -> list[int]:
+        """Ids of the special tokens and of the unknown-word token."""
         unknown = [] if self._unknown is None else [self._unknown]
         return sorted([*self.special, *unknown])
 
     def reasons(self, texts: Sequence[str], ids: Iterable[Sequence[int]]) -> list[str | None]:
-        """Tell of each text why it has no embedding: ``blank`` or ``unknown_words``; else null.
+        """Return why each text has no embedding: ``blank`` or ``unknown_words``; else null.
 
         Args:
-            texts: As they are embedded.
-            ids: The tokens of each, special ones included or not.
+            texts: Texts as the encoder receives them.
+            ids: Token ids of each text, with or without special tokens.
         """
-        ratios = self._unread_ratios(texts)
-        found: list[str | None] = []
+        ratios = self._unknown_script_ratios(texts)
+        reasons: list[str | None] = []
         for text, tokens, ratio in zip(texts, ids, ratios, strict=True):
             inside = [token for token in tokens if token not in self.special]
             if not inside:
-                found.append(BLANK)
-            elif ratio > self._limit or self._mostly_unknown(text, inside):
-                found.append(UNKNOWN_WORDS)
+                reasons.append(BLANK)
+            elif ratio > self._limit or self._is_mostly_unknown(text, inside):
+                reasons.append(UNKNOWN_WORDS)
             else:
-                found.append(None)
-        return found
+                reasons.append(None)
+        return reasons
 
-    def _unread_ratios(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return the share of each text's words whose script the vocabulary does not know."""
+    def _unknown_script_ratios(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return the share of each text's words in unknown scripts, shape (texts,)."""
         ratios = np.zeros(len(texts))
-        asked = [place for place, text in enumerate(texts) if self._asked(text)]
-        if self._unread is None or not asked:
+        checked = [index for index, text in enumerate(texts) if self._needs_check(text)]
+        if self._unknown_scripts is None or not checked:
             return ratios
-        frame = pl.DataFrame({"text": [texts[place] for place in asked]}).select(
-            pl.col("text").str.count_matches(self._unread).alias("unread"),
+        frame = pl.DataFrame({"text": [texts[index] for index in checked]}).select(
+            pl.col("text").str.count_matches(self._unknown_scripts).alias("unknown"),
             pl.col("text").str.count_matches(self._words).alias("words"),
         )
-        unread, words = (frame[name].to_numpy() for name in ("unread", "words"))
-        ratios[asked] = np.minimum(unread / np.maximum(words, 1), 1.0)
+        unknown, words = (frame[name].to_numpy() for name in ("unknown", "words"))
+        ratios[checked] = np.minimum(unknown / np.maximum(words, 1), 1.0)
         return ratios
 
-    def _asked(self, text: str) -> bool:
+    def _needs_check(self, text: str) -> bool:
         return not (self._ascii_known and text.isascii())
 
-    def _mostly_unknown(self, text: str, ids: Sequence[int]) -> bool:
-        """Tell whether the tokenizer has no token for too many of the words.
+    def _is_mostly_unknown(self, text: str, ids: Sequence[int]) -> bool:
+        """Return whether the tokenizer has no token for too many of the words.
 
-        Emoji and other signs that are unknown count only where there is nothing else.
+        Unknown emoji and symbols count only if the text has nothing else.
         """
         if self._unknown is None or self._unknown not in ids:
             return False
@@ -123,7 +126,7 @@ class Vocabulary:
 
 
 def _unknown_token(model: dict[str, Any]) -> str | None:
-    """Return the token of unknown words; none where bytes or letters stand in for them."""
+    """Return the unknown-word token; null for vocabularies that fall back to bytes or letters."""
     if model.get("unk_id") is not None:
         return model["vocab"][model["unk_id"]][0]
     return model.get("unk_token")
@@ -141,23 +144,23 @@ def _pieces(tokenizer: Tokenizer, special: set[str | None]) -> pl.Series:
 
 
 def _patterns(pieces: pl.Series) -> tuple[str, str | None, bool]:
-    """Return expressions of words and of words in unknown scripts, and whether Latin is known."""
-    # single letters are no words but signs, as in mathematics
+    """Return regular expressions of words and of unknown words, and whether Latin is known."""
+    # a single letter is a symbol, as in mathematics, and not a word
     unspaced = "".join(rf"\p{{{script}}}" for script in _UNSPACED)
     runs = [rf"\p{{{script}}}{{1,{letters}}}" for script, letters in _UNSPACED.items()]
     words = "|".join([*runs, rf"[\p{{L}}\p{{M}}--[{unspaced}]]{{2,}}"])
     known = _known_scripts(pieces)
-    unread = [rf"\p{{{script}}}{{2,}}" for script in _SPACED if script not in known]
-    unread += [
+    unknown = [rf"\p{{{script}}}{{2,}}" for script in _SPACED if script not in known]
+    unknown += [
         rf"\p{{{script}}}{{1,{letters}}}"
         for script, letters in _UNSPACED.items()
         if script not in known
     ]
-    return words, "|".join(unread) if known and unread else None, "Latin" in known
+    return words, "|".join(unknown) if known and unknown else None, "Latin" in known
 
 
 def _known_scripts(pieces: pl.Series) -> set[str]:
-    """Return the scripts whose words a vocabulary knows; none for one of bytes or letters."""
+    """Return the known scripts; none for a vocabulary of bytes or single letters."""
     several = [r"[가-힣]|\p{Hangul}{2,}" if s == "Hangul" else rf"\p{{{s}}}{{2,}}" for s in _SPACED]
     several += [rf"\p{{{script}}}{{2,}}" for script in _UNSPACED]
     names = (*_SPACED, *_UNSPACED)
@@ -173,19 +176,24 @@ def _known_scripts(pieces: pl.Series) -> set[str]:
 
 
 def _text_of_bytes(piece: str) -> str:
-    """Return the text of a byte-level token; what is no whole letter is left out."""
-    return bytes(_BYTES[sign] for sign in piece if sign in _BYTES).decode("utf-8", "ignore")
+    """Return the text of a byte-level token, without incomplete characters."""
+    return bytes(_BYTES[character] for character in piece if character in _BYTES).decode(
+        "utf-8", "ignore"
+    )
 
 
-def _byte_signs() -> dict[str, int]:
-    """Return the byte that each sign of a byte-level vocabulary stands for.
+def _byte_characters() -> dict[str, int]:
+    """Return the byte that each character of a byte-level vocabulary represents.
 
     Source: GPT-2's ``bytes_to_unicode``.
     """
     printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in set(printed)]
-    signs = chain(printed, range(256, 256 + len(others)))
-    return {chr(sign): byte for sign, byte in zip(signs, [*printed, *others], strict=True)}
+    characters = chain(printed, range(256, 256 + len(others)))
+    return {
+        chr(character): byte
+        for character, byte in zip(characters, [*printed, *others], strict=True)
+    }
 
 
-_BYTES = _byte_signs()
+_BYTES = _byte_characters()

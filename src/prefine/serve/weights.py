@@ -1,4 +1,4 @@
-"""Where a model's files lie, and what identifies them."""
+"""The location and the identity of a model: its folder or hub name, its digest or revision."""
 
 import importlib.util
 from functools import lru_cache
@@ -10,16 +10,18 @@ from prefine.settings import DEFAULT_ENCODER, Model, Weights, require_extra
 
 _CHUNK = 8 * 2**20
 _IGNORED = {".gitattributes", ".git", "README.md", ".cache"}
+"""File and folder names that are not part of a model's digest."""
 
 
 def locate(name: str) -> str:
-    """Return the folder of a model, or the hub name when there is none.
+    """Return the folder of a model, or its name on the model hub.
 
-    Three spellings are understood: a folder, an installed Python package that carries a ``model``
-    folder, and a name on the model hub.
+    Args:
+        name: A folder, an installed Python package with a ``model`` folder, or a hub name
+            (``OWNER/NAME``).
 
     Raises:
-        RecipeError: The name looks like a path or a package, and nothing is there.
+        RecipeError: The name looks like a path or a package, but neither exists.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -37,30 +39,30 @@ def locate(name: str) -> str:
     return name
 
 
-def located(model: Model) -> str:
-    """Return the same as ``locate``, once the folder is known to hold what the recipe means.
+def locate_verified(model: Model) -> str:
+    """Return the folder or hub name of a model; check the folder's digest.
 
     Raises:
-        RecipeError: The folder's files are not those that the recipe was resolved with.
+        RecipeError: The folder's files have changed since the plan.
     """
-    place = locate(model.model)
+    location = locate(model.model)
     if model.digest is not None:
-        _verify(place, model.digest)
-    return place
+        _verify(location, model.digest)
+    return location
 
 
 @lru_cache(maxsize=16)
-def _verify(place: str, digest: str) -> None:
-    """Check a folder against a digest, once a process."""
-    if digest_of(place) != digest:
+def _verify(folder: str, digest: str) -> None:
+    """Check a folder against a digest, once per process."""
+    if digest_of(folder) != digest:
         raise RecipeError(
-            f"the model in {place} is not the one that the run was planned with: its files have "
-            "other bytes; plan again, or put the right files there"
+            f"the model in {folder} is not the one that the run was planned with: its files have "
+            "changed; plan again, or restore the files"
         )
 
 
 def resolved_model(weights: Weights) -> Model:
-    """Find out what identifies a model: the digest of a folder, the revision of a hub name.
+    """Return a model with its identity: the digest of a folder, or the revision of a hub name.
 
     Raises:
         RecipeError: The recipe names a hash, and the folder has another or there is no folder; or
@@ -69,8 +71,8 @@ def resolved_model(weights: Weights) -> Model:
     """
     digest = digest_of(weights.model)
     if weights.sha256 is not None and digest != weights.sha256:
-        found = "is not a folder" if digest is None else f"has the hash {digest}"
-        raise RecipeError(f"the model {weights.model} {found}, and the recipe's `sha256` differs")
+        actual = "is not a folder" if digest is None else f"has the hash {digest}"
+        raise RecipeError(f"the model {weights.model} {actual}; the recipe's `sha256` differs")
     if digest is not None or weights.revision is not None:
         return Model(model=weights.model, revision=weights.revision, digest=digest)
     require_extra("hub", f"the hub name {weights.model} without a `revision`")
@@ -81,16 +83,17 @@ def resolved_model(weights: Weights) -> Model:
         revision = HfApi().model_info(weights.model).sha
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
         raise ServiceError(
-            f"the model hub does not return the revision of {weights.model} "
-            f"({type(error).__name__}); give one with `revision`, or a folder"
+            f"the model hub did not return the revision of {weights.model} "
+            f"({type(error).__name__}); set `revision`, or use a folder"
         ) from error
     return Model(model=weights.model, revision=revision)
 
 
-def unloadable(model: Model, error: Exception) -> PrefineError:
-    """Return the error that says why a model or tokenizer cannot be loaded.
+def load_error(model: Model, error: Exception) -> PrefineError:
+    """Return the error for a model or tokenizer that cannot be loaded.
 
-    A folder's files are the user's to fix; a hub may answer another time.
+    Returns:
+        ``RecipeError`` for a folder or an invalid model, ``ServiceError`` for a failure of the hub.
     """
     lines = str(error).strip().splitlines() or [type(error).__name__]
     text = f"cannot load {model.model}: {lines[0][:300]}"
@@ -99,6 +102,7 @@ def unloadable(model: Model, error: Exception) -> PrefineError:
 
 
 def _packaged(name: str) -> Path | None:
+    """Return the ``model`` folder of an installed package; null if there is none."""
     if not name.isidentifier():
         return None
     spec = importlib.util.find_spec(name)
@@ -109,7 +113,7 @@ def _packaged(name: str) -> Path | None:
 
 
 def digest_of(name: str) -> str | None:
-    """Return a SHA-256 over names and bytes of a folder's files; null for a hub name."""
+    """Return the SHA-256 of the names and bytes of a folder's files; null for a hub name."""
     folder = Path(locate(name))
     if not folder.is_dir():
         return None

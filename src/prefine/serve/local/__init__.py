@@ -1,1 +1,1 @@
-"""Models in this process: transformers, sentence-transformers, static vectors, OpenVINO."""
+"""Models that run in this process: transformers, sentence-transformers, static, OpenVINO."""

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 
-def by_budget(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """Group indices, shortest first, so that rows times the longest row stays under a budget.
+def group_by_budget(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+    """Group sequences, shortest first, so that the padded size of a batch stays within a budget.
 
     Args:
-        lengths: Tokens of each sequence.
-        max_tokens: Most tokens in a batch, padding included; one longer sequence stands alone.
+        lengths: Number of tokens of each sequence.
+        max_tokens: Maximum tokens of a batch, padding included; a longer sequence is a batch of
+            its own.
+
+    Yields:
+        Indices of the sequences of a batch.
     """
     order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
     batch: list[int] = []
@@ -21,9 +25,9 @@ def by_budget(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
         yield batch
 
 
-def by_length(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
-    """Group indices of equal length under a budget: batches that need no padding at all."""
-    for batch in by_budget(lengths, max_tokens):
+def group_by_length(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+    """Group sequences of equal length within a token budget, so that no batch needs padding."""
+    for batch in group_by_budget(lengths, max_tokens):
         start = 0
         for end in range(1, len(batch) + 1):
             if end == len(batch) or lengths[batch[end]] != lengths[batch[start]]:

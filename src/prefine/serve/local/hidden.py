@@ -1,7 +1,7 @@
-"""Sums of the policy's hidden states in process, and on request the likelihood of responses.
+"""Sums of a policy's hidden states, computed in process, optionally with likelihoods.
 
-Sums are float32, leave pads out, and memory does not grow with the number of responses; logits are
-made only where likelihoods are wanted.
+Sums are float32 and exclude padding. Memory does not grow with the number of responses. Logits are
+computed only for likelihoods.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from prefine.settings import Model, Runtime
 
 
 def masked_sums(hidden_TD: torch.Tensor, mask_RT: torch.Tensor) -> torch.Tensor:
-    """Sum hidden states where masks are set, in float32.
+    """Sum hidden states under masks, in float32.
 
     Args:
         hidden_TD: Last-layer states of a row after the final norm, any float type.
-        mask_RT: One mask a sum, true at the states that count; pads and prompt are false.
+        mask_RT: One mask per sum, true at the states to add.
 
     Returns:
         Shape (R, D), float32.
@@ -33,9 +33,9 @@ def masked_sums(hidden_TD: torch.Tensor, mask_RT: torch.Tensor) -> torch.Tensor:
 
 
 def packable(config: Any) -> bool:
-    """Tell whether responses of this architecture may share a row.
+    """Return whether responses of this architecture may share a row.
 
-    A sliding window is counted in tokens of the row, so a packed row would see another window.
+    A sliding window counts tokens of the row, so packing would change the window of a response.
     """
     layers = set(getattr(config, "layer_types", None) or ["full_attention"])
     windowed = getattr(config, "sliding_window", None) and getattr(
@@ -45,7 +45,14 @@ def packable(config: Any) -> bool:
 
 
 class LocalHiddenStates:
-    """The backbone of a causal language model, with its head only where likelihoods are wanted."""
+    """Computes sums of hidden states with the backbone of a causal language model.
+
+    Args:
+        model: The policy.
+        runtime: Device and token budget.
+        dtype: Type of the forward pass: ``float32``, ``bfloat16`` or ``float16``.
+        likelihoods: Whether to load the LM head and compute likelihoods.
+    """
 
     def __init__(
         self, model: Model, runtime: Runtime, *, dtype: str, likelihoods: bool = False
@@ -60,16 +67,16 @@ class LocalHiddenStates:
     def read(
         self, sequences: Sequence[PromptResponse], beginnings: Sequence[Beginning] = ()
     ) -> Reading:
-        """Read each response; those to one prompt share a row. See ``StateReader``.
+        """Compute the outputs of each response; see ``StateReader``.
 
         Raises:
-            IntegrityError: The policy's states are not finite numbers.
+            IntegrityError: A sum is NaN or infinite.
         """
-        asked: dict[int, list[tuple[int, int]]] = {}
-        for place, (index, count) in enumerate(beginnings):
-            asked.setdefault(index, []).append((place, count))
+        requested: dict[int, list[tuple[int, int]]] = {}
+        for position, (index, count) in enumerate(beginnings):
+            requested.setdefault(index, []).append((position, count))
         width: int = self._model.config.hidden_size
-        found = Reading(
+        reading = Reading(
             np.empty((len(sequences), width), np.float32),
             np.empty((len(beginnings), width), np.float32),
             np.full(len(sequences), np.nan),
@@ -79,12 +86,12 @@ class LocalHiddenStates:
         with torch.inference_mode():
             for batch in batches_of(rows, self._max_tokens):
                 states_BTD = self._states(batch)
-                _fill_sums(batch, states_BTD, asked, found)
+                _fill_sums(batch, states_BTD, requested, reading)
                 if self._head is not None:
-                    _fill_likelihoods(batch, states_BTD, sequences, self._head, found)
-        require_finite(found.sums, "sums of hidden states")
-        require_finite(found.firsts, "sums of hidden states")
-        return found
+                    _fill_likelihoods(batch, states_BTD, sequences, self._head, reading)
+        require_finite(reading.sums, "sums of hidden states")
+        require_finite(reading.firsts, "sums of hidden states")
+        return reading
 
     def _states(self, batch: Batch) -> torch.Tensor:
         device = self._model.device
@@ -99,20 +106,20 @@ class LocalHiddenStates:
 def _fill_sums(
     batch: Batch,
     states_BTD: torch.Tensor,
-    asked: dict[int, list[tuple[int, int]]],
-    found: Reading,
+    requested: dict[int, list[tuple[int, int]]],
+    reading: Reading,
 ) -> None:
-    """Fill in the sums of the responses of a batch, and those of their beginnings."""
+    """Fill in the sums of a batch's responses and of their beginnings."""
     for row, hidden_TD in zip(batch.rows, states_BTD, strict=True):
-        wanted: list[tuple[Sums, int, list[int]]] = []
-        for index, places in row.states():
-            wanted.append((found.sums, index, places))
-            wanted += [(found.firsts, at, places[:n]) for at, n in asked.get(index, [])]
-        mask_RT = torch.zeros((len(wanted), hidden_TD.shape[0]), dtype=torch.bool)
-        for number, (_, _, places) in enumerate(wanted):
-            mask_RT[number, places] = True
+        parts: list[tuple[Sums, int, list[int]]] = []
+        for index, positions in row.states():
+            parts.append((reading.sums, index, positions))
+            parts += [(reading.firsts, at, positions[:n]) for at, n in requested.get(index, [])]
+        mask_RT = torch.zeros((len(parts), hidden_TD.shape[0]), dtype=torch.bool)
+        for number, (_, _, positions) in enumerate(parts):
+            mask_RT[number, positions] = True
         totals = masked_sums(hidden_TD, mask_RT.to(hidden_TD.device)).cpu().numpy()
-        for (target, at, _), total in zip(wanted, totals, strict=True):
+        for (target, at, _), total in zip(parts, totals, strict=True):
             target[at] = total
 
 
@@ -121,21 +128,21 @@ def _fill_likelihoods(
     states_BTD: torch.Tensor,
     sequences: Sequence[PromptResponse],
     head: Head,
-    found: Reading,
+    reading: Reading,
 ) -> None:
-    """Fill in how likely the responses of a batch are."""
+    """Fill in the log-probabilities and entropies of a batch's responses."""
     for row, hidden_TD in zip(batch.rows, states_BTD, strict=True):
         indices: list[int] = []
-        places: list[int] = []
-        said: list[int] = []
+        positions: list[int] = []
+        tokens: list[int] = []
         for index, predicting in row.states():
             indices.append(index)
-            places += predicting
-            said += sequences[index].response
-        logps_N, entropies_N = head.likelihoods(hidden_TD[places], said)
+            positions += predicting
+            tokens += sequences[index].response
+        logps_N, entropies_N = head.likelihoods(hidden_TD[positions], tokens)
         start = 0
         for index in indices:
             end = start + len(sequences[index].response)
-            found.logps[index] = logps_N[start:end].sum()
-            found.entropies[index] = entropies_N[start:end].mean()
+            reading.logps[index] = logps_N[start:end].sum()
+            reading.entropies[index] = entropies_N[start:end].mean()
             start = end

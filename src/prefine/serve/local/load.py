@@ -1,4 +1,4 @@
-"""Load a model with transformers, once a process."""
+"""Loading of transformers models, once per process."""
 
 import threading
 from functools import lru_cache
@@ -8,24 +8,25 @@ import torch
 import transformers
 
 from prefine.errors import RecipeError
-from prefine.serve.weights import located, unloadable
+from prefine.serve.weights import load_error, locate_verified
 from prefine.settings import Model
 
 _LOCK = threading.Lock()
 
 
 def load_model(kind: str, model: Model, dtype: str, device: str) -> Any:
-    """Load a model once a process, ready for inference.
+    """Load a model for inference, once per process.
 
     Args:
-        kind: The name of an ``AutoModel`` class of transformers.
+        kind: Name of an ``AutoModel`` class of transformers.
         model: A folder, a package or a hub name.
-        dtype: ``float32``, ``bfloat16`` or ``float16``; of the forward pass, not of sums.
-        device: As torch names it.
+        dtype: Type of the forward pass: ``float32``, ``bfloat16`` or ``float16``.
+        device: Name of a torch device.
 
     Raises:
-        RecipeError: The folder holds no such model, weights are missing, there is no such device.
-        ServiceError: The hub cannot be reached, or does not have it.
+        RecipeError: The folder contains no such model, weights are missing, or the device cannot
+            be used.
+        ServiceError: The hub cannot be reached, or does not have the model.
     """
     with _LOCK:
         return _load(kind, model, dtype, device)
@@ -37,16 +38,16 @@ def _load(kind: str, model: Model, dtype: str, device: str) -> Any:
     loader = getattr(transformers, kind)
     try:
         loaded, info = loader.from_pretrained(
-            located(model),
+            locate_verified(model),
             revision=model.revision,
             dtype=getattr(torch, dtype),
             output_loading_info=True,
         )
     except (OSError, ValueError) as error:
-        raise unloadable(model, error) from error
-    made_up = sorted({str(key) for key in (*info["missing_keys"], *info["mismatched_keys"])})
-    if made_up:
-        missing = ", ".join(made_up[:5])
+        raise load_error(model, error) from error
+    random_keys = sorted({str(key) for key in (*info["missing_keys"], *info["mismatched_keys"])})
+    if random_keys:
+        missing = ", ".join(random_keys[:5])
         raise RecipeError(
             f"{model.model} has no weights for {missing} (they would be randomly initialised); is "
             f"it a model for {kind.removeprefix('AutoModel').removeprefix('For') or 'embeddings'}?"

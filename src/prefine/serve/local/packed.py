@@ -1,8 +1,8 @@
-"""Responses to one prompt share a row: the prompt is read once, each response as a branch of it.
+"""Packing of several responses to one prompt into one row, so that the prompt is computed once.
 
-A row is ``[prompt, response 1, response 2, ...]``. The positions of every response go on from the
-prompt's, and a token attends to the prompt and to its own branch before it; so each response gets
-the states that it would get alone, and the prompt is not read again for each.
+A row is ``[prompt, response 1, response 2, ...]``. Position ids of each response continue those of
+the prompt, and a token attends to the prompt and to earlier tokens of its own response. Each
+response therefore has the same states as in a row of its own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,55 +11,56 @@ from typing import NamedTuple
 import torch
 
 from prefine.serve.chat import PromptResponse
-from prefine.serve.local.batches import by_budget
+from prefine.serve.local.batches import group_by_budget
 
 PACKABLE = frozenset({"gemma", "llama", "mistral", "olmo2", "phi3", "qwen2", "qwen3"})
-"""Architectures for which packed rows were found to give the states of single ones."""
+"""Architectures whose packed rows were tested to have the states of unpacked ones."""
 
 _LONGEST_ROW = 4096
-"""Tokens beyond which no further response joins a row: its mask has this many squared entries."""
+"""Maximum tokens of a packed row; its mask has this many entries squared."""
 
 
 class Row(NamedTuple):
-    """A prompt with some of the responses to it."""
+    """A prompt with some of its responses."""
 
     prompt: list[int]
+    """Token ids."""
     indices: list[int]
-    """Which sequences the responses are."""
+    """Indices of the responses in the list of sequences."""
     responses: list[list[int]]
-    """What is fed of each response: all but its last token, which predicts nothing."""
+    """Token ids of each response without the last token, whose state is not needed."""
 
     @property
     def length(self) -> int:
-        """Tokens in the row."""
+        """Number of tokens in the row."""
         return len(self.prompt) + sum(map(len, self.responses))
 
     def states(self) -> Iterator[tuple[int, list[int]]]:
-        """Yield each sequence with the places of the states that predict its response."""
+        """Yield each sequence's index and the positions of the states that predict its response."""
         start = len(self.prompt)
-        for index, fed in zip(self.indices, self.responses, strict=True):
-            yield index, [len(self.prompt) - 1, *range(start, start + len(fed))]
-            start += len(fed)
+        for index, inputs in zip(self.indices, self.responses, strict=True):
+            yield index, [len(self.prompt) - 1, *range(start, start + len(inputs))]
+            start += len(inputs)
 
 
 class Batch(NamedTuple):
-    """Rows as tensors: B rows, T tokens, pads on the right."""
+    """Rows as tensors: B rows, T tokens, padding on the right."""
 
     rows: list[Row]
     ids: torch.Tensor
-    """Shape (B, T)."""
+    """Token ids, shape (B, T)."""
     positions: torch.Tensor
-    """Shape (B, T)."""
+    """Position ids, shape (B, T)."""
     branch: torch.Tensor
-    """Shape (B, T): 0 in the prompt, k in the k-th response, -1 in pads."""
+    """Shape (B, T): 0 in the prompt, k in the k-th response, -1 in padding."""
 
     @property
     def packed(self) -> bool:
-        """Whether any row has several branches, so that a mask must keep them apart."""
+        """Whether any row has several responses, which the attention mask must separate."""
         return any(len(row.responses) > 1 for row in self.rows)
 
     def mask(self, dtype: torch.dtype) -> torch.Tensor:
-        """Return what attention takes: (B, T) of ones and zeros, or (B, 1, T, T) to be added."""
+        """Return the attention mask: 0 or 1 of shape (B, T), or additive of shape (B, 1, T, T)."""
         if not self.packed:
             return (self.branch >= 0).long()
         longest = self.ids.shape[1]
@@ -71,32 +72,32 @@ class Batch(NamedTuple):
 
 
 def rows_of(sequences: Sequence[PromptResponse], *, pack: bool, max_tokens: int) -> list[Row]:
-    """Lay sequences into rows; those of one prompt share rows when they may.
+    """Arrange sequences in rows.
 
     Args:
         sequences: Non-empty prompts and responses.
-        pack: Whether responses may share a row.
-        max_tokens: Most tokens in a row of several responses.
+        pack: Whether responses to one prompt share a row.
+        max_tokens: Maximum tokens of a row with several responses.
     """
     limit = min(max_tokens, _LONGEST_ROW)
     rows: list[Row] = []
     open_rows: dict[tuple[int, ...], Row] = {}
     for index, (prompt, response) in enumerate(sequences):
-        fed = response[:-1]
+        inputs = response[:-1]
         row = open_rows.get(tuple(prompt)) if pack else None
-        if row is None or row.length + len(fed) > limit:
+        if row is None or row.length + len(inputs) > limit:
             row = Row(prompt, [], [])
             rows.append(row)
             open_rows[tuple(prompt)] = row
         row.indices.append(index)
-        row.responses.append(fed)
+        row.responses.append(inputs)
     return rows
 
 
 def batches_of(rows: Sequence[Row], max_tokens: int) -> Iterator[Batch]:
-    """Batch rows of like length, under a budget of tokens, padding included."""
-    for places in by_budget([row.length for row in rows], max_tokens):
-        yield _batch([rows[place] for place in places])
+    """Group rows of similar length into batches within a token budget, padding included."""
+    for indices in group_by_budget([row.length for row in rows], max_tokens):
+        yield _batch([rows[index] for index in indices])
 
 
 def _batch(rows: list[Row]) -> Batch:
@@ -104,16 +105,16 @@ def _batch(rows: list[Row]) -> Batch:
     ids_BT = torch.zeros((len(rows), longest), dtype=torch.long)
     positions_BT = torch.zeros((len(rows), longest), dtype=torch.long)
     branch_BT = torch.full((len(rows), longest), -1, dtype=torch.long)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         start = len(row.prompt)
-        ids_BT[place, :start] = torch.tensor(row.prompt)
-        positions_BT[place, :start] = torch.arange(start)
-        branch_BT[place, :start] = 0
-        for number, fed in enumerate(row.responses):
-            end = start + len(fed)
-            ids_BT[place, start:end] = torch.tensor(fed, dtype=torch.long)
+        ids_BT[index, :start] = torch.tensor(row.prompt)
+        positions_BT[index, :start] = torch.arange(start)
+        branch_BT[index, :start] = 0
+        for number, inputs in enumerate(row.responses):
+            end = start + len(inputs)
+            ids_BT[index, start:end] = torch.tensor(inputs, dtype=torch.long)
             first = len(row.prompt)
-            positions_BT[place, start:end] = torch.arange(first, first + len(fed))
-            branch_BT[place, start:end] = number + 1
+            positions_BT[index, start:end] = torch.arange(first, first + len(inputs))
+            branch_BT[index, start:end] = number + 1
             start = end
     return Batch(rows, ids_BT, positions_BT, branch_BT)

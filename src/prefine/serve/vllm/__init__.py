@@ -1,1 +1,1 @@
-"""Clients of vLLM servers, their versions and replicas, and starting them."""
+"""vLLM servers: clients for each task, protocol versions, replicas, and starting servers."""

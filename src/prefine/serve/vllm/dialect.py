@@ -1,16 +1,14 @@
-"""vLLM's protocol by version.
+"""vLLM's protocol by version: paths, request bodies, parsing of replies, server arguments.
 
-Paths, request bodies, readers of replies, and arguments to start a server with. A version that
-takes no token ids for a task is refused.
+A version that does not accept token ids for a task is an error. Changes by version (from the
+protocol modules of the releases 0.9.2 to 0.32.0; 0.32.0 was tested):
 
-What changed (read in the protocol modules of the releases 0.9.2 to 0.32.0; 0.32.0 was run):
-
-    to 0.11.0       rewards and hidden states of token ids cannot be asked for
-    0.11.1          `/pooling` takes a task and token ids; `use_activation` of a request
-    0.14            hidden states are left unscaled by `use_activation`, before by `normalize`
-    0.15            `/classify` takes token ids
-    0.20            a server has one pooling task, which its pooler configuration names
-    0.21            logprobs can be asked of named tokens; before of the likeliest alone
+    to 0.11.0       no rewards or hidden states for token ids
+    0.11.1          `/pooling` accepts `task`, token ids and `use_activation`
+    0.14            `use_activation: false` returns unscaled hidden states, before: `normalize`
+    0.15            `/classify` accepts token ids
+    0.20            a server has one pooling task, set in its pooler configuration
+    0.21            logprobs of given tokens; before: of the most likely tokens only
 """
 
 import re
@@ -31,7 +29,7 @@ Ids = npt.NDArray[np.int32]
 
 
 class Version(NamedTuple):
-    """A release of vLLM; an unknown one counts as newer than all known ones."""
+    """A release of vLLM; an unknown version compares as newer than all others."""
 
     major: int = 999
     minor: int = 0
@@ -41,56 +39,66 @@ class Version(NamedTuple):
         return "unknown" if self == Version() else ".".join(str(part) for part in self)
 
 
-def parse(text: object) -> Version:
-    """Read what ``/version`` tells, ``0.32.0+cpu`` for one."""
-    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text) if isinstance(text, str) else None
-    return Version(*(int(part or 0) for part in found.groups())) if found else Version()
+def parse_version(text: object) -> Version:
+    """Parse a version such as ``0.32.0+cpu``; anything else is the unknown version."""
+    match = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text) if isinstance(text, str) else None
+    return Version(*(int(part or 0) for part in match.groups())) if match else Version()
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to speak to one version."""
+    """The protocol of one version."""
 
     version: Version
 
     def require(self, task: Task, where: str) -> None:
-        """Refuse a version that cannot do a task on token ids.
+        """Check that the version supports a task on token ids.
+
+        Args:
+            task: Task of the server.
+            where: Address or name of the server, for the message.
 
         Raises:
-            RecipeError: It is too old.
+            RecipeError: The version is too old.
         """
         if task in {"reward", "hidden"} and self.version < (0, 11, 1):
             raise RecipeError(
-                f"{where} runs vLLM {self.version}, which takes no token ids for this task and "
-                "would write its own special tokens; use 0.11.1 or later"
+                f"{where} runs vLLM {self.version}, which does not accept token ids for this task "
+                "and would add special tokens; use 0.11.1 or later"
             )
 
     def reward_request(
         self, model: str, rows: Sequence[Ids], *, activation: bool
     ) -> tuple[str, Json]:
-        """Return path and body of a request for the logits of whole conversations."""
+        """Return path and body of a request for the logits of conversations.
+
+        Args:
+            model: Name of the model on the server.
+            rows: Token ids of each conversation.
+            activation: Whether to apply the model's activation to the logits.
+        """
         body: Json = {"model": model, "input": list(rows), "use_activation": activation}
         if self.version < (0, 15):
             return "/pooling", {**body, "task": "classify"}
         return "/classify", body
 
     def rewards_of(self, reply: Json, count: int) -> npt.NDArray[np.float32]:
-        """Read the logits of a reply, shape (count, heads), whatever the order of its rows.
+        """Parse the logits of a reply, in the order of the request, shape (count, heads).
 
         Raises:
-            RequestError: It has other rows than were asked for.
+            RequestError: The rows of the reply are not those of the request.
         """
         rows = reply.get("data")
         if not is_array(rows) or len(rows) != count:
             got = len(rows) if is_array(rows) else "no"
-            raise RequestError(f"an answer of {got} rows to a request of {count}")
+            raise RequestError(f"response has {got} rows, the request had {count}")
         key = "data" if self.version < (0, 15) else "probs"
         try:
-            found = {row["index"]: row[key] for row in rows}
-            logits = [found[index] for index in range(count)]
+            by_index = {row["index"]: row[key] for row in rows}
+            logits = [by_index[index] for index in range(count)]
             return np.array(logits, dtype=np.float32).reshape(count, -1)
         except (KeyError, TypeError, ValueError) as error:
-            raise RequestError("an answer of rows that are not those of the request") from error
+            raise RequestError("rows of the response do not match the request") from error
 
     def hidden_request(self, model: str, row: Sequence[int]) -> tuple[str, Json]:
         """Return path and body of a request for the states of all tokens, as raw float32."""
@@ -106,10 +114,10 @@ class Dialect:
         }
 
     def shape_of(self, metadata: str | None) -> tuple[int, int]:
-        """Read (tokens, width) from the header that goes with raw states.
+        """Parse the shape of raw states, (tokens, width), from the ``metadata`` header.
 
         Raises:
-            RequestError: There is no such header, or it tells of other rows than one.
+            RequestError: The header is missing or invalid, or describes not exactly one row.
         """
         try:
             rows = orjson.loads(metadata or "")["data"]
@@ -117,29 +125,29 @@ class Dialect:
             tokens, width = shape
             return int(tokens), int(width)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise RequestError("an answer that does not tell the shape of its states") from error
+            raise RequestError("response header lacks the shape of its states") from error
 
     def logprobs(self, token_ids: Sequence[int]) -> Json:
-        """Return the part of a chat request that asks how likely some tokens are."""
+        """Return the fields of a chat request that request the logprobs of some tokens."""
         if self.version < (0, 21):
             return {"logprobs": True, "top_logprobs": 20}
         return {"logprobs": True, "top_logprobs": 20, "logprob_token_ids": list(token_ids)}
 
     def arguments(self, task: Task) -> list[str]:
-        """Return the arguments that make a server do a task.
+        """Return the command line arguments of a server for a task.
 
         Raises:
-            RecipeError: This version cannot.
+            RecipeError: The version does not support the task.
         """
         self.require(task, "the engine")
         if task == "judge":
             return []
         convert = {"reward": "classify", "hidden": "embed", "embed": "embed"}[task]
-        asked = ["--runner", "pooling", "--convert", convert]
+        arguments = ["--runner", "pooling", "--convert", convert]
         if task != "hidden":
-            return asked
+            return arguments
         pooler: dict[str, Any] = {}
         if self.version >= (0, 20):
             pooler["task"] = "token_embed"
         pooler["normalize" if self.version < (0, 14) else "use_activation"] = False
-        return [*asked, "--pooler-config", orjson.dumps(pooler).decode()]
+        return [*arguments, "--pooler-config", orjson.dumps(pooler).decode()]

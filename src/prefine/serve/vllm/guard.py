@@ -1,9 +1,9 @@
-"""Keep a server as long as it is wanted: a small process between prefine and vLLM.
+"""A small process between prefine and vLLM that ends the server when prefine ends.
 
     python -m prefine.serve.vllm.guard LOG COMMAND...
 
-Its standard input stays open as long as the server is wanted; a killed parent closes it too, so no
-server outlives whoever started it.
+The server runs until the standard input of this process is closed. A killed parent closes it too,
+so no server keeps running without its parent.
 """
 
 import contextlib
@@ -16,12 +16,14 @@ import sys
 from pathlib import Path
 
 _GRACE_S = 20.0
-_LOOK_EVERY_S = 0.2
+"""Seconds between SIGTERM and SIGKILL."""
+_POLL_S = 0.2
 _SET_PARENT_DEATH_SIGNAL = 1
+"""``PR_SET_PDEATHSIG`` of ``prctl``."""
 
 
 def _die_with_parent() -> None:
-    """Ask Linux to end the server should this guard be killed; elsewhere do nothing."""
+    """Make Linux terminate the server if this guard is killed; on other systems do nothing."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
@@ -32,7 +34,7 @@ def _signal_all(group: int, number: int) -> None:
 
 
 def _end(server: "subprocess.Popen[bytes]") -> None:
-    """End a server and everything that it started: first kindly, then for good."""
+    """End a server and its child processes with SIGTERM, then SIGKILL."""
     _signal_all(server.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         server.wait(_GRACE_S)
@@ -40,40 +42,45 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
     server.wait()
 
 
-def _wanted(given: int) -> bool:
-    """Tell whether the input is still open, after a short look."""
-    ready, _, _ = select.select([given], [], [], _LOOK_EVERY_S)
-    return not ready or bool(os.read(given, 1))
+def _is_open(descriptor: int) -> bool:
+    """Wait for a moment; return whether the input is still open."""
+    ready, _, _ = select.select([descriptor], [], [], _POLL_S)
+    return not ready or bool(os.read(descriptor, 1))
 
 
 def guard(log: str, command: list[str]) -> int:
-    """Run a command until it ends or the standard input does; return its exit code."""
+    """Run a command until it ends or the standard input is closed; return its exit code.
+
+    Args:
+        log: File to which the output of the command is appended.
+        command: Command line.
+    """
     with Path(log).open("ab") as out:
-        server = subprocess.Popen(  # noqa: S603 - the command is the caller's to choose
+        server = subprocess.Popen(  # noqa: S603 - the caller chooses the command
             command,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one thread, nothing is held
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - single thread, no locks
         )
     try:
-        while server.poll() is None and _wanted(sys.stdin.fileno()):
+        while server.poll() is None and _is_open(sys.stdin.fileno()):
             pass
     finally:
-        ended = server.poll()
+        exit_code = server.poll()
         _end(server)
-    return 0 if ended is None else ended
+    return 0 if exit_code is None else exit_code
 
 
-def _leave(_number: int, _frame: object) -> None:
+def _exit(_number: int, _frame: object) -> None:
     sys.exit(0)
 
 
 def main() -> None:
-    """Guard the command of the arguments; end it when told to end."""
+    """Guard the command in the arguments; SIGTERM ends it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, _exit)
     sys.exit(guard(sys.argv[1], sys.argv[2:]))
 
 

@@ -1,9 +1,9 @@
-"""Work shared by several servers, each as fast as it can.
+"""Batches distributed over several servers, with adaptive concurrency for each.
 
-Every server has a number of lanes. All lanes take the next batch from one queue, so a faster server
-takes more, and the batch of a server that fails for good goes back to the queue for the others. How
-many lanes of a server work at a time follows its latency (Brakmo and Peterson 1995, TCP Vegas): one
-more while requests do not wait at the server, one fewer when they do, half when it refuses.
+All servers take batches from one queue, so a faster server takes more. The batch of a server that
+fails permanently returns to the queue for the others. The number of concurrent requests to a server
+(its lanes) follows its latency (Brakmo and Peterson 1995, TCP Vegas): one more while requests do
+not queue at the server, one fewer when they do, half after a refused request.
 """
 
 import asyncio
@@ -16,64 +16,73 @@ import httpx
 from prefine.errors import ServiceError
 
 _FIRST_WAIT_S = 0.5
-_LONGEST_WAIT_S = 30.0
-_FEWEST_WAITING, _MOST_WAITING = 2.0, 4.0
-"""Requests that should wait at a server, so that it never idles and no latency is wasted."""
+_MAX_WAIT_S = 30.0
+_MIN_WAITING, _MAX_WAITING = 2.0, 4.0
+"""Range of the requests that should queue at a server, so that it is busy at low latency."""
 
-Ask = Callable[[str, list[int]], Awaitable[int]]
-"""Does a batch on a server, named by its address; returns the tokens that it had."""
+Send = Callable[[str, list[int]], Awaitable[int]]
+"""Sends a batch to the server at an address; returns the number of tokens of the batch."""
 
 
 class RequestError(ServiceError):
-    """One request that failed in a way that may pass."""
+    """A request failed in a way that may succeed on a retry."""
 
     def __init__(self, text: str, wait_s: float = 0.0) -> None:
         super().__init__(text)
         self.wait_s = wait_s
-        """How long the server asked to be left alone."""
+        """Seconds that the server asked to wait before a retry."""
 
 
 class Backoff:
-    """How long a server is left alone after faults, and when it is given up."""
+    """Exponential backoff of one server.
+
+    Args:
+        retries: Maximum failures in a row that are retried.
+    """
 
     def __init__(self, retries: int) -> None:
         self._retries = retries
-        self._faults = 0
+        self._failures = 0
         self._resume_at = 0.0
 
     @property
     def left_s(self) -> float:
-        """Seconds until the next request."""
+        """Seconds until the next request may be sent."""
         return max(0.0, self._resume_at - time.monotonic())
 
-    def answered(self) -> None:
-        """Forget the faults: the server answers again."""
-        self._faults = 0
+    def reset(self) -> None:
+        """Reset the count of failures after a reply."""
+        self._failures = 0
 
     def failed(self, url: str, fault: RequestError) -> None:
-        """Wait longer after each fault; those of requests sent side by side count once.
+        """Count a failure and double the wait; failures of concurrent requests count once.
 
         Raises:
             ServiceError: The server has failed too often in a row.
         """
         if self.left_s:
             return
-        self._faults += 1
-        if self._faults > self._retries:
+        self._failures += 1
+        if self._failures > self._retries:
             raise ServiceError(
-                f"{bare(url)} failed {self._faults} times, last with {fault}; is the server up?"
+                f"{public_url(url)} failed {self._failures} times, last with {fault}; is the "
+                "server running?"
             ) from fault
-        wait = min(_FIRST_WAIT_S * 2 ** (self._faults - 1), _LONGEST_WAIT_S)
+        wait = min(_FIRST_WAIT_S * 2 ** (self._failures - 1), _MAX_WAIT_S)
         self._resume_at = time.monotonic() + max(wait, fault.wait_s)
 
 
 class Lanes:
-    """How many requests one server gets at a time."""
+    """Number of concurrent requests to one server, adapted to its latency.
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._quickest = float("inf")
-        self.width = float(min(2, most))
+    Args:
+        limit: Maximum concurrent requests.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._fastest = float("inf")
+        self.width = float(min(2, limit))
         self.active = 0
 
     @property
@@ -81,109 +90,113 @@ class Lanes:
         """Whether another request may be sent."""
         return self.active < int(self.width)
 
-    def answered(self, seconds: float, num_tokens: int) -> None:
-        """Learn from a reply: its seconds a token, against the quickest so far."""
+    def adapt(self, seconds: float, num_tokens: int) -> None:
+        """Adapt to a reply: compare its seconds per token with the fastest so far."""
         pace = seconds / max(num_tokens, 1)
-        self._quickest = min(self._quickest, pace)
-        waiting = self.width * (1 - self._quickest / pace)
-        if waiting < _FEWEST_WAITING:
-            self.width = min(self._most, self.width + 1 / self.width)
-        elif waiting > _MOST_WAITING:
+        self._fastest = min(self._fastest, pace)
+        waiting = self.width * (1 - self._fastest / pace)
+        if waiting < _MIN_WAITING:
+            self.width = min(self._limit, self.width + 1 / self.width)
+        elif waiting > _MAX_WAITING:
             self.width = max(1.0, self.width - 1 / self.width)
 
-    def refused(self) -> None:
-        """Learn from a server that has too much to do."""
+    def halve(self) -> None:
+        """Halve the number of concurrent requests after a failure."""
         self.width = max(1.0, self.width / 2)
 
 
-class Shared:
-    """One pass over batches by all servers."""
+class Dispatch:
+    """One pass over batches with all servers."""
 
     def __init__(
         self,
         urls: Sequence[str],
         batches: Iterable[list[int]],
-        ask: Ask,
+        send: Send,
         *,
-        most: int,
+        limit: int,
         retries: int,
     ) -> None:
-        """Prepare a pass.
+        """Prepare a pass; ``finish`` runs it.
 
         Args:
-            urls: The servers.
-            batches: What is to be done.
-            ask: Does one batch on one server; raises ``RequestError`` for what may pass.
-            most: Most requests to one server at a time.
-            retries: How often a server may fail in a row before it is given up.
+            urls: Addresses of the servers.
+            batches: Indices of each batch.
+            send: Sends one batch to one server; raises ``RequestError`` for failures to retry.
+            limit: Maximum concurrent requests to one server.
+            retries: Maximum failures in a row of a server that are retried.
         """
         self._urls = urls
-        self._waiting = deque(batches)
-        self._left = len(self._waiting)
-        self._ask = ask
-        self._most, self._retries = most, retries
+        self._queue = deque(batches)
+        self._remaining = len(self._queue)
+        self._send = send
+        self._limit, self._retries = limit, retries
         self._changed = asyncio.Condition()
-        self._up = set(urls)
-        self._last: ServiceError | None = None
+        self._available = set(urls)
+        self._last_error: ServiceError | None = None
 
     async def finish(self) -> None:
-        """Do everything.
+        """Process all batches.
 
         Raises:
-            ServiceError: All servers have failed too often.
+            ServiceError: All servers have failed too often in a row.
         """
         try:
             async with asyncio.TaskGroup() as group:
                 for url in self._urls:
-                    lanes, backoff = Lanes(self._most), Backoff(self._retries)
-                    for _ in range(self._most):
+                    lanes, backoff = Lanes(self._limit), Backoff(self._retries)
+                    for _ in range(self._limit):
                         group.create_task(self._lane(url, lanes, backoff))
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from several
-        if self._left:
-            assert self._last is not None, "batches are left only when all servers failed"
-            raise self._last
+        except ExceptionGroup as group_error:
+            raise group_error.exceptions[0] from group_error
+        if self._remaining:
+            assert self._last_error is not None, "batches remain only if all servers failed"
+            raise self._last_error
 
     async def _lane(self, url: str, lanes: Lanes, backoff: Backoff) -> None:
-        """Take one batch after another until none is left, or the server is given up."""
+        """Process batches until none remains or the server has failed too often."""
         while (batch := await self._next(url, lanes)) is not None:
             try:
                 await asyncio.sleep(backoff.left_s)
                 start = time.monotonic()
-                num_tokens = await self._ask(url, batch)
-                lanes.answered(time.monotonic() - start, num_tokens)
-                backoff.answered()
-                self._left -= 1
+                num_tokens = await self._send(url, batch)
+                lanes.adapt(time.monotonic() - start, num_tokens)
+                backoff.reset()
+                self._remaining -= 1
             except RequestError as fault:
-                self._waiting.appendleft(batch)
-                lanes.refused()
-                self._wait_or_give_up(url, backoff, fault)
+                self._queue.appendleft(batch)
+                lanes.halve()
+                self._back_off(url, backoff, fault)
             finally:
                 lanes.active -= 1
                 async with self._changed:
                     self._changed.notify_all()
 
-    def _wait_or_give_up(self, url: str, backoff: Backoff, fault: RequestError) -> None:
+    def _back_off(self, url: str, backoff: Backoff, fault: RequestError) -> None:
         try:
             backoff.failed(url, fault)
         except ServiceError as error:
-            self._last = error
-            self._up.discard(url)
+            self._last_error = error
+            self._available.discard(url)
 
     async def _next(self, url: str, lanes: Lanes) -> list[int] | None:
-        """Wait for a batch; null when all are done, or this server is given up."""
+        """Wait for a batch; return null if all are done or this server has failed too often."""
 
         def ready() -> bool:
-            return not self._left or url not in self._up or bool(self._waiting and lanes.free)
+            return (
+                not self._remaining
+                or url not in self._available
+                or bool(self._queue and lanes.free)
+            )
 
         async with self._changed:
             await self._changed.wait_for(ready)
-            if not self._left or url not in self._up:
+            if not self._remaining or url not in self._available:
                 return None
             lanes.active += 1
-            return self._waiting.popleft()
+            return self._queue.popleft()
 
 
-def bare(url: str) -> str:
-    """Return an address without the user and password that it may hold."""
+def public_url(url: str) -> str:
+    """Return an address without user and password."""
     return str(httpx.URL(url).copy_with(userinfo=b""))

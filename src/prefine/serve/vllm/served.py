@@ -1,26 +1,27 @@
-"""What a vLLM server is wanted for."""
+"""Description of a model that vLLM servers provide."""
 
 from typing import Literal, NamedTuple
 
 from prefine.settings import Model
 
 Task = Literal["reward", "hidden", "judge", "embed"]
-"""Raw logits, hidden states of every token, answers in words, or one vector a text."""
+"""Raw logits, hidden states of every token, generated answers, or one vector per text."""
 
 
 class Served(NamedTuple):
     """A model behind vLLM servers."""
 
     name: str
-    """The name under which the runtime lists the servers' addresses, and under which logs lie."""
+    """Key of ``Runtime.servers``, and prefix of the log files."""
     served_model: str
-    """The name under which the servers must serve the model."""
+    """Name of the model on the servers."""
     model: Model
-    """The tokenizer that ids are made with, and what a started server loads."""
+    """Source of the tokenizer, and of the weights of a started server."""
     task: Task
+    """Task of the servers."""
     dtype: str
-    """The type in which a started server computes."""
+    """Data type of a started server."""
     max_tokens: int | None
-    """The longest input; null leaves it to the model."""
+    """Maximum tokens of an input; null uses the model's limit."""
     port: int | None = None
-    """Where a started server listens; null takes a free port."""
+    """Port of a started server; null uses a free one."""

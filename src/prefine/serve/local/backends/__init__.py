@@ -1,7 +1,7 @@
-"""What runs a sentence encoder in this process; one module per backend, named as in the recipe.
+"""Backends that run a sentence encoder in this process, one module for each.
 
-A backend's module has ``prepare(model, device)``, which lets it compute a loaded
-SentenceTransformer from then on. It is imported only when a recipe names it.
+A backend's module defines ``prepare(model, device)``, which switches a loaded SentenceTransformer
+to the backend. It is imported only if the recipe names the backend.
 """
 
 from importlib import import_module
@@ -11,19 +11,19 @@ BACKENDS = {
     "torch": "prefine.serve.local.backends.torch",
     "openvino": "prefine.serve.local.backends.openvino",
 }
-"""Name and module of each backend."""
+"""Module of each backend, by its name in the recipe."""
 
 
 def prepare(backend: str, model: Any, device: str) -> None:
-    """Let a backend compute a loaded encoder.
+    """Switch a loaded encoder to a backend, in place.
 
     Args:
         backend: One of ``BACKENDS``.
         model: A SentenceTransformer.
-        device: As torch names it.
+        device: Name of a torch device.
 
     Raises:
         RecipeError: The backend is not installed, or cannot run the model on this device.
-        IntegrityError: Its vectors are not those of torch.
+        IntegrityError: Its vectors differ from those of torch.
     """
     import_module(BACKENDS[backend]).prepare(model, device)

@@ -1,7 +1,7 @@
-"""Encoders run by torch, which is how they are loaded."""
+"""The torch backend, with which encoders are loaded."""
 
 from typing import Any
 
 
 def prepare(model: Any, device: str) -> None:
-    """Leave a loaded encoder as it is."""
+    """Do nothing: the encoder already runs with torch."""
