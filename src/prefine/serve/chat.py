@@ -194,7 +194,9 @@ class Chat:
     def _continuation(self, shorter: str, longer: str, *, with_tools: bool) -> str:
         """Return the text that a longer conversation appends to a shorter one."""
         if not longer.startswith(shorter):
-            text = f"the chat template of {self.name} rewrites earlier turns"
+            text = (
+                f"the chat template of {self.name} changes earlier turns in a longer conversation"
+            )
             raise ToolsRefusedError(text) if with_tools else DataError(text)
         return longer[len(shorter) :]
 

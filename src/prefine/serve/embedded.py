@@ -41,7 +41,7 @@ class Encodes(Protocol):
 
 
 def embed_known(encoder: Encodes, texts: Sequence[str], done: Callable[[int], None]) -> Embedded:
-    """Embed the texts that have no reason against it; skip the encoder for the others.
+    """Embed texts; those that have no embedding get zeros and are not encoded.
 
     Args:
         encoder: Embeds the texts.

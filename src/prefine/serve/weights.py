@@ -72,7 +72,10 @@ def resolved_model(weights: Weights) -> Model:
     digest = digest_of(weights.model)
     if weights.sha256 is not None and digest != weights.sha256:
         actual = "is not a folder" if digest is None else f"has the hash {digest}"
-        raise RecipeError(f"the model {weights.model} {actual}; the recipe's `sha256` differs")
+        raise RecipeError(
+            f"the model {weights.model} {actual}, the recipe's `sha256` differs; correct it or use "
+            "the intended model"
+        )
     if digest is not None or weights.revision is not None:
         return Model(model=weights.model, revision=weights.revision, digest=digest)
     require_extra("hub", f"the hub name {weights.model} without a `revision`")

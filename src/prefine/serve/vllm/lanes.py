@@ -46,7 +46,7 @@ class Backoff:
         self._resume_at = 0.0
 
     @property
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Seconds until the next request may be sent."""
         return max(0.0, self._resume_at - time.monotonic())
 
@@ -54,13 +54,13 @@ class Backoff:
         """Reset the count of failures after a reply."""
         self._failures = 0
 
-    def failed(self, url: str, fault: RequestError) -> None:
+    def add_failure(self, url: str, fault: RequestError) -> None:
         """Count a failure and double the wait; failures of concurrent requests count once.
 
         Raises:
             ServiceError: The server has failed too often in a row.
         """
-        if self.left_s:
+        if self.remaining_s:
             return
         self._failures += 1
         if self._failures > self._retries:
@@ -157,7 +157,7 @@ class Dispatch:
         """Process batches until none remains or the server has failed too often."""
         while (batch := await self._next(url, lanes)) is not None:
             try:
-                await asyncio.sleep(backoff.left_s)
+                await asyncio.sleep(backoff.remaining_s)
                 start = time.monotonic()
                 num_tokens = await self._send(url, batch)
                 lanes.adapt(time.monotonic() - start, num_tokens)
@@ -174,7 +174,7 @@ class Dispatch:
 
     def _back_off(self, url: str, backoff: Backoff, fault: RequestError) -> None:
         try:
-            backoff.failed(url, fault)
+            backoff.add_failure(url, fault)
         except ServiceError as error:
             self._last_error = error
             self._available.discard(url)

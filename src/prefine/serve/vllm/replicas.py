@@ -183,8 +183,8 @@ class Replicas:
             try:
                 return await request(client, method, url, body)
             except RequestError as fault:
-                backoff.failed(url, fault)
-                await asyncio.sleep(backoff.left_s)
+                backoff.add_failure(url, fault)
+                await asyncio.sleep(backoff.remaining_s)
 
 
 def require_tokens_as_sent(reply: Json, inputs: Sequence[Sized], url: str) -> None:
