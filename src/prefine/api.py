@@ -328,21 +328,21 @@ def plan(
 def open_run(
     root: str | Path = _ROOT,
     *,
-    id: str | None = None,
-    recipe: str | None = None,  # noqa: A002
+    run_id: str | None = None,
+    recipe: str | None = None,
 ) -> Run:
     """Return a run below a root, by default the latest, without running anything.
 
     Args:
         root: Folder or URL of the steps' results.
-        id: Id of the run, or its beginning, as ``runs`` lists it.
+        run_id: Id of the run, or its beginning, as ``runs`` lists it.
         recipe: Name of the recipe, to choose among its runs only.
 
     Raises:
         RecipeError: There is no such run.
     """
     settings = Runtime(root=str(root))
-    record = find_run(settings, id, recipe)
+    record = find_run(settings, run_id, recipe)
     return Run(plan_of(record, settings), settings, record.id, record.output)
 
 

@@ -88,7 +88,7 @@ def test_pairs_are_filtered_and_have_their_texts(ran: prefine.Run) -> None:
 def test_unknown_names_are_errors(ran: prefine.Run) -> None:
     with pytest.raises(RecipeError, match="no verdict `kept`; the verdicts are: keep, drop"):
         ran.pairs(verdict="kept")  # pyright: ignore[reportArgumentType]
-    with pytest.raises(RecipeError, match=r"no rule `nosuch`; the rules are: .*short_rejected"):
+    with pytest.raises(RecipeError, match=r"no rule `nosuch`; its rules are: .*short_rejected"):
         ran.pairs(rule="nosuch")
     with pytest.raises(RecipeError, match="no table `nosuch`"):
         ran.table("nosuch")

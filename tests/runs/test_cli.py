@@ -331,7 +331,7 @@ def test_verify_fails_on_a_changed_file(folder: Path, capsys: pytest.CaptureFixt
     capsys.readouterr()
 
     assert call("verify", "out") == 1
-    assert "README.md has other bytes" in capsys.readouterr().out
+    assert "README.md has changed" in capsys.readouterr().out
 
 
 def test_ingest_detect_says_which_layout_and_why(
@@ -430,7 +430,7 @@ def test_a_changed_file_is_a_problem_in_json_too(
     assert call("verify", "out", "--json") == 1
     verified = json.loads(capsys.readouterr().out)
     assert not verified["ok"]
-    assert "README.md has other bytes" in verified["problems"][0]
+    assert "README.md has changed" in verified["problems"][0]
 
 
 def test_json_of_detect_has_the_files_that_were_recognised(

@@ -129,7 +129,7 @@ def test_rules_drop_the_manifest_counts_and_explain_shows_the_text(
     assert matches.rows() == [("puzzles", RIVER, "puzzles.jsonl", 1)]
     shown = CliRunner().invoke(app, ["explain", leaked, "--root", runtime.root])
     assert shown.exit_code == 0
-    assert "like a text of benchmark puzzles" in shown.output
+    assert "similar to a text of benchmark puzzles" in shown.output
     assert RIVER in shown.output.replace("\n", " ")
 
 

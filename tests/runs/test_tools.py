@@ -202,7 +202,7 @@ def test_explain_and_show_print_tools(tmp_path: Path, write_lines: Any) -> None:
     unwrapped = explained.replace("\n", "")
     assert f"--- tools{WEATHER_TEXT}" in unwrapped
     assert f"tool_calls: {PARIS_TEXT}" in unwrapped
-    assert "{'role': 'user', 'content': 'Rain?'}" in shown.replace("\n", "")
+    assert "role user, content Rain?" in shown.replace("\n", "")
 
 
 def test_prompts_of_other_tools_lie_apart(tmp_path: Path, write_lines: Any) -> None:

@@ -419,7 +419,7 @@ def test_lines_that_the_manifest_does_not_know_are_told(
         (b"\x00\xff\xfe" * 50, "explanations.csv cannot be read: "),
         (
             b"pair_id,verdict,rule\nsecret\n",
-            "explanations.csv cannot be read: CSV parse error: Expected 3 columns, got 1",
+            "explanations.csv cannot be read: CSV parse error: ",
         ),
         (b'pair_id,verdict,rule\n"0', "explanations.csv cannot be read: "),
     ],

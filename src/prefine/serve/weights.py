@@ -33,8 +33,8 @@ def locate(name: str) -> str:
         require_extra("encoder", "the sentence encoder")
     if name.startswith((".", "/", "~")) or "/" not in name:
         raise RecipeError(
-            f"no model `{name}`: it is no folder, no installed package with a `model` "
-            "folder and no hub name (OWNER/NAME)"
+            f"no model `{name}`: not a folder, not an installed package with a `model` folder, and "
+            "not a hub name (OWNER/NAME)"
         )
     return name
 

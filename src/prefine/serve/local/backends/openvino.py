@@ -52,7 +52,7 @@ def prepare(model: SentenceTransformer, device: str) -> None:
     before = _vectors(model)
     inner: Any = model[0].auto_model
     try:
-        compiled = _compiled(inner)
+        compiled = _compile(inner)
     except (RuntimeError, TypeError, ValueError) as error:
         lines = str(error).strip().splitlines() or [type(error).__name__]
         text = f"OpenVINO cannot run the encoder: {lines[0][:300]}; use `backend: torch`"
@@ -74,7 +74,7 @@ def _vectors(model: SentenceTransformer) -> Any:
     return model.encode(list(_PROBES), normalize_embeddings=True, show_progress_bar=False)
 
 
-def _compiled(inner: torch.nn.Module) -> Any:
+def _compile(inner: torch.nn.Module) -> Any:
     # OpenVINO imports this package if it is installed, which writes to the home folder and sends
     # usage data
     sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
