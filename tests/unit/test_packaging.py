@@ -11,7 +11,7 @@ import pytest
 
 import prefine
 from prefine.errors import RecipeError
-from prefine.serve.vllm.dialect import Dialect, parse
+from prefine.serve.vllm.dialect import Dialect, parse_version
 from prefine.serve.vllm.served import Task
 from prefine.settings.extras import EXTRAS, require_extra
 
@@ -122,7 +122,7 @@ def test_the_extra_all_has_every_extra_but_vllm() -> None:
 
 def test_the_vllm_extra_begins_where_every_task_is_accepted() -> None:
     (requirement,) = DECLARED["optional-dependencies"]["vllm"]
-    first = parse(requirement.removeprefix("vllm>="))
+    first = parse_version(requirement.removeprefix("vllm>="))
     before = first._replace(patch=first.patch - 1)
 
     for task in get_args(Task):
