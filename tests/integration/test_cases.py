@@ -47,6 +47,7 @@ def command(
     return int(code or 0), "".join(capsys.readouterr())
 
 
+@pytest.mark.usefixtures("distilled")
 @pytest.mark.parametrize("name", NAMES or ["none"])
 def test_a_case_has_its_right_value(
     name: str,

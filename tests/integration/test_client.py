@@ -124,12 +124,18 @@ def test_a_fault_that_stays_is_a_service_error_that_names_it(scripted: Any) -> N
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda found: found[:-1], "an answer of 1 rows to a request of 2"),
-        (lambda found: [*found, found[0]], "an answer of 3 rows to a request of 2"),
-        (lambda found: [found[0], found[0]], "not those of the request"),
-        (lambda _: None, "an answer of no rows"),
-        (lambda found: [{"index": row["index"]} for row in found], "not those of the request"),
-        (lambda found: [row["probs"] for row in found], "not those of the request"),
+        (lambda found: found[:-1], "response has 1 rows, the request had 2"),
+        (lambda found: [*found, found[0]], "response has 3 rows, the request had 2"),
+        (lambda found: [found[0], found[0]], "rows of the response do not match the request"),
+        (lambda _: None, "response has no rows"),
+        (
+            lambda found: [{"index": row["index"]} for row in found],
+            "rows of the response do not match the request",
+        ),
+        (
+            lambda found: [row["probs"] for row in found],
+            "rows of the response do not match the request",
+        ),
     ],
 )
 def test_another_number_of_rows_is_a_service_error(
@@ -160,7 +166,7 @@ def test_a_reply_that_is_no_json_is_tried_again(scripted: Any) -> None:
 def test_a_request_that_is_refused_is_not_repeated(scripted: Any) -> None:
     server = scripted(lambda _body, _number: (400, {"error": "too many input_tokens"}))
 
-    with pytest.raises(RecipeError, match="refuses the request with status 400"):
+    with pytest.raises(RecipeError, match="rejects the request with status 400"):
         client(server, in_flight=1).score(CONVERSATIONS[1:2])
 
     assert len(server.requests) == 1

@@ -120,11 +120,17 @@ def test_a_text_that_is_cut_says_so(serving: Any, tokenizer: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[:-1], "an answer of 1 rows to a request of 2"),
-        (lambda _: None, "an answer of no rows"),
-        (lambda rows: [rows[0], rows[0]], "not those of the request"),
-        (lambda rows: [{**row, "embedding": "?"} for row in rows], "not those of the request"),
-        (lambda rows: [{**row, "embedding": "AAA="} for row in rows], "not those of the request"),
+        (lambda rows: rows[:-1], "response has 1 rows, the request had 2"),
+        (lambda _: None, "response has no rows"),
+        (lambda rows: [rows[0], rows[0]], "rows of the response do not match the request"),
+        (
+            lambda rows: [{**row, "embedding": "?"} for row in rows],
+            "rows of the response do not match the request",
+        ),
+        (
+            lambda rows: [{**row, "embedding": "AAA="} for row in rows],
+            "rows of the response do not match the request",
+        ),
         (lambda _: 503, "status 503"),
     ],
 )

@@ -12,6 +12,8 @@ import pytest
 
 from tests.made import alive, explicit, gone, until
 
+pytestmark = pytest.mark.usefixtures("distilled")
+
 RECIPE = """
 name: made
 shards: 2
