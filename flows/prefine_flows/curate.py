@@ -168,7 +168,7 @@ def _artifacts(manifest: dict[str, Any]) -> None:
     splits = manifest["splits"]
     table = [{"reason": reason, "pairs": count} for reason, count in manifest["dropped"].items()]
     table += [{"reason": f"kept in {name}", "pairs": count} for name, count in splits.items()]
-    create_table_artifact(table, key=f"{key}-reasons", description="Pairs by what became of them")
+    create_table_artifact(table, key=f"{key}-reasons", description="Number of pairs by reason")
     sources = "\n".join(
         f"| {s['name']} | {s['rows_in']} | {s['rows_read']} | {sum(s['quarantined'].values())} |"
         for s in manifest["sources"]
@@ -192,9 +192,11 @@ def main(
     *,
     output: Annotated[str, typer.Option(help="Folder that receives the data set.")],
     root: Annotated[str, typer.Option(help="Folder of the steps' results.")] = ".prefine",
-    data: Annotated[str | None, typer.Option(help="Base of relative source paths.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Folder that source paths are relative to.")
+    ] = None,
     start: Annotated[
-        list[str] | None, typer.Option(help="A measure whose server is started; repeat it.")
+        list[str] | None, typer.Option(help="Measure whose server is started; repeatable.")
     ] = None,
     runtime: Annotated[str, typer.Option(help="Further settings of the runtime, as JSON.")] = "{}",
 ) -> None:

@@ -92,7 +92,7 @@ def test_an_interrupted_run_says_so_and_the_same_command_finishes_it(
     finished = subprocess.run(arguments, capture_output=True, text=True, check=False)
 
     assert finished.returncode == 0, finished.stderr
-    assert "ingest_made: done before" in finished.stderr
+    assert "ingest_made: already done" in finished.stderr
     assert (folder / "out" / "manifest.json").exists()
     assert not list(root.rglob("*.draft"))
     assert status(folder) == "finished"

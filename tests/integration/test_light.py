@@ -121,7 +121,7 @@ def test_the_core_runs_lengths_near_duplicates_and_rules(prefine: Prefine, tmp_p
     assert sum(manifest["splits"].values()) > 150
     assert manifest["dropped"]["copies"] > 0
     assert {"torch", "datasets"}.isdisjoint(manifest["versions"])
-    assert "all files and counts are as the manifest says" in prefine("verify", "out")
+    assert "all files and counts match the manifest" in prefine("verify", "out")
     explained = (tmp_path / "out/explanations.csv").read_text(encoding="utf-8").splitlines()
     assert "--- prompt" in prefine("explain", explained[1].partition(",")[0])
 

@@ -113,7 +113,7 @@ def test_all_that_a_plugin_adds_works_in_worker_processes(
     assert manifest["plugins"] == ["prefine-shouts 1.0"]
     assert sum(manifest["splits"].values()) == 2 * kept
     verify = [sys.executable, "-m", "prefine.cli", "verify", str(folder / "out")]
-    assert "all files and counts are as the manifest says" in call(verify, plugin, folder)
+    assert "all files and counts match the manifest" in call(verify, plugin, folder)
     table = pl.concat(pl.read_parquet(p) for p in (folder / "out/data").glob("*.parquet"))
     assert table.columns == ["prompt", "completion", "label"]
     assert (

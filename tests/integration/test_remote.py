@@ -71,7 +71,7 @@ def test_a_run_between_buckets_writes_what_a_local_run_writes(
     told = prefine("-v", "run", there, *places, env=s3, cwd=tmp_path)
 
     assert "event=start" not in told, "a second run does nothing"
-    assert "as the manifest says" in prefine("verify", "s3://made-bucket/out", env=s3, cwd=tmp_path)
+    assert "match the manifest" in prefine("verify", "s3://made-bucket/out", env=s3, cwd=tmp_path)
     fs.invalidate_cache()
     fs.get("made-bucket/out/", str(tmp_path / "fetched"), recursive=True)
     found, wanted = files(tmp_path / "fetched"), files(tmp_path / "out")

@@ -71,9 +71,9 @@ def test_a_second_run_does_nothing(folder: Path, capsys: pytest.CaptureFixture[s
     assert call("run", "recipe.yaml", "--output", "out") == 0
     err = capsys.readouterr().err
 
-    assert err.count(": done before") == 9
+    assert err.count(": already done") == 9
     assert "rows in" not in err
-    assert "nothing to compute, all 9 shards were done before" in err
+    assert "nothing to compute, all 9 shards were already done" in err
 
 
 def test_decide_runs_only_what_is_missing_and_exports_nothing(
@@ -88,7 +88,7 @@ def test_decide_runs_only_what_is_missing_and_exports_nothing(
     assert "6 pairs: 4 are kept, 0 of them flipped; 2 are dropped and 0 held." in first.out
     assert "6 pairs: 2 are kept, 0 of them flipped; 4 are dropped and 0 held." in moved.out
     assert "decide: 6 rows in" in first.err
-    assert "facts: done before" in moved.err
+    assert "facts: already done" in moved.err
     assert "decide: 6 rows in" in moved.err
     assert not list((folder / ".prefine").glob("export-*"))
     assert "SECRET" not in first.out + first.err
@@ -108,7 +108,7 @@ def test_a_decided_run_can_be_looked_at(folder: Path, capsys: pytest.CaptureFixt
     assert "dropped by short: chosen_chars is" in capsys.readouterr().out
     assert call("run", "recipe.yaml", "--output", "out") == 0
     printed = capsys.readouterr()
-    assert "decide: done before" in printed.err
+    assert "decide: already done" in printed.err
     assert "export: 6 rows in" in printed.err
 
 

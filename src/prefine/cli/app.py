@@ -42,7 +42,7 @@ Data = Annotated[
     str | None,
     typer.Option(
         envvar="PREFINE_DATA",
-        help="Folder that relative paths of sources start from.",
+        help="Folder that source paths are relative to.",
         metavar="FOLDER",
         show_default="the recipe's folder",
         rich_help_panel=PLACES,
@@ -80,7 +80,7 @@ RunId = Annotated[
     str | None,
     typer.Option(
         "--run",
-        help="Id of a run, or enough of its beginning; `prefine runs` lists them.",
+        help="Id of a run, or a unique prefix of it; `prefine runs` lists them.",
         metavar="ID",
         show_default="the latest run",
         rich_help_panel=SELECTING,
@@ -98,7 +98,7 @@ Quiet = Annotated[
         "--quiet",
         "-q",
         metavar="",
-        help="No progress and no notes, only results and errors.",
+        help="Print only results and errors, no progress and no notes.",
         rich_help_panel=PRINTING,
     ),
 ]
@@ -122,7 +122,7 @@ def options(
         typer.Option("--verbose", "-v", metavar="", help="Log the start and end of each step."),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", metavar="", help="No progress and no notes.")
+        bool, typer.Option("--quiet", "-q", metavar="", help="Print no progress and no notes.")
     ] = False,
     _version: Annotated[
         bool,

@@ -82,8 +82,8 @@ def show(  # noqa: PLR0913 - one parameter per option
     sort: Annotated[
         list[str] | None,
         typer.Option(
-            help="Columns to sort by, separated by commas; --sort=-COLUMN sorts from large to "
-            "small.",
+            help="Columns to sort by, separated by commas; --sort=-COLUMN sorts in descending "
+            "order.",
             metavar="COLUMNS",
             rich_help_panel=ROWS,
         ),
@@ -195,7 +195,7 @@ def explain(
     pair: Annotated[
         str,
         typer.Argument(
-            help="A pair id or its beginning, or your own id of a row behind the pair.",
+            help="A pair id or a prefix of it, or your own id of a source row of the pair.",
             metavar="PAIR_ID",
         ),
     ],

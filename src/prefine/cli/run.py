@@ -127,7 +127,7 @@ def _print_done(recording: "Recording") -> None:
     if record.num_computed:
         done = f"computed {record.num_computed:,} of {record.num_shards:,} shards"
     else:
-        done = f"nothing to compute, all {record.num_shards:,} shards were done before"
+        done = f"nothing to compute, all {record.num_shards:,} shards were already done"
     notes.line(f"Run {record.id}: {done}.")
 
 

@@ -41,7 +41,7 @@ def serve(
     dtype: Annotated[
         str,
         typer.Option(
-            help="The type in which the model computes.", metavar="TYPE", rich_help_panel=RUNNING
+            help="Floating-point type of the model.", metavar="TYPE", rich_help_panel=RUNNING
         ),
     ] = "bfloat16",
     set_: Settings = None,

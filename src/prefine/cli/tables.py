@@ -170,7 +170,7 @@ def print_split_shares(stream: Stream, shares: Json) -> None:
             f"Test split: {after['pairs']['test_ratio']:.1%} of the pairs and "
             f"{after['prompts']['test_ratio']:.1%} of the prompts; "
             f"{before['pairs']['test_ratio']:.1%} and {before['prompts']['test_ratio']:.1%} before "
-            f"the rules; {percent(shares['wanted_test_ratio'])} of the pairs were wanted.",
+            f"the rules; {percent(shares['wanted_test_ratio'])} of the pairs were requested.",
         )
 
 

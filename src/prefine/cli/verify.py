@@ -24,7 +24,7 @@ def verify(
     if as_json:
         print_json({"output": output, "ok": not problems, "problems": problems})
     else:
-        for problem in problems or [f"{output}: all files and counts are as the manifest says"]:
+        for problem in problems or [f"{output}: all files and counts match the manifest"]:
             out.line(problem)
     if problems:
         raise typer.Exit(1)

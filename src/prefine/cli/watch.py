@@ -71,7 +71,7 @@ class Lines:
         self._calls, self._rows, self._seconds = len(step.shards) - done, 0, 0.0
         self._name, self._call = step.name, Pace()
         if not self._calls:
-            self._print(f"{step.name}: done before")
+            self._print(f"{step.name}: already done")
 
     def advance(self, step: Step, manifest: Manifest) -> None:
         """Count a shard; print the step with its last one."""

@@ -54,15 +54,15 @@ class Rule(Part, ABC):
     """Whether the result for a pair depends on the values of other pairs."""
 
     name: Name | None = None
-    """The reason that a drop carries; null derives it from the column and the test."""
+    """Name of the rule, recorded with each decision; null derives it from column and test."""
     unless: Exemption | None = None
     """Pairs that meet this condition are exempt: they pass the rule and do not count in its
     quantile, cap or budget. A pair with a missing value is not exempt."""
     missing: Missing = "drop"
     """What happens to a pair without a value: ``drop``, ``hold``, or ``keep``, which passes it."""
     verdicts: bool = False
-    """Whether the rule also acts on pairs that a human called right or wrong; otherwise these pass
-    and do not count in its quantile, cap or budget."""
+    """Whether the rule also applies to pairs with the human verdict right or wrong; otherwise these
+    pass and do not count in its quantile, cap or budget."""
 
     @model_validator(mode="after")
     def _require_test(self) -> Self:

@@ -49,11 +49,11 @@ class Export(Part):
     """The data set that trainers read: its format, columns and splits."""
 
     target: AnyTarget = Trl(kind="trl")
-    """The trainer that the data set is for. A kind alone (``target: trl``) takes its defaults."""
+    """The trainer that the data set is for; ``target: trl`` is short for ``{kind: trl}``."""
     columns: tuple[str, ...] | None = None
-    """Columns to export beside the texts. Null takes every measured and kept column, and the most
-    common columns of the pairs: source, group, label source, votes, agreement, strength and rating
-    gap."""
+    """Columns to export in addition to the texts. Null exports every measured and kept column, and
+    the most common columns of the pairs: source, group, label source, votes, agreement, strength
+    and rating gap."""
     test_ratio: float = Field(default=0.0, ge=0, lt=1)
     """Target share of the pairs, counted before rules, that go to the test split. The split is by
     prompt, and prompts that are copies of each other share a split."""

@@ -17,10 +17,10 @@ _DIRECTING = ("priority", "weight", "anonymous")
 
 
 class Kept(Part):
-    """A column of the raw rows that is carried through to the outputs."""
+    """A column of the source rows that is copied to the outputs."""
 
     column: str
-    """Dotted path of the column in the raw row."""
+    """Dotted path of the column in the source row."""
     type: ValueType | None = None
     """``text``, ``number``, ``integer`` or ``truth`` (boolean); null infers the type from the first
     rows."""
@@ -65,15 +65,15 @@ class Source(Part):
     """How text is decoded: ``plain`` leaves it unchanged, ``escaped`` decodes HTML entities,
     ``html`` also removes markup."""
     id: str | None = None
-    """Dotted path of the row's own id, which every output has as ``own_id`` next to ``pair_id``."""
+    """Dotted path of your own id of the row; outputs contain it as ``own_id``."""
     keep: Annotated[
         dict[str, Kept],
         BeforeValidator(
             _expand_shorthand, json_schema_input_type=list[str] | dict[str, str | Kept]
         ),
     ] = Field(default_factory=dict)
-    """Columns that are carried through to facts, explanations and exports, and that rules can use:
-    a list of dotted paths, or a mapping of names to paths."""
+    """Columns that are copied to facts, explanations and exports, and that rules can use: a list of
+    dotted paths, or a mapping of names to paths."""
     tools: Literal["refuse", "keep"] = "refuse"
     """``keep`` passes tool definitions (the column ``tools``) and tool calls on to models and
     export targets that support them; ``refuse`` sends rows that have any to quarantine."""
@@ -86,15 +86,14 @@ class Source(Part):
     max_quarantined: Annotated[float, Where] = Field(default=0.5, ge=0, le=1)
     """Maximum fraction of the rows that may go to quarantine before the run stops."""
     priority: int = Field(default=0, ge=-1_000, le=1_000)
-    """Priority of the source's labels: only the labels with the highest priority on a pair direct
-    it."""
+    """Priority of the source's labels: only those with the highest priority on a pair are used."""
     weight: float = Field(default=1.0, ge=1e-6, le=1_000_000)
-    """Weight of each label in the majority vote that directs a pair."""
+    """Weight of each label in the majority vote that determines the direction of a pair."""
     anonymous: Literal["one", "several"] = "one"
     """Who gave the labels and ratings without an annotator: ``one`` annotator, whose repeated label
-    counts once, or ``several`` annotators, so that each row is a vote of its own."""
+    counts once, or ``several`` annotators, so that each row is a separate vote."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """Maximum size of a raw row in bytes; a longer row goes to quarantine without being parsed."""
+    """Maximum size of a row in bytes; a longer row goes to quarantine without being parsed."""
     encoding: Annotated[str, AfterValidator(_require_known_encoding)] | None = None
     """Encoding of text files, such as ``windows-1252``; null means UTF-8, or UTF-16 or UTF-32 if
     there is a byte-order mark."""

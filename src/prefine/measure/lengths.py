@@ -47,14 +47,20 @@ class Lengths(Measure):
         return Counts(pairs.height, result.height)
 
 
+_NAMES = {"chars": "characters", "tokens": "tokens"}
+"""Units as written in the meanings of columns."""
+
+
 def _columns(unit: str) -> tuple[Column, ...]:
     return (
-        Column(f"prompt_{unit}", pa.int64(), f"length of the prompt in {unit}", range=COUNT),
-        *sides(unit, pa.int64(), f"length in {unit}", within=COUNT),
+        Column(
+            f"prompt_{unit}", pa.int64(), f"length of the prompt in {_NAMES[unit]}", range=COUNT
+        ),
+        *sides(unit, pa.int64(), f"length in {_NAMES[unit]}", within=COUNT),
         Column(
             f"{unit}_gap",
             pa.int64(),
-            f"length of chosen minus length of rejected, in {unit}",
+            f"length of chosen minus length of rejected, in {_NAMES[unit]}",
             Flip.NEGATE,
         ),
     )

@@ -12,11 +12,11 @@ MEASURE_REASONS: Mapping[str, str] = {
     "tokens (`over_long: flag_and_cut`). There is a value.",
     "template_refused": "The chat template refuses the tools or tool calls of the conversation, or "
     "leaves them out. Set `template` to one that shows them.",
-    "alone": "There is nothing to compare with: no other text, pair or response that may count.",
+    "alone": "There is no other text, pair or response to compare with.",
     "too_few": "There are fewer other prompts than `kth`.",
     "same_vectors": "Both responses have the same embedding, so the pair has no direction.",
     "no_sums": "The CHES measure stored no states of the pair's responses, because they were too "
-    "long or refused.",
+    "long or the chat template refused them.",
     "unparsable": "No answer of the judge could be read in at least one order. Raise "
     "`reasoning_tokens` or `samples`, or change `wording`.",
 }
@@ -44,12 +44,12 @@ DIFFERENCES: Mapping[str, str] = {
 
 CONTAMINATED_BY: Mapping[str, str] = {
     "exact": "A turn has the same words as the item.",
-    "ngrams": "Runs of `ngram_words` words of the item stand in the text.",
-    "whole": "An item of fewer than `ngram_words` words stands in the text as a whole.",
+    "ngrams": "Runs of `ngram_words` words of the item occur in the text.",
+    "whole": "All words of an item of fewer than `ngram_words` words occur in a row in the text.",
 }
 """By value of ``contamination_by``: how an item was found."""
 
 EXAMPLE_REASONS: Mapping[str, str] = {
-    "repeated": "The text stands in the files before; it is embedded once.",
+    "repeated": "The text occurs earlier in the files; it is embedded once.",
 }
 """By reason: why an example has no row of its own among the embeddings."""

@@ -69,7 +69,7 @@ class TargetSimilarity(Measure):
     """Dotted path of the example text in a row: a text, a list of texts, or messages;
     ``turns[].content`` reads a field of each list item."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """Maximum size of a raw row in bytes; a larger one is quarantined without being parsed."""
+    """Maximum size of a row in bytes; a larger one is quarantined without being parsed."""
 
     def columns(self) -> tuple[Column, ...]:
         """Return the columns of this measure."""

@@ -22,7 +22,7 @@ class SourceWeight(NamedTuple):
     """Priority and weight of the labels and ratings of a source."""
 
     priority: int = 0
-    """Priority of the source's labels: only the labels with the highest priority direct a pair."""
+    """Priority of the source's labels: only those with the highest priority on a pair are used."""
     weight: float = 1.0
     """Weight of each label among the labels of the same priority."""
     merit: Mapping[str, float] = {}
@@ -46,9 +46,10 @@ class Pairs(Part):
     """Minimum difference of two ratings, rewards or ranks, as exact decimals: 3.4 and 3.2 differ by
     0.2. Ratings of responses that it leaves without a pair are counted as ``too_narrow``."""
     per_prompt: int | None = Field(default=None, ge=1)
-    """Maximum number of selected pairs per prompt; the widest gaps are kept. Null is no maximum."""
+    """Maximum number of selected pairs per prompt, those with the widest gaps; null means no
+    limit."""
     aspect: str | None = None
-    """Aspect of the labels, ranks and ratings that direct pairs, if a prompt of a source is judged
+    """Aspect of the labels, ranks and ratings that are used, if a prompt of a source is judged
     on several. If it has none on this aspect, those without an aspect and on ``overall`` are used.
     Ratings on one of ``aspects`` are not affected."""
     aspects: dict[str, Weight] = Field(default_factory=dict)

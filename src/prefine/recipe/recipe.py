@@ -26,7 +26,7 @@ class Recipe(Part):
     seed: int = Field(default=0, ge=0)
     """Seed of every random draw: splits, folds, shuffles and broken ties."""
     shards: int | None = Field(default=None, ge=1, le=99_999)
-    """Number of shards of every table; null takes one for each 64 MiB of source files."""
+    """Number of shards of every table; null means one for each 64 MiB of source files."""
     sources: tuple[AnySource, ...] = Field(min_length=1)
     """The files to read. Each entry is a set of files of one layout."""
     pairs: Pairs = Pairs()
@@ -34,7 +34,7 @@ class Recipe(Part):
     verdicts: tuple[Verdicts, ...] = ()
     """Files of human verdicts on pairs, such as the results of a review."""
     encoder: Encoder = Encoder()
-    """The sentence encoder behind every measure that compares texts by their meaning."""
+    """The sentence encoder, used by every measure that compares texts by their meaning."""
     measures: tuple[AnyMeasure, ...] = ()
     """What is measured. Each entry adds columns that rules can test."""
     structure: Structure = Structure()

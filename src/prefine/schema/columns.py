@@ -127,7 +127,7 @@ def sides(
 
 def kept_column(name: str, type_: pa.DataType) -> Column:
     """Return the column of pairs for a kept column of a source."""
-    return Column(name, type_, f"kept column `{name}` of the raw row behind the pair")
+    return Column(name, type_, f"kept column `{name}` of the source row of the pair")
 
 
 def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:

@@ -132,17 +132,17 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "own_id",
         _TEXT,
-        "your own id of the raw row behind the pair (the first by source, file and row); two ids "
-        "joined by `+` where chosen and rejected come from different rows",
+        "your own id of the source row of the pair (the first by source, file and row); two ids "
+        "joined by `+` if chosen and rejected come from different rows",
     ),
-    Column("source", _TEXT, "source whose labels made the pair, the first by name if several"),
+    Column("source", _TEXT, "source of the labels, the first by name if there are several"),
     Column("num_sources", pa.int64(), "number of sources that contain the pair", range=COUNT),
-    Column("group", _TEXT, "subset or category of the prompt that the source states"),
-    Column("language", _TEXT, "language of the prompt that the source states"),
+    Column("group", _TEXT, "subset or category of the prompt, as named in the source"),
+    Column("language", _TEXT, "language of the prompt, as named in the source"),
     Column(
         "label_source",
         _TEXT,
-        "what decided the direction of the pair: label, rank, rating, reward or verdict",
+        "what determined the direction of the pair: label, rank, rating, reward or verdict",
     ),
     Column(
         "num_votes", pa.int64(), "number of valid labels: for either side, or a tie", range=COUNT
@@ -150,7 +150,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "votes_for",
         pa.int64(),
-        "number of labels for this direction",
+        "number of labels for the direction of the pair",
         Flip.SWAP,
         "votes_against",
         range=COUNT,
@@ -158,23 +158,26 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "votes_against",
         pa.int64(),
-        "number of labels against it",
+        "number of labels against the direction of the pair",
         Flip.SWAP,
         "votes_for",
         range=COUNT,
     ),
     Column(
-        "votes_tie", pa.int64(), "number of labels that are a tie, `both_bad` included", range=COUNT
+        "votes_tie",
+        pa.int64(),
+        "number of ties among the labels, including `both_bad`",
+        range=COUNT,
     ),
     Column(
         "votes_both_bad", pa.int64(), "number of labels that call both responses bad", range=COUNT
     ),
-    Column("votes_invalid", pa.int64(), "number of labels without a result", range=COUNT),
+    Column("votes_invalid", pa.int64(), "number of labels without a valid result", range=COUNT),
     Column("num_annotators", pa.int64(), "number of distinct annotators of the pair", range=COUNT),
     Column(
         "agreement",
         pa.float64(),
-        "share of the valid labels that are for this direction, in [0, 1]",
+        "share of the valid labels that are for the direction of the pair, in [0, 1]",
         Flip.SWAP,
         "disagreement",
         range=SHARE,
@@ -182,7 +185,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "disagreement",
         pa.float64(),
-        "share of the valid labels that are against this direction, in [0, 1]",
+        "share of the valid labels that are against the direction of the pair, in [0, 1]",
         Flip.SWAP,
         "agreement",
         range=SHARE,
@@ -198,16 +201,16 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "aspect_gap",
         pa.float64(),
-        "mean rating of all aspects except `overall`: that of chosen minus that of rejected",
+        "mean rating over all aspects except `overall`, chosen minus rejected",
         Flip.NEGATE,
     ),
     Column(
         "aspects_disagree",
         pa.bool_(),
-        "whether the overall rating and the mean of the aspects favour different sides; null "
-        "without both",
+        "whether the overall rating and the mean of the aspects prefer different responses; null "
+        "if one of them is missing",
     ),
-    Column("is_tie", pa.bool_(), "whether both directions have equally many labels"),
+    Column("is_tie", pa.bool_(), "whether the votes prefer neither response"),
     Column("is_contradiction", pa.bool_(), "whether there are labels for both directions"),
     Column(
         "is_identical",
@@ -230,7 +233,7 @@ PAIR_COLUMNS: tuple[Column, ...] = (
     Column(
         "context_mismatch",
         pa.bool_(),
-        "whether the transcripts of the two sides differ before the last turn",
+        "whether the two responses answer different conversations",
     ),
     Column(
         "turns_alternate",
@@ -252,8 +255,8 @@ PAIR_COLUMNS: tuple[Column, ...] = (
         "human verdict: `right` or `wrong` about the direction given by the labels, `tie`, "
         "`both_bad` or `drop`; null where no verdict outranks the labels",
     ),
-    Column("human_by", _TEXT, "who gave the human verdict; several names are joined by `+`"),
-    Column("human_at", _TEXT, "when the latest human verdict was given, as written in the file"),
+    Column("human_by", _TEXT, "reviewer of the human verdict; several names are joined by `+`"),
+    Column("human_at", _TEXT, "time of the latest human verdict, as written in the file"),
     Column("num_verdicts", pa.int64(), "number of human verdicts on the pair", range=COUNT),
 )
 """Columns that every pair has before anything is measured."""

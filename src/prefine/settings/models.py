@@ -49,7 +49,7 @@ class Weights(Part):
 
 
 class Encoder(Part):
-    """The sentence encoder behind cosine, neighbours, topics, semantic near duplicates and more.
+    """The sentence encoder for cosine, neighbours, topics, semantic near duplicates and more.
 
     The default encoder was trained on English. A text in a script that it does not know has no
     embedding and the reason ``unknown_words``; other languages in Latin script are split into
@@ -68,7 +68,7 @@ class Encoder(Part):
     dimensions: int = Field(default=256, ge=8, le=4096)
     """Dimensions of the distilled vectors. Has no effect with ``static: false``."""
     max_chars: int = Field(default=20_000, ge=100)
-    """Characters of a text that are embedded. A longer text is truncated, and its pair has no
+    """Maximum number of characters of a text. A longer text is truncated, and its pair has no
     cosine and the reason ``too_long``. With ``static: false`` the encoder may truncate earlier."""
     max_unknown_ratio: float = Field(default=0.3, ge=0, le=1)
     """Maximum share of unknown words in a text that is embedded. A word is unknown if the tokenizer

@@ -46,7 +46,7 @@ class Runtime(Part):
     device: str = "cpu"
     """Device of models that run in process, as torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
     batch_tokens: int | None = Field(default=None, ge=1)
-    """Maximum number of tokens per forward pass, padding included. Null takes 2,048 on a CPU, where
+    """Maximum number of tokens per forward pass, padding included. Null means 2,048 on a CPU, where
     larger batches were slower (CHES: 144 ms per pair, 166 at 4,096 tokens, 193 at 8,192), and
     8,192 elsewhere."""
     index_bytes: int = Field(default=4 * 2**30, ge=0)
@@ -57,7 +57,7 @@ class Runtime(Part):
     start: tuple[str, ...] = ()
     """Names of the measures whose servers the run starts and stops itself."""
     engine: str = ""
-    """Python interpreter that has vLLM, for servers that a run starts; empty takes the current
+    """Python interpreter that has vLLM, for servers that a run starts; empty means the current
     one."""
     engine_args: str = ""
     """Further arguments for started servers, as in a shell."""

@@ -44,7 +44,7 @@ class Examples(Part):
     """The name of this kind of files in messages."""
 
     name: Name
-    """Name of the examples."""
+    """Name of the benchmark or set of examples."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
     """The files: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
     sha256: Annotated[tuple[str, ...], Where] = ()
@@ -53,7 +53,7 @@ class Examples(Part):
     """Dotted path of the text in a row: a text, a list of texts, or messages; ``turns[].content``
     reads a field of each list item."""
     max_row_bytes: int = Field(default=32 * 2**20, ge=1024)
-    """Maximum size of a raw row in bytes; a larger one is quarantined without being parsed."""
+    """Maximum size of a row in bytes; a larger one is quarantined without being parsed."""
 
     @property
     def answer_path(self) -> str | None:

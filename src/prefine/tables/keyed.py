@@ -80,7 +80,7 @@ class KeyedFiles(Part):
     """The name of this kind of files in messages, and prefix of their table."""
 
     name: Name
-    """Name of the files."""
+    """Name of the table, in messages and notes."""
     files: Annotated[tuple[str, ...], Where] = Field(min_length=1)
     """The files: paths or globs relative to the data folder, fsspec URLs, or ``hf://``."""
     sha256: Annotated[tuple[str, ...], Where] = ()
@@ -88,7 +88,7 @@ class KeyedFiles(Part):
     key: Key
     """The key that rows are matched by: an id (``pair_id``, ``response_id``, ``prompt_id``),
     ``own_id`` (the ``id`` of a source), ``text`` (the texts of the prompt and, for rows about them,
-    of the responses) or ``row`` (source, file and number of a raw row)."""
+    of the responses) or ``row`` (source, file and number of a source row)."""
     key_columns: dict[KeyColumn, str] = Field(default_factory=dict[KeyColumn, str])
     """Dotted paths of the key columns whose names in the files differ from the default."""
     source: Name | None = None

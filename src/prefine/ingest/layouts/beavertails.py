@@ -11,7 +11,7 @@ from prefine.settings.json import Json, is_object
 
 
 class BeaverTails(Layout):
-    """BeaverTails: single responses, unpaired; ``is_safe`` is a thumb up or down."""
+    """BeaverTails: single responses, unpaired; ``is_safe`` is a thumbs up or down."""
 
     keys: ClassVar = ("prompt", "response", "is_safe", "category")
     because: ClassVar = "`prompt`, `response` and `is_safe`"
@@ -20,7 +20,7 @@ class BeaverTails(Layout):
     """Name of the layout."""
 
     def parse(self, row: Json, context: Context) -> Record:
-        """Parse one response; a safe one has a thumb up."""
+        """Parse one response; a safe one has a thumbs up."""
         category: object = row.get("category")
         harms = (
             sorted(name for name, value in category.items() if value) if is_object(category) else []

@@ -18,7 +18,7 @@ _LETTERS = "abcd"
 class CommunityAlignment(Layout):
     """Community Alignment: up to four turns, each with the best of four responses.
 
-    Each turn is a prompt of its own, and the preferred response wins against the other three.
+    Each turn is a separate prompt, and the preferred response wins against the other three.
     """
 
     keys: ClassVar = ("first_turn_prompt", "first_turn_response_a", "first_turn_preferred_response")

@@ -18,7 +18,7 @@ _FACTS = ("is_response_{}_safe", "response_{}_severity_level", "response_{}_harm
 class PkuSafeRlhf(Layout):
     """PKU-SafeRLHF: two responses with labels on the aspects ``better`` and ``safer``.
 
-    The labels may disagree; set ``pairs.aspect`` to the one that directs the pairs.
+    The labels may disagree; set ``pairs.aspect`` to the one that determines the chosen response.
     """
 
     keys: ClassVar = ("prompt", "response_0", "response_1", "better_response_id")

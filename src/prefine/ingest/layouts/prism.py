@@ -15,7 +15,7 @@ from prefine.settings.json import Json
 class Prism(Layout):
     """PRISM conversations: each turn has responses of several models with a ``score`` of 1 to 100.
 
-    Each turn is a prompt of its own, and the scores are ratings by the user.
+    Each turn is a separate prompt, and the scores are ratings by the user.
     """
 
     reads_beside: ClassVar = ("conversation_history",)

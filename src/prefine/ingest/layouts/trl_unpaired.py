@@ -1,4 +1,4 @@
-"""TRL unpaired preference format: single completions with a thumb up or down."""
+"""TRL unpaired preference format: single completions with a thumbs up or down."""
 
 from typing import ClassVar, Literal
 
@@ -16,7 +16,7 @@ _NAMES = (("completion", "label"), ("output", "kto_tag"), ("response", "kto_tag"
 
 
 class TrlUnpaired(Layout):
-    """TRL unpaired preference format (KTO): ``label`` of a ``completion`` is a thumb up or down.
+    """TRL unpaired preference format (KTO): ``label`` of a ``completion`` is a thumbs up or down.
 
     LLaMA-Factory's Alpaca format with ``kto_tag`` has this layout, too.
     """

@@ -58,7 +58,9 @@ class PolicyLikelihood(Measure):
                 "number of tokens, including the end-of-turn token,",
                 within=COUNT,
             ),
-            *sides(f"{name}_entropy", pa.float64(), "mean next-token entropy in nats, at least 0,"),
+            *sides(
+                f"{name}_entropy", pa.float64(), "mean next-token entropy (in nats, at least 0)"
+            ),
             Column(
                 f"{name}_logp_margin",
                 pa.float64(),

@@ -70,12 +70,12 @@ class RewardAgreement(Measure):
                 *sides(
                     f"{model}_scaled",
                     pa.float64(),
-                    "reward in standard deviations from the mean of the source",
+                    "standardized reward (mean 0, standard deviation 1 in the source)",
                 ),
                 *sides(
                     f"{model}_percentile",
                     pa.float64(),
-                    "quantile rank among the rewards of the source, in [0, 1],",
+                    "quantile rank (in [0, 1], among all rewards of the source) of the reward",
                     within=SHARE,
                 ),
             )

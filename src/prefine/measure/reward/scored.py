@@ -90,7 +90,7 @@ class ScoredReward(Measure):
             column
             for reward in self.rewards()
             for column in (
-                *sides(reward.name, pa.float64(), "raw output (logit) of the reward model"),
+                *sides(reward.name, pa.float64(), "raw reward (logit)"),
                 Column(
                     f"{reward.name}_margin",
                     pa.float64(),

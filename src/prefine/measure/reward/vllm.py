@@ -37,7 +37,7 @@ class VllmReward(ScoredReward):
     """Number of responses per shard that are scored again in process with transformers in float32;
     the manifest records the largest difference."""
     canary_limit: float | None = Field(default=None, gt=0)
-    """Maximum difference of the two scores; a larger one is an error, null allows any."""
+    """Maximum difference of the two scores; a larger one is an error. Null means no limit."""
 
     def server(self, inputs: Inputs) -> Served:
         """Return what the servers must serve."""

@@ -39,8 +39,8 @@ class Verdicts(KeyedFiles):
     """Files of human verdicts on pairs: ``right``, ``wrong``, ``tie``, ``both_bad`` or ``drop``.
 
     ``right`` and ``wrong`` refer to the response that the row names as chosen (in ``chosen_id``, or
-    the text ``chosen``); otherwise to the response that the raw row's own label prefers; otherwise
-    to the pair's direction by its labels.
+    the text ``chosen``); otherwise to the response that the label of the source row prefers;
+    otherwise to the response that the labels of the pair prefer.
     """
 
     owner: ClassVar[str] = "verdicts"
@@ -56,9 +56,9 @@ class Verdicts(KeyedFiles):
     """Dotted path of the time: a number, or a date and time in ISO 8601. Of several verdicts of a
     reviewer on a pair, only the latest counts."""
     weight: Literal["outranks"] | Annotated[float, Field(gt=0, le=1_000_000)] = OUTRANKS
-    """``outranks``: the verdict directs the pair regardless of its labels, and rules that do not
-    name verdicts cannot drop, hold or flip a pair with the verdict right or wrong. A number: the
-    verdict is a further vote of this weight among the labels."""
+    """``outranks``: the verdict determines the direction of the pair regardless of its labels, and
+    rules without ``verdicts: true`` cannot drop, hold or flip a pair with the verdict right or
+    wrong. A number: the verdict is a further vote of this weight among the labels."""
 
     @property
     def unit(self) -> Unit:

@@ -18,12 +18,12 @@ from prefine.recipe.schema import schema_text
 _PAGES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "recipe.md": ("All settings of a recipe.", recipe_page),
     "layouts.md": ("Layouts of source files.", layouts_page),
-    "measures.md": ("Measures: settings, columns, what they need.", measures_page),
+    "measures.md": ("Measures: settings, columns, requirements.", measures_page),
     "rules.md": ("The tests of rules.", rules_page),
     "targets.md": ("Targets of an export.", targets_page),
     "runtime.md": ("Settings of a run, and their flags.", runtime_page),
     "tables.md": ("Tables and their columns.", tables_page),
-    "reasons.md": ("Reasons of unused rows, and other values.", reasons_page),
+    "reasons.md": ("Reasons why rows are not used, and other text values.", reasons_page),
 }
 """By file: what the page is about, and what makes it."""
 

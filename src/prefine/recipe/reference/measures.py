@@ -46,10 +46,12 @@ def measures_page() -> str:
     parts = [part_section(name, "measures.md") for name in parts_of("measures.md")]
     return page(
         "Measures",
-        "A measure adds columns to pairs or prompts, which rules test and exports may hold. It "
-        "never drops a row: a row without a value has null, and the reason in a column of its own "
-        "([reasons](reasons.md#measures)). Capitals in the name of a column stand for settings: "
-        "`NAME` is the `name` of the measure.",
+        "A measure adds columns to pairs or prompts. Rules can test them, and exports can contain "
+        "them. A measure never drops a row: if there is no value, the column is null, and another "
+        "column has the [reason](reasons.md#measures). Capitals in the name of a column are "
+        "replaced by settings: `NAME` by the `name` of the measure. Numbers in the meaning of a "
+        "column (such as 8-grams) and names of tables are those of the default settings, or "
+        "examples.",
         table(
             ("measure", "what it measures", "one row per", "needs"),
             (
@@ -102,7 +104,7 @@ def _named(kind: type[Measure]) -> str:
     if field is None or not any("NAME" in shown.column.name for shown in columns_of(kind)):
         return ""
     default = "" if field.is_required() else f", `{field.default}` by default"
-    return f"`NAME` is its `name`{default}."
+    return f"`NAME` is the setting `name`{default}."
 
 
 def _tables(kind: type[Measure]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def recipe_page() -> str:
     """Return the page on the topmost settings of a recipe, and the parts that they hold."""
     parts = [part_section(name, "recipe.md") for name in parts_of("recipe.md")]
     intro = (
-        "A recipe is a YAML file with the settings below. `prefine schema` prints the same as a "
+        "A recipe is a YAML file with the settings below. `prefine schema` prints them as a "
         "JSON schema, which editors use to complete and check a recipe."
     )
     return page("Recipe", intro, settings_table(Recipe, "recipe.md"), "## Parts", *parts)
@@ -39,8 +39,8 @@ def runtime_page() -> str:
     return page(
         "Runtime settings",
         "These settings say where and how fast a recipe runs. None of them changes the output, so "
-        "none stands in the recipe: they are flags of `prefine run`, and arguments of the flow and "
-        "of the Python API.",
+        "they are not part of the recipe: they are flags of `prefine run`, and arguments of the "
+        "flow and of the Python API.",
         settings_table(Runtime, "runtime.md"),
         "## Flags",
         table(("setting", "flag"), ((code(name), flags[name]) for name in Runtime.model_fields)),
@@ -72,12 +72,14 @@ def _layout(layout: type[Layout]) -> str:
     if layout.aspects is not None and layout.aspects != ("overall",):
         facts.append(f"Aspects of its labels: {listed(layout.aspects, 'and')}.")
     elif layout.aspects is None:
-        facts.append("Aspects of its labels: those that the rows, the paths or the map name.")
+        facts.append(
+            "Aspects of its labels: as named in the rows, the file paths or the column map."
+        )
     if layout.merit:
         weights = ", ".join(f"`{name}` {weight:g}" for name, weight in layout.merit.items())
         facts.append(f"Published weights of its aspects: {weights}.")
     if layout.reads_beside:
-        facts.append(f"Also reads {listed(layout.reads_beside, 'and')} as parts of the prompt.")
+        facts.append(f"Reads {listed(layout.reads_beside, 'and')} as part of the prompt.")
     facts.append(settings_table(layout, "layouts.md", {*Source.model_fields}))
     return "\n\n".join(fact for fact in facts if fact)
 
@@ -96,7 +98,7 @@ def rules_page() -> str:
     ]
     return page(
         "Rules",
-        "A rule has exactly one test, and its keys say which. [Rules](../rules.md) defines "
+        "A rule has exactly one test, which its keys determine. [Rules](../rules.md) defines "
         "order, nulls, ties, quantiles and flipped pairs exactly.",
         table(("test", "keys", "action", "pairs without a value"), tests),
         "## Settings of every rule",
@@ -123,7 +125,7 @@ def targets_page() -> str:
                     f"## {target.kind_name()}",
                     about(target),
                     settings_table(target, "targets.md", {"kind"}),
-                    "Columns of its own:",
+                    "Columns of this target only:",
                     glossary(
                         ("column", "meaning"),
                         target.model_validate({"kind": target.kind_name()}).meanings(),
@@ -134,6 +136,6 @@ def targets_page() -> str:
             if not [n for n, f in target.model_fields.items() if f.is_required() and n != "kind"]
         ),
         "## Columns of every target",
-        "Followed by the columns that `export.columns` names.",
+        "After these columns come those that `export.columns` names.",
         glossary(("column", "meaning"), {**KEYS, **TOOLS}),
     )

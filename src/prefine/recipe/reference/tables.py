@@ -13,8 +13,11 @@ from prefine.schema.meanings import KEY_MEANINGS, MEANINGS
 _TABLES: Mapping[str, tuple[pa.Schema, str]] = {
     "prompts": (PROMPTS, "One row per prompt."),
     "responses": (RESPONSES, "One row per distinct response to a prompt."),
-    "judgements": (JUDGEMENTS, "One row per label as found in the raw data."),
-    "quarantine": (QUARANTINE, "One row per raw row that could not be read."),
+    "judgements": (JUDGEMENTS, "One row per label in the sources."),
+    "quarantine": (
+        QUARANTINE,
+        "One row per row that could not be read, of a source, benchmark or table.",
+    ),
     "decisions": (DECISIONS, "One row per pair: what the rules decided."),
 }
 _KEYS = ("pair_id", "prompt_id", "chosen_id", "rejected_id")
@@ -25,18 +28,18 @@ def tables_page() -> str:
     return page(
         "Tables",
         "`prefine show TABLE` prints rows of these tables. Each is a set of Parquet files, one per "
-        "shard, in which all rows of a prompt lie together.",
+        "shard; all rows of a prompt are in the same shard.",
         _plain("prompts"),
         _plain("responses"),
         _plain("judgements"),
         _plain("quarantine"),
         "## pairs",
-        "One row per unordered pair of responses to a prompt, directed by its labels. Rules can "
-        "test every column. Its ids:",
+        "One row per pair of responses to a prompt; the labels determine which is chosen. Rules "
+        "can test every column. These are its ids:",
         glossary(("column", "meaning"), {key: KEY_MEANINGS[key] for key in _KEYS}),
         table(COLUMN_HEAD, column_rows(PAIR_COLUMNS)),
-        "Columns that sources keep (`keep`) follow: a column `X` of the raw row becomes `X`, or "
-        "`chosen_X` and `rejected_X` if each response has a raw row of its own.",
+        "Columns that sources keep (`keep`) follow: a column `X` of the source row becomes `X`, or "
+        "`chosen_X` and `rejected_X` if each response has a separate source row.",
         "## measure tables",
         "Each measure writes `measure_NAME`; [Measures](measures.md) lists their columns.",
         "## facts",

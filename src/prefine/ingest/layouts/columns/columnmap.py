@@ -20,7 +20,7 @@ class Judged(Part):
     """Settings that labels, ratings, ranks and rankings share."""
 
     aspect: str | None = None
-    """Aspect that was judged, such as ``helpfulness``; null takes the group ``aspect`` of
+    """Aspect that was judged, such as ``helpfulness``; null means the group ``aspect`` of
     ``path_fields``, and otherwise means the response as a whole."""
     annotator: str | None = None
     """Name of the annotator, if no column has it."""
