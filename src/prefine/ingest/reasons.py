@@ -9,7 +9,7 @@ QUARANTINE_REASONS: Mapping[str, str] = {
     Reason.INVALID_UTF8: "The row holds bytes that are not valid in the encoding of the file. Set "
     "`encoding` of the source, or repair the row.",
     Reason.ROW_TOO_LARGE: "The row is longer than `max_row_bytes` and was not parsed. Raise "
-    "`max_row_bytes` if such rows are wanted.",
+    "`max_row_bytes` to read such rows.",
     Reason.NOT_AN_OBJECT: "The row is a list, a string or a number, or an object without keys. Set "
     "`rows` of the source if the rows are under a key of one JSON document.",
     Reason.WRONG_COLUMNS: "A row of delimited text has more or fewer cells than the header. Check "

@@ -97,7 +97,7 @@ def rules_page() -> str:
         for check in CHECKS
     ]
     return page(
-        "Rules",
+        "Tests of rules",
         "A rule has exactly one test, which its keys determine. [Rules](../rules.md) defines "
         "order, nulls, ties, quantiles and flipped pairs exactly.",
         table(("test", "keys", "action", "pairs without a value"), tests),
