@@ -14,7 +14,7 @@ PARALLEL := $(BIN)/python -m pytest -n auto --dist worksteal
 # without byte code every worker of pytest and every process of a test compiles all modules again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs clean
+.PHONY: demo test test-fast test-vllm check fix bench bench-neighbours bench-vllm docs tag clean
 
 demo: $(VENV)/.installed
 	@echo "demo: run the sample as a Prefect flow; about half a minute, including distilling the encoder"
@@ -105,6 +105,11 @@ $(VLLM)/.installed: Makefile
 # the site in site/; a broken link or anchor is an error
 docs: $(VENV)/.documented
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+# the release tag of the version in src/prefine/__init__.py, which must have its section in the changelog
+tag: $(VENV)/.installed
+	version=$$($(BIN)/prefine --version | cut -d' ' -f2); \
+	grep -q "^## $$version - " CHANGELOG.md && git tag -a "v$$version" -m "prefine $$version"
 
 clean:
 	rm -rf .prefine .prefect curated bench-results

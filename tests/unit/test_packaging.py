@@ -165,3 +165,9 @@ def test_the_version_is_stated_once() -> None:
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
 def test_a_package_is_typed(package: Path) -> None:
     assert (package / "py.typed").exists()
+
+
+def test_the_version_has_its_section_in_the_changelog(project: Path) -> None:
+    changelog = (project / "CHANGELOG.md").read_text(encoding="utf-8")
+
+    assert f"\n## {prefine.__version__} - " in changelog
