@@ -1,7 +1,7 @@
-"""The Python API: run recipes, look at the results, recognise files.
+"""The Python API: run recipes, inspect results, detect the layout of files.
 
-Everything here is re-exported by ``prefine``. Tables are returned as polars frames, all else as
-plain objects.
+Everything here is re-exported by ``prefine``. Tables are returned as polars frames, everything
+else as plain objects.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from prefine.planning import (
     served,
     verdict_counts,
 )
-from prefine.planning.decided import count_decisions
+from prefine.planning.counts import count_decisions
 from prefine.planning.dossier import Dossier, dossier
 from prefine.planning.look import read_table, remarks_so_far, states
 from prefine.planning.query import Query, select_rows
@@ -73,11 +73,11 @@ class Counts:
     dropped: int
     """Pairs with the verdict ``drop``."""
     held: int
-    """Pairs with the verdict ``hold``: left out until somebody has looked at them."""
+    """Pairs with the verdict ``hold``: not exported until a person has reviewed them."""
     splits: Mapping[str, int]
     """Kept and flipped pairs by split."""
     rules: Sequence[Json]
-    """What each rule did, in order: ``rule``, ``in`` (pairs it saw), ``dropped``, ``held``,
+    """What each rule did, in order: ``rule``, ``in`` (pairs it tested), ``dropped``, ``held``,
     ``flipped``."""
     sources: Sequence[Json]
     """Rows and labels of each source: ``name``, ``format``, ``rows_in``, ``rows_read``,
@@ -100,7 +100,7 @@ class Planned:
 class Run:
     """The results of a recipe below a root.
 
-    Tables are read from disk each time that a property is used. They hold chosen and rejected in
+    Tables are read from disk each time a property is used. They hold chosen and rejected in
     the direction of the labels; the export swaps those of pairs with the verdict ``flip``.
     """
 
@@ -109,7 +109,7 @@ class Run:
     id: str
     """Id of the run, as in ``prefine runs``."""
     output: str | None = None
-    """Folder of the data set; null where nothing was exported."""
+    """Folder of the data set; None if nothing was exported."""
 
     def __repr__(self) -> str:
         return f"Run(id={self.id!r}, root={self.root!r}, output={self.output!r})"
@@ -163,7 +163,7 @@ class Run:
 
         Args:
             verdict: Only pairs with this verdict.
-            rule: Only pairs on which this rule decided.
+            rule: Only pairs whose verdict comes from this rule.
             texts: Whether to add ``prompt``, ``chosen`` and ``rejected``, each a list of messages.
 
         Returns:
@@ -226,7 +226,7 @@ class Run:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the data should know, one sentence each."""
+        """Notes on the data for its readers, one sentence each."""
         return remarks_so_far(self.plan, self.runtime)
 
     @property
@@ -254,7 +254,7 @@ class Run:
 
     def _exported(self) -> Store:
         if self.output is None:
-            raise RecipeError("this run exported nothing; give `output` to `prefine.run`")
+            raise RecipeError("this run exported nothing; pass `output` to `prefine.run`")
         return Store(self.output)
 
 
@@ -266,11 +266,11 @@ def run(
     data: str | Path | None = None,
     **runtime: Any,
 ) -> Run:
-    """Run a recipe: only the steps that have no results yet, then export the data set.
+    """Run the steps of a recipe that have no results yet, then export the data set.
 
     Args:
         recipe: Path of a YAML file, YAML text, a mapping, or a loaded recipe.
-        output: Folder or URL that receives the data set; null decides without exporting.
+        output: Folder or URL that receives the data set; None applies the rules without exporting.
         root: Folder or URL of the steps' results.
         data: Folder that relative source paths start from; by default that of the recipe's file,
             else the current folder.
@@ -282,8 +282,8 @@ def run(
 
     Raises:
         RecipeError: The recipe or the runtime has mistakes.
-        DataError: The data do not allow the recipe, e.g. too many rows are in quarantine.
-        ServiceError: A server does not answer; the same call goes on where it stopped.
+        DataError: The data cannot be used, e.g. because too many rows are in quarantine.
+        ServiceError: A server does not respond; the same call continues where it stopped.
     """
     loaded = load_recipe(recipe)
     settings = _runtime(loaded, root, data, runtime)
@@ -304,7 +304,7 @@ def run(
 def plan(
     recipe: RecipeLike, *, root: str | Path = _ROOT, data: str | Path | None = None, **runtime: Any
 ) -> Planned:
-    """Return the steps that a recipe needs, and which are done; nothing is run.
+    """Return the steps of a recipe and how many of their shards are done, without running them.
 
     Args:
         recipe: As for ``run``.
@@ -317,12 +317,12 @@ def plan(
     """
     loaded = load_recipe(recipe)
     settings = _runtime(loaded, root, data, runtime)
-    made = make_plan(loaded, settings)
+    full_plan = make_plan(loaded, settings)
     rows = [
         {"step": s.name, "fingerprint": s.fingerprint, "shards": s.num_shards, "done": s.num_done}
-        for s in states(made, settings)
+        for s in states(full_plan, settings)
     ]
-    return Planned(made.recipe, pl.DataFrame(rows), made.resolved.to_yaml())
+    return Planned(full_plan.recipe, pl.DataFrame(rows), full_plan.resolved.to_yaml())
 
 
 def open_run(
@@ -362,10 +362,10 @@ def detect(file: str | Path) -> Detection:
         file: Path or URL.
 
     Returns:
-        ``format``, the name of the layout, and ``reason``, what showed it.
+        ``format``, the name of the layout, and ``reason``, how it was recognised.
 
     Raises:
-        DataError: No layout fits, several do, or no row can be read.
+        DataError: No layout matches, several match, or no row can be read.
     """
     detection, _ = detect_file(str(file))
     return detection
@@ -382,7 +382,7 @@ def _runtime(
     known = sorted(set(Runtime.model_fields) - {"root", "data"})
     for name in settings:
         if name not in known:
-            raise RecipeError(unknown("setting of the runtime", name, known))
+            raise RecipeError(unknown("runtime setting", name, known))
     values = dict(settings)
     if isinstance(values.get("servers"), Mapping):
         servers: Mapping[str, Any] = values["servers"]

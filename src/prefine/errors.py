@@ -1,36 +1,36 @@
-"""Every error that prefine raises on purpose.
+"""Errors that prefine raises.
 
     PrefineError
     ├── RecipeError     the YAML is wrong: fix the recipe
     ├── DataError       an input cannot be used: fix the data
     ├── ServiceError    a server or a network failed: try again
     ├── PlaceError      a disk is full, or a folder cannot be used: fix the machine
-    └── IntegrityError  what was stored contradicts itself: a bug, or a damaged root
+    └── IntegrityError  stored results are inconsistent: a bug, or a damaged root
 
-A message says where, what was found, what was wanted and the way out; it never carries text of a
-prompt or response, or a secret.
+A message says where the error is, what was found, what was expected and how to fix it. It never
+contains a secret or the text of a prompt or response.
 """
 
 
 class PrefineError(Exception):
-    """Stand at the top of the tree, so that a caller can catch all of it."""
+    """Base class of all errors of prefine."""
 
 
 class RecipeError(PrefineError):
-    """Say that the recipe or the runtime settings are wrong: fix the recipe."""
+    """The recipe or the runtime settings are wrong: fix them."""
 
 
 class DataError(PrefineError):
-    """Say that an input file or a model cannot be used as it is: fix the data."""
+    """An input file or a model cannot be used as it is: fix the data."""
 
 
 class ServiceError(PrefineError):
-    """Say that a server or a network failed; the same call may work later. Only this is retried."""
+    """A server or a network failed; the same call may work later. Only this error is retried."""
 
 
 class PlaceError(PrefineError):
-    """Say that a folder or the machine cannot be used: disk full, no permission, out of memory."""
+    """A folder or the machine cannot be used: disk full, no permission, out of memory."""
 
 
 class IntegrityError(PrefineError):
-    """Say that rows do not add up or stored files contradict their manifest."""
+    """Row counts do not add up, or stored files contradict their manifest."""

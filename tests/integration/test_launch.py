@@ -189,7 +189,7 @@ def test_a_run_starts_the_servers_it_is_told_to_and_ends_them(
     told = call([*command, "--server", "rm=start"], dict(os.environ), tmp_path)
     again = call([*command, "--server", "rm=start"], dict(os.environ), tmp_path)
 
-    assert "no measure of the recipe uses the server `other`; those that use one are: rm" in wrong
+    assert "no measure of the recipe uses the server `other`; the names in use are: rm" in wrong
     assert "20 labels made 20 pairs; 20 are kept" in told
     processes = started(tmp_path)
     assert len(processes) == 1

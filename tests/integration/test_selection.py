@@ -144,7 +144,7 @@ def test_the_published_recipe_makes_the_same_plan_and_knows_its_examples(
     elsewhere = tmp_path / "data"
     shutil.copytree(sample, elsewhere, ignore=shutil.ignore_patterns("root*"))
     (elsewhere / "examples.jsonl").write_text('{"prompt": "Something else?"}\n')
-    with pytest.raises(RecipeError, match="measure target: other bytes than `sha256` says"):
+    with pytest.raises(RecipeError, match="measure target: the files do not match `sha256`"):
         make_plan(published, Runtime(root=str(tmp_path / "root"), data=str(elsewhere)))
 
 

@@ -118,5 +118,5 @@ def test_a_measure_without_a_single_example_is_an_error(write_lines: Any, tmp_pa
     with pytest.raises(RecipeError, match=r"measure target: there is no file .*gone\.jsonl"):
         table(recipe.replace("examples.jsonl", "gone.jsonl"), tmp_path, "measure_target")
     pinned = RECIPE + "[{kind: target_similarity, files: [examples.jsonl], sha256: [abc]}]\n"
-    with pytest.raises(RecipeError, match="measure target: other bytes than `sha256` says"):
+    with pytest.raises(RecipeError, match="measure target: the files do not match `sha256`"):
         table(pinned, tmp_path, "measure_target")

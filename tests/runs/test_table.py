@@ -604,7 +604,7 @@ def test_a_table_must_have_the_bytes_that_the_recipe_names(
     write_lines(ROWS)
     write_lines([{"pair_id": PAIRS[0], "quality": 1}], "scores.jsonl")
 
-    with pytest.raises(RecipeError, match="table mine: other bytes than `sha256` says"):
+    with pytest.raises(RecipeError, match="table mine: the files do not match `sha256`"):
         joined(tmp_path, "key: pair_id", f"sha256: [{'a' * 64}]", QUALITY)
 
 

@@ -352,12 +352,12 @@ FILES: dict[str, tuple[str, str]] = {
     "a file is empty": (
         "{name: one, files: [hh/empty.jsonl]}",
         "sources[0].files[0]: source one: `hh/empty.jsonl` is empty below FOLDER (the folder of "
-        "the recipe; `--data DIR` names another one); leave it out, or fetch it again",
+        "the recipe; `--data DIR` names another one); leave it out, or download it again",
     ),
     "a file has other bytes": (
         "{name: one, files: [hh/test.jsonl], sha256: [abc]}",
-        "sources[0].files: source one: other bytes than `sha256` says; hh/test.jsonl has "
-        "SHA256; use the files that the recipe was made for, or remove `sha256`",
+        "sources[0].files: source one: the files do not match `sha256`; hh/test.jsonl has "
+        "SHA256; use the files that the recipe was written for, or remove `sha256`",
     ),
     "a key of a map is in no row": (
         f"{{name: one, files: [hh/test.jsonl], {MAP.replace('question', 'questoin')}}}",
@@ -430,7 +430,7 @@ SERVED = {
     ("runtime", "message"),
     [
         ({"servers": {"rmm": ["http://a:1"]}}, "did you mean `rm`?"),
-        ({"servers": {"judge": ["http://a:1"]}}, "those that use one are: rm"),
+        ({"servers": {"judge": ["http://a:1"]}}, "the names in use are: rm"),
         ({"start": ["lengths"]}, "this measure runs without a server"),
     ],
 )

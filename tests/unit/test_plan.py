@@ -93,7 +93,7 @@ def test_a_resolved_recipe_is_not_read_again(runtime: Runtime, tmp_path: Path) -
         (
             ("[rows.jsonl]", f"[rows.jsonl], sha256: ['{'0' * 64}']"),
             RecipeError,
-            "other bytes than",
+            "do not match `sha256`",
         ),
         (("[rows.jsonl]", "[rows.jsonl, './rows.jsonl']"), DataError, "hold the same bytes"),
         (
@@ -152,5 +152,5 @@ def test_servers_are_started_for_what_asks_them() -> None:
         ("ches", "b", "hidden", "float32", 16_384),
         ("encoder", "minilm", "embed", "float32", 64),
     ]
-    with pytest.raises(RecipeError, match="uses the server `x`; those that use one are: rm"):
+    with pytest.raises(RecipeError, match="uses the server `x`; the names in use are: rm"):
         servers_for(resolved, ("x",))

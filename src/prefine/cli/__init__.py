@@ -1,4 +1,4 @@
-"""The command line: ``prefine COMMAND``; each module has one command or a few."""
+"""The command line: ``prefine COMMAND``; each module defines one or more commands."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from prefine.cli.app import app, err
 from prefine.errors import PrefineError
 
 COMMANDS = ("init", "run", "look", "runs", "verify", "serve", "ingest", "schema")
-"""The modules whose functions are the commands, in the order of ``--help``."""
+"""The modules that define the commands, in the order of ``--help``."""
 
 for _name in COMMANDS:
     import_module(f"prefine.cli.{_name}")
@@ -21,7 +21,7 @@ _TERMINATED = 128 + signal.SIGTERM
 
 
 def main() -> None:
-    """Run the command line; an expected error is one sentence and exit code 2."""
+    """Run the command line; an expected error prints one sentence and exits with code 2."""
     try:
         with _cleaning_up():
             app()
@@ -34,7 +34,7 @@ def main() -> None:
 
 @contextmanager
 def _cleaning_up() -> Generator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does, so that drafts, servers and workers end."""
+    """Handle SIGTERM like Ctrl-C: remove drafts, and stop servers and workers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

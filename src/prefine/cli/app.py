@@ -61,7 +61,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="A runtime setting, such as workers=4 or device=cuda; an unknown KEY lists them all. "
+        help="A runtime setting, such as workers=4 or device=cuda; see `prefine schema runtime`. "
         "Repeatable.",
         metavar="KEY=VALUE",
         rich_help_panel=RUNNING,
@@ -71,7 +71,7 @@ RunName = Annotated[
     str | None,
     typer.Option(
         "--recipe",
-        help="Name of a recipe, to look only at its runs.",
+        help="Only runs of the recipe with this name.",
         metavar="NAME",
         rich_help_panel=SELECTING,
     ),
@@ -88,9 +88,7 @@ RunId = Annotated[
 ]
 AsJson = Annotated[
     bool,
-    typer.Option(
-        "--json", metavar="", help="Print JSON and nothing else.", rich_help_panel=PRINTING
-    ),
+    typer.Option("--json", metavar="", help="Print only JSON.", rich_help_panel=PRINTING),
 ]
 Quiet = Annotated[
     bool,
@@ -135,7 +133,7 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Set what all commands print."""
+    """Configure the output of all commands."""
     notes.quiet = quiet
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s", stream=sys.stderr)
@@ -145,7 +143,7 @@ def options(
 
 @contextmanager
 def resumable() -> Generator[None]:
-    """Print how to go on when a run is interrupted by Ctrl-C or SIGTERM."""
+    """Print how to continue when a run is interrupted by Ctrl-C or SIGTERM."""
     try:
         yield
     except (KeyboardInterrupt, SystemExit):

@@ -1,4 +1,4 @@
-"""Write the text file of a command."""
+"""Write text files."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
         overwrite: Whether to replace an existing file.
 
     Raises:
-        RecipeError: The file exists and must not be replaced, or cannot be written.
+        RecipeError: The file exists and ``overwrite`` is false, or it cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

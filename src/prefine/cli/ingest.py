@@ -1,4 +1,4 @@
-"""The command that looks at source files: ingest."""
+"""The command ``ingest``: show the layout of source files."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ def ingest(
 ) -> None:
     """Show the layout and the first row of source files; nothing is run.
 
-    With --json, the files that were recognised are one JSON array, with texts of full length.
+    With --json, the recognised files are printed as one JSON array, with full texts.
     """
     from prefine.ingest.detect import first_record
 

@@ -1,4 +1,4 @@
-"""The command that drafts a recipe: init."""
+"""The command ``init``: draft a recipe."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ def init(
         typer.Option(help="Recipe to write; standard output by default.", metavar="RECIPE"),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the recipe.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a recipe that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing recipe.")] = False,
 ) -> None:
     """Write a commented recipe for files: their layouts, suggested measures and rules."""
     from prefine.cli.files import write_text

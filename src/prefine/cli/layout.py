@@ -1,26 +1,26 @@
-"""Lay out text in columns; words are broken only where a column is narrower than a word."""
+"""Lay out text in columns; words are broken only if a column is narrower than a word."""
 
 from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
 GAP = 2
-"""Blanks between two columns."""
+"""Spaces between two columns."""
 KEEP = "\N{NO-BREAK SPACE}"
-"""A blank at which no line is broken."""
+"""A space at which lines are not broken."""
 
 
 def text_width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the width of a text in terminal columns."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(char) in "WF" else not combining(char) for char in text)
 
 
 def wrap_words(text: str, width: int, *, fold: bool = False) -> list[str]:
-    """Break a text into lines, between words.
+    """Wrap a text at word boundaries.
 
     Args:
-        text: Line ends in it are kept.
+        text: The text; its line breaks are kept.
         width: Columns of a line.
         fold: Break words that are wider than a line; otherwise they have a line of their own.
 
@@ -46,7 +46,7 @@ def wrap_words(text: str, width: int, *, fold: bool = False) -> list[str]:
 
 
 def _prefix(text: str, width: int) -> str:
-    """Return the longest beginning of a text that fits, at least one character."""
+    """Return the longest prefix of a text that fits, at least one character."""
     end = 1
     while end < len(text) and text_width(text[: end + 1]) <= width:
         end += 1
@@ -60,7 +60,7 @@ def column_widths(columns: Sequence[Sequence[str]], width: int) -> list[int]:
     narrower, down to their longest word first.
 
     Args:
-        columns: The cells of each column, heads included.
+        columns: The cells of each column, headings included.
         width: Columns of the terminal.
     """
     room = max(width - GAP * (len(columns) - 1), len(columns))

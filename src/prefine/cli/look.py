@@ -30,11 +30,11 @@ LABEL = (
     *("source", "file", "row", "kind", "response_a", "response_b", "winner", "rating", "rank"),
     *("strength", "aspect", "annotator", "label", "own_id"),
 )
-"""What ``explain`` prints of a label."""
+"""Fields of a label that ``explain`` prints."""
 WHY_NOT_COUNTED = {
     "other_kind": "another kind of label decides on this prompt",
     "other_aspect": "another aspect decides",
-    "no_value": "it names no side and has no value",
+    "no_value": "it names neither response and has no value",
     "repeated": "it repeats an earlier label",
 }
 SHOWN_CHARS = 300
@@ -48,8 +48,8 @@ def show(  # noqa: PLR0913 - one parameter per option
     table: Annotated[
         str | None,
         typer.Argument(
-            help="A table, such as pairs, decisions, facts or quarantine; an unknown name lists "
-            "them. Without it, the steps of the run are shown.",
+            help="A table, such as pairs, decisions, facts or quarantine; the error for an "
+            "unknown name lists them. Without it, the steps of the run are shown.",
             metavar="TABLE",
         ),
     ] = None,
@@ -138,13 +138,13 @@ def show(  # noqa: PLR0913 - one parameter per option
         selection = select_rows(plan, runtime, table, query)
         _show_rows(selection, as_json=as_json, chars=chars)
     elif query != Query(limit=limit):
-        raise RecipeError("options for rows need a table, as in `prefine show pairs`")
+        raise RecipeError("options that select rows need a table, as in `prefine show pairs`")
     else:
         _show_steps(record, plan, runtime, as_json=as_json)
 
 
 def _names(options: list[str] | None) -> tuple[str, ...]:
-    """Return the names in options that may be repeated and may list several each."""
+    """Return the names in repeatable options, each of which may list several."""
     return tuple(name.strip() for text in options or () for name in text.split(",") if name.strip())
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """Stdout or stderr; rich is imported only for what needs it."""
+    """Stdout or stderr; rich is imported only when it is needed."""
 
     def __init__(self, *, stderr: bool = False) -> None:
         self._stderr = stderr
@@ -29,11 +29,11 @@ class Stream:
 
     @property
     def width(self) -> int:
-        """Columns of the terminal; 80 where there is none."""
+        """Width in columns; 80 if it is not a terminal."""
         return get_terminal_size((80, 24)).columns
 
     def line(self, text: object = "") -> None:
-        """Print a line as it is."""
+        """Print a line unchanged."""
         typer.echo(str(text), err=self._stderr)
 
     def paragraph(self, text: str) -> None:
@@ -59,7 +59,7 @@ class Notes:
         self.quiet = False
 
     def line(self, text: object) -> None:
-        """Print a line, unless the command is quiet."""
+        """Print a line, unless ``--quiet`` is given."""
         if not self.quiet:
             self.stream.paragraph(str(text))
 
@@ -70,7 +70,7 @@ notes = Notes(err)
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document on stdout; a number that is not finite becomes null."""
+    """Print one JSON document on stdout; non-finite numbers become null."""
     sys.stdout.write(f"{_encode(value, indent=True)}\n")
 
 
@@ -83,5 +83,5 @@ def print_json_rows(rows: Sequence[Mapping[str, object]]) -> None:
 def _encode(value: object, *, indent: bool = False) -> str:
     import orjson
 
-    # dates become ISO 8601; what JSON has no value for becomes text
+    # dates become ISO 8601; other types become text
     return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 if indent else 0).decode()

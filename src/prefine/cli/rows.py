@@ -1,4 +1,4 @@
-"""Rows of a table of a run: as a table where it fits the terminal, else one block per row."""
+"""Rows of a table of a run: as a table if it fits the terminal, else one block per row."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,9 @@ from prefine.settings.json import Json, is_array, is_object
 
 _ID_DIGITS = 10
 """Digits of an id in a table; the beginning of an id is enough to name a pair."""
-_LEAST_WIDTH = 24
+_MIN_WIDTH = 24
 """Narrowest column in which a text may be wrapped."""
-_MOST_LINES = 3
+_MAX_LINES = 3
 """Maximum number of lines of a row in a table."""
 
 
@@ -57,26 +57,26 @@ def _is_id(name: str) -> bool:
 
 
 def _fits(names: Sequence[str], lines: Sequence[Sequence[str]], width: int) -> bool:
-    """Tell whether rows are readable as a table: few lines each, and no broken words."""
+    """Return whether rows are readable as a table, with few lines each and no broken words."""
     if any("\n" in cell for line in lines for cell in line):
         return False
     columns = [[name, *(line[place] for line in lines)] for place, name in enumerate(names)]
     for size, cells in zip(column_widths(columns, width), columns, strict=True):
         widest = max(map(text_width, cells))
-        if max(map(longest_word, cells)) > size or widest > _MOST_LINES * size:
+        if max(map(longest_word, cells)) > size or widest > _MAX_LINES * size:
             return False
-        if size < min(widest, _LEAST_WIDTH):
+        if size < min(widest, _MIN_WIDTH):
             return False
     return True
 
 
 def _print_block(stream: Stream, row: Json) -> None:
-    """Print one row: a line for each value, long ones wrapped below themselves."""
+    """Print one row: a line for each value; long values are wrapped."""
     indent = max(map(len, row), default=0) + GAP
     for name, value in row.items():
         if value is None:
             continue
-        lines = wrap_words(cell_text(value), max(stream.width - indent, _LEAST_WIDTH))
+        lines = wrap_words(cell_text(value), max(stream.width - indent, _MIN_WIDTH))
         for number, line in enumerate(lines):
             head = name if number == 0 else ""
             stream.line(f"{head:<{indent}}{line}".rstrip())

@@ -96,7 +96,7 @@ def decide(  # noqa: PLR0913 - one parameter per option
     Steps that are done are not run again: after a change of a threshold only the rules are applied.
     """
     from prefine.planning import check_places, decision_plan, record_run
-    from prefine.planning.decided import count_decisions
+    from prefine.planning.counts import count_decisions
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of, servers_of, settings_of
 
@@ -122,7 +122,7 @@ def decide(  # noqa: PLR0913 - one parameter per option
 
 
 def _print_done(recording: "Recording") -> None:
-    """Print the id of the run, and how much of it was done before."""
+    """Print the id of the run, and how many shards it computed."""
     record = recording.record
     if record.num_computed:
         done = f"computed {record.num_computed:,} of {record.num_shards:,} shards"
@@ -132,7 +132,7 @@ def _print_done(recording: "Recording") -> None:
 
 
 def _run_missing(plan: "Plan", runtime: "Runtime", recording: "Recording") -> None:
-    """Run what is not done; before an error in the data, print the rows read and the notes."""
+    """Run the steps that are not done; on a data error, first print the rows read and notes."""
     from prefine.cli.watch import watching
     from prefine.planning import run_plan, served
     from prefine.planning.look import remarks_so_far, sources_read
@@ -185,7 +185,7 @@ def plan(
     from prefine.settings.flags import runtime_of
 
     if (recipe is None) == (run_id is None):
-        raise RecipeError("`prefine plan` wants either a recipe or --run ID")
+        raise RecipeError("`prefine plan` needs either a recipe or --run ID")
     runtime = runtime_of(recipe, root, data)
     if recipe is None:
         planned = plan_of(find_run(runtime, run_id), runtime)
@@ -227,7 +227,7 @@ def _inputs(plan: "Plan") -> list[tuple[list[str], str | None]]:
     ]
 
 
-def _in_short(names: list[str]) -> str:
+def _shorten(names: list[str]) -> str:
     """Return the first names, and how many more there are."""
     shown = ""
     for number, name in enumerate(names):
@@ -247,7 +247,7 @@ def _print_plan(plan: "Plan", runtime: "Runtime") -> None:
     total = done = 0
     for state, (reads, needs) in zip(states(plan, runtime), _inputs(plan), strict=True):
         done_text = f"{state.num_done}/{state.num_shards}"
-        lines.append((state.name, _in_short(reads), done_text, needs))
+        lines.append((state.name, _shorten(reads), done_text, needs))
         total, done = total + state.num_shards, done + state.num_done
     heads = ("step", "reads", "shards done", "needs")
     print_table(out, f"Plan of {plan.recipe.name}", heads, lines)

@@ -1,4 +1,4 @@
-"""The command that lists runs: runs."""
+"""The command ``runs``: list runs."""
 
 from typing import Annotated
 

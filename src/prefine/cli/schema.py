@@ -1,4 +1,4 @@
-"""The command that prints JSON schemas: schema."""
+"""The command ``schema``: print JSON schemas."""
 
 from enum import StrEnum
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The command that starts a server: serve."""
+"""The command ``serve``: start a server."""
 
 from enum import StrEnum
 from typing import Annotated

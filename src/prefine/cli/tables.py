@@ -9,7 +9,7 @@ from prefine.cli.output import Stream
 from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
-    from prefine.planning.decided import DecisionCounts
+    from prefine.planning.counts import DecisionCounts
 
 SOURCES_SHOWN = 5
 """Sources listed below a rule; the others are one line."""
@@ -21,7 +21,7 @@ def print_manifest(stream: Stream, manifest: Json, *, quiet: bool = False) -> No
     Args:
         stream: Where to print.
         manifest: The manifest of the data set.
-        quiet: Leave the notes out.
+        quiet: Whether to omit the notes.
     """
     names = [source["name"] for source in manifest["sources"]]
     print_sources(stream, manifest["sources"])
@@ -50,7 +50,7 @@ def print_decisions(stream: Stream, counts: "DecisionCounts", *, quiet: bool = F
     Args:
         stream: Where to print.
         counts: The counts.
-        quiet: Leave the notes out.
+        quiet: Whether to omit the notes.
     """
     if any(
         source["quarantined"] or source["unused_labels"] or any(source["values"].values())
@@ -105,7 +105,7 @@ def _are(count: int) -> str:
 def print_rules(
     stream: Stream, rules: Sequence[Json], sources: Sequence[str], *, has_human_verdicts: bool
 ) -> None:
-    """Print what each rule did with all pairs, and with those of each source where it acted.
+    """Print the counts of each rule, in total and for each source on which it acted.
 
     Args:
         stream: Where to print.
@@ -125,7 +125,7 @@ def print_rules(
     print_table(stream, "Rules", head, lines)
     if has_human_verdicts:
         stream.paragraph(
-            "Pairs with a human verdict of right or wrong are judged, and counted here, only by "
+            "Pairs with a human verdict of right or wrong are tested, and counted here, only by "
             "rules with `verdicts: true`.",
         )
 
@@ -161,7 +161,7 @@ def print_remarks(stream: Stream, remarks: Sequence[str]) -> None:
 
 
 def print_split_shares(stream: Stream, shares: Json) -> None:
-    """Print the wanted and the actual share of the test split; nothing where none was wanted."""
+    """Print the requested and actual share of the test split; nothing if none was requested."""
     if shares["wanted_test_ratio"]:
         from prefine.export.splits import percent
 

@@ -1,4 +1,4 @@
-"""The command that checks a published data set: verify."""
+"""The command ``verify``: check an exported data set."""
 
 from typing import Annotated
 

@@ -24,7 +24,7 @@ from prefine.step import Manifest, Pace, Step
 
 _NAME_WIDTH = 24
 _WIDE = 110
-"""Terminals with so many columns have longer bars."""
+"""Terminal width, in columns, from which bars are longer."""
 
 
 @contextmanager
@@ -32,7 +32,7 @@ def watching(notes: Notes, plan: Plan) -> Generator[Watcher]:
     """Yield a watcher that suits the console: bars on a terminal, lines elsewhere.
 
     Args:
-        notes: Where progress is printed; nothing is printed where they are quiet.
+        notes: Where progress is printed; nothing is printed with ``--quiet``.
         plan: The plan that is run.
     """
     if notes.quiet:
@@ -67,7 +67,7 @@ class Lines:
         self._call = Pace()
 
     def start(self, step: Step, done: int) -> None:
-        """Begin a step; print it if it was done before."""
+        """Begin a step; print it if it is already done."""
         self._calls, self._rows, self._seconds = len(step.shards) - done, 0, 0.0
         self._name, self._call = step.name, Pace()
         if not self._calls:
@@ -89,7 +89,7 @@ class Lines:
         self._call.expected += count
 
     def done(self, count: int) -> None:
-        """Count rows; print the progress of a long shard from time to time."""
+        """Count rows; print the progress of a long shard periodically."""
         self._call.done += count
         if self._call.due():
             self._print(f"{self._name}: {_pace_text(self._call)}")

@@ -1,4 +1,4 @@
-"""Which steps, in which order, and running them; the pipeline is written here, once."""
+"""Plan the steps of a recipe, and run them."""
 
 from prefine.planning.extras import check_extras
 from prefine.planning.resolve import resolve

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from prefine.errors import DataError
-from prefine.planning.counted import with_reasons
 from prefine.planning.look import read_table
 from prefine.planning.steps import Plan
+from prefine.planning.vote_reasons import with_reasons
 from prefine.settings import Runtime
 from prefine.settings.json import Json
 
@@ -30,10 +30,10 @@ class Dossier:
     chosen: list[Json]
     rejected: list[Json]
     judgements: pl.DataFrame
-    """The raw labels of the pair, with ``not_counted``: why a label is no vote, null for a vote.
+    """The raw labels of the pair, with ``not_counted``: why a label is not a vote, null for votes.
     ``response_a`` and ``response_b`` are ``chosen`` or ``rejected``."""
     matches: pl.DataFrame
-    """Benchmark texts that were found in the pair, with their answers where these are read:
+    """Benchmark texts found in the pair, with their answers if the benchmark has them:
     ``benchmark``, ``text``, ``file`` and ``row``."""
 
 
@@ -42,8 +42,8 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
 
     Args:
         plan: The plan of the run.
-        runtime: Names the root.
-        pair: A pair id, the beginning of one, or the user's own id of any raw row behind the pair.
+        runtime: Has the root.
+        pair: A pair id, the beginning of one, or the user's own id of any raw row of the pair.
 
     Raises:
         DataError: No pair has this id, or several have it or begin with it.
@@ -68,7 +68,7 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
 
 
 def _find(plan: Plan, runtime: Runtime, pair: str) -> Json:
-    """Return the facts of the pair that an id means."""
+    """Return the facts of the pair with an id."""
     is_meant = pl.col("pair_id").str.starts_with(pair) | (pl.col("own_id") == pair)
     facts = read_table(plan, runtime, "facts", is_meant)
     if not facts.height:
@@ -85,7 +85,7 @@ def _find(plan: Plan, runtime: Runtime, pair: str) -> Json:
 
 
 def _of_raw_rows(plan: Plan, runtime: Runtime, own_id: str) -> pl.DataFrame:
-    """Return the facts of the pairs behind which there is a raw row with this id."""
+    """Return the facts of the pairs that come from a raw row with this id."""
     rows = read_table(plan, runtime, "judgements", pl.col("own_id") == own_id)
     names = [*rows["response_a"], *rows["response_b"].drop_nulls()]
     chosen, rejected = (pl.col(f"{side}_id").is_in(names) for side in ("chosen", "rejected"))
@@ -95,7 +95,7 @@ def _of_raw_rows(plan: Plan, runtime: Runtime, own_id: str) -> pl.DataFrame:
 
 
 def _judgements(plan: Plan, runtime: Runtime, facts: Json) -> pl.DataFrame:
-    """Return the raw labels of a pair, and why some of them are no votes."""
+    """Return the raw labels of a pair, and why some of them are not votes."""
     of_prompt = pl.col("prompt_id") == facts["prompt_id"]
     rows = read_table(plan, runtime, "judgements", of_prompt)
     several = [source.name for source in plan.recipe.sources if source.anonymous == "several"]
@@ -105,7 +105,7 @@ def _judgements(plan: Plan, runtime: Runtime, facts: Json) -> pl.DataFrame:
         pl.col("response_b").is_null() | pl.col("response_b").is_in(sides)
     )
     names = dict(zip(sides, ("chosen", "rejected"), strict=True))
-    # a response beside itself is a pair of one id: both of its sides read `chosen`
+    # in a pair of identical responses both sides have one id, and both become `chosen`
     return rows.filter(of_pair).with_columns(
         pl.col(name).replace(names).alias(name) for name in ("response_a", "response_b")
     )

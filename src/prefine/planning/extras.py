@@ -1,4 +1,4 @@
-"""Check before a run that the extras are installed that its open steps need."""
+"""Check before a run that the extras of its unfinished steps are installed."""
 
 from prefine.planning.steps import Plan
 from prefine.settings import Runtime, require_extra
@@ -11,7 +11,7 @@ def check_extras(plan: Plan, runtime: Runtime) -> None:
     """Check the optional dependencies of all steps that are not complete.
 
     Args:
-        plan: What is about to run.
+        plan: The plan.
         runtime: Where results and distilled encoders are looked up.
 
     Raises:
@@ -25,7 +25,7 @@ def check_extras(plan: Plan, runtime: Runtime) -> None:
 
 
 def _complete(step: Step, store: Store, runtime: Runtime) -> bool:
-    """Tell whether a step needs no further work but copying from the cache."""
+    """Return whether a step is done, or only has to be copied from the cache."""
     if is_cached(step, runtime):
         return True
     return all(load_manifest(store, step, shard) is not None for shard in step.shards)

@@ -1,4 +1,4 @@
-"""The files that a recipe names: found below the data folder, hashed, and looked at."""
+"""Find the files of a recipe in the data folder, and hash them."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from prefine.store import filesystem
 
 _GLOB = re.compile(r"[*?\[]")
 _MAX_ENTRIES = 1_000
-"""Names of a folder that are compared with one that does not exist."""
+"""Maximum number of names in a folder that are compared with a missing one."""
 
 
 class Finder:
@@ -25,13 +25,13 @@ class Finder:
         self._data = runtime.data
 
     def where(self, wanted: FileSet, pattern: str | None = None) -> str:
-        """Return what a message about files begins with: the place in the recipe, and their owner.
+        """Return the beginning of a message about files: location in the recipe, and owner.
 
         Args:
             wanted: The files.
-            pattern: One of their paths or globs; null is about all of them.
+            pattern: One of their paths or globs; null for all of them.
         """
-        path = place_of(self._recipe, wanted)
+        path = location_of(self._recipe, wanted)
         if pattern is not None and pattern in wanted.patterns and path[-1:] == ("files",):
             path = (*path, wanted.patterns.index(pattern))
         return f"{self._recipe.where(path)}: {wanted.key}"
@@ -40,8 +40,8 @@ class Finder:
         """Expand globs and hash files; sorted by hash, so that names and order do not matter.
 
         Raises:
-            RecipeError: A file is missing, or has another hash than the recipe says.
-            DataError: A file is empty or stands there twice.
+            RecipeError: A file is missing, or does not have the hash that the recipe states.
+            DataError: A file is empty or listed twice.
         """
         found: dict[tuple[str, tuple[tuple[str, str], ...]], File] = {}
         for pattern in wanted.patterns:
@@ -63,12 +63,12 @@ class Finder:
         if wanted.sha256 and sorted(wanted.sha256) != hashes:
             found = ", ".join(f"{file.path} has {file.sha256}" for file in files)
             raise RecipeError(
-                f"{self.where(wanted)}: other bytes than `sha256` says; {found}; use the files "
-                "that the recipe was made for, or remove `sha256`"
+                f"{self.where(wanted)}: the files do not match `sha256`; {found}; use the "
+                "files that the recipe was written for, or remove `sha256`"
             )
 
     def _expanded(self, wanted: FileSet, pattern: str) -> list[str]:
-        """Return the paths that a pattern matches, relative where the recipe is."""
+        """Return the paths that a pattern matches; relative ones for a relative pattern."""
         if pattern.startswith("hf://"):
             return [pattern]
         full = location(pattern, self._data)
@@ -127,12 +127,12 @@ class Finder:
         except (DataError, PlaceError) as error:
             raise type(error)(f"{self.where(wanted, pattern)}: {error}") from error
         if length == 0:
-            text = f"`{path}` is empty{self._below(path)}; leave it out, or fetch it again"
+            text = f"`{path}` is empty{self._below(path)}; leave it out, or download it again"
             raise DataError(f"{self.where(wanted, pattern)}: {text}")
         return File(path=path, sha256=digest, num_bytes=length, fields=fields)
 
 
-def place_of(recipe: Recipe, wanted: FileSet) -> Location:
+def location_of(recipe: Recipe, wanted: FileSet) -> Location:
     """Return where a recipe names files: the setting that holds their paths."""
     owners = ("sources", "measures", "verdicts")
     for section in owners:
@@ -144,13 +144,13 @@ def place_of(recipe: Recipe, wanted: FileSet) -> Location:
 
 
 def _is_of(part: Part, wanted: FileSet) -> bool:
-    """Tell whether files belong to a part, by their key: its owner and its name."""
+    """Return whether files belong to a part, by their key: its owner and its name."""
     name = getattr(part, "name", None)
     return name is None or name in re.split(r"[ ,]", wanted.key)
 
 
 def _parts(value: object, here: Location) -> Iterator[tuple[Location, Part]]:
-    """Yield the parts within a setting, each with its place in the YAML."""
+    """Yield the parts within a setting, each with its location in the YAML."""
     if isinstance(value, Part):
         yield here, value
         for name, field in type(value).model_fields.items():
@@ -164,7 +164,7 @@ def _parts(value: object, here: Location) -> Iterator[tuple[Location, Part]]:
 
 
 def _near(path: str, full: str, pattern: str) -> str:
-    """Return what there is in place of a file that does not exist."""
+    """Return a hint for a file that does not exist."""
     folder = path.rpartition("/")[0]
     fs, _ = filesystem(full)
     if not fs.isdir(folder):
@@ -184,7 +184,7 @@ def _near(path: str, full: str, pattern: str) -> str:
 
 
 def _held_by_glob(path: str, full: str, pattern: str) -> str:
-    """Return what the folder before the first sign of a glob holds."""
+    """Return what the folder before the first wildcard of a glob holds."""
     folder = _GLOB.split(path, maxsplit=1)[0].rpartition("/")[0]
     if not filesystem(full)[0].isdir(folder):
         return _near(folder, full, _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0])

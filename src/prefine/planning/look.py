@@ -22,8 +22,8 @@ def last_plan(runtime: Runtime, name: str | None = None) -> Plan:
     """Return the plan of the latest run below a root.
 
     Args:
-        runtime: Names the root.
-        name: The recipe's name, to look only at its runs.
+        runtime: Has the root.
+        name: Only runs of the recipe with this name.
 
     Raises:
         RecipeError: There is no such run.
@@ -40,7 +40,7 @@ class StepState:
     num_shards: int
     num_done: int
     rows_in: int
-    """Of the shards that are done, like all that follows."""
+    """Rows read by the finished shards, which the next fields describe, too."""
     rows_out: int
     dropped: dict[str, int]
     """Rows that are not in the output, by reason."""
@@ -69,7 +69,7 @@ def states(plan: Plan, runtime: Runtime) -> Iterator[StepState]:
 
 
 def sources_read(plan: Plan, runtime: Runtime) -> list[Json]:
-    """Return how many rows of each source were read or quarantined, as far as the steps ran."""
+    """Return how many rows of each source were read or quarantined, by the shards that are done."""
     return sources_of(_done(plan, runtime), [source.name for source in plan.recipe.sources])
 
 
@@ -93,9 +93,9 @@ def read_table(
 
     Args:
         plan: The plan of the run.
-        runtime: Names the root.
+        runtime: Has the root.
         table: The name of the table.
-        where: Which rows to return; all by default. It sees the columns as they are stored.
+        where: Which rows to return; all by default. It tests the columns as they are stored.
 
     Raises:
         RecipeError: There is no such table.

@@ -29,14 +29,14 @@ def served_names(recipe: Recipe, inputs: Inputs) -> dict[str, Served]:
 
 
 def require_known_servers(recipe: Recipe, names: Iterable[str]) -> None:
-    """Refuse servers under names that nothing in a recipe uses.
+    """Refuse servers that nothing in a recipe uses.
 
     Args:
         recipe: The recipe.
         names: Those that the runtime gives addresses for, or starts servers for.
 
     Raises:
-        RecipeError: A name is not that of a measure that asks a server.
+        RecipeError: No measure with this name uses a server.
     """
     known = served_names(recipe, Inputs())
     for name in names:
@@ -48,16 +48,16 @@ def require_known_servers(recipe: Recipe, names: Iterable[str]) -> None:
         elif name in {measure.label for measure in recipe.measures}:
             hint = "this measure runs without a server"
         else:
-            hint = f"those that use one are: {listed(known)}"
+            hint = f"the names in use are: {listed(known)}"
         raise RecipeError(f"no measure of the recipe uses the server `{name}`; {hint}")
 
 
 def require_servers(steps: Iterable[Step], runtime: Runtime) -> None:
-    """Require an address for each server that a step which is not done asks.
+    """Require an address for each server that an unfinished step uses.
 
     Args:
-        steps: Those of the plan.
-        runtime: Names addresses, and servers that are started.
+        steps: Steps of the plan.
+        runtime: Has the addresses, and the servers to start.
 
     Raises:
         RecipeError: There is no address, and none is started.
@@ -74,11 +74,11 @@ def require_servers(steps: Iterable[Step], runtime: Runtime) -> None:
 
 
 def require_places(steps: Iterable[Step], runtime: Runtime) -> None:
-    """Require that the folders beside the root can be written to: logs of servers, the cache.
+    """Require that the folders besides the root can be written to: logs of servers, the cache.
 
     Args:
-        steps: Those of the plan.
-        runtime: Names the folders.
+        steps: Steps of the plan.
+        runtime: Has the folders.
 
     Raises:
         RecipeError: One is a file.
@@ -95,5 +95,5 @@ def require_places(steps: Iterable[Step], runtime: Runtime) -> None:
 
 
 def is_done(step: Step, store: Store) -> bool:
-    """Tell whether all shards of a step have run."""
+    """Return whether all shards of a step have run."""
     return all(load_manifest(store, step, shard) is not None for shard in step.shards)

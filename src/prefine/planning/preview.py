@@ -1,4 +1,4 @@
-"""Look at the first rows of files when a plan is made: have they the keys that a recipe names."""
+"""Check that the first rows of files have the keys that a recipe names."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
@@ -11,7 +11,7 @@ from prefine.ingest.paths import OPTIONAL, values_at
 from prefine.ingest.read import layout_of
 from prefine.ingest.record import RowError
 from prefine.ingest.source import Source
-from prefine.planning.files import place_of
+from prefine.planning.files import location_of
 from prefine.recipe import Recipe
 from prefine.settings import File, FileSet, Location, Part
 from prefine.settings.json import Json, is_array, is_object
@@ -20,13 +20,13 @@ from prefine.tables.examples import Examples
 from prefine.tables.keyed import KeyedFiles
 
 _NUM_ROWS = 1_000
-"""How many rows of each file are looked at; all of them where a path is in none."""
+"""Maximum number of rows that are read from each file."""
 
 _HOLDERS = frozenset({"keep", "columns", "key_columns"})
-"""Settings that hold paths by name."""
+"""Settings that map names to paths."""
 
 Paths = Mapping[Location, str]
-"""Dotted paths in a row, by the place in the recipe that names them."""
+"""Dotted paths in a row, by their location in the recipe."""
 
 
 def require_keys(recipe: Recipe, files: Mapping[str, tuple[File, ...]], data: str) -> None:
@@ -38,7 +38,7 @@ def require_keys(recipe: Recipe, files: Mapping[str, tuple[File, ...]], data: st
         data: What relative paths are relative to.
 
     Raises:
-        RecipeError: There is such a path.
+        RecipeError: No row has one of the paths.
         DataError: A file cannot be read.
     """
     look = _Preview(recipe, data)
@@ -60,7 +60,7 @@ def require_keys(recipe: Recipe, files: Mapping[str, tuple[File, ...]], data: st
 
 
 def _place(recipe: Recipe, wanted: FileSet) -> Location:
-    return place_of(recipe, wanted)[:-1]
+    return location_of(recipe, wanted)[:-1]
 
 
 def _of_source(source: Source, files: tuple[File, ...], here: Location) -> Paths:
@@ -115,7 +115,7 @@ def _of_keyed(keyed: KeyedFiles, here: Location) -> Paths:
 
 
 class _Preview:
-    """Looks at the first rows of files."""
+    """Reads the first rows of files."""
 
     def __init__(self, recipe: Recipe, data: str) -> None:
         self._recipe = recipe
@@ -158,7 +158,7 @@ def _has(row: Json, path: str) -> bool:
 
 
 def _nowhere(key: str, place: Location, path: str, rows: list[Json]) -> str:
-    """Return the sentence about a path that no row has."""
+    """Return the message about a path that no row has."""
     setting = next((part for part in place[2:] if part in _HOLDERS), place[-1])
     text = f"{key}: none of the first {len(rows):,} rows has the path `{path}` of `{setting}`"
     known = _paths_in(rows)

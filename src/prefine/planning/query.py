@@ -24,13 +24,13 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "response_a": ("responses", "text_a"),
     "response_b": ("responses", "text_b"),
 }
-"""By the column of an id: the table that has its text, and the column that shows it."""
+"""By id column: the table that has the text, and the column that shows it."""
 _PAIR_IDS = ("prompt_id", "chosen_id", "rejected_id")
 
 
 @dataclass(frozen=True)
 class Query:
-    """Which rows and columns of a table are wanted."""
+    """The rows and columns of a table to return."""
 
     verdict: str | None = None
     """Only pairs with this verdict: keep, drop, flip or hold."""
@@ -39,7 +39,7 @@ class Query:
     where: str | None = None
     """An SQL condition on the columns."""
     sort: Sequence[str] = ()
-    """Columns to sort by; ``-`` in front sorts from large to small. Nulls are last."""
+    """Columns to sort by; A leading ``-`` sorts in descending order. Nulls are last."""
     columns: Sequence[str] = ()
     """Columns to return; empty returns all."""
     text: bool = False
@@ -61,13 +61,13 @@ def select_rows(plan: Plan, runtime: Runtime, table: str, query: Query) -> Selec
 
     Args:
         plan: The plan of the run.
-        runtime: Names the root.
+        runtime: Has the root.
         table: The name of the table.
         query: Which rows and columns.
 
     Raises:
         RecipeError: The table, the verdict, the rule or a column does not exist, or the condition
-            is no SQL condition.
+            is not valid.
         DataError: The step that writes the table has not run.
     """
     _require_known(plan, query)
@@ -93,7 +93,7 @@ def select_rows(plan: Plan, runtime: Runtime, table: str, query: Query) -> Selec
 def _shown(
     plan: Plan, runtime: Runtime, table: str, rows: pl.DataFrame, query: Query
 ) -> pl.DataFrame:
-    """Return the columns that are wanted, those with texts last."""
+    """Return the requested columns, those with texts last."""
     shown = list(dict.fromkeys(query.columns))
     if query.text:
         known = {name for _, name in _TEXTS.values()} | {"text"}
@@ -214,7 +214,7 @@ def _texts(plan: Plan, runtime: Runtime, table: str, ids: list[str]) -> dict[str
 
 
 def conversation(messages: Sequence[Json]) -> str:
-    """Return messages as text: one alone as its content, several each after its role."""
+    """Return messages as text: only the content of a single one, several with their roles."""
     if len(messages) == 1 and not any(messages[0].get(part) for part in TOOL_PARTS):
         return messages[0]["content"]
     return "\n".join(f"{name}: {text}" for turn in messages for name, text in turn_parts(turn))

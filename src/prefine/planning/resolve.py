@@ -25,8 +25,8 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
     """Resolve the files and models of a recipe, and choose the number of shards.
 
     Raises:
-        RecipeError: A file or model is missing, a hash differs, no row has a key that is named, or
-            an extra that reads a file is not installed.
+        RecipeError: A file or model is missing, a hash differs, no row has a key that the
+            recipe names, or an extra that reads a file is not installed.
         ServiceError: The hub does not return the revision of a model.
         DataError: A file is empty, cannot be read, is listed twice, or has no known layout.
     """
@@ -74,11 +74,11 @@ def embeds(recipe: Recipe) -> bool:
 def _with_layouts(
     source: Source, files: tuple[File, ...], data: str, finder: Finder
 ) -> tuple[File, ...]:
-    """Recognise the layout of each file, where the source names none.
+    """Recognise the layout of each file, if the source names none.
 
     Raises:
         RecipeError: The layout has options that the recipe must give.
-        DataError: No layout fits, two do, or no row can be read.
+        DataError: No layout matches, several match, or no row can be read.
     """
     if source.format is not None:
         return files

@@ -1,4 +1,4 @@
-"""Run a plan in this process, or in a few."""
+"""Run a plan in one or several processes."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from prefine.store import Store
 
 
 class Watcher(Progress, Protocol):
-    """Told about the progress of a run."""
+    """Receives the progress of a run."""
 
     def start(self, step: Step, done: int) -> None:
         """A step begins; ``done`` of its shards are complete already."""
@@ -33,19 +33,19 @@ class Watcher(Progress, Protocol):
 
 
 class Silent:
-    """A watcher that says nothing."""
+    """A watcher that does nothing."""
 
     def start(self, step: Step, done: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def advance(self, step: Step, manifest: Manifest) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def expect(self, count: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def done(self, count: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 def run_plan(
@@ -57,9 +57,9 @@ def run_plan(
     """Run all steps of a plan that are not done.
 
     Args:
-        plan: What to run.
-        runtime: Where, and how many processes for steps that need no model.
-        watcher: Told about progress.
+        plan: The plan.
+        runtime: Root, and number of processes for steps without a model.
+        watcher: Receives the progress.
         recording: The run that this is part of; without it, this is recorded as a run of its own.
 
     Raises:
@@ -83,7 +83,7 @@ def run_plan(
 
 
 class _Pool:
-    """Worker processes, started when the first step has use for them."""
+    """Worker processes, started when a step first needs them."""
 
     def __init__(self, plan: Plan, runtime: Runtime) -> None:
         self._job = (plan.resolved.model_dump_json(), runtime.model_dump_json())
@@ -107,14 +107,14 @@ class _Pool:
         if self._executor is None:
             return
         if error is not None and not issubclass(error, Exception):
-            # an interrupt: what the workers are doing is done again by the next run
+            # on an interrupt, the next run repeats the shards in progress
             for worker in multiprocessing.active_children():
                 worker.terminate()
         self._executor.shutdown(cancel_futures=True)
 
 
 def run_named(recipe: str, runtime: str, step: str, shard: int | None) -> str:
-    """Run one shard of a step by its name, as a worker that shares nothing but the root does.
+    """Run one shard of a step by its name, in a worker that shares only the root.
 
     Args:
         recipe: A resolved recipe as JSON.
@@ -141,14 +141,14 @@ def _plan_of(recipe: str, runtime: str) -> tuple[Plan, Runtime]:
 
 
 def check_places(runtime: Runtime, output: str | None = None) -> None:
-    """Find out before a run whether root and output can be used.
+    """Check before a run that root and output can be used.
 
     Args:
-        runtime: Names the root.
-        output: The folder that shall receive the data set; null where none is exported.
+        runtime: Has the root.
+        output: The folder that receives the data set; null if none is exported.
 
     Raises:
-        RecipeError: One is a file, or the output holds files that are not prefine's.
+        RecipeError: One is a file, or the output holds files that prefine did not write.
         PlaceError: One cannot be reached or written to.
     """
     Store(runtime.root).reach()
@@ -162,8 +162,8 @@ def publish_plan(plan: Plan, runtime: Runtime, output: str) -> Json:
     """Copy the exported data set to the output folder; return its manifest.
 
     Raises:
-        DataError: More rows of a source are in quarantine than the recipe allows now; a run that
-            allowed more may have made the data set.
+        DataError: More rows of a source are in quarantine than the recipe allows now; an
+            earlier run may have allowed more.
     """
     require_sources(plan, runtime)
     recipe = to_yaml(plan.resolved.written())

@@ -84,13 +84,13 @@ class Recording:
 
     record: RunRecord
     num_computed: int = 0
-    """Raised by one for each shard that the run computes."""
+    """Increased by one for each shard that the run computes."""
     counts: Mapping[str, int] | None = None
     """Pairs by verdict, set when they are known."""
     _store: Store = field(kw_only=True)
 
     def write(self) -> None:
-        """Write the record; readers see the old one or the new one, whole."""
+        """Write the record; the write is atomic."""
         data = orjson.dumps(asdict(self.record), option=orjson.OPT_INDENT_2)
         self._store.write_bytes(f"{RUNS}/{self.record.id}.json", data)
 
@@ -111,12 +111,12 @@ class Recording:
 def record_run(
     plan: Plan, runtime: Runtime, *, command: str = "python", output: str | None = None
 ) -> Generator[Recording]:
-    """Record that a plan is run, and how the block that runs it ends.
+    """Record a run of a plan, and how the block ends.
 
     Args:
-        plan: What is run.
-        runtime: Names the root.
-        command: What started the run.
+        plan: The plan.
+        runtime: Has the root.
+        command: Command that started the run.
         output: The folder that receives the data set; null where nothing is exported.
 
     Yields:
@@ -140,7 +140,7 @@ def record_run(
 def start_recording(
     plan: Plan, runtime: Runtime, *, command: str = "python", output: str | None = None
 ) -> Recording:
-    """Store the resolved recipe and the record of a run that starts; arguments as above."""
+    """Store the resolved recipe and the record of a new run; arguments as in ``record_run``."""
     store = Store(runtime.root)
     store.write_bytes(recipe_path(plan), plan.resolved.to_yaml().encode())
     started, host, pid = datetime.now(UTC), socket.gethostname(), os.getpid()
@@ -195,7 +195,7 @@ def list_runs(runtime: Runtime) -> list[RunRecord]:
     Resolved recipes without a record, from an earlier version, count as one run each.
 
     Args:
-        runtime: Names the root.
+        runtime: Has the root.
 
     Raises:
         IntegrityError: A record is damaged.
@@ -215,17 +215,17 @@ def find_run(runtime: Runtime, run_id: str | None = None, recipe: str | None = N
     """Return a run by its id, or the latest one.
 
     Args:
-        runtime: Names the root.
-        run_id: An id, or enough of its beginning; null takes the latest run.
-        recipe: The name of the recipe, to look only at its runs.
+        runtime: Has the root.
+        run_id: An id, or a unique prefix of it; null takes the latest run.
+        recipe: Only runs of the recipe with this name.
 
     Raises:
-        RecipeError: There is no such run, or several ids begin so.
+        RecipeError: There is no such run, or several ids have this prefix.
     """
     records = [one for one in list_runs(runtime) if recipe in (None, one.recipe)]
     if not records:
         what = f"run of a recipe `{recipe}`" if recipe else "run"
-        raise RecipeError(f"there is no {what} below {runtime.root}; is the root right?")
+        raise RecipeError(f"there is no {what} below {runtime.root}; check the root")
     if run_id is None:
         return records[0]
     # `made-1` names run 1, though the id of run 10 begins with it, too
@@ -243,7 +243,7 @@ def plan_of(record: RunRecord, runtime: Runtime) -> Plan:
 
     Args:
         record: The run.
-        runtime: Names the root.
+        runtime: Has the root.
 
     Raises:
         RecipeError: The resolved recipe is missing, or was written by another version.
@@ -276,7 +276,7 @@ def _next_number(store: Store, recipe: str) -> int:
 
 
 def _is_record(path: str) -> bool:
-    """Tell whether a file is a record, and not a draft or a stranger."""
+    """Return whether a file is a record, and not a draft or another file."""
     name = PurePosixPath(path)
     parts = name.stem.rsplit("-", 2)
     return name.suffix == ".json" and len(parts) == 3 and parts[1].isdecimal()  # noqa: PLR2004 - an id
@@ -299,7 +299,7 @@ def _load(store: Store, path: str) -> RunRecord:
 
 
 def _was_killed(record: RunRecord) -> bool:
-    """Tell whether a run of this machine ended without being able to record it."""
+    """Return whether a run on this machine was killed before it could record its end."""
     if record.status != "running" or record.host != socket.gethostname():
         return False
     try:

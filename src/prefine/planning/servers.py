@@ -19,7 +19,7 @@ from prefine.settings import Runtime
 from prefine.store import Store
 
 _PATIENT = 12
-"""Number of retries that is enough for a server to be restarted."""
+"""Number of retries during which a server can be restarted."""
 
 
 def servers_for(resolved: Resolved, names: Sequence[str]) -> Sequence[Served]:
@@ -40,7 +40,7 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
     No server is started for a measure whose steps are done.
 
     Raises:
-        RecipeError: A name is not that of a measure that needs a server, a step that is not done
+        RecipeError: No measure with this name uses a server, a step that is not done
             has no server, there is no engine, or an extra that the run needs is not installed.
         PlaceError: The folder of the logs or the cache cannot be written to.
         ServiceError: A server exits before it is ready, or takes too long.

@@ -85,7 +85,7 @@ def make_plan(
     written = recipe.recipe if isinstance(recipe, Resolved) else recipe
     require_known_servers(written, (*runtime.servers, *runtime.start))
     resolved = recipe if isinstance(recipe, Resolved) else resolve(recipe, runtime)
-    specs = tuple(offered(resolved))
+    specs = tuple(possible_steps(resolved))
     steps = _steps(pull(specs, DATASET, *goal), resolved)
     wanted = (steps[spec.name] for spec, _ in pull(specs, *goal))
     dataset = next(step for step in steps.values() if DATASET in step.provides)
@@ -115,7 +115,7 @@ def _steps(pulled: Iterable["Pulled"], resolved: Resolved) -> dict[str, Step]:
     return steps
 
 
-def offered(resolved: Resolved) -> Iterator[StepSpec]:
+def possible_steps(resolved: Resolved) -> Iterator[StepSpec]:
     """Yield every step that a recipe may need; a plan leaves out those that nothing reads."""
     recipe, inputs = resolved.recipe, resolved.inputs
     view = recipe.view(inputs)

@@ -27,7 +27,7 @@ def run_step(
     Args:
         step: The step.
         shard: Number of the shard; null for a corpus step.
-        runtime: Names the root.
+        runtime: Has the root.
         progress: Receives the progress; by default it is logged.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Draft a commented recipe for files that a user has."""
+"""Draft a commented recipe for source files."""
 
 import os.path
 import re
@@ -10,15 +10,15 @@ from prefine.errors import RecipeError
 from prefine.ingest.layouts import layout_named
 from prefine.measure.lengths import Lengths
 from prefine.measure.near_duplicates import NearDuplicates
-from prefine.planning.draft.facts import Needs, needs_of
+from prefine.planning.draft.facts import Needs, required_settings
 from prefine.planning.draft.files import Group, common_folder, condensed, groups_of
 from prefine.planning.draft.guess import guess
-from prefine.planning.draft.keys import shown_keys
+from prefine.planning.draft.keys import key_lines
 from prefine.planning.draft.text import FILL_IN, comment, setting, tail, yaml_text
 from prefine.recipe.schema import about
 
 SCHEMA = "recipe.schema.json"
-"""The file with the JSON schema, beside the recipe."""
+"""The file with the JSON schema, in the folder of the recipe."""
 
 _OPTIONS = {
     "tables": "the files of the questions and answers, as {questions: {files: [...]}, ...}",
@@ -34,7 +34,7 @@ class Draft(NamedTuple):
 
     text: str
     to_fill: tuple[str, ...]
-    """The sources of which something must be filled in before the recipe loads."""
+    """Sources with settings that must be filled in before the recipe loads."""
 
 
 def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None = None) -> Draft:
@@ -42,7 +42,7 @@ def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None
 
     Args:
         patterns: Paths, globs or URLs of files.
-        folder: Where the recipe will lie; relative paths are written relative to it.
+        folder: Folder of the recipe; relative paths are written relative to it.
         name: The recipe's name; by default that of the first source.
 
     Raises:
@@ -110,7 +110,7 @@ def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
     if not group.formats:
         return [*head, *_map(group)], Needs({}, {})
     first, *others = group.formats
-    needs = needs_of(group)
+    needs = required_settings(group)
     options = dict(needs.options)
     if isinstance(options.get("tables"), Mapping):
         options["tables"] = {
@@ -139,21 +139,21 @@ def _sentence(name: str) -> str:
 def _map(group: Group) -> list[str]:
     """Return a column map for files of an unknown layout, as far as it can be guessed."""
     values = [value for file in group.files for value in file.values]
-    made = guess(values)
-    shown = [f"  {line}" for line in shown_keys(values)]
+    guessed = guess(values)
+    shown = [f"  {line}" for line in key_lines(values)]
     lines = [
         *comment(["No known layout has these keys; the map says which key holds what:", *shown], 4),
         "    format: columns",
-        *(setting("id", made.id, 4) if made.id is not None else ()),
+        *(setting("id", guessed.id, 4) if guessed.id is not None else ()),
         "    columns:",
-        *(() if "prompt" in made.columns else ("      # prompt: KEY_OF_THE_PROMPT",)),
+        *(() if "prompt" in guessed.columns else ("      # prompt: KEY_OF_THE_PROMPT",)),
         *(
             line
-            for key, value in made.columns.items()
+            for key, value in guessed.columns.items()
             for line in setting(key, value, 6, _COLUMNS.get(key, "") if value is None else "")
         ),
     ]
-    if "labels" in made.columns:
+    if "labels" in guessed.columns:
         lines += comment(["The values of the first rows; add others that the files have."], 6)
     return lines
 
@@ -178,7 +178,7 @@ def _listed(paths: Sequence[str], folder: str) -> list[str]:
 
 
 def _relative(path: str, folder: str) -> str:
-    """Return a path as a recipe in a folder names it; absolute paths and URLs stay."""
+    """Return a path relative to the recipe's folder; absolute paths and URLs are unchanged."""
     if "://" in path or PurePosixPath(path).is_absolute():
         return path
     return PurePosixPath(os.path.relpath(path, folder)).as_posix()

@@ -1,4 +1,4 @@
-"""What a source needs beside its files: options of its layout, aspects that must be chosen."""
+"""What a source needs besides its files: options of its layout, aspects that must be chosen."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,17 +17,17 @@ class Needs(NamedTuple):
     """Settings that a recipe must have for a group of files."""
 
     options: Mapping[str, Any]
-    """Of the source; null where a person must fill in."""
+    """Options of the source; null if the user must fill in a value."""
     pairs: Mapping[str, Any]
-    """Of ``pairs``."""
+    """Settings of ``pairs``."""
     others: tuple[str, ...] = ()
-    """What could stand in place of the first option."""
+    """Alternatives to the first option."""
     has_ratings: bool = False
     """Whether responses are rated."""
 
 
-def needs_of(group: Group) -> Needs:
-    """Return what the recipe must say about files of a recognised layout."""
+def required_settings(group: Group) -> Needs:
+    """Return the settings that a recipe needs for files of a recognised layout."""
     layout = layout_named(group.formats[0])
     options = layout.required_options()
     if "domain" in options:
@@ -39,35 +39,35 @@ def needs_of(group: Group) -> Needs:
     if options:
         return Needs(dict.fromkeys(options), {})
     labels = _labels(group)
-    return Needs({}, _pairs(layout, labels), (), any(one.kind is Kind.RATING for one in labels))
+    return Needs({}, _pairs(layout, labels), (), any(label.kind is Kind.RATING for label in labels))
 
 
 def _domains(group: Group) -> tuple[str, ...]:
-    found: dict[str, None] = {}
+    domains: dict[str, None] = {}
     for file in group.files:
         for value in file.values:
             responses = value.get("responses")
-            found |= dict.fromkeys(map(str, responses) if is_object(responses) else ())
-    return tuple(found)
+            domains |= dict.fromkeys(map(str, responses) if is_object(responses) else ())
+    return tuple(domains)
 
 
 def _labels(group: Group) -> list[Label]:
-    """Return the labels of the first rows; none where rows refer to others."""
+    """Return the labels of the first rows; empty if rows refer to other files."""
     layout = Detected(name="first", files=(group.files[0].path,)).as_layout(group.formats[0])
     if layout.lookups():
         return []
-    found: list[Label] = []
+    labels: list[Label] = []
     for row in group.rows:
         read = parse_row(row, layout, Context())
         if not isinstance(read, RowError):
-            found += [label for record in read for label in record.labels]
-    return found
+            labels += [label for record in read for label in record.labels]
+    return labels
 
 
 def _pairs(layout: type[Layout], labels: list[Label]) -> Mapping[str, Any]:
-    """Return the aspects that a recipe must choose, where labels or ratings have several."""
+    """Return the aspects that a recipe must choose if labels or ratings have several."""
     for kind in (Kind.PAIR, Kind.RANK, Kind.RATING):
-        aspects = list(dict.fromkeys(one.aspect for one in labels if one.kind is kind))
+        aspects = list(dict.fromkeys(label.aspect for label in labels if label.kind is kind))
         named = [aspect for aspect in aspects if aspect not in {None, OVERALL}]
         if not aspects:
             continue

@@ -1,4 +1,4 @@
-"""Look at the files for which a recipe is drafted: their rows, layouts and groups."""
+"""Read the first rows of files and group the files by layout, to draft a recipe."""
 
 import os.path
 import posixpath
@@ -15,22 +15,22 @@ from prefine.settings.json import Json
 from prefine.store import filesystem
 
 _NUM_ROWS = 20
-"""How many rows of each file are looked at."""
+"""Number of rows that are read from each file."""
 _NUM_LISTED = 6
-"""How many files a recipe names one by one."""
+"""Maximum number of files that a recipe lists without a glob."""
 _MAX_ROW_BYTES = 32 * 2**20
 _WILD = "*?["
 _ANSWER_KEYS = frozenset({"answer_id", "choices", "generation", "generation_truncated"})
 
 
-class Looked(NamedTuple):
-    """What the first rows of a file look like."""
+class Sample(NamedTuple):
+    """The first rows of a file, and the layouts that match them."""
 
     path: str
     rows: tuple[RawRow, ...]
     """The first rows that are objects with keys."""
     formats: tuple[str, ...]
-    """The layouts that fit; several where the rows do not tell them apart, none for others."""
+    """The layouts that match; several if the rows are ambiguous, none if the layout is unknown."""
 
     @property
     def values(self) -> list[Json]:
@@ -39,15 +39,15 @@ class Looked(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Files that one source can hold."""
+    """Files that one source can read."""
 
-    files: tuple[Looked, ...]
+    files: tuple[Sample, ...]
     tables: dict[str, tuple[str, ...]]
     """Paths of further files that the rows refer to, by table."""
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """The layouts that fit."""
+        """The layouts that match."""
         return self.files[0].formats
 
     @property
@@ -57,7 +57,7 @@ class Group(NamedTuple):
 
 
 def groups_of(patterns: Sequence[str]) -> list[Group]:
-    """Look at files, and put those of one layout, or of the same keys, together.
+    """Read the first rows of files, and group files by layout or by their keys.
 
     Args:
         patterns: Paths, globs or URLs.
@@ -65,20 +65,20 @@ def groups_of(patterns: Sequence[str]) -> list[Group]:
     Raises:
         DataError: Files are missing, empty or hold no rows; all of them are named.
     """
-    looked: list[Looked] = []
+    samples: list[Sample] = []
     errors: list[str] = []
     for path in dict.fromkeys(path for pattern in patterns for path in _expanded(pattern, errors)):
         try:
-            looked.append(_look(path))
+            samples.append(_look(path))
         except PrefineError as error:
             errors.append(str(error))
     if errors:
         raise DataError("; ".join(errors))
-    return _grouped(looked)
+    return _grouped(samples)
 
 
 def _expanded(pattern: str, errors: list[str]) -> Iterator[str]:
-    """Yield the paths that a glob matches; a path as it is."""
+    """Yield the paths that a glob matches, or the path itself."""
     if pattern.startswith("hf://") or not any(sign in pattern for sign in _WILD):
         yield pattern
         return
@@ -95,19 +95,19 @@ def _expanded(pattern: str, errors: list[str]) -> Iterator[str]:
         yield fs.unstrip_protocol(match) if "://" in pattern else match.removeprefix(base)
 
 
-def _look(path: str) -> Looked:
+def _look(path: str) -> Sample:
     rows = list(islice(raw_rows(path, _MAX_ROW_BYTES), _NUM_ROWS))
     readable = tuple(row for row in rows if row.value)
     if not readable:
         why = f"; row {rows[0].number}: {rows[0].error}" if rows and rows[0].error else ""
         raise DataError(f"{path}: no row of the first {_NUM_ROWS} can be read{why}")
-    found = (fitting(row.value) for row in readable if row.value)
-    first = next((matches for matches in found if matches), None)
-    return Looked(path, readable, tuple(match.format for match in first or ()))
+    matching = (fitting(row.value) for row in readable if row.value)
+    first = next((matches for matches in matching if matches), None)
+    return Sample(path, readable, tuple(match.format for match in first or ()))
 
 
 def common_folder(paths: Sequence[str]) -> str:
-    """Return the folder in which all paths lie; empty where there is none."""
+    """Return the folder that contains all paths; empty if there is none."""
     try:
         return os.path.commonpath([posixpath.dirname(path) for path in paths])
     except ValueError:
@@ -115,7 +115,7 @@ def common_folder(paths: Sequence[str]) -> str:
 
 
 def condensed(paths: Sequence[str]) -> list[str]:
-    """Return one glob for many local files of a folder, where it matches no other file."""
+    """Return one glob for many local files of a folder, if it matches no other file."""
     if len(paths) <= _NUM_LISTED or any("://" in path for path in paths):
         return list(paths)
     folder = common_folder(paths)
@@ -131,18 +131,18 @@ def condensed(paths: Sequence[str]) -> list[str]:
     return list(paths)
 
 
-def _grouped(looked: Sequence[Looked]) -> list[Group]:
+def _grouped(samples: Sequence[Sample]) -> list[Group]:
     """Group files; those that the rows of others refer to become tables of their source."""
-    refer = [file for file in looked if "fastchat" in file.formats]
+    refer = [file for file in samples if "fastchat" in file.formats]
     tables: dict[str, tuple[str, ...]] = {}
     if refer:
-        for file in looked:
+        for file in samples:
             if (role := _role(file)) is not None:
                 tables[role] = (*tables.get(role, ()), file.path)
-    beside = {path for paths in tables.values() for path in paths}
-    groups: dict[object, list[Looked]] = {}
-    for file in looked:
-        if file.path not in beside:
+    table_paths = {path for paths in tables.values() for path in paths}
+    groups: dict[object, list[Sample]] = {}
+    for file in samples:
+        if file.path not in table_paths:
             key = file.formats or frozenset(map(str, file.values[0]))
             groups.setdefault(key, []).append(file)
     return [
@@ -151,7 +151,7 @@ def _grouped(looked: Sequence[Looked]) -> list[Group]:
     ]
 
 
-def _role(file: Looked) -> str | None:
+def _role(file: Sample) -> str | None:
     """Return the table of a file whose rows judgements refer to by ``question_id``."""
     keys = file.values[0].keys()
     if file.formats or "question_id" not in keys:

@@ -28,7 +28,7 @@ _ORDERED: tuple[tuple[str, str], ...] = (
     ("good", "bad"),
     ("positive", "negative"),
 )
-"""Words for the preferred response, each with that for the other one."""
+"""Words for the preferred response, each with the word for the other response."""
 _RESPONSE = re.compile(r"response|answer|output|completion|reply|generation|candidate|text|summary")
 _LABEL = re.compile(r"^(label|winner|preference|preferred|choice|better|best|vote|verdict|judg)")
 _RATING = re.compile(r"score|rating|reward|grade|quality")
@@ -42,12 +42,12 @@ _TIES = {"tie", "equal", "same", "draw", "both", "a=b", "neither", "tied"}
 
 
 class Guess(NamedTuple):
-    """A column map, as far as the names of the keys tell it."""
+    """A column map that was guessed from the names of keys."""
 
     columns: dict[str, Any]
-    """As in a recipe; null where a person must fill in."""
+    """As in a recipe; null if the user must fill in a value."""
     id: str | None
-    """The key that is different in every row and named as an id."""
+    """The key that has another value in every row and is named like an id."""
 
     @property
     def is_complete(self) -> bool:
@@ -62,7 +62,7 @@ def _open(value: object) -> bool:
 
 
 def guess(values: Sequence[Json]) -> Guess:
-    """Guess which key holds what.
+    """Guess the column map of a file.
 
     Args:
         values: The first rows of a file.
@@ -88,7 +88,7 @@ def guess(values: Sequence[Json]) -> Guess:
 
 
 def _named(keys: Mapping[str, list[Any]], names: Sequence[str]) -> str | None:
-    """Return the first key with one of some names, in their order."""
+    """Return the first key that has one of the names, in the order of the names."""
     lower = {path.lower(): path for path in reversed(list(keys))}
     return next((lower[name] for name in names if name in lower), None)
 
@@ -104,7 +104,7 @@ def _preferred(keys: Mapping[str, list[Any]]) -> dict[str, Any] | None:
 
 
 def _swapped(path: str, first: str, second: str) -> str | None:
-    """Return a key with one word in place of another; null where it has not that word."""
+    """Replace a word of a key by another; return null if the key lacks the word."""
     word = rf"(?<![A-Za-z0-9]){first}(?![A-Za-z0-9])|(?<=[a-z_ -]){first}$"
     if not re.search(word, path, re.IGNORECASE):
         return None
@@ -141,7 +141,7 @@ def _responses(found: Mapping[str, list[Any]], taken: Collection[str | None]) ->
 def _two_sides(
     keys: Mapping[str, list[Any]], name: re.Pattern[str], *, texts: bool
 ) -> tuple[str, str] | None:
-    """Return two keys that differ in the name of a side only."""
+    """Return two keys that differ only in the name of a side."""
     for path, items in keys.items():
         for first, second in _SIDES:
             other = _swapped(path, first, second)
@@ -168,7 +168,7 @@ def _listed(found: Mapping[str, list[Any]], taken: Collection[str | None]) -> li
 
 
 def _short(items: Sequence[Any]) -> list[str]:
-    """Return the distinct values of a column, sorted; none where it holds prose."""
+    """Return the distinct values of a column, sorted; empty if it holds prose."""
     names = {spelled(item) for item in items if isinstance(item, str | int | float)}
     if len(names) > _MAX_VALUES or any(len(name) > _MAX_VALUE_CHARS for name in names):
         return []
@@ -176,9 +176,9 @@ def _short(items: Sequence[Any]) -> list[str]:
 
 
 def _side(value: str, sides: Sequence[str]) -> str | None:
-    """Return the side that a value of a label names; null where it is not known.
+    """Return the side that a value of a label names; null if it is unclear.
 
-    A number is never known: 1 may be the first response, the second, or true.
+    A number is always unclear: 1 may be the first response, the second, or true.
 
     Args:
         value: As a recipe writes it.

@@ -1,4 +1,4 @@
-"""The dotted keys of rows, with the types of their values; never a text itself."""
+"""The dotted keys of rows, with the types of their values, but without texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,11 @@ _MAX_DEPTH = 3
 _MAX_KEYS = 40
 
 
-def shown_keys(values: Sequence[Json]) -> Iterator[str]:
-    """Yield a line for each dotted key of some rows: the key, and what its values are."""
+def key_lines(values: Sequence[Json]) -> Iterator[str]:
+    """Yield a line for each dotted key of some rows: the key, and the type of its values."""
     found = list(dotted_keys(values).items())
     for path, items in found[:_MAX_KEYS]:
-        yield f"{path}: {described(items)}"
+        yield f"{path}: {describe_values(items)}"
     if len(found) > _MAX_KEYS:
         yield f"... and {len(found) - _MAX_KEYS} more keys"
 
@@ -41,8 +41,8 @@ def _walk(value: Json, before: str, depth: int, found: dict[str, list[Any]]) -> 
             found.setdefault(path, []).append(item)
 
 
-def described(items: Sequence[Any]) -> str:
-    """Return what values are: their type, and lengths or a range."""
+def describe_values(items: Sequence[Any]) -> str:
+    """Describe values: their type, and lengths or a range."""
     kinds = list(dict.fromkeys(map(_kind, items)))
     known = [kind for kind in kinds if kind != "null"]
     if len(known) != 1:

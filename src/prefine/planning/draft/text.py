@@ -10,7 +10,7 @@ from prefine.schema import PAIR_COLUMNS, Column
 from prefine.settings.json import is_array, is_object
 
 FILL_IN = "FILL IN"
-"""Stands in a comment beside every value that a person must give."""
+"""Marks, in a comment, every value that the user must fill in."""
 _WIDTH = 92
 _MEASURES = """\
 measures:
@@ -67,7 +67,7 @@ def yaml_text(value: Any) -> str:
 
 
 def comment(lines: Iterable[str], indent: int = 0) -> list[str]:
-    """Return lines as comments, long ones wrapped."""
+    """Return lines as comments; long lines are wrapped."""
     found: list[str] = []
     for line in lines:
         wrapped = textwrap.wrap(line, _WIDTH - indent, subsequent_indent="  ") or [""]
@@ -76,13 +76,13 @@ def comment(lines: Iterable[str], indent: int = 0) -> list[str]:
 
 
 def setting(name: str, value: Any, indent: int, note: str = "") -> list[str]:
-    """Return the lines of a setting: mappings as blocks, lists that are short on one line.
+    """Return the lines of a setting: mappings as blocks, short lists on one line.
 
     Args:
         name: Its key.
         value: Its value; null is marked to be filled in.
-        indent: Where the key stands.
-        note: A comment behind it.
+        indent: Indentation of the key.
+        note: A comment after the value.
     """
     before = " " * indent
     if value is None:

@@ -1,4 +1,4 @@
-"""Which raw labels of a prompt count, and why the others do not."""
+"""Which raw labels of a prompt become votes, and why the others do not."""
 
 import polars as pl
 
@@ -11,7 +11,7 @@ from prefine.schema import Kind
 
 NOT_COUNTED = "not_counted"
 REPEATED = "repeated"
-"""The reason of a label that says the same as an earlier one of the same source."""
+"""Reason of a label that repeats an earlier one of the same source."""
 
 
 def with_reasons(
@@ -20,13 +20,13 @@ def with_reasons(
     several: list[str],
     rewards: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Add the column ``not_counted``: why a label is no vote; null where it is one.
+    """Add the column ``not_counted``: why a label is not a vote; null for votes.
 
     Args:
         judgements: All labels of one or several prompts.
         config: How labels become pairs.
-        several: The sources whose labels without annotator are by several people.
-        rewards: ``prompt_id`` of the prompts that have a reward; null where the recipe uses none.
+        several: The sources whose labels without annotator come from several people.
+        rewards: ``prompt_id`` of the prompts that have a reward; null if the recipe uses none.
 
     Returns:
         The same rows, in the same order. The reasons are ``other_kind``, ``other_aspect``,
@@ -37,12 +37,14 @@ def with_reasons(
     labels = used.filter(pl.col("kind") == Kind.PAIR)
     ratings = used.filter(pl.col("kind") == Kind.RATING)
     apart = labels.select(anonymous_row(several).alias("apart"))
-    said = from_labels(labels).select(SAME_LABEL).hstack(apart)
-    again = [
-        *labels["number"].filter(~said.select(pl.struct(pl.all()).is_first_distinct()).to_series()),
+    content = from_labels(labels).select(SAME_LABEL).hstack(apart)
+    repeated_numbers = [
+        *labels["number"].filter(
+            ~content.select(pl.struct(pl.all()).is_first_distinct()).to_series()
+        ),
         *ratings.filter(repeats(several))["number"],
     ]
-    repeated = pl.when(pl.col("number").is_in(again)).then(pl.lit(REPEATED))
+    repeated = pl.when(pl.col("number").is_in(repeated_numbers)).then(pl.lit(REPEATED))
     return marked.with_columns(pl.coalesce("outcome", repeated).alias(NOT_COUNTED)).drop(
         "number", "outcome"
     )

@@ -44,7 +44,7 @@ class DecisionCounts:
     sources_read: Sequence[Json]
     """Rows and labels of each source that were read, quarantined and not used."""
     rules: Sequence[Json]
-    """Pairs that each rule saw, dropped, held and flipped, as in the manifest of a data set."""
+    """Pairs that each rule tested, dropped, held and flipped, as in the manifest of a data set."""
     sources: Sequence[SourceCounts]
     """In the recipe's order."""
     has_human_verdicts: bool
