@@ -1,7 +1,7 @@
-"""The curation flow: the plan's steps as Prefect tasks, one task a shard.
+"""The curation flow: the plan's steps as Prefect tasks, one task per shard.
 
-Tasks exchange paths of manifests and nothing else. Completion is on disk, so a task that ran before
-ends at once. Servers that the runtime says to start live as long as the flow.
+Tasks exchange only paths of manifests. Finished shards are on disk, so a task that ran before ends
+immediately. Servers that the runtime starts run as long as the flow.
 
     python -m prefine_flows.curate pipelines/quickstart.yaml --output curated
     python -m prefine_flows.curate recipe.yaml --output curated --start rm
@@ -47,7 +47,7 @@ THREADS = 4
 
 
 def is_service_error(_task: object, _run: object, state: State[Any]) -> bool:
-    """Tell whether a task failed for a reason that may pass; only those are tried again."""
+    """Return whether a task failed with a temporary error; only such tasks are retried."""
     try:
         state.result()
     except ServiceError:
@@ -138,7 +138,7 @@ def _run(plan: Plan, runtime: Runtime, output: str) -> dict[str, Any]:
 
 
 def _submit(plan: Plan, recipe: str, runtime: str) -> dict[str, list[PrefectFuture[str]]]:
-    """Submit every shard of every step, each waiting for just what it reads."""
+    """Submit every shard of every step, each waiting only for what it reads."""
     futures: dict[str, list[PrefectFuture[str]]] = {}
     for step in plan.steps:
         futures[step.name] = []
@@ -156,14 +156,14 @@ def _submit(plan: Plan, recipe: str, runtime: str) -> dict[str, list[PrefectFutu
 def _needed(
     step: Step, upstream: Step, place: int, futures: list[PrefectFuture[str]]
 ) -> list[PrefectFuture[str]]:
-    """Return what a shard waits for: its own part upstream where the parts are the same."""
+    """Return what a shard waits for: its own part upstream if both have the same parts."""
     if step.aligned_with(upstream):
         return [futures[place]]
     return futures
 
 
 def _artifacts(manifest: dict[str, Any]) -> None:
-    """Leave the counts where the Prefect UI shows them."""
+    """Publish the counts as artifacts in the Prefect UI."""
     key = manifest["name"].replace("_", "-")
     splits = manifest["splits"]
     table = [{"reason": reason, "pairs": count} for reason, count in manifest["dropped"].items()]
@@ -203,7 +203,7 @@ def main(
     """Run the flow in this process."""
     more = {"start": start or [], **orjson.loads(runtime)}
     with one_sentence():
-        load_recipe(recipe)  # here too, for a flow that fails prints its traceback
+        load_recipe(recipe)  # also here: a flow that fails prints its traceback
         curate(recipe, output, root, data, more)
 
 

@@ -169,7 +169,7 @@ def test_a_server_that_reads_other_tokens_is_refused(serving: Any, tokenizer: Pa
 def test_a_static_encoder_has_no_server() -> None:
     text = "name: made\nsources: [{name: a, files: [b]}]\nencoder: {served_model: mini}\n"
 
-    with pytest.raises(RecipeError, match="`served_model` goes with `static: false`"):
+    with pytest.raises(RecipeError, match="`served_model` needs `static: false`"):
         parse_recipe(text)
 
 
@@ -286,7 +286,7 @@ def test_vectors_that_are_not_those_of_torch_are_refused(tmp_path: Path) -> None
 
 
 def test_openvino_where_it_cannot_be_is_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RecipeError, match="`backend` goes with `static: false`"):
+    with pytest.raises(RecipeError, match="`backend` needs `static: false`"):
         parse_recipe("name: a\nsources: [{name: a, files: [b]}]\nencoder: {backend: openvino}\n")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(RecipeError, match=r"pip install 'prefine\[openvino\]'"):

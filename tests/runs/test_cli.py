@@ -351,15 +351,18 @@ def test_ingest_detect_says_which_layout_and_why(
     ("arguments", "message"),
     [
         (["run", "none.yaml", "--output", "out"], "none.yaml: cannot read the recipe"),
-        (["run", "recipe.yaml", "--output", "out", "--set", "speed=1"], "--set speed=1: want KEY="),
+        (
+            ["run", "recipe.yaml", "--output", "out", "--set", "speed=1"],
+            "--set speed=1: expected KEY=",
+        ),
         (["run", "recipe.yaml", "--output", "out", "--set", "workers=x"], "--set workers:"),
         (
             ["run", "recipe.yaml", "--output", "out", "--server", "rm"],
-            "--server rm: want NAME=http",
+            "--server rm: expected NAME=http",
         ),
         (
             ["run", "recipe.yaml", "--output", "out", "--server", "rm=http://host:no"],
-            "--server: found the text `http://host:no`; want http://HOST:PORT",
+            "--server: found the text `http://host:no`; expected http://HOST:PORT",
         ),
         (["run", "recipe.yaml", "--output", "out", "--root", "rows.jsonl"], "is a file; name"),
         (["run", "recipe.yaml", "--output", "rows.jsonl"], "is a file; name a folder"),

@@ -434,7 +434,7 @@ def test_structure_drops_what_humans_refuse_and_keeps_what_they_direct(
     ("settings", "message"),
     [
         ({"key": "response_id"}, "a row with `key: response_id` is about a response"),
-        ({"weight": 0}, "found the number 0; want `outranks` or a number of more than 0"),
+        ({"weight": 0}, "found the number 0; expected `outranks` or a number of more than 0"),
         ({"weight": "most"}, "outranks"),
     ],
 )

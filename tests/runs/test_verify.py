@@ -130,9 +130,9 @@ COUNTS: list[tuple[Damage, str]] = [
         at("sources.1.quarantined", {"not_json": 1}),
         "manifest.json: source two has 18 rows, but 18 were read and 1 are in quarantine",
     ),
-    (at("rules.4.in", 61), "manifest.json: rule short saw 61 pairs, but only 60 were left"),
-    (at("rules.5.in", 51), "manifest.json: rule turn saw 51 pairs, but only 50 were left"),
-    (at("rules.4.in", 9), "manifest.json: rule short saw 9 pairs, but acted on 10"),
+    (at("rules.4.in", 61), "manifest.json: rule short tested 61 pairs, but only 60 were left"),
+    (at("rules.5.in", 51), "manifest.json: rule turn tested 51 pairs, but only 50 were left"),
+    (at("rules.4.in", 9), "manifest.json: rule short tested 9 pairs, but acted on 10"),
     (at("rules.4.dropped", 9), "manifest.json: rule short dropped 9 pairs, but `dropped` has 10"),
     (at("rules.6.held", 9), "manifest.json: rule look held 9 pairs, but `dropped` has 10"),
     (

@@ -70,7 +70,9 @@ def test_a_misspelt_aspect_ends_the_run_and_one_of_another_shard_does_not(
         f"columns: {columns}}}\n  - {{name: b, files: [b.jsonl]}}\n"
     )
 
-    with pytest.raises(RecipeError, match=r"no source judges `saver`; they judge overall, safer"):
+    with pytest.raises(
+        RecipeError, match=r"no source has the aspect `saver`; they have overall, safer"
+    ):
         table(f"{recipe}pairs: {{{setting}}}\n", tmp_path, "pairs")
     right = f"{recipe}pairs: {{{setting.replace('saver', 'safer')}}}\n"
     assert table(right, tmp_path, "pairs").height == 5

@@ -139,7 +139,8 @@ def test_a_rule_has_exactly_one_test(settings: dict[str, Any], names: str) -> No
         (
             {"column": "margin", "hold_when": {"minimum": 9, "equals": 3}},
             ("hold_when",),
-            "Value error, found bounds and `equals`; want `minimum` and/or `maximum`, or `equals`",
+            "Value error, found bounds and `equals`; "
+            "expected `minimum` and/or `maximum`, or `equals`",
         ),
         ({"minimum": 1}, ("column",), "Field required"),
         ({"column": "margin", "minimun": 1}, ("minimun",), "Extra inputs are not permitted"),

@@ -280,7 +280,7 @@ def test_a_file_that_cannot_be_read_is_refused(
 
 
 def test_a_name_that_no_recipe_can_have_is_refused(write_lines: Write) -> None:
-    with pytest.raises(RecipeError, match="--name My set: want lower case, digits"):
+    with pytest.raises(RecipeError, match="--name My set: expected lower case, digits"):
         draft_recipe([str(write_lines([PAIR]))], name="My set")
 
 

@@ -45,7 +45,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a kind of measure does not exist": (
         "kind: lengths",
         "kind: quality",
-        "r.yaml:5 measures[0].kind: no kind `quality`; want one of: lengths, cosine, "
+        "r.yaml:5 measures[0].kind: no kind `quality`; expected one of: lengths, cosine, "
         "near_duplicates, contamination, prompt_topics, prompt_neighbours, target_similarity, "
         "label_consistency, pressure, reward/bootstrap, reward/transformers, reward/vllm, "
         "reward/agreement, ches/transformers, ... (20 in all)",
@@ -53,7 +53,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a measure is a text": (
         "{kind: lengths}",
         "lengths",
-        "r.yaml:5 measures[0]: found the text `lengths`; want a mapping, such as {KEY: VALUE}",
+        "r.yaml:5 measures[0]: found the text `lengths`; expected a mapping, such as {KEY: VALUE}",
     ),
     "a measure has no kind": (
         "{kind: lengths}",
@@ -63,17 +63,17 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "files are not a list": (
         "files: [a.jsonl]",
         "files: a.jsonl",
-        "r.yaml:3 sources[0].files: found the text `a.jsonl`; want a list: [a.jsonl]",
+        "r.yaml:3 sources[0].files: found the text `a.jsonl`; expected a list: [a.jsonl]",
     ),
     "there are no files": (
         "files: [a.jsonl]",
         "files: []",
-        "r.yaml:3 sources[0].files: found an empty list; want at least 1 item",
+        "r.yaml:3 sources[0].files: found an empty list; expected at least 1 item",
     ),
     "a file is a number": (
         "files: [a.jsonl]",
         "files: [5]",
-        "r.yaml:3 sources[0].files[0]: found the number 5; want text; put it in quotes",
+        "r.yaml:3 sources[0].files[0]: found the number 5; expected text; put it in quotes",
     ),
     "a layout is misspelt": (
         "files: [a.jsonl]",
@@ -96,8 +96,8 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a key of a map is in the source": (
         "files: [a.jsonl]",
         "files: [a.jsonl], prompt: question",
-        "r.yaml:3 sources[0].prompt: `prompt` goes with `columns` of the source with `format: "
-        "columns`, and only there",
+        "r.yaml:3 sources[0].prompt: `prompt` is a key of `columns` of the source with "
+        "`format: columns` only",
     ),
     "a key of a map is misspelt": (
         "files: [a.jsonl]",
@@ -107,17 +107,18 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a number is in quotes": (
         "maximum: 100",
         "maximum: '0.5'",
-        "r.yaml:8 rules[0].maximum: found the text `0.5`; want a number: write it without quotes",
+        "r.yaml:8 rules[0].maximum: found the text `0.5`; "
+        "expected a number: write it without quotes",
     ),
     "a number is a word": (
         "maximum: 100",
         "maximum: high",
-        "r.yaml:8 rules[0].maximum: found the text `high`; want a number",
+        "r.yaml:8 rules[0].maximum: found the text `high`; expected a number",
     ),
     "a value is a list": (
         "maximum: 100",
         "equals: [a, b]",
-        "r.yaml:8 rules[0].equals: found a list; want true or false, a number or text",
+        "r.yaml:8 rules[0].equals: found a list; expected true or false, a number or text",
     ),
     "a test is misspelt": (
         "maximum: 100",
@@ -144,8 +145,8 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a key of another rule": (
         "maximum: 100",
         "maximum: 100, per: source",
-        "r.yaml:8 rules[0].per: `per` goes with `quantile`, `cap`; this rule is of the kind "
-        "`bound`",
+        "r.yaml:8 rules[0].per: `per` is a key of `quantile`, `cap` only; this rule is of "
+        "the kind `bound`",
     ),
     "a choice is misspelt": (
         "maximum: 100",
@@ -155,12 +156,13 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a condition is a text": (
         "maximum: 100",
         "maximum: 100, unless: human",
-        "r.yaml:8 rules[0].unless: found the text `human`; want a mapping, such as {KEY: VALUE}",
+        "r.yaml:8 rules[0].unless: found the text `human`; "
+        "expected a mapping, such as {KEY: VALUE}",
     ),
     "a condition is empty": (
         "maximum: 100",
         "maximum: 100, unless: {column: source}",
-        "r.yaml:8 rules[0].unless: found no test; want `minimum` and/or `maximum`, or `equals`",
+        "r.yaml:8 rules[0].unless: found no test; expected `minimum` and/or `maximum`, or `equals`",
     ),
     "a column of a measure that is missing": (
         "chosen_chars",
@@ -225,7 +227,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a share is not a share": (
         "rules:",
         "export: {test_ratio: 1}\nrules:",
-        "r.yaml:7 export.test_ratio: found the number 1; want a number of less than 1",
+        "r.yaml:7 export.test_ratio: found the number 1; expected a number of less than 1",
     ),
     "a section is misspelt": (
         "rules:",
@@ -241,7 +243,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a section is empty": (
         "rules:",
         "pairs:\nrules:",
-        "r.yaml:7 pairs: found nothing (null); want a mapping, such as {KEY: VALUE}, or leave "
+        "r.yaml:7 pairs: found nothing (null); expected a mapping, such as {KEY: VALUE}, or leave "
         "out the key",
     ),
     "a rule has the name of a structural rule": (
@@ -254,7 +256,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "  - {kind: lengths}",
         "  - {kind: near_duplicates}\n  - {kind: near_duplicates}\n  - {kind: lengths}",
         "r.yaml:6 measures[1]: the name `near_duplicates` is used twice, first by measures[0]; "
-        "a measure of this kind can stand in a recipe once: leave one of them out",
+        "a recipe can have only one measure of this kind: remove one of them",
     ),
     "two sources have one name": (
         "  - {name: one",
@@ -265,19 +267,19 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a name has capitals": (
         "name: made",
         "name: Made It",
-        "r.yaml:1 name: found the text `Made It`; want a name of lower-case letters, digits "
+        "r.yaml:1 name: found the text `Made It`; expected a name of lower-case letters, digits "
         "and underscores that begins with a letter",
     ),
     "a name is a date": (
         "name: made",
         "name: 2024-01-01",
-        "r.yaml:1 name: found the date 2024-01-01; want text; put it in quotes",
+        "r.yaml:1 name: found the date 2024-01-01; expected text; put it in quotes",
     ),
     "a name is missing": ("name: made\n", "", "r.yaml:1 name: the required key `name` is missing"),
     "a key is given twice": (
         "name: made",
         "name: made\nname: again",
-        "r.yaml:2 name: found the key `name` again; it is in line 1 already, leave one of them out",
+        "r.yaml:2 name: the key `name` is repeated; it is already in line 1, remove one of them",
     ),
     "a line is indented with a tab": (
         "name: made",
@@ -306,7 +308,7 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "{kind: lengths}",
         "{kind: lengths}\n  - {kind: contamination, benchmarks: [{name: b, files: [b]}], "
         "min_words: 9}",
-        "r.yaml:6 measures[1].min_words: found 9, which is more than `ngram_words` (8); want "
+        "r.yaml:6 measures[1].min_words: found 9, which is more than `ngram_words` (8); expected "
         "at most 8",
     ),
 }
@@ -457,7 +459,7 @@ def test_a_place_that_cannot_be_written_to_is_refused(root: str, message: str) -
         check_places(Runtime(root=root))
 
     assert str(caught.value).startswith(message)
-    assert "; choose another place" in str(caught.value) or "; change it" in str(caught.value)
+    assert "; choose another folder" in str(caught.value) or "; change it" in str(caught.value)
 
 
 def test_a_recipe_may_be_a_path_a_mapping_or_text(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_a_file_that_does_not_fit_is_an_error_of_the_place(tmp_path: Path) -> No
 
     assert str(caught.value) == (
         f"cannot write below {tmp_path}/root: the file would exceed the size limit; free some "
-        "space, or choose another place"
+        "space, or choose another folder"
     )
     assert not store.exists("file.bin")
 
@@ -58,10 +58,10 @@ def test_a_place_without_room_is_refused_before_a_run(tmp_path: Path) -> None:
         (OSError(errno.ENOSPC, "No space"), "the disk is full; free some space, or choose another"),
         (OSError(errno.EDQUOT, "Quota"), "the disk quota is used up; free some space, or choose"),
         (OSError(errno.EACCES, "Denied"), "this user has no permission; change it, or choose"),
-        (OSError(errno.EROFS, "Read-only"), "the file system is read-only; choose another place"),
+        (OSError(errno.EROFS, "Read-only"), "the file system is read-only; choose another folder"),
         (OSError(errno.EMFILE, "Too many"), "too many open files; raise the limit with `ulimit -n"),
         (MemoryError(), "out of memory; use fewer workers, or a machine with more memory"),
-        (OSError("no number"), "no number; choose another place"),
+        (OSError("no number"), "no number; choose another folder"),
     ],
 )
 def test_what_the_machine_refuses_is_said_with_the_way_out(error: Any, message: str) -> None:

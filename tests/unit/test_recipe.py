@@ -95,7 +95,7 @@ exports: {}
         (("name: made", "name: Made It"), "r.yaml:2 name"),
         (
             ("{kind: lengths}", "{kind: lengths}\n  - {kind: lengths}"),
-            "`lengths` is used twice, first by measures[0]; a measure of this kind",
+            "`lengths` is used twice, first by measures[0]; a recipe can have only one measure",
         ),
         (("column: chosen_chars, maximum: 100", "cap: 3"), "`cap` needs `per`"),
         (("column: chosen_chars, maximum: 100", "cap: 3, per: topic"), "no column `topic`"),
@@ -115,11 +115,11 @@ exports: {}
         ),
         (
             ("name: made", "name: made\nname: again"),
-            "found the key `name` again; it is in line 2 already",
+            "the key `name` is repeated; it is already in line 2",
         ),
         (
             ("name: made", "pairs: {use: [reward]}\nname: made"),
-            "`use` names `reward`, but no measure gives it",
+            "`use` names `reward`, but no reward measure is set",
         ),
         (
             ("name: made", "pairs: {use: [reward], reward: rm}\nname: made"),
@@ -228,12 +228,16 @@ RATED = "columns: {prompt: q, responses: [x, y], ratings: [{columns: [s, t], asp
         (
             f"format: columns, {RATED}",
             "{aspect: saver}",
-            "judges `saver`; they judge safer; did you mean `safer`",
+            "has the aspect `saver`; they have safer; did you mean `safer`",
         ),
-        (f"format: columns, {RATED}", "{aspects: {safer: 1, good: 1}}", "no source judges `good`"),
+        (
+            f"format: columns, {RATED}",
+            "{aspects: {safer: 1, good: 1}}",
+            "no source has the aspect `good`",
+        ),
         (f"format: columns, {RATED}", "{aspect: safer}", None),
         (f"format: columns, path_fields: '(?P<aspect>.)', {RATED}", "{aspect: saver}", None),
-        ("format: helpsteer2", "{aspects: {help: 1}}", "they judge coherence, .*helpfulness"),
+        ("format: helpsteer2", "{aspects: {help: 1}}", "they have coherence, .*helpfulness"),
         ("format: helpsteer2", "{aspects: {helpfulness: 1}}", None),
         ("format: ultrafeedback", "{aspects: {help: 1}}", None),
         ("text: plain", "{aspect: saver}", None),

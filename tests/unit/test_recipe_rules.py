@@ -31,12 +31,12 @@ def test_every_column_of_a_pair_says_how_it_flips() -> None:
     ("rule", "message"),
     [
         ("{budget: 5, diverse: {}}", "`diverse` needs the measure `prompt_neighbours`"),
-        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` goes with `cap`, `budget`"),
-        ("{cap: 5, per: source, balance: [group]}", "`balance` goes with `budget`"),
+        ("{column: cosine, minimum: 1, diverse: {}}", "`diverse` is a key of `cap`, `budget` only"),
+        ("{cap: 5, per: source, balance: [group]}", "`balance` is a key of `budget` only"),
         ("{budget: 5, balance: [sauce]}", "no column `sauce`; did you mean `source`"),
         (
             "{budget: 5, diverse: {by: cluster}}",
-            "found the text `cluster`; want one of: cover, spread",
+            "found the text `cluster`; expected one of: cover, spread",
         ),
     ],
 )

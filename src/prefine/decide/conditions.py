@@ -40,7 +40,7 @@ class Condition(Part):
         bounds = self.minimum is not None or self.maximum is not None
         if bounds == (self.equals is not None):
             found = "bounds and `equals`" if bounds else "no test"
-            raise ValueError(f"found {found}; want `minimum` and/or `maximum`, or `equals`")
+            raise ValueError(f"found {found}; expected `minimum` and/or `maximum`, or `equals`")
         require_order(self.minimum, self.maximum)
         return self
 

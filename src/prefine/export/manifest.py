@@ -1,6 +1,6 @@
-"""The manifest of a data set: what went in, what came out, and every count between.
+"""The manifest of a data set: inputs, outputs, and all counts.
 
-It holds no time and no path of the machine.
+It contains no time and no path of the machine.
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ from prefine.settings.json import Json, is_array
 from prefine.step import Manifest, Step, Work, require_manifest
 
 LIBRARIES = ("polars", "pyarrow", "datasets", "numpy", "faiss-cpu", "rensa", "torch")
-"""Whose versions the manifest lists, as far as they are installed."""
-_TOLD = {"rules", "remarks", "split"}
-"""Notes of steps that have a place of their own in the manifest."""
+"""Libraries whose versions the manifest lists, if they are installed."""
+_OWN_KEY = {"rules", "remarks", "split"}
+"""Notes of steps that have a key of their own in the manifest."""
 
 
 class Exported(NamedTuple):
@@ -38,7 +38,7 @@ class Verdicts(NamedTuple):
     num_pairs: int
     num_flipped: int
     dropped: dict[str, int]
-    """Pairs that are kept out, by the rule's name; a held pair's has ``hold/`` in front."""
+    """Pairs that are not exported, by rule; ``hold/`` is prepended for held pairs."""
 
 
 def verdicts_of(work: Work) -> Verdicts:
@@ -55,7 +55,7 @@ def verdicts_of(work: Work) -> Verdicts:
 
 
 def manifest_of(work: Work, curation: Curation, exported: Exported, verdicts: Verdicts) -> Json:
-    """Return what is known about the data set, but for its files."""
+    """Return the manifest of the data set without its list of files."""
     steps = {step.name: _manifests(work, step) for step in work.step.ancestors().values()}
     read = sources_of(steps, curation.sources)
     decided = steps["decide"][0]
@@ -104,7 +104,7 @@ def _versions() -> dict[str, str]:
 
 
 def remarks_of(steps: Mapping[str, Sequence[Manifest]]) -> list[str]:
-    """Return what steps have to say to whoever runs the recipe, each sentence once.
+    """Return the remarks of steps for the user, each sentence once.
 
     Args:
         steps: The manifests of the shards that have run, by step, in the order of the plan.
@@ -125,7 +125,7 @@ def _sum(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def sources_of(steps: Mapping[str, Sequence[Manifest]], names: Iterable[str]) -> list[Json]:
-    """Return what became of the rows and labels of each source.
+    """Return the counts of the rows and labels of each source.
 
     Args:
         steps: The manifests of the shards that have run, by step.
@@ -166,7 +166,7 @@ def _source(name: str, manifests: Sequence[Manifest], pairs: Sequence[Manifest])
 
 
 def _distinct(steps: Mapping[str, list[Manifest]], key: str) -> Json:
-    """Return what the calls of each step noted under a key, alike notes once."""
+    """Return the distinct notes of each step under a key."""
     found: Json = {}
     for name, manifests in sorted(steps.items()):
         notes: list[object] = []
@@ -179,7 +179,7 @@ def _distinct(steps: Mapping[str, list[Manifest]], key: str) -> Json:
 
 
 def _canaries(steps: Mapping[str, list[Manifest]]) -> Json:
-    """Return how far servers and transformers were apart, for each reward that was checked."""
+    """Return how much servers and transformers differed, for each reward that was checked."""
     found: Json = {}
     for name, manifests in sorted(steps.items()):
         noted = [m.notes for m in manifests if "canaries" in m.notes]
@@ -207,7 +207,7 @@ def benchmarks_of(steps: Mapping[str, Sequence[Manifest]]) -> Json:
 
 
 def _notes(manifests: list[Manifest]) -> Json:
-    """Return the notes of corpus steps that are worth showing."""
+    """Return the notes of corpus steps that the manifest shows."""
     if len(manifests) != 1 or manifests[0].shard is not None:
         return {}
-    return {key: value for key, value in manifests[0].notes.items() if key not in _TOLD}
+    return {key: value for key, value in manifests[0].notes.items() if key not in _OWN_KEY}

@@ -24,7 +24,7 @@ def publish(step: Step, root: Store, output: Store, recipe_yaml: str) -> Json:
         step: The export step, which has run.
         root: Root of the run.
         output: Folder that receives the data set.
-        recipe_yaml: The recipe, written beside the data. It contains paths, so it is not part of
+        recipe_yaml: The recipe, written next to the data. It contains paths, so it is not part of
             the step's results, which do not depend on paths.
 
     Raises:

@@ -45,7 +45,7 @@ class Target(Part, ABC):
     """One consumer of data sets; a subclass has a ``kind`` and makes rows from pairs."""
 
     version: ClassVar[int] = 1
-    """Raised whenever the rows that it makes change."""
+    """Increased whenever the rows that it makes change."""
     rows_per_pair: ClassVar[int] = 1
     """Number of rows for each pair."""
     carries_tools: ClassVar[bool] = False

@@ -51,7 +51,7 @@ class Finder:
                 if key in found:
                     raise DataError(
                         f"{self.where(wanted, pattern)}: {found[key].path} and {path} hold the "
-                        "same bytes; leave one of them out"
+                        "same bytes; remove one of them"
                     )
                 found[key] = file
         files = tuple(found[key] for key in sorted(found))

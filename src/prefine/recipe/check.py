@@ -1,4 +1,4 @@
-"""What must hold between the parts of a recipe: names, and the columns that rules name."""
+"""Check that the parts of a recipe agree: names, and the columns that rules name."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -48,31 +48,31 @@ def _names(recipe: Recipe) -> Iterator[Problem]:
             for name in _names_of(measure)
         ],
     }
-    for places in named.values():
-        for location, name, first in _repeated(places):
+    for locations in named.values():
+        for location, name, first in _repeated(locations):
             yield (
                 location,
-                f"the name `{name}` is used twice, first by {first}; {_way_out(recipe, location)}",
+                f"the name `{name}` is used twice, first by {first}; {_fix(recipe, location)}",
             )
     yield from _rule_names(recipe)
     yield from _measure_columns(recipe)
 
 
-def _repeated(places: Iterable[tuple[Location, str]]) -> Iterator[tuple[Location, str, str]]:
-    """Yield the places of names that stand in an earlier place already, with that place."""
+def _repeated(named: Iterable[tuple[Location, str]]) -> Iterator[tuple[Location, str, str]]:
+    """Yield the location of each repeated name, the name, and its first location."""
     first: dict[str, Location] = {}
-    for location, name in places:
+    for location, name in named:
         if name in first:
             yield location, name, spell(first[name][:2])
         first.setdefault(name, location)
 
 
-def _way_out(recipe: Recipe, location: Location) -> str:
+def _fix(recipe: Recipe, location: Location) -> str:
     index = location[1]
     if location[0] == "measures" and isinstance(index, int):
         measure = recipe.measures[index]
         if "name" not in type(measure).model_fields and not measure.examples():
-            return "a measure of this kind can stand in a recipe once: leave one of them out"
+            return "a recipe can have only one measure of this kind: remove one of them"
     return "give each its own `name`"
 
 
@@ -97,7 +97,7 @@ def _rule_names(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _measure_columns(recipe: Recipe) -> Iterator[Problem]:
-    """Yield measures whose names or columns are taken; one sentence for each measure."""
+    """Yield measures whose names or columns are taken; one problem for each measure."""
     taken = {column.name: "every pair has it" for column in PAIR_COLUMNS}
     taken |= dict.fromkeys(KEYS, "every pair has it")
     taken |= dict.fromkeys(DECIDED, "it is a column of the decisions")
@@ -118,7 +118,7 @@ def _measure_columns(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _kept(recipe: Recipe) -> Iterator[Problem]:
-    """Yield why columns that sources keep cannot have their names."""
+    """Yield kept columns of sources whose names are taken."""
     taken = {
         *(column.name for column in PAIR_COLUMNS),
         *KEYS,
@@ -146,8 +146,8 @@ def require_columns(resolved: Resolved) -> None:
     """Check what depends on files: the types of kept columns, and the layouts of sources.
 
     Raises:
-        RecipeError: A rule tests a kept column by what it does not hold, or no source has an aspect
-            that the recipe names.
+        RecipeError: A rule tests a kept column for a value of another type, or no source has
+            an aspect that the recipe names.
     """
     recipe = resolved.recipe
     layouts = (
@@ -165,7 +165,7 @@ def require_columns(resolved: Resolved) -> None:
 
 
 def _typed(resolved: Resolved, problem: str) -> str:
-    """Return how to give a kept column another type, where that may solve a problem."""
+    """Return how to give a kept column another type, if that may solve a problem."""
     about = re.match(r"`([^`]+)` (is|holds) text", problem)
     if about is None or about[1] not in {column.name for column in resolved.kept_columns}:
         return ""
@@ -176,7 +176,7 @@ def _typed(resolved: Resolved, problem: str) -> str:
 
 
 def _known_columns(recipe: Recipe, columns: Mapping[str, Column]) -> KnownColumns:
-    """Return the columns with what messages say of names that are none of them."""
+    """Return the columns, and how messages explain names that are not columns."""
     measured = recipe.measured
     pairs = [column.name for column in PAIR_COLUMNS]
     groups = {
@@ -205,7 +205,7 @@ def _rules(recipe: Recipe, columns: Mapping[str, Column]) -> Iterator[Problem]:
 
 
 def _sources(recipe: Recipe, rule: Rule) -> Iterator[Problem]:
-    """Yield sources that a rule looks for and the recipe does not have."""
+    """Yield sources that a rule compares with and the recipe does not have."""
     names = [source.name for source in recipe.sources]
     for location, column, value in rule.compared():
         if column == "source" and value not in names:
@@ -216,7 +216,7 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
     rewards = recipe.view().rewards
     wants = "reward" in recipe.pairs.use
     if wants and recipe.pairs.reward is None:
-        text = "`use` names `reward`, but no measure gives it; name one with `reward: NAME`"
+        text = "`use` names `reward`, but no reward measure is set; add `reward: NAME`"
         yield ("pairs", "use"), text
     elif not wants and recipe.pairs.reward is not None:
         text = "`reward` has no effect without `use: [reward]`; add it, or leave out `reward`"
@@ -228,7 +228,7 @@ def _pairs(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _gap(recipe: Recipe) -> Iterator[Problem]:
-    """Yield that there is nothing of which two values could be a minimum apart."""
+    """Yield a problem if `minimum_gap` has no effect."""
     if recipe.pairs.minimum_gap == 0:
         return
     here: Location = ("pairs", "minimum_gap")
@@ -244,24 +244,27 @@ def _gap(recipe: Recipe) -> Iterator[Problem]:
 
 
 def _has_labels_only(source: Source) -> bool:
-    """Tell whether a source says that its rows have labels and nothing else."""
+    """Return whether a source states that its rows have only labels."""
     return source.known_kinds() == {"label"}
 
 
 def _aspects(recipe: Recipe, known: Iterable[Collection[str] | None]) -> Iterator[Problem]:
-    """Yield the aspects that pairs name and no source has, where all sources are known."""
-    judged: set[str] = set()
+    """Yield aspects that pairs name and no source has, if those of all sources are known."""
+    in_sources: set[str] = set()
     for aspects in known:
         if aspects is None:
             return
-        judged.update(aspects)
+        in_sources.update(aspects)
     single = {} if recipe.pairs.aspect is None else {("pairs", "aspect"): recipe.pairs.aspect}
     several = {("pairs", "aspects", name): name for name in recipe.pairs.aspects}
     for location, name in (*single.items(), *several.items()):
-        if name not in judged:
-            close = nearest(name, judged)
+        if name not in in_sources:
+            close = nearest(name, in_sources)
             hint = f"; did you mean `{close}`?" if close else ""
-            yield location, f"no source judges `{name}`; they judge {listed(sorted(judged))}{hint}"
+            yield (
+                location,
+                f"no source has the aspect `{name}`; they have {listed(sorted(in_sources))}{hint}",
+            )
 
 
 def _encoder(recipe: Recipe) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Which keys a part of a recipe has, and where a key belongs that stands in the wrong part."""
+"""The keys of each part of a recipe, and where a misplaced key belongs."""
 
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
@@ -11,23 +11,23 @@ from prefine.settings.json import is_array, is_object
 from prefine.settings.names import listed, nearest
 
 _TAGS = ("kind", "format")
-"""The keys whose value says of which kind a part is."""
+"""Keys whose value names the kind of a part."""
 _MAX_PLACES = 4
 
 
 def unknown_key(raw: object, path: Location) -> str:
-    """Return the sentence about a key that the part at its place does not have.
+    """Return the message about a key that its part does not have.
 
     Args:
         raw: The recipe as parsed.
-        path: The place of the key.
+        path: The location of the key.
     """
     key = str(path[-1])
     owners = _owners(raw, path)
     if path[0] == "rules" and len(path) == _LENGTH_IN_RULE and (kinds := kinds_with(key)):
         named = ", ".join(f"`{kind}`" for kind in kinds)
         own = f"; this rule is of the kind `{_test(owners)}`" if len(owners) == 1 else ""
-        return f"`{key}` goes with {named}{own}"
+        return f"`{key}` is a key of {named} only{own}"
     known = list(dict.fromkeys(name for cls in owners for name in keys_of(cls)))
     close = nearest(key, known)
     if close is not None:
@@ -37,12 +37,12 @@ def unknown_key(raw: object, path: Location) -> str:
         return f"unknown key `{key}` here; it is a key of {_joined(places)}: move it there"
     kinds = list(dict.fromkeys(_other_kinds(key, path)))
     if kinds:
-        return f"`{key}` goes with {_joined(kinds)}, and only there"
+        return f"`{key}` is a key of {_joined(kinds)} only"
     return f"unknown key `{key}`; the keys here are: {listed(known)}"
 
 
 _LENGTH_IN_RULE = 3
-"""Of the path to a key of a rule."""
+"""Length of the path to a key of a rule."""
 
 
 def keys_of(cls: type[Part]) -> list[str]:
@@ -86,7 +86,7 @@ def _owners(raw: object, path: Location) -> list[type[Part]]:
 
 
 def _behind(annotations: Iterable[Any], part: str | int, value: object) -> Iterator[Any]:
-    """Yield the types of what one element of a path leads to."""
+    """Yield the types of the values that one element of a path leads to."""
     kept = list(annotations)
     for cls in _fitting(kept, value):
         for name, field in cls.model_fields.items():
@@ -101,7 +101,7 @@ def _behind(annotations: Iterable[Any], part: str | int, value: object) -> Itera
 
 
 def _flat(annotations: Iterable[Any]) -> Iterator[Any]:
-    """Yield types with unions and annotations taken apart."""
+    """Yield types; unions and annotations are split into their members."""
     for annotation in annotations:
         origin = get_origin(annotation)
         if origin is Annotated:
@@ -113,7 +113,7 @@ def _flat(annotations: Iterable[Any]) -> Iterator[Any]:
 
 
 def _fitting(annotations: Iterable[Any], value: object) -> list[type[Part]]:
-    """Return the parts among some types, only those that a mapping is meant for where it says."""
+    """Return the parts among some types; only the named kind if a mapping names one."""
     parts = [one for one in _flat(annotations) if isinstance(one, type) and issubclass(one, Part)]
     if len(parts) < 2 or not is_object(value):  # noqa: PLR2004 - nothing to choose from
         return parts
@@ -154,7 +154,7 @@ def _elsewhere(key: str, path: Location) -> Iterator[str]:
 
 
 def _other_kinds(key: str, path: Location) -> Iterator[str]:
-    """Yield the kinds of a section that have a key of this name, themselves or within."""
+    """Yield the kinds of a section that have a key of this name, directly or in a nested part."""
     section = str(path[0])
     if section not in Recipe.model_fields:
         return

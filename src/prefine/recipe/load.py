@@ -70,7 +70,7 @@ def parse_recipe(text: str, file: str | None = None) -> Recipe:
 
 
 def _is_text(source: str) -> bool:
-    """Tell whether a string is YAML text and not a path."""
+    """Return whether a string is YAML text and not a path."""
     if "\n" in source:
         return True
     try:
@@ -108,7 +108,7 @@ def _text_of(file: Path) -> str:
 
 
 def _nearest_file(file: Path) -> str:
-    """Return what is known of a file that does not exist."""
+    """Return a hint for a recipe file that does not exist."""
     folder = file.parent
     if not folder.is_dir():
         return f"there is no folder {folder.absolute()}"
@@ -144,7 +144,7 @@ def _checked(raw: dict[str, Any], source: SourceMap, problems: list[Problem]) ->
 
 
 def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
-    """Validate; where keys are wrong, check the columns of the rest, so that all mistakes show."""
+    """Validate; if keys are wrong, also check the columns of the rest to report all mistakes."""
     try:
         recipe = Recipe.model_validate(raw)
     except ValidationError as error:
@@ -156,10 +156,9 @@ def _validate(raw: dict[str, Any]) -> tuple[Recipe | None, list[Problem]]:
 def _further(
     raw: dict[str, Any], error: ValidationError, wrong: set[Location]
 ) -> Iterator[Problem]:
-    """Yield the problems of what is left without the settings that do not validate.
+    """Yield the problems of the recipe without its invalid settings.
 
-    There are none where these may be the cause: a rule is not wrong for a column that a measure
-    with a mistake would write.
+    Problems that these may cause are left out, such as a rule on a column of an invalid measure.
     """
     misspelt = unknown_keys(raw, error)
     if any(not path or path[0] in _SOURCES_OF_COLUMNS for path in wrong - misspelt):
@@ -181,7 +180,7 @@ def _head(path: Location) -> Location:
 
 
 def _before(path: Location, gone: set[Location]) -> Location:
-    """Translate an index into what is left of a list back to the index in the file."""
+    """Translate an index in a list without its invalid items to the index in the file."""
     if len(path) < 2 or not isinstance(path[1], int):  # noqa: PLR2004 - key and index
         return path
     index = path[1]
@@ -193,7 +192,7 @@ def _before(path: Location, gone: set[Location]) -> Location:
 
 
 def _without(raw: dict[str, Any], gone: set[Location]) -> dict[str, Any]:
-    """Return a copy in which the offending keys are gone."""
+    """Return a copy without the invalid keys."""
 
     def copy(value: Any, here: Location) -> Any:
         if is_object(value):

@@ -1,4 +1,4 @@
-"""Turn what does not validate into problems with their places in the YAML."""
+"""Convert validation errors into problems with their locations in the YAML."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ from prefine.settings.mistakes import Item, sentence_of
 
 
 def problems_in(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
-    """Return one problem for each place that does not validate.
+    """Return one problem for each invalid location.
 
     A setting that may be of several types has one error for each of them; they become one
-    sentence. What contains the place of a mistake is not reported beside it.
+    sentence. Locations that enclose a mistake are not reported separately.
 
     Args:
         raw: The recipe as parsed.
-        error: What validating it raised.
+        error: The validation error.
     """
     found: dict[Location, list[Item]] = {}
     for item in error.errors(include_url=False):
@@ -31,7 +31,7 @@ def problems_in(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
 
 
 def unknown_keys(raw: dict[str, Any], error: ValidationError) -> set[Location]:
-    """Return the places of keys that do not exist."""
+    """Return the locations of unknown keys."""
     items = error.errors(include_url=False)
     return {_yaml_path(raw, one) for one in items if one["type"] == "extra_forbidden"}
 
@@ -43,13 +43,13 @@ def _sentence(raw: object, path: Location, items: list[Item]) -> str:
 
 
 def _yaml_path(raw: object, item: Item) -> Location:
-    """Drop from the place of an error what is not in the YAML: the tags of unions."""
+    """Return the location of an error in the YAML, without the tags of unions."""
     path: list[str | int] = []
     location: tuple[str | int, ...] = item["loc"]
     for number, part in enumerate(location):
         is_value = raw is item.get("input") and (is_object(raw) or is_array(raw))
         if is_value and item["type"] != "missing":
-            break  # what follows are types that the value might have had
+            break  # the rest are types of a union
         is_absent = item["type"] == "missing" and number == len(location) - 1
         if is_object(raw) and (part in raw or is_absent):
             raw = raw.get(str(part))

@@ -1,4 +1,4 @@
-"""The recipe: everything that changes a byte of the output, as a user writes it."""
+"""The recipe: everything that changes the output, as the user writes it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Self
@@ -22,7 +22,7 @@ class Recipe(Part):
     """What to curate and how: everything that changes the output."""
 
     name: Name
-    """The recipe's name: lower case, digits and underscores. Runs and data sets carry it."""
+    """The recipe's name: lower case, digits and underscores. It names runs and data sets."""
     seed: int = Field(default=0, ge=0)
     """Seed of every random draw: splits, folds, shuffles and broken ties."""
     shards: int | None = Field(default=None, ge=1, le=99_999)
@@ -53,10 +53,10 @@ class Recipe(Part):
         return recipe
 
     def where(self, path: Location) -> str:
-        """Return what a message about a setting begins with: ``FILE:LINE path.to.key``.
+        """Return the beginning of a message about a setting: ``FILE:LINE path.to.key``.
 
         Args:
-            path: The place of the setting in the YAML.
+            path: The location of the setting in the YAML.
         """
         return self._source.where(path)
 
@@ -98,15 +98,15 @@ class Recipe(Part):
         """Return every column that a rule may read, by name and in order.
 
         Args:
-            kept: Those that sources keep.
+            kept: The columns that sources keep.
         """
         own = {column.name: column for column in PAIR_COLUMNS}
         return own | {column.name: column for column in kept} | self.measured
 
     def view(self, inputs: Inputs | None = None) -> RecipeView:
-        """Return what measures may know of the recipe.
+        """Return the part of the recipe that measures can see.
 
         Args:
-            inputs: What its names of files and models stand for, once it is resolved.
+            inputs: Its resolved files and models; null if it is not resolved.
         """
         return RecipeView(self.measures, self.encoder, self.seed, inputs or Inputs())

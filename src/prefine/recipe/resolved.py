@@ -1,4 +1,4 @@
-"""A recipe with what the names in it stand for: a type of its own, which no YAML file can write."""
+"""A recipe with its files and models resolved."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -32,11 +32,11 @@ class Resolved(Part):
 
     @property
     def inputs(self) -> Inputs:
-        """What the names of files and models stand for."""
+        """The resolved files and models."""
         return Inputs(self.files, self.models)
 
     def to_yaml(self) -> str:
-        """Return everything as YAML, every default written out."""
+        """Return everything as YAML, with all defaults."""
         return _yaml(self)
 
     @property
@@ -67,12 +67,12 @@ class Resolved(Part):
         return self.recipe.model_copy(update={"shards": self.shards, "export": export})
 
     def written(self) -> Recipe:
-        """Return a recipe that can be run again: hashes pin what its names stand for."""
+        """Return a recipe that can be run again: files and models are pinned by hash."""
         return self._complete.pinned(self.inputs)
 
     @property
     def curation(self) -> Curation:
-        """What an export must know of the recipe."""
+        """What an export needs to know about the recipe."""
         recipe, inputs = self._complete, self.inputs
         view = recipe.view(inputs)
         models = [
@@ -106,7 +106,7 @@ class Resolved(Part):
         return sorted({origin[ORIGIN] for origin in origins if origin})
 
     def _sections(self, notes: Mapping[str, Json]) -> list[str]:
-        """Return what measures have to say on the card, each section once."""
+        """Return the sections that measures add to the card, each once."""
         sections = (measure.card(notes) for measure in self.recipe.measures)
         return list(dict.fromkeys(text for text in sections if text is not None))
 
@@ -116,5 +116,5 @@ def _yaml(part: Part) -> str:
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """Return a recipe as YAML, every default written out."""
+    """Return a recipe as YAML, with all defaults."""
     return _yaml(recipe)

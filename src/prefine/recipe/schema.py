@@ -25,7 +25,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _TOPMOST = {"recipe": Recipe, "runtime": Runtime}
 _DROPPED = ("where", "discriminator")
-"""Keywords that are not of JSON Schema."""
+"""Keywords that are not part of JSON Schema."""
 
 
 @cache
@@ -115,7 +115,7 @@ def _package(cls: type) -> str:
 
 
 def _describe(definition: Json, cls: type[Part]) -> None:
-    """Give each setting of a part the sentence beneath it, and clean its schema."""
+    """Add the docstring of each setting of a part, and clean its schema."""
     settings: Json = definition["properties"]
     for name, sentence in sentences(cls).items():
         key = cls.model_fields[name].alias or name
@@ -124,7 +124,7 @@ def _describe(definition: Json, cls: type[Part]) -> None:
 
 
 def _clean(definition: Json) -> None:
-    """Make an object's schema as editors want it: prose as Markdown, no empty words."""
+    """Adapt an object's schema to editors: prose as Markdown, no empty descriptions."""
     if "description" in definition:
         definition["description"] = markdown(definition["description"])
     for setting in definition.get("properties", {}).values():
@@ -136,14 +136,14 @@ def _clean(definition: Json) -> None:
 
 
 def _refer(settings: Json, shared: Json) -> None:
-    """Refer to the settings that every source has, in place of repeating them for each layout."""
+    """Refer to the settings that every source has, instead of repeating them for each layout."""
     for key, setting in settings.items():
         if shared["properties"].get(key) == setting:
             settings[key] = {"$ref": f"#/$defs/{Detected.__name__}/properties/{key}"}
 
 
 def _drop(value: Any) -> None:
-    """Remove keywords that are not of JSON Schema, wherever they stand."""
+    """Remove keywords that are not part of JSON Schema, at any depth."""
     if is_array(value):
         for item in value:
             _drop(item)

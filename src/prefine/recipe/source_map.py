@@ -1,4 +1,4 @@
-"""Where each key of a recipe stands: the file and the line, for messages."""
+"""File and line of each key of a recipe, for messages."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from prefine.settings import Location, Problem
 class SourceMap:
     """The file that a recipe was read from, and the lines of its keys.
 
-    All are equal: recipes with the same settings are the same, wherever they stand.
+    All instances are equal, so that recipes with the same settings are equal in any file.
     """
 
     name: str = field(default="recipe", compare=False)
@@ -33,14 +33,14 @@ class SourceMap:
         return None
 
     def where(self, path: Location) -> str:
-        """Return what a message about a key begins with: ``FILE:LINE path.to.key``."""
+        """Return the beginning of a message about a key: ``FILE:LINE path.to.key``."""
         line = self.line(path)
         place = f"{self.name}:{line}" if line is not None else f"{self.name}:"
         return f"{place} {spell(path)}"
 
 
 def spell(path: Location) -> str:
-    """Return a path as messages spell it, such as ``rules[0].column``."""
+    """Format a path for messages, such as ``rules[0].column``."""
     spelled = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return spelled.removeprefix(".") or "recipe"
 
@@ -55,15 +55,15 @@ def repeated_keys(tree: yaml.Node) -> Iterator[Problem]:
     first: dict[Location, int] = {}
     for location, line, is_key in _walk(tree, (), ()):
         if is_key and location in first:
-            text = f"found the key `{location[-1]}` again; it is in line {first[location]} already"
-            yield location, f"{text}, leave one of them out"
+            text = f"the key `{location[-1]}` is repeated; it is already in line {first[location]}"
+            yield location, f"{text}, remove one of them"
         first.setdefault(location, line)
 
 
 def _walk(
     node: yaml.Node, here: Location, parents: tuple[yaml.Node, ...]
 ) -> Iterator[tuple[Location, int, bool]]:
-    """Yield each place with its line, and whether it is a key; an alias to a parent has nothing."""
+    """Yield each location with its line, and whether it is a key; skip aliases of parents."""
     if node in parents:
         return
     if not here:

@@ -14,7 +14,7 @@ from prefine.settings import Part
 from prefine.settings.names import nearest
 
 _SAMPLE = "sample_name"
-"""What required names are called in the measures that are made to look at their columns."""
+"""Placeholder for required names in measures that are created to list their columns."""
 _MAX_SHOWN = 3
 
 
@@ -25,7 +25,7 @@ class Writer(NamedTuple):
     change: str | None
     """The setting that it needs, as YAML; null where the defaults write the column."""
     needs: tuple[str, ...]
-    """The keys that a measure of this kind must have beside ``kind``."""
+    """The keys that a measure of this kind must have besides ``kind``."""
 
 
 def missing_column(name: str, measures: Sequence[Measure]) -> str | None:
@@ -73,7 +73,7 @@ def named_column(name: str, measures: Sequence[Measure]) -> str | None:
 
 
 def similar_column(name: str, measures: Sequence[Measure]) -> str | None:
-    """Return which measure would write a column whose name is near another one."""
+    """Return which measure would write a column with a similar name."""
     close = nearest(name, _writers())
     reason = None if close is None else missing_column(close, measures)
     return None if reason is None else f"no column `{name}`; did you mean `{close}`? {reason}"
@@ -93,31 +93,32 @@ def _needs(writer: Writer) -> str:
 
 @cache
 def _writers() -> dict[str, list[Writer]]:
-    """Return the measures that write each column, those without a change of settings first."""
-    found: dict[str, list[Writer]] = {}
+    """Return the measures that write each column, those with default settings first."""
+    by_column: dict[str, list[Writer]] = {}
     for cls in MEASURES:
         needs = tuple(key for key, _ in _required(cls) if key != "kind")
         for change, measure in _variants(cls):
             for column in measure.columns():
-                known = found.setdefault(column.name, [])
+                known = by_column.setdefault(column.name, [])
                 if _SAMPLE not in column.name and cls.kind_name() not in {w.kind for w in known}:
                     known.append(Writer(cls.kind_name(), change, needs))
-    return {name: writers for name, writers in found.items() if writers}
+    return {name: writers for name, writers in by_column.items() if writers}
 
 
 @cache
 def _suffixes() -> dict[str, list[str]]:
-    """Return the ends of columns that begin with the name of their measure, with the kinds."""
-    found: dict[str, list[str]] = {}
+    """Return the suffixes of columns that begin with the name of their measure, with the kinds."""
+    by_suffix: dict[str, list[str]] = {}
     for cls in MEASURES:
         if "name" not in cls.model_fields:
             continue
         for change, measure in _variants(cls):
             for column in measure.columns() if change is None else ():
                 suffix = column.name.removeprefix(f"{measure.label}_")
-                if suffix != column.name and cls.kind_name() not in found.setdefault(suffix, []):
-                    found[suffix].append(cls.kind_name())
-    return found
+                if suffix != column.name:
+                    kinds = by_suffix.setdefault(suffix, [])
+                    kinds += [cls.kind_name()] if cls.kind_name() not in kinds else []
+    return by_suffix
 
 
 def _variants(cls: type[Measure]) -> Iterator[tuple[str | None, Measure]]:

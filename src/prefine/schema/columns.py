@@ -56,7 +56,7 @@ class Column:
     """Column whose value this one takes in a flipped pair; only with ``Flip.SWAP``."""
     cluster: str | None = None
     """Column of the cluster, for a truth value that marks the representative of a cluster. Rules
-    read it as "has the lowest ``rank`` of its cluster among the pairs that are still in"."""
+    read it as "has the lowest ``rank`` of its cluster among the pairs that are still kept"."""
     rank: str | None = None
     """Column of the rank within the cluster, 1 the best; given together with ``cluster``."""
     range: tuple[float, float] | None = None

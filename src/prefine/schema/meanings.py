@@ -1,4 +1,4 @@
-"""What the columns of the tables mean that are not facts about pairs."""
+"""Meanings of the columns of all tables but ``pairs``."""
 
 from collections.abc import Mapping
 

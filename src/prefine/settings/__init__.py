@@ -1,4 +1,4 @@
-"""Settings that several rooms share, and what the names in them stand for."""
+"""Settings that several packages share, and the files and models that they name."""
 
 from prefine.settings.extras import Need, require_extra
 from prefine.settings.models import DEFAULT_ENCODER, ENCODER, Encoder, FloatType, Weights

@@ -1,7 +1,7 @@
-"""The sentences beneath the settings of parts, read from their source when they are needed.
+"""The docstrings of settings, read from the source code when they are needed.
 
 pydantic reads them as it creates a class (``use_attribute_docstrings``), which made importing the
-recipe take 0.53 s of CPU longer, 2.2 s in place of 1.7, for every command that loads one.
+recipe take 0.53 s of CPU longer, 2.2 s instead of 1.7, for every command that loads one.
 """
 
 import ast
@@ -18,7 +18,7 @@ def sentences(cls: type[Part]) -> Mapping[str, str]:
     """Return the docstring beneath each field of a part, those of its base classes included.
 
     Args:
-        cls: Its source, and that of its bases, must be at hand; else it has no sentences.
+        cls: The part. If its source code is not available, the result is empty.
     """
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__):

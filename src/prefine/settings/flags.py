@@ -45,7 +45,9 @@ def settings_of(options: Sequence[str]) -> dict[str, str]:
     for option in options:
         key, equals, value = option.partition("=")
         if not equals or key not in SETTABLE:
-            raise RecipeError(f"--set {option}: want KEY=VALUE with a KEY of {', '.join(SETTABLE)}")
+            raise RecipeError(
+                f"--set {option}: expected KEY=VALUE with a KEY of {', '.join(SETTABLE)}"
+            )
         settings[key] = value
     return settings
 
@@ -63,7 +65,7 @@ def servers_of(options: Sequence[str]) -> dict[str, Any]:
         if url == "start":
             start.append(name)
         elif not equals or "://" not in url:
-            raise RecipeError(f"--server {option}: want NAME=http://HOST:PORT or NAME=start")
+            raise RecipeError(f"--server {option}: expected NAME=http://HOST:PORT or NAME=start")
         else:
             servers[name] = (*servers.get(name, ()), url)
     return {"servers": servers, "start": tuple(start)}

@@ -7,10 +7,10 @@ Json = dict[str, Any]
 
 
 def is_object(value: object) -> TypeGuard[Json]:
-    """Tell whether a parsed value is an object."""
+    """Return whether a parsed value is an object."""
     return isinstance(value, dict)
 
 
 def is_array(value: object) -> TypeGuard[list[Any]]:
-    """Tell whether a parsed value is an array."""
+    """Return whether a parsed value is an array."""
     return isinstance(value, list)

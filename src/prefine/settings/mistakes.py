@@ -1,4 +1,4 @@
-"""Sentences about settings that do not validate: what was found, and what is wanted."""
+"""Messages about invalid settings: what was found, and what was expected."""
 
 import math
 import re
@@ -12,7 +12,7 @@ Item = Mapping[str, Any]
 """One error of a ``ValidationError``, as ``errors()`` returns it."""
 
 _MAX_SHOWN = 60
-"""Characters of a text that a message shows."""
+"""Maximum number of characters of a text in a message."""
 
 _WHOLE = "a whole number"
 _NUMBER = "a number"
@@ -37,14 +37,14 @@ _WANTED: Mapping[str, str] = {
     "invalid_key": "text as the key; put it in quotes",
     "recursion_loop": "a value that does not contain itself",
 }
-"""What is wanted, by the type of an error that does not say more."""
+"""Expected value, by the type of an error that states nothing more."""
 
 _PATTERNS: Mapping[str, str] = {
     r"^[a-z][a-z0-9_]*$": "a name of lower-case letters, digits and underscores that begins with "
     "a letter",
     r'[^"\r\n]': "one character that is not a quotation mark or a line break",
 }
-"""What texts of a pattern are, in words."""
+"""Texts that match a pattern, in words."""
 
 _BOUNDS: Mapping[str, tuple[str, str]] = {
     "greater_than_equal": ("at least", "ge"),
@@ -55,7 +55,7 @@ _BOUNDS: Mapping[str, tuple[str, str]] = {
 
 
 def shown(value: object) -> str:
-    """Return a value as a message shows it: as YAML writes it, with its type."""
+    """Return a value for a message: as YAML, with its type."""
     if value is None or isinstance(value, bool):
         return "nothing (null)" if value is None else f"`{str(value).lower()}`"
     if isinstance(value, int | float):
@@ -77,10 +77,10 @@ def _number(value: float) -> str:
 
 
 def sentence_of(items: Sequence[Item]) -> str:
-    """Return one sentence about a setting that does not validate.
+    """Return one sentence about an invalid setting.
 
     Args:
-        items: The errors at one place; several where the setting may be of several types.
+        items: The errors of one location; several if the setting has several types.
     """
     for item in items:
         if (text := _whole_sentence(item)) is not None:
@@ -94,7 +94,7 @@ def sentence_of(items: Sequence[Item]) -> str:
         and not items[0]["type"].endswith("parsing")
         and _is_number(value)
     ):
-        return f"found {shown(value)}; want {_joined(wanted)}: write it without quotes"
+        return f"found {shown(value)}; expected {_joined(wanted)}: write it without quotes"
     hint = ""
     if _TEXT in wanted and isinstance(value, bool | int | float | date):
         hint = "; put it in quotes"
@@ -103,11 +103,11 @@ def sentence_of(items: Sequence[Item]) -> str:
     found = shown(value)
     if items[0]["type"] == "invalid_key":
         found = f"the key {shown(value)}"
-    return f"found {found}; want {_joined(wanted)}{hint}"
+    return f"found {found}; expected {_joined(wanted)}{hint}"
 
 
 def _whole_sentence(item: Item) -> str | None:
-    """Return the sentence about an error that no other type of value could repair; else null."""
+    """Return the sentence about an error that another type of value would not fix; else null."""
     kind = item["type"]
     if kind in {"value_error", "assertion_error"}:
         return _own(item)
@@ -126,7 +126,7 @@ def _whole_sentence(item: Item) -> str | None:
 
 
 def _own(item: Item) -> str:
-    """Return the sentence that a check of ours raised, with the value where it is short."""
+    """Return the sentence of an error that prefine raised, with the value if it is short."""
     text = str(_context(item).get("error", "")) or "this value cannot be used here"
     value = item.get("input")
     alone = isinstance(value, str | int | float) and "found" not in text and "`" not in text
@@ -137,7 +137,7 @@ def _choice(key: str, name: str, options: Sequence[str]) -> str:
     close = nearest(name, options)
     if close is not None:
         return f"no {key} `{name[:_MAX_SHOWN]}`; did you mean `{close}`?"
-    return f"no {key} `{name[:_MAX_SHOWN]}`; want one of: {listed(options)}"
+    return f"no {key} `{name[:_MAX_SHOWN]}`; expected one of: {listed(options)}"
 
 
 def _options(expected: str) -> list[str]:
@@ -151,7 +151,7 @@ def _context(item: Item) -> Mapping[str, Any]:
 
 
 def _wanted(item: Item) -> str:
-    """Return what is wanted in place of a value."""
+    """Return the expected value."""
     kind = item["type"]
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
@@ -160,11 +160,11 @@ def _wanted(item: Item) -> str:
         return _SPECIFIC[kind](item)
     if _WANTED.get(kind) == _LIST and _is_plain(item.get("input")):
         return f"a list: [{item['input']}]"
-    return _WANTED.get(kind, "another value; the reference of settings says which")
+    return _WANTED.get(kind, "another value; see the reference of settings")
 
 
 def _near_choice(item: Item) -> str | None:
-    """Return the sentence about a misspelt choice; null where no choice is near."""
+    """Return the sentence about a misspelt choice; null if no choice is similar."""
     value = item.get("input")
     options = _options(str(_context(item)["expected"]))
     close = nearest(value, options) if isinstance(value, str) else None
@@ -208,7 +208,7 @@ def _joined(wanted: Sequence[str]) -> str:
 
 
 def _is_plain(value: object) -> bool:
-    """Tell whether a value is a short text that YAML needs no quotes for."""
+    """Return whether a value is a short text that needs no quotes in YAML."""
     return isinstance(value, str) and bool(re.fullmatch(r"[\w./*-]{1,40}", value))
 
 

@@ -32,7 +32,7 @@ class Weights(Part):
         return self.model if self.revision is None else f"{self.model}@{self.revision}"
 
     def resolved(self, inputs: Inputs | None) -> Model:
-        """Return the model that is meant; before a recipe is resolved, the name alone."""
+        """Return the resolved model, or only its name if the recipe is not resolved."""
         named = Model(model=self.model, revision=self.revision)
         return named if inputs is None else inputs.models.get(self.key, named)
 
@@ -41,7 +41,7 @@ class Weights(Part):
         return self.resolved(inputs).identity()
 
     def pinned(self, inputs: Inputs) -> Self:
-        """Return the same name with the revision or the hash that it stands for."""
+        """Return the same setting with the resolved revision or hash."""
         if self.key not in inputs.models:
             return self
         model = inputs.models[self.key]
@@ -88,17 +88,17 @@ class Encoder(Part):
     @model_validator(mode="after")
     def _served_is_not_static(self) -> Self:
         if self.served_model is not None and self.static:
-            raise ValueError("`served_model` goes with `static: false`")
+            raise ValueError("`served_model` needs `static: false`")
         if self.backend != "torch" and (self.static or self.served_model is not None):
-            raise ValueError("`backend` goes with `static: false` and without `served_model`")
+            raise ValueError("`backend` needs `static: false`, and no `served_model`")
         return self
 
     def embedding(self, inputs: Inputs) -> Json:
-        """Return what stored vectors depend on: all but how they are read."""
+        """Return the settings that stored vectors depend on."""
         settings = self.identity(inputs)
         del settings["center"]
         return settings
 
     def distillation(self, inputs: Inputs) -> Json:
-        """Return what the distilled vectors depend on."""
+        """Return the settings that distilled vectors depend on."""
         return {"weights": self.weights.identity(inputs), "dimensions": self.dimensions}

@@ -1,32 +1,32 @@
-"""Names that do not exist: the nearest one that does, or a short list of all."""
+"""Unknown names: the most similar known name, or a short list of all."""
 
 import difflib
 from collections.abc import Iterable
 
 _CUTOFF = 0.7
-"""Least similarity of a name that is offered in place of an unknown one."""
-_LEAST_PART = 3
-"""Characters of a name that is taken for a part of another one."""
+"""Minimum similarity of a known name that is suggested for an unknown one."""
+_MIN_PART = 3
+"""Minimum length of a name that is matched as a part of another one."""
 _MAX_CHARS = 220
-"""Length after which a list of names is cut."""
+"""Length at which a list of names is truncated."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is spelt most like another one, or null if none is near.
+    """Return the known name that is most similar to another one, or null if none is.
 
-    A name that is the beginning or the end of a known one is near too.
+    A name that is the beginning or the end of a known one is similar, too.
     """
     spelled = {one.casefold(): one for one in known}
     wanted = name.casefold()
     close = difflib.get_close_matches(wanted, list(spelled), n=1, cutoff=_CUTOFF)
-    if not close and len(wanted) >= _LEAST_PART:
+    if not close and len(wanted) >= _MIN_PART:
         longer = [one for one in spelled if one.startswith(wanted) or one.endswith(f"_{wanted}")]
         close = sorted(longer, key=lambda one: (not one.startswith(wanted), len(one)))
     return spelled[close[0]] if close else None
 
 
 def listed(names: Iterable[str], max_chars: int = _MAX_CHARS) -> str:
-    """Return names as a sentence lists them, cut where they are many.
+    """Return names as a list for a sentence, truncated if it is long.
 
     Args:
         names: What to list, in order.

@@ -1,7 +1,7 @@
-"""Settings: frozen, strict, and able to say what in them changes the bytes of an output.
+"""Settings: frozen, strictly typed, with an identity: the values that change the output.
 
-A recipe names files and models. What the names stand for (``Inputs``) is found out when the recipe
-is resolved; it takes the place of the names in the identity of a part.
+A recipe names files and models. When the recipe is resolved, their hashes and digests (``Inputs``)
+replace the names in the identity of a part.
 """
 
 import re
@@ -14,10 +14,10 @@ from pydantic_core import CoreSchema
 from prefine.settings.json import Json, is_object
 
 Where = Field(json_schema_extra={"where": True})
-"""Mark a field that says where something lies; it is left out of the identity."""
+"""Mark a field with the location of something; it is not part of the identity."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-"""A name that may become a column, a folder or a reason: lower case, digits and underscores."""
+"""A name that can become a column, a folder or a reason: lower case, digits and underscores."""
 
 Location = tuple[str | int, ...]
 """A path in the YAML of a recipe."""
@@ -43,7 +43,7 @@ _STRICT = frozenset({"int", "float", "bool"})
 
 
 def _make_strict(schema: object) -> None:
-    """Change a pydantic schema: numbers and truth values are not made from other types."""
+    """Change a pydantic schema: numbers and truth values are not converted from other types."""
     if isinstance(schema, list):
         for item in cast("list[object]", schema):
             _make_strict(item)
@@ -57,16 +57,16 @@ def _make_strict(schema: object) -> None:
 
 
 class Part(BaseModel):
-    """A frozen piece of a recipe that refuses keys it does not know."""
+    """A frozen part of a recipe that rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reads_text: ClassVar[bool] = False
-    """Whether numbers and truth values may be given as text, as the command line gives them."""
+    """Whether numbers and truth values may be given as text, as on the command line."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Refuse text, and true and false, in place of a number."""
+        """Reject text and booleans where a number is expected."""
         schema = handler(source)
         if not cls.reads_text:
             _make_strict(handler.resolve_ref_schema(schema))
@@ -76,7 +76,7 @@ class Part(BaseModel):
         """Return what changes the bytes of an output, as plain JSON values.
 
         Args:
-            inputs: What names of files and models stand for; without it they stand for nothing.
+            inputs: Resolved files and models; without it their names have no identity.
 
         Returns:
             Every field that is not marked ``Where``, nested parts reduced in the same way.
@@ -88,10 +88,10 @@ class Part(BaseModel):
         }
 
     def pinned(self, inputs: "Inputs") -> Self:
-        """Return the same settings with hashes beside the names of files and models.
+        """Return the same settings with the hashes of files and models.
 
         Args:
-            inputs: What the names stand for.
+            inputs: Resolved files and models.
         """
         held = {name: getattr(self, name) for name in type(self).model_fields}
         return self.model_copy(
@@ -123,7 +123,7 @@ def _pinned(value: object, inputs: "Inputs") -> object:
 
 
 def unlocated(extra: object) -> bool:
-    """Tell whether a field is marked ``Where``, from its extra JSON schema."""
+    """Return whether a field is marked ``Where``, from its extra JSON schema."""
     return isinstance(extra, dict) and "where" in extra
 
 
@@ -141,14 +141,14 @@ class File(Part):
     """One file, as found when a recipe is resolved."""
 
     path: Annotated[str, Where]
-    """Where it lies, relative to the data folder unless absolute or a URL."""
+    """Path relative to the data folder, absolute path, or URL."""
     sha256: str
-    """Of its bytes as stored; this is what identifies the file."""
+    """SHA-256 of the stored bytes, which identifies the file."""
     num_bytes: Annotated[int, Where]
     fields: dict[str, str] = Field(default_factory=dict)
-    """What ``path_fields`` took from the path."""
+    """Values that ``path_fields`` extracted from the path."""
     format: str | None = None
-    """The layout that was recognised, where the source names none."""
+    """The layout that was recognised, if the source names none."""
     reason: Annotated[str | None, Where] = None
     """Why it was recognised."""
 
@@ -157,20 +157,20 @@ class FileSet(NamedTuple):
     """Files that a part of a recipe names."""
 
     key: str
-    """What the files belong to, ``source hh`` for one: under it they are listed in ``Inputs``."""
+    """What the files belong to, such as ``source hh``; their key in ``Inputs``."""
     patterns: tuple[str, ...]
     """Paths, globs, URLs."""
     path_fields: str | None = None
     """A regular expression with named groups, searched in each path."""
     sha256: tuple[str, ...] = ()
-    """What the files must hash to, in any order; empty accepts any bytes."""
+    """Expected hashes of the files, in any order; empty accepts any bytes."""
 
 
 class Model(Part):
     """A model or a tokenizer, as found when a recipe is resolved."""
 
     model: str
-    """A folder, an installed package that carries a ``model`` folder, or a hub name."""
+    """A folder, an installed package with a ``model`` folder, or a hub name."""
     revision: str | None = None
     """A hub revision; a folder needs none."""
     digest: str | None = None
@@ -180,12 +180,12 @@ class Model(Part):
         return hash((self.model, self.revision, self.digest))
 
     def identity(self, inputs: "Inputs | None" = None) -> Json:
-        """Return the digest alone where there is one: equal bytes are the same model."""
+        """Return only the digest if there is one: equal bytes are the same model."""
         return {"digest": self.digest} if self.digest else super().identity(inputs)
 
 
 class Inputs(NamedTuple):
-    """What the names in a recipe stand for: files with their hashes, models with their digests."""
+    """Resolved files and models of a recipe, with their hashes and digests."""
 
     files: Mapping[str, tuple[File, ...]] = {}
     """By the key of a ``FileSet``."""

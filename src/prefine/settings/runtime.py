@@ -15,7 +15,7 @@ def _address(url: str) -> str:
     except ValueError:
         port = 0
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
-        raise ValueError("want http://HOST:PORT")
+        raise ValueError("expected http://HOST:PORT")
     return url
 
 
@@ -24,7 +24,7 @@ def _split(value: object) -> object:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-"""Where a server listens."""
+"""Base URL of a server."""
 
 
 class Runtime(Part):
@@ -42,7 +42,7 @@ class Runtime(Part):
     that embed on a CPU. With all-MiniLM-L6-v2 on 2 cores, 2 workers embedded 1.10 and 1.14 times
     as many tokens per second as one with 2 threads."""
     cache: str = "~/.cache/prefine"
-    """Folder of results that every run can share, such as distilled encoders."""
+    """Folder of results that all runs share, such as distilled encoders."""
     device: str = "cpu"
     """Device of models that run in process, as torch names it: ``cpu``, ``cuda``, ``cuda:1``."""
     batch_tokens: int | None = Field(default=None, ge=1)
@@ -86,5 +86,5 @@ class Runtime(Part):
 
     @property
     def token_budget(self) -> int:
-        """Most tokens in one forward pass on this device."""
+        """Maximum number of tokens in one forward pass on this device."""
         return self.batch_tokens or (2048 if self.device == "cpu" else 8192)

@@ -75,7 +75,7 @@ class TableJournal:
         self._work.store.write_bytes(self._path(chunk), _stream(pa.table(rows, schema=_NAMED)))
 
     def get(self, chunk: int) -> dict[str, pa.Table] | None:
-        """Return the tables of a chunk, or null where no attempt has finished it."""
+        """Return the tables of a chunk, or null if no attempt has finished it."""
         path = self._path(chunk)
         if not self._work.store.exists(path):
             return None

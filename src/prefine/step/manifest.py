@@ -36,7 +36,7 @@ class Manifest:
 
 
 def load_manifest(store: Store, step: Step, shard: int | None) -> Manifest | None:
-    """Return the manifest of one shard, or null where it is not done.
+    """Return the manifest of one shard, or null if it is not done.
 
     Raises:
         IntegrityError: The file is not a manifest.

@@ -37,7 +37,7 @@ class Pace:
     """When the last report was made, likewise."""
 
     def due(self) -> bool:
-        """Return whether the next report is due; if so, count it as made."""
+        """Return whether the next report is due; if so, start the next interval."""
         now = time.monotonic()
         if now - self.reported < _REPORT_EVERY_S:
             return False

@@ -54,7 +54,7 @@ class Step:
     """Output table whose number of rows must equal ``rows_out``; null does not check."""
     plain: tuple[str, ...] = ()
     """Columns written without dictionary encoding and compression: distinct ids and numbers, which
-    neither makes much smaller."""
+    hardly shrink."""
     server: str | None = None
     """Key of ``Runtime.servers`` whose servers it calls."""
     provides: tuple[str, ...] = ()
@@ -230,7 +230,7 @@ class Work:
         return draft
 
     def expect(self, count: int) -> None:
-        """Report how many rows this shard has; needed for the time left."""
+        """Report the number of rows of this shard, to estimate the time left."""
         if self.watch is not None:
             self.watch.expect(count)
 
@@ -244,7 +244,7 @@ class Work:
         return sum(draft.num_rows for (name, _), draft in self._tables.items() if name == table)
 
     def finish(self) -> list[Json]:
-        """Write parts without rows, close all files and publish them; return their facts."""
+        """Write parts without rows, close all files and publish them; return sizes and hashes."""
         parts = range(self.step.num_parts) if self.shard is None else [self.shard]
         for table in self.step.writes:
             for part in parts:
@@ -266,7 +266,7 @@ class StepSpec:
 
     name: str
     version: int
-    """Raised whenever the bytes that the function writes change."""
+    """Increased whenever the bytes that the function writes change."""
     run: Callable[["Work"], Counts]
     reads: tuple[str, ...]
     """Names of the tables and other outputs that it reads."""

@@ -1,4 +1,4 @@
-"""Files under one root, local or remote, that are either whole or not there."""
+"""Files under a root folder, local or remote, which are written atomically."""
 
 from prefine.store.faults import is_fault, place_error
 from prefine.store.filesystem import FileSystem, filesystem, sha256_of

@@ -1,4 +1,4 @@
-"""Filesystems of paths and URLs, as fsspec has them."""
+"""Filesystems of paths and URLs, through fsspec."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ class FileSystem(Protocol):
         ...
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or folder is there."""
+        """Return whether a file or folder exists."""
         ...
 
     def glob(self, path: str) -> list[str]:
@@ -35,11 +35,11 @@ class FileSystem(Protocol):
         ...
 
     def makedirs(self, path: str, exist_ok: bool = False) -> None:
-        """Make a folder and those above it."""
+        """Create a folder and its parents."""
         ...
 
     def put_file(self, lpath: str, rpath: str) -> None:
-        """Copy a local file here; it appears at once and whole."""
+        """Copy a local file here, atomically."""
         ...
 
     def rm(self, path: str, recursive: bool = False) -> None:
@@ -47,7 +47,7 @@ class FileSystem(Protocol):
         ...
 
     def isdir(self, path: str) -> bool:
-        """Tell whether a folder is there."""
+        """Return whether a path is a folder."""
         ...
 
     def modified(self, path: str) -> datetime:
@@ -76,7 +76,7 @@ def filesystem(url: str) -> tuple[FileSystem, str]:
 
 
 def refusals() -> tuple[type[Exception], ...]:
-    """Return what S3's library raises beside ``OSError``, where it is in use."""
+    """Return the exceptions of S3's library besides ``OSError``, if it is in use."""
     library = sys.modules.get("botocore.exceptions")
     return () if library is None else (library.BotoCoreError,)
 

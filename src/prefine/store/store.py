@@ -21,7 +21,7 @@ from prefine.store.filesystem import CHUNK, filesystem, refusals
 
 
 class Draft:
-    """A file that is being written; it gets its name when it is published."""
+    """A file that is being written; it gets its final path when it is published."""
 
     def __init__(self, store: "Store", path: str) -> None:
         self.path = path
@@ -81,7 +81,7 @@ class Draft:
         if self.before_discard is not None and not self._handle.closed:
             self.before_discard()
         self.before_discard = None
-        with suppress(OSError):  # a full disk refuses what is still in the buffer
+        with suppress(OSError):  # flushing the buffer fails on a full disk
             self._handle.close()
         self._temporary.unlink(missing_ok=True)
 
@@ -95,10 +95,10 @@ class ParquetDraft:
         """Open a file.
 
         Args:
-            draft: What is written to.
-            schema: Of all rows.
+            draft: The file to write to.
+            schema: Schema of all rows.
             plain: Columns without dictionary and compression; the others have both.
-            options: Further ones of ``ParquetWriter``.
+            options: Further options of ``ParquetWriter``.
         """
         self.draft = draft
         self.schema = schema
@@ -120,7 +120,7 @@ class ParquetDraft:
     def close(self) -> None:
         """Finish the file; its draft can be published afterwards."""
         self._writer.close()
-        # writer and draft hold each other through C++, where the collector of cycles does not look
+        # writer and draft refer to each other through C++, which the garbage collector cannot see
         self.draft.before_discard = None
         self.draft.num_rows = self.num_rows
         self.draft.close()
@@ -138,7 +138,7 @@ def _leaves(path: str, field: Any) -> list[str]:
 
 
 class Store:
-    """A root folder on any filesystem that fsspec knows."""
+    """A root folder on any filesystem that fsspec supports."""
 
     def __init__(self, root: str) -> None:
         self.url = root
@@ -150,15 +150,15 @@ class Store:
         return f"{self.root}/{path}" if path else self.root
 
     def exists(self, path: str) -> bool:
-        """Tell whether a file or folder is there."""
+        """Return whether a file or folder exists."""
         return self.fs.exists(self.full(path))
 
     def reach(self) -> None:
-        """Find out whether files can be written below the root; it need not exist yet.
+        """Check that files can be written below the root, which need not exist yet.
 
         Raises:
             RecipeError: It is a file.
-            PlaceError: The filesystem refuses, or cannot be reached.
+            PlaceError: The filesystem denies access, or cannot be reached.
         """
         try:
             is_file = self.exists("") and not self.fs.isdir(self.root)
@@ -173,7 +173,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Generator[None]:
-        """Raise an error with the way out where a file cannot be written.
+        """Raise an error with a fix if a file cannot be written.
 
         Raises:
             PlaceError: The disk is full, there is no permission, or the like.
@@ -189,7 +189,7 @@ class Store:
             return handle.read()
 
     def write_bytes(self, path: str, data: bytes) -> dict[str, Any]:
-        """Write a small file at once; return its path, size and SHA-256."""
+        """Write a small file atomically; return its path, size and SHA-256."""
         draft = Draft(self, path)
         with drafted([draft]):
             draft.write(data)
@@ -231,12 +231,12 @@ class Store:
 
     @contextmanager
     def _whole(self, path: str) -> Generator[None]:
-        """Raise an error with the way out where a finished file cannot be read."""
-        way_out = f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
+        """Raise an error with a fix if a finished file cannot be read."""
+        fix = f"remove the folder {PurePosixPath(path).parts[0]} there and run again"
         try:
             yield
         except FileNotFoundError as error:
-            text = f"{path} is missing below {self.url} though its step is complete; {way_out}"
+            text = f"{path} is missing below {self.url} though its step is complete; {fix}"
             raise IntegrityError(text) from error
         except (ConnectionError, TimeoutError) as error:
             raise ServiceError(f"{path} below {self.url}: connection lost ({error})") from error
@@ -244,7 +244,7 @@ class Store:
             if isinstance(error, OSError | MemoryError) and is_fault(error):
                 raise place_error(error, f"cannot read {path} below {self.url}") from error
             first = str(error).splitlines()[0]
-            text = f"{path} below {self.url} is damaged ({first}); {way_out}"
+            text = f"{path} below {self.url} is damaged ({first}); {fix}"
             raise IntegrityError(text) from error
 
     def read(
@@ -264,7 +264,7 @@ class Store:
         return sorted(path[start:] for path in self.fs.find(self.full(folder)))
 
     def modified(self, path: str) -> float:
-        """Return when a file was written, in seconds of an epoch."""
+        """Return when a file was written, in seconds since the epoch."""
         return self.fs.modified(self.full(path)).timestamp()
 
     def remove(self, path: str) -> None:
@@ -272,12 +272,12 @@ class Store:
         self.fs.rm(self.full(path))
 
     def remove_all(self, folder: str) -> None:
-        """Remove a folder, if it is there."""
+        """Remove a folder, if it exists."""
         if self.exists(folder):
             self.fs.rm(self.full(folder), recursive=True)
 
     def copy_from(self, other: "Store", path: str, to: str) -> None:
-        """Copy a file of another store; it gets its name when it is complete."""
+        """Copy a file of another store; it gets its final path when it is complete."""
         draft = Draft(self, to)
         with drafted([draft]), other.fs.open(other.full(path)) as handle:
             while chunk := handle.read(CHUNK):
@@ -285,7 +285,7 @@ class Store:
             draft.publish()
 
     def temporary_for(self, path: str) -> Path:
-        """Return where a draft of this path is written: beside it when local."""
+        """Return where a draft of this path is written: in the same folder if local."""
         name = PurePosixPath(path).name
         mark = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(3).hex()}"
         if not self.local:
@@ -296,7 +296,7 @@ class Store:
         return folder / f".{name}.{mark}.draft"
 
     def publish(self, temporary: Path, path: str) -> None:
-        """Move a finished draft to its place."""
+        """Move a finished draft to its final path."""
         with self.writing():
             if self.local:
                 temporary.replace(self.full(path))
@@ -307,7 +307,7 @@ class Store:
     def sweep(self, folder: str) -> None:
         """Remove drafts of processes of this machine that were killed.
 
-        That is drafts, and work put aside for a call that is complete.
+        That is drafts, and leftovers of shards that are complete.
         """
         below = Path(self.full(folder)) if self.local else Path(tempfile.gettempdir())
         mine = re.compile(rf"\.{re.escape(socket.gethostname())}-(\d+)-[0-9a-f]{{6}}\.draft$")

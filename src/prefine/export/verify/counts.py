@@ -50,7 +50,7 @@ def _rules(stated: Stated) -> Iterator[str]:
     left = stated.num_pairs
     for rule in stated.rules:
         if rule.seen > left:
-            yield f"rule {rule.rule} saw {rule.seen} pairs, but only {left} were left"
+            yield f"rule {rule.rule} tested {rule.seen} pairs, but only {left} were left"
         yield from _acted(f"rule {rule.rule}", rule)
         yield from _by_source(rule, names)
         left -= rule.dropped + rule.held
@@ -81,7 +81,7 @@ def _by_source(rule: StatedRule, names: Sequence[str]) -> Iterator[str]:
 def _acted(what: str, counts: RuleCounts) -> Iterator[str]:
     acted = counts.dropped + counts.held + counts.flipped + counts.turned_back
     if acted > counts.seen:
-        yield f"{what} saw {counts.seen} pairs, but acted on {acted}"
+        yield f"{what} tested {counts.seen} pairs, but acted on {acted}"
 
 
 def _reasons(stated: Stated, verdict: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ class StatedSource(_Stated):
 
 
 class RuleCounts(_Stated):
-    """Number of pairs that a rule saw and acted on."""
+    """Number of pairs that a rule tested and acted on."""
 
     seen: Count = Field(alias="in")
     dropped: Count

@@ -50,7 +50,7 @@ def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None
         DataError: Files are missing, empty, or cannot be read.
     """
     if name is not None and not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
-        text = f"--name {name}: want lower case, digits and underscores, at most 40"
+        text = f"--name {name}: expected lower case, digits and underscores, at most 40"
         raise RecipeError(text)
     groups = groups_of(patterns)
     names = _names(groups)

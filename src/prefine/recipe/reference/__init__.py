@@ -25,7 +25,7 @@ _PAGES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "tables.md": ("Tables and their columns.", tables_page),
     "reasons.md": ("Reasons why rows are not used, and other text values.", reasons_page),
 }
-"""By file: what the page is about, and what makes it."""
+"""By file: the subject of the page, and the function that writes it."""
 
 
 def reference() -> Mapping[str, str]:

@@ -12,7 +12,7 @@ def main(folder: str) -> None:
     """Write every file of the reference into a folder.
 
     Args:
-        folder: It is made where it is missing.
+        folder: It is created if it is missing.
     """
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)

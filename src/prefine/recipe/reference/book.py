@@ -18,7 +18,7 @@ from prefine.settings import Part
 from prefine.settings.json import Json, is_array, is_object
 
 _SHOWN = 4
-"""Members of a union that are listed; of a longer one, the page is named."""
+"""Maximum number of members of a union that are listed; longer ones link to the page."""
 HEAD = ("setting", "type", "default", "meaning")
 
 
@@ -29,7 +29,7 @@ _HIGH = {"maximum": "≤]", "exclusiveMaximum": "<)"}
 
 @cache
 def whole_schema() -> Json:
-    """Return the JSON schema of a recipe; a page only reads it."""
+    """Return the JSON schema of a recipe, which callers must not change."""
     return json.loads(schema_text("recipe"))
 
 
@@ -62,7 +62,7 @@ def _spaced(name: str) -> str:
 
 
 def _reached(start: list[Json], known: Collection[str], definitions: Json) -> list[str]:
-    """Return the definitions that some refer to, and those these refer to, in order."""
+    """Return the definitions that some values refer to, directly or indirectly, in order."""
     found: list[str] = []
     waiting = [{"properties": one["properties"]} for one in start]
     while waiting:
@@ -87,7 +87,7 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def parts_of(page: str) -> list[str]:
-    """Return the definitions of a page that are no kinds of their own."""
+    """Return the definitions of a page that are not kinds."""
     kinds = {cls.__name__ for _, _, cls in named_kinds()}
     return [name for name, (home, _) in homes().items() if home == page and name not in kinds]
 
@@ -104,9 +104,9 @@ def settings_table(cls: type[Part], page: str, leave: Collection[str] = ()) -> s
     """Return the table of a part's settings.
 
     Args:
-        cls: The part; ``Recipe`` for the topmost one.
-        page: The page that the table stands on.
-        leave: Settings that are left out.
+        cls: The part; ``Recipe`` for the top level.
+        page: The page of the table.
+        leave: Settings to omit.
     """
     schema = whole_schema()
     top = {"Recipe": schema, "Runtime": runtime_schema()}

@@ -1,4 +1,4 @@
-"""Settings under which each measure shows its columns.
+"""Example settings of each measure, which list its columns.
 
 Names in capitals stand for what a recipe chooses: ``NAME`` is the ``name`` of the measure.
 """
@@ -59,11 +59,11 @@ _NAMED: Mapping[str, Mapping[str, Any]] = {
     "table": {"values": {"COLUMN": ValueColumn(type="number")}, "key": "prompt_id"},
     "reward/agreement": {"models": ("MODEL",)},
 }
-"""By kind: what its names are shown as, beside ``NAME``."""
+"""By kind: placeholders of its names besides ``NAME``."""
 
 
 def example_of(kind: type[Measure]) -> Measure | None:
-    """Return a measure of a kind; null where its required settings are not known."""
+    """Return a measure of a kind; null if its required settings are not known."""
     settings = REQUIRED.get(kind.kind_name(), {})
     fields = kind.model_fields.items()
     missing = {field.alias or name for name, field in fields if field.is_required()}

@@ -117,7 +117,7 @@ def _needs(kind: type[Measure]) -> str:
 
 
 def _needed(kind: type[Measure]) -> Iterator[str]:
-    """Yield what must be there beside the data: models, servers, extras."""
+    """Yield what it needs besides the data: models, servers, extras."""
     example = example_of(kind)
     if example is None:
         return
@@ -136,7 +136,7 @@ def _needed(kind: type[Measure]) -> Iterator[str]:
 
 
 def _embeds(measure: Measure) -> bool:
-    """Tell whether a measure reads embeddings."""
+    """Return whether a measure reads embeddings."""
     view = view_of(measure)
     helpers = {step.name: step for step in measure.helpers(view)}
     wanted = list(measure.reads(view))

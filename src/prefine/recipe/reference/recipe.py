@@ -19,7 +19,7 @@ _SHARED = frozenset({"name", "unless", "verdicts"})
 
 
 def recipe_page() -> str:
-    """Return the page on the topmost settings of a recipe, and the parts that they hold."""
+    """Return the page on the top-level settings of a recipe, and their parts."""
     parts = [part_section(name, "recipe.md") for name in parts_of("recipe.md")]
     intro = (
         "A recipe is a YAML file with the settings below. `prefine schema` prints them as a "
