@@ -53,7 +53,7 @@ def job(data: Path, out: Path) -> None:
     import numpy as np
     import polars as pl
 
-    from prefine.text.distinct import survey
+    from prefine.text.distinct import sketch_texts
     from prefine.text.near import Bounds, cluster_centres, lexical_edges, split_by_traits
 
     long = pl.col("chosen").str.len_chars() >= 20
@@ -61,9 +61,9 @@ def job(data: Path, out: Path) -> None:
     rows = rows.filter(pl.col("chosen") != pl.col("rejected")).collect()
     bounds = Bounds(jaccard=JACCARD)
     texts = (rows["id"].to_list(), rows["prompt"].to_list())
-    found = survey(lambda _part: texts, range(1), bounds.shingle_words, characters=True)
+    found = sketch_texts(lambda _part: texts, range(1), bounds.shingle_words, characters=True)
     edges = split_by_traits(found, bounds, lexical_edges(found, bounds)).edges
-    centre = cluster_centres(found, bounds, edges)[found.places]
+    centre = cluster_centres(found, bounds, edges)[found.indices]
     kept = rows[np.sort(np.unique(centre, return_index=True)[1])]
     (out / "final").mkdir(parents=True)
     size = -(-kept.height // 4)

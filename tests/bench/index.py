@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 from report import machine, print_table, write_json
 
-from prefine.search.index import built
-from prefine.search.recall import recall_of, truth_of
+from prefine.search.index import build_index
+from prefine.search.recall import find_truth, measure_recall
 from prefine.search.settings import Search
 from prefine.settings import Runtime
 
@@ -64,16 +64,16 @@ def one(path: Path, count: int) -> dict[str, Any]:
     settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
     neighbours = np.empty((count, _NEIGHBOURS), np.int32)
     wall, cpu = time.monotonic(), time.process_time()
-    with built(ids, blocks, count=_NEIGHBOURS, **settings) as (index, notes):
+    with build_index(ids, blocks, count=_NEIGHBOURS, **settings) as (index, notes):
         build_s = time.monotonic() - wall
         for places, found in index.knn_self_join(_NEIGHBOURS):
-            neighbours[places] = found.places
+            neighbours[places] = found.indices
     wall, cpu = time.monotonic() - wall, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     asked = np.sort(np.random.default_rng(1).choice(count, _ASKED, replace=False))
     queries = stored[asked].astype(np.float32)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
-    truth = truth_of(asked, queries, blocks(), _NEIGHBOURS)
+    truth = find_truth(asked, queries, blocks(), _NEIGHBOURS)
     return {
         "vectors": count,
         "index": notes["index"],
@@ -84,7 +84,7 @@ def one(path: Path, count: int) -> dict[str, Any]:
         "cpu_s": round(cpu, 1),
         "peak_mb": round(peak / 1e6),
         "recall_noted": notes["recall"],
-        "recall": recall_of(neighbours[asked].astype(np.int64), truth, blocks),
+        "recall": measure_recall(neighbours[asked].astype(np.int64), truth, blocks),
     }
 
 

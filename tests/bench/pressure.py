@@ -40,7 +40,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from prefine.measure.pressure import pressures
-from prefine.search.index import built
+from prefine.search.index import build_index
 from prefine.search.settings import Search
 from prefine.settings import Runtime
 
@@ -197,7 +197,10 @@ def measured(chosen: Said, rejected: Said, count: int) -> np.ndarray:
     prompts = np.arange(len(pushing))
     names = [f"{number:06d}" for number in prompts]
     settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
-    with built(names, lambda: iter([(prompts, pushing)]), count=count, **settings) as (index, _):
+    with build_index(names, lambda: iter([(prompts, pushing)]), count=count, **settings) as (
+        index,
+        _,
+    ):
         apart = pushing - means
         return pressures(index, means, apart, own=prompts, prompts=prompts, count=count)
 

@@ -29,7 +29,7 @@ from prefine.measure.prompt_neighbours import PromptNeighbours
 from prefine.measure.prompt_neighbours.entropy import entropy_of
 from prefine.measure.prompt_topics import PromptTopics
 from prefine.measure.target_similarity import ranks_and_scores
-from prefine.search.index import Found, built
+from prefine.search.index import Matches, build_index
 from prefine.search.settings import Search
 from prefine.settings import Runtime
 
@@ -55,25 +55,27 @@ def made(prompts: int, dimensions: int) -> tuple[Vectors, Any]:
     return vectors, of
 
 
-def listed(vectors: Vectors, exact_up_to: int) -> tuple[Found, Any]:
+def listed(vectors: Vectors, exact_up_to: int) -> tuple[Matches, Any]:
     """Return the neighbours as the measure finds them, and what the index says of itself."""
     count = NEIGHBOURS.neighbours
     ids = [f"{place:09d}" for place in range(len(vectors))]
     everything = [(np.arange(len(ids)), vectors)]
-    found = Found(np.empty((len(ids), count), np.int64), np.empty((len(ids), count)))
+    found = Matches(np.empty((len(ids), count), np.int64), np.empty((len(ids), count)))
     search, runtime = Search(exact_up_to=exact_up_to), Runtime()
-    with built(ids, lambda: everything, count=count, config=search, runtime=runtime, seed=0) as (
+    with build_index(
+        ids, lambda: everything, count=count, config=search, runtime=runtime, seed=0
+    ) as (
         index,
         notes,
     ):
         for mine, near in index.knn_self_join(count):
-            found.places[mine], found.similarities[mine] = near
+            found.indices[mine], found.similarities[mine] = near
     return found, notes
 
 
-def graph(found: Found) -> Graph:
-    rows, columns = np.nonzero(found.places >= 0)
-    near = found.places[rows, columns]
+def graph(found: Matches) -> Graph:
+    rows, columns = np.nonzero(found.indices >= 0)
+    near = found.indices[rows, columns]
     bounds = found.similarities[:, -1]
     return graph_of(bounds, rows, near, found.similarities[rows, columns])
 
@@ -101,7 +103,7 @@ def part(name: str, args: argparse.Namespace) -> dict[str, Any]:
         (_, _), seconds = timed(lambda: ranks_and_scores(vectors, vectors[:100]))
     elif name in {"cover", "spread"}:
         with np.load(folder / "near.npz") as stored:
-            found = Found(stored["arr_0"], stored["arr_1"])
+            found = Matches(stored["arr_0"], stored["arr_1"])
         near, laying = timed(lambda: graph(found))
         by: Any = name
         order, seconds = timed(lambda: greedy(near, quality, tie, Diverse(by=by)))

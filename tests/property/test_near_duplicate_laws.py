@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from prefine.measure.near_duplicates.pairs import add_cluster_columns, add_direction
 from prefine.text.clusters import centres, components
 from prefine.text.overlap import overlaps
-from prefine.text.words import keys_of, word_shingles, words_of
+from prefine.text.words import hash_words, split_words, word_shingles
 from tests.examples import examples
 
 quick = examples(60)
@@ -79,7 +79,7 @@ def multiset(text: str, size: int) -> dict[tuple[str, ...], int]:
 @quick
 @given(st.lists(TEXT, min_size=2, max_size=6), st.integers(1, 4))
 def test_overlaps_are_those_of_the_texts_themselves(texts: list[str], size: int) -> None:
-    shingles = word_shingles(words_of(texts), size)
+    shingles = word_shingles(split_words(texts), size)
     pairs = np.array([(i, j) for i in range(len(texts)) for j in range(i + 1, len(texts))])
 
     found = overlaps(shingles, pairs)
@@ -89,7 +89,7 @@ def test_overlaps_are_those_of_the_texts_themselves(texts: list[str], size: int)
         least = sum(min(a.get(run, 0), b.get(run, 0)) for run in a | b)
         most = sum(max(a.get(run, 0), b.get(run, 0)) for run in a | b)
         assert overlap == least / most
-    keys = keys_of(words_of(texts))
+    keys = hash_words(split_words(texts))
     for (i, j), overlap in zip(pairs.tolist(), found.tolist(), strict=True):
         if keys[i] == keys[j]:
             assert overlap == 1.0

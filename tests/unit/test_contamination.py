@@ -14,8 +14,8 @@ from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
 from prefine.settings import Runtime
 from prefine.text import ngrams
-from prefine.text.fold import folded
-from prefine.text.words import words_of
+from prefine.text.fold import normalize_texts
+from prefine.text.words import split_words
 from tests.made import explicit, user
 
 RIVER = "A man stands at a river with a wolf a goat and a cabbage and one small boat"
@@ -121,4 +121,4 @@ def test_parts_are_lines_and_options_without_their_labels(text: str, parts: list
     ],
 )
 def test_form_is_folded_and_powers_are_kept(text: str, words: list[str]) -> None:
-    assert words_of(folded([text]).to_list())[0].to_list()[: len(words)] == words
+    assert split_words(normalize_texts([text]).to_list())[0].to_list()[: len(words)] == words

@@ -9,11 +9,11 @@ import pytest
 
 from prefine.text.clusters import edges_of
 from prefine.text.differences import differences
-from prefine.text.distinct import Distinct, survey
+from prefine.text.distinct import Distinct, sketch_texts
 from prefine.text.near import Bounds, cluster_centres, lexical_edges, split_by_traits
 from prefine.text.sketches import estimates, sketches
-from prefine.text.slips import are_slips
-from prefine.text.words import byte_shingles, exact_texts, keys_of, word_shingles, words_of
+from prefine.text.typos import are_typos
+from prefine.text.words import byte_shingles, exact_texts, hash_words, split_words, word_shingles
 
 FORMULA = (
     "Take the list of all orders and keep those for which the price {} the limit that the user "
@@ -103,23 +103,23 @@ def test_exact_texts_keep_what_matters_in_code() -> None:
     ],
 )
 def test_slips_are_not_other_words(one: str, other: str, slips: bool) -> None:
-    assert are_slips(one.split(), other.split()) is slips
-    assert are_slips(other.split(), one.split()) is slips
+    assert are_typos(one.split(), other.split()) is slips
+    assert are_typos(other.split(), one.split()) is slips
 
 
 def test_one_of_many_words_may_be_another_as_may_one_of_many_characters() -> None:
     words = [f"{a}{b}ther" for a in "bcdfgl" for b in "aeiou"]
 
-    assert are_slips(words[:28], ["quite", *words[1:28]])
-    assert not are_slips(words[:27], ["quite", *words[1:27]])
-    assert are_slips(list("我们今天去公园看很多花吧"), list("我们今天去公园看很多鸟吧"))
-    assert not are_slips(list("我们今天去公园看花"), list("我们今天去公园看鸟"))
-    assert not are_slips(list("我们今天去北京看很多花吧"), list("我们今天去上海看很多花吧"))
+    assert are_typos(words[:28], ["quite", *words[1:28]])
+    assert not are_typos(words[:27], ["quite", *words[1:27]])
+    assert are_typos(list("我们今天去公园看很多花吧"), list("我们今天去公园看很多鸟吧"))
+    assert not are_typos(list("我们今天去公园看花"), list("我们今天去公园看鸟"))
+    assert not are_typos(list("我们今天去北京看很多花吧"), list("我们今天去上海看很多花吧"))
 
 
 def surveyed(texts: list[str]) -> Distinct:
     ids = [str(place) for place in range(len(texts))]
-    return survey(lambda _: (ids, texts), range(1), 3, characters=True)
+    return sketch_texts(lambda _: (ids, texts), range(1), 3, characters=True)
 
 
 def clusters(texts: list[str], bounds: Bounds) -> int:
@@ -148,7 +148,7 @@ def test_near_copies_that_differ_in_what_a_label_is_about_stay_apart(
 
 def test_edges_of_every_method_are_kept_apart() -> None:
     found = surveyed(["it costs 5", "it costs 6", "it is cheap"])
-    place = found.places.tolist()
+    place = found.indices.tolist()
     pairs = np.sort(np.array([place[:2], place[1:]]), axis=1)
 
     kept = split_by_traits(found, Bounds(), edges_of(pairs, "semantic", np.ones(2)))
@@ -185,19 +185,19 @@ def test_slips_in_short_texts_are_found_by_characters_in_any_language(text: str,
 
 
 def test_bytes_are_run_through_like_characters() -> None:
-    found = byte_shingles(words_of(["abcdefgh", "xbcdefgh", "abcdefghijkl", "né", "né"]))
+    found = byte_shingles(split_words(["abcdefgh", "xbcdefgh", "abcdefghijkl", "né", "né"]))
 
     assert np.diff(found.starts).tolist() == [3, 3, 7, 1, 1]
     a, x, more = (set(found.hashes[s:e].tolist()) for s, e in ((0, 3), (3, 6), (6, 13)))
     assert len(a & x) == 2
     assert a < more
-    assert found.hashes[13] == found.hashes[14] == keys_of(words_of(["né"]))[0]
+    assert found.hashes[13] == found.hashes[14] == hash_words(split_words(["né"]))[0]
 
 
 def test_an_estimate_is_near_the_overlap() -> None:
     words = [f"w{n}" for n in range(400)]
     texts = [" ".join(words[start : start + 300]) for start in (0, 30, 100)]
-    found = sketches(word_shingles(words_of(texts), 1))
+    found = sketches(word_shingles(split_words(texts), 1))
 
     estimated = estimates(found, np.array([[0, 1], [0, 2], [1, 1]]))
 

@@ -18,7 +18,7 @@ from prefine.measure.prompt_topics import PromptTopics, with_names
 from prefine.measure.target_similarity import descending_ranks, ranks_and_scores
 from prefine.planning import make_plan
 from prefine.recipe import parse_recipe
-from prefine.search.nearest import nearest
+from prefine.search.nearest import find_nearest
 from prefine.search.storage import Vectors
 from prefine.settings import Runtime
 from tests.made import call, explicit
@@ -44,20 +44,20 @@ def brute(vectors: Vectors) -> Any:
 def test_the_nearest_are_those_of_brute_force() -> None:
     vectors = grouped(30, 8)
 
-    found = nearest(vectors[:50], vectors, 5)
+    found = find_nearest(vectors[:50], vectors, 5)
 
     expected = -np.sort(-brute(vectors)[:50], axis=1)[:, :5]
     assert found.similarities == pytest.approx(expected, abs=2e-6)
-    chosen = np.take_along_axis(brute(vectors)[:50], found.places, axis=1)
+    chosen = np.take_along_axis(brute(vectors)[:50], found.indices, axis=1)
     assert chosen == pytest.approx(found.similarities, abs=2e-6)
 
 
 def test_equally_near_vectors_come_in_the_order_of_their_places() -> None:
     vectors = unit([[1, 0], [0, 1], [1, 0], [1, 1], [1, 0]])
 
-    found = nearest(vectors[[2]], vectors, 5)
+    found = find_nearest(vectors[[2]], vectors, 5)
 
-    assert found.places.tolist() == [[0, 2, 4, 3, 1]]
+    assert found.indices.tolist() == [[0, 2, 4, 3, 1]]
 
 
 def test_topics_are_the_groups_that_are_there() -> None:
@@ -170,7 +170,7 @@ THREADS = """
 import hashlib
 import numpy as np
 from prefine.measure.prompt_neighbours.entropy import entropy_of
-from prefine.search.nearest import nearest
+from prefine.search.nearest import find_nearest
 from prefine.measure.target_similarity import ranks_and_scores
 from prefine.measure.prompt_topics import PromptTopics
 rng = np.random.default_rng(0)
@@ -178,7 +178,7 @@ vectors = rng.normal(size=(40, 64))[rng.integers(0, 40, 5000)] + rng.normal(size
 vectors[100:150] = vectors[7]
 vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 digest = hashlib.sha256()
-for part in nearest(vectors, vectors, 9):
+for part in find_nearest(vectors, vectors, 9):
     digest.update(part.tobytes())
 digest.update(PromptTopics(kind="prompt_topics").centres(vectors, 0).tobytes())
 for part in ranks_and_scores(vectors, vectors[:40]):

@@ -9,11 +9,11 @@ import faiss
 import numpy as np
 import pytest
 
-from prefine.search.index import Found, built, lists_for, ranked, without
+from prefine.search.index import Matches, build_index, drop_neighbours, num_lists_for, sort_ids
 from prefine.search.kmeans import list_centres
-from prefine.search.pool import nearest_of, pooled
+from prefine.search.pool import knn, thread_pool
 from prefine.search.settings import Search
-from prefine.search.storage import StoredVectors, storage_of
+from prefine.search.storage import StoredVectors, choose_storage
 from prefine.settings import Runtime
 
 IVF = {"exact_up_to": 1, "sampled": 1000}
@@ -50,7 +50,7 @@ def joined(
     values = np.full((len(vectors), count), np.nan)
     ids = [f"{number:06d}" for number in range(len(vectors))]
     settings = {"config": Search(**config), "runtime": runtime or Runtime(), "seed": 0}
-    with built(ids, blocks, count=count, **settings) as (index, notes):
+    with build_index(ids, blocks, count=count, **settings) as (index, notes):
         for mine, found in index.knn_self_join(count):
             places[mine], values[mine] = found
     return places, values, notes
@@ -177,22 +177,22 @@ def test_rows_are_kept_as_they_are_rounded_and_leave_no_file(
 def test_storage_is_chosen_by_size() -> None:
     config = Search(full_bytes=400, half_bytes=400)
 
-    assert [storage_of(n, 10, config) for n in (10, 11, 20, 21)] == [
+    assert [choose_storage(n, 10, config) for n in (10, 11, 20, 21)] == [
         *("float32", "float16", "float16", "sq8"),
     ]
 
 
 def test_an_inverted_file_has_four_lists_a_root() -> None:
-    assert lists_for(20_000, 20_000) == 1
-    assert lists_for(1_000_000, 20_000) == 4000
-    assert lists_for(100, 10) == 12
-    assert lists_for(5, 1) == 1
+    assert num_lists_for(20_000, 20_000) == 1
+    assert num_lists_for(1_000_000, 20_000) == 4000
+    assert num_lists_for(100, 10) == 12
+    assert num_lists_for(5, 1) == 1
 
 
 def test_centres_are_the_directions_of_what_lies_together() -> None:
     sample = np.array([[1, 0], [0.8, 0.6], [-1, 0], [-0.8, 0.6], [0.8, -0.6], [-0.8, -0.6]])
 
-    with pooled() as pool:
+    with thread_pool() as pool:
         centres = list_centres(sample.astype(np.float32), 2, pool)
 
     assert sorted(centres.round(6).tolist()) == [[-1, 0], [1, 0]]
@@ -201,34 +201,34 @@ def test_centres_are_the_directions_of_what_lies_together() -> None:
 def test_an_empty_list_gets_what_fits_worst() -> None:
     sample = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], np.float32)
 
-    with pooled() as pool:
+    with thread_pool() as pool:
         centres = list_centres(sample, 2, pool)
 
     assert sorted(centres.tolist()) == [[0, 1], [1, 0]]
 
 
 def test_places_are_those_of_the_sorted_ids() -> None:
-    ids, places = ranked([["d", "a"], [], ["c", "b"]])
+    ids, places = sort_ids([["d", "a"], [], ["c", "b"]])
 
     assert ids == ["a", "b", "c", "d"]
     assert [part.tolist() for part in places] == [[3, 0], [], [2, 1]]
 
 
 def test_dropped_neighbours_make_room_for_the_next() -> None:
-    found = Found(
+    found = Matches(
         np.array([[4, 7, 9], [5, -1, -1]]), np.array([[0.9, 0.8, 0.7], [0.5, -np.inf, -np.inf]])
     )
 
-    places, values = without(found, np.array([[True, False, False], [True, False, False]]), 2)
+    places, values = drop_neighbours(
+        found, np.array([[True, False, False], [True, False, False]]), 2
+    )
 
     assert places.tolist() == [[7, 9], [-1, -1]]
     assert values.tolist() == [[0.8, 0.7], [-np.inf, -np.inf]]
 
 
 def test_nearest_are_the_largest_inner_products() -> None:
-    values, places = nearest_of(
-        np.eye(2, dtype=np.float32), np.array([[1, 5], [3, 2]], np.float32), 1
-    )
+    values, places = knn(np.eye(2, dtype=np.float32), np.array([[1, 5], [3, 2]], np.float32), 1)
 
     assert places[:, 0].tolist() == [1, 0]
     assert values[:, 0].tolist() == [3, 5]

@@ -15,11 +15,11 @@ from prefine.settings import Runtime
 from prefine.text.clusters import centres, components
 from prefine.text.overlap import overlaps
 from prefine.text.sketches import candidates, chance_missed, rows_per_band, sketches
-from prefine.text.words import character_shingles, keys_of, word_shingles, words_of
+from prefine.text.words import character_shingles, hash_words, split_words, word_shingles
 
 
 def overlap(one: str, other: str, size: int = 3) -> float:
-    shingles = word_shingles(words_of([one, other]), size)
+    shingles = word_shingles(split_words([one, other]), size)
     return float(overlaps(shingles, np.array([[0, 1]]))[0])
 
 
@@ -40,7 +40,7 @@ def overlap(one: str, other: str, size: int = 3) -> float:
     ],
 )
 def test_words_are_those_that_are_read(text: str, words: list[str]) -> None:
-    assert words_of([text]).to_list() == [words]
+    assert split_words([text]).to_list() == [words]
 
 
 @pytest.mark.parametrize(
@@ -59,14 +59,14 @@ def test_words_are_those_that_are_read(text: str, words: list[str]) -> None:
     ],
 )
 def test_texts_are_equal_when_their_words_and_symbols_are(one: str, other: str, same: bool) -> None:
-    keys = keys_of(words_of([one, other]))
+    keys = hash_words(split_words([one, other]))
 
     assert (len(set(keys.tolist())) == 1) is same
     assert (overlap(one, other) == 1.0) is same
 
 
 def test_shingles_are_runs_within_one_text_and_a_short_text_is_one_of_its_own() -> None:
-    found = word_shingles(words_of(["a b c d", "b c d", "c d", "", "c d"]), 3)
+    found = word_shingles(split_words(["a b c d", "b c d", "c d", "", "c d"]), 3)
 
     assert found.starts.tolist() == [0, 2, 3, 4, 5, 6]
     assert found.hashes[1] == found.hashes[2]
@@ -78,7 +78,7 @@ def test_overlap_counts_every_shingle_as_often_as_it_stands_there() -> None:
     assert overlap("a b c d", "a b c e") == pytest.approx(1 / 3)
     assert overlap("ha ha ha ha", "ha ha ha ha ha ha") == 0.5
     assert overlap("a b c d", "d c b a") == 0.0
-    characters = character_shingles(words_of(["abcdef", "abcdeg", "abc"]), 5)
+    characters = character_shingles(split_words(["abcdef", "abcdeg", "abc"]), 5)
     pairs = np.array([[0, 1], [0, 2]])
     assert overlaps(characters, pairs).tolist() == [pytest.approx(1 / 3), 0.0]
 
@@ -99,7 +99,7 @@ def test_every_pair_above_the_bound_is_proposed_as_brute_force_finds_it() -> Non
         for place in rng.sample(range(len(words)), rng.randint(1, 3)):
             words[place] = rng.choice(vocabulary)
         made.append(" ".join(words))
-    shingles = word_shingles(words_of(made), 3)
+    shingles = word_shingles(split_words(made), 3)
     every = np.array([(i, j) for i in range(300) for j in range(i + 1, 300)])
 
     found = candidates(sketches(shingles), 0.7)

@@ -8,7 +8,7 @@ import pytest
 from prefine.errors import RecipeError
 from prefine.measure.pressure import pressures
 from prefine.recipe import parse_recipe
-from prefine.search.index import built
+from prefine.search.index import build_index
 from prefine.search.settings import Search
 from prefine.settings import Runtime
 
@@ -22,7 +22,7 @@ def pressed(means: list[list[float]], own: list[int], count: int) -> list[float]
         yield np.arange(4), REJECTED
 
     settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
-    with built(list("abcd"), blocks, count=count, **settings) as (index, _):
+    with build_index(list("abcd"), blocks, count=count, **settings) as (index, _):
         found = pressures(
             index,
             np.array(means, np.float32),
@@ -49,7 +49,7 @@ def test_who_is_alone_has_no_pressure() -> None:
         yield np.arange(2), REJECTED[:2]
 
     settings = {"config": Search(), "runtime": Runtime(), "seed": 0}
-    with built(["a", "b"], blocks, count=3, **settings) as (index, _):
+    with build_index(["a", "b"], blocks, count=3, **settings) as (index, _):
         one = np.ones(2, int)
         found = pressures(index, CHOSEN[:2], REJECTED[:2], own=one, prompts=one, count=3)
 

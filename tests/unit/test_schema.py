@@ -5,10 +5,10 @@ import pytest
 from prefine.schema import (
     Column,
     Flip,
+    divide,
     hash_unit,
     pair_id,
     prompt_id,
-    ratio,
     response_id,
     shard_of,
 )
@@ -61,7 +61,7 @@ def test_a_flipped_pair_shows_its_columns_in_the_new_direction(flip: Flip, expec
     column = Column("value", pa.float64(), "a value", flip, partner)
     frame = pl.DataFrame({"value": [0.25, 0.25], "other": [9.0, 9.0], "flipped": [False, True]})
 
-    seen = frame.select(column.seen(pl.col("flipped")))["value"].to_list()
+    seen = frame.select(column.in_direction(pl.col("flipped")))["value"].to_list()
 
     assert seen == [0.25, expected]
 
@@ -69,7 +69,7 @@ def test_a_flipped_pair_shows_its_columns_in_the_new_direction(flip: Flip, expec
 def test_a_share_does_not_depend_on_the_rows_beside_it() -> None:
     varied = pl.DataFrame({"part": [3, 1, None, 0], "whole": [5, 7, 5, 0]})
     constant = pl.DataFrame({"part": [3, 1, None]}).with_columns(whole=pl.lit(5))
-    share = ratio(pl.col("part"), pl.col("whole"))
+    share = divide(pl.col("part"), pl.col("whole"))
 
     in_varied = varied.select(share).to_series().to_list()
     in_constant = constant.select(share).to_series().to_list()

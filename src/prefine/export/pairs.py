@@ -33,7 +33,7 @@ def kept_pairs(
     kept = kept_ids(work, part)
     flipped = pl.col("is_flipped")
     rows = kept.join(facts, on="pair_id", how="left", maintain_order="left").with_columns(
-        *(column.seen(flipped) for column in columns.values()),
+        *(column.in_direction(flipped) for column in columns.values()),
         pl.when(flipped).then("rejected_id").otherwise("chosen_id").alias("chosen_id"),
         pl.when(flipped).then("chosen_id").otherwise("rejected_id").alias("rejected_id"),
     )

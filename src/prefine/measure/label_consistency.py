@@ -27,9 +27,9 @@ from pydantic import Field
 
 from prefine.measure.base import Measure
 from prefine.schema import COUNT, Column, Flip
-from prefine.search.index import Index, built, ranked
+from prefine.search.index import Index, build_index, sort_ids
 from prefine.search.settings import Search
-from prefine.search.storage import Places, Vectors
+from prefine.search.storage import Indices, Vectors
 from prefine.step import Counts, Work
 from prefine.tables.texts import join_sides
 from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, read_reasons, read_vectors
@@ -47,7 +47,7 @@ Values = npt.NDArray[np.float64]
 class Labels(NamedTuple):
     """The labels of the pairs of the index, by position."""
 
-    prompts: Places
+    prompts: Indices
     """A number for each prompt, shape (pairs,)."""
     balance: Values
     """Share of votes for the response with the smaller id minus share against, in [-1, 1], shape
@@ -59,9 +59,9 @@ class Labels(NamedTuple):
 class Votes(NamedTuple):
     """The votes of the neighbours of some pairs, each of shape (pairs,)."""
 
-    agreeing: Places
+    agreeing: Indices
     """Number of neighbours that vote for the label."""
-    opposing: Places
+    opposing: Indices
     """Number of neighbours that vote against the label."""
     probability: Values
     """Probability of the label, in [0, 1]; NaN without voters."""
@@ -134,17 +134,19 @@ class LabelConsistency(Measure):
         """Collect the votes of the nearest neighbours of all pairs of the corpus."""
         parts = [_read_pairs(work, part) for part in work.parts("pairs")]
         usable = [pairs.filter(pl.col("label_reason").is_null()) for pairs in parts]
-        ids, positions = ranked(pairs["pair_id"].to_list() for pairs in usable)
+        ids, positions = sort_ids(pairs["pair_id"].to_list() for pairs in usable)
         labels = _labels(pl.concat(usable).sort("pair_id"))
 
-        def blocks() -> Iterator[tuple[Places, Vectors]]:
+        def blocks() -> Iterator[tuple[Indices, Vectors]]:
             for part, pairs, rows in zip(work.parts("pairs"), usable, positions, strict=True):
                 yield rows, _pair_vectors(work, pairs, part, self.prompt_weight)
 
         votes = Votes(np.zeros(len(ids), int), np.zeros(len(ids), int), np.empty(len(ids)))
         num_short = 0
         count, search, runtime = self.neighbours, self.search, work.runtime
-        with built(ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed) as (
+        with build_index(
+            ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed
+        ) as (
             index,
             notes,
         ):
@@ -212,7 +214,7 @@ def _pair_vectors(work: Work, pairs: pl.DataFrame, part: int, weight: float) -> 
 
 
 def _collect_votes(
-    index: Index, labels: Labels, rows: Places, config: LabelConsistency
+    index: Index, labels: Labels, rows: Indices, config: LabelConsistency
 ) -> tuple[Votes, int]:
     """Collect the votes on some pairs; search wider for pairs with too few voters.
 
@@ -223,7 +225,7 @@ def _collect_votes(
     pending, count = np.arange(len(rows)), config.neighbours
     while len(pending):
         candidates = _candidates(index, rows[pending], count + _EXTRA_NEIGHBOURS)
-        short: list[Places] = []
+        short: list[Indices] = []
         for start in range(0, len(pending), _BLOCK):
             block = pending[start : start + _BLOCK]
             votes, num_voters = _votes(
@@ -239,19 +241,19 @@ def _collect_votes(
     return result, len(pending) if count <= len(labels.side) else 0
 
 
-def _candidates(index: Index, rows: Places, count: int) -> Places:
+def _candidates(index: Index, rows: Indices, count: int) -> Indices:
     """Return the nearest pairs in either direction, each once, shape (pairs, 2 count)."""
     vectors = index.vectors(rows)
     reversed_ = vectors.copy()
     reversed_[:, vectors.shape[1] // 2 :] *= -1
-    both = [index.search(queries, count).places for queries in (vectors, reversed_)]
+    both = [index.search(queries, count).indices for queries in (vectors, reversed_)]
     candidates = np.sort(np.concatenate(both, axis=1), axis=1)
     return np.where(np.diff(candidates, axis=1, prepend=-1) == 0, -1, candidates)
 
 
 def _votes(
-    index: Index, labels: Labels, rows: Places, candidates: Places, config: LabelConsistency
-) -> tuple[Votes, Places]:
+    index: Index, labels: Labels, rows: Indices, candidates: Indices, config: LabelConsistency
+) -> tuple[Votes, Indices]:
     """Return the votes of the nearest candidates of some pairs, and the number of voters."""
     own = index.vectors(rows)
     others = index.vectors(candidates.ravel()).reshape(*candidates.shape, -1)
@@ -270,7 +272,7 @@ def _votes(
     return count_votes(votes, num_voters, config.prior), num_voters
 
 
-def count_votes(votes: Values, num_voters: Places, prior: float) -> Votes:
+def count_votes(votes: Values, num_voters: Indices, prior: float) -> Votes:
     """Count votes and turn them into a probability.
 
     Args:
@@ -287,7 +289,7 @@ def count_votes(votes: Values, num_voters: Places, prior: float) -> Votes:
     )
 
 
-def _table(pairs: pl.DataFrame, usable: pl.DataFrame, rows: Places, votes: Votes) -> pl.DataFrame:
+def _table(pairs: pl.DataFrame, usable: pl.DataFrame, rows: Indices, votes: Votes) -> pl.DataFrame:
     """Return the columns of one part, in the order of its pairs."""
     columns = usable.select(
         "pair_id",

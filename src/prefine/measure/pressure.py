@@ -34,9 +34,9 @@ from pydantic import Field
 
 from prefine.measure.base import Measure, RecipeView, mean_states_table
 from prefine.schema import Column, Flip
-from prefine.search.index import Index, built, ranked
+from prefine.search.index import Index, build_index, sort_ids
 from prefine.search.settings import Search
-from prefine.search.storage import Places, Vectors
+from prefine.search.storage import Indices, Vectors
 from prefine.settings import Name, Problem
 from prefine.step import Counts, Work
 
@@ -124,15 +124,17 @@ class DisplacementPressure(Measure):
         parts = [work.read("pairs", columns, part=part) for part in work.parts("pairs")]
         means = _Means(work, mean_states_table(self.ches))
         known = [means.known(pairs, part) for part, pairs in enumerate(parts)]
-        ids, positions = ranked(pairs["pair_id"].to_list() for pairs in known)
+        ids, positions = sort_ids(pairs["pair_id"].to_list() for pairs in known)
         prompts = pl.concat(known).sort("pair_id")["prompt_id"].rank("dense").to_numpy()
 
-        def blocks() -> Iterator[tuple[Places, Vectors]]:
+        def blocks() -> Iterator[tuple[Indices, Vectors]]:
             for part, (pairs, rows) in enumerate(zip(known, positions, strict=True)):
                 yield rows, means.read(part).of(pairs, "rejected")
 
         count, search, runtime = self.neighbours, self.search, work.runtime
-        with built(ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed) as (
+        with build_index(
+            ids, blocks, count=count, config=search, runtime=runtime, seed=work.seed
+        ) as (
             index,
             notes,
         ):
@@ -191,7 +193,7 @@ class _Means:
 
 
 def _differences(
-    means: _Means, known: list[pl.DataFrame], positions: list[Places], count: int
+    means: _Means, known: list[pl.DataFrame], positions: list[Indices], count: int
 ) -> Vectors:
     """Return m(j-) - m(j+) of every pair of the index, shape (pairs, dimensions)."""
     result: Vectors | None = None
@@ -230,7 +232,7 @@ def pressures(
     result = np.full(len(means), np.nan)
     pending, num_searched = np.arange(len(means)), count
     while len(pending):
-        near = index.search(means[pending], num_searched + _EXTRA_NEIGHBOURS).places
+        near = index.search(means[pending], num_searched + _EXTRA_NEIGHBOURS).indices
         eligible = (near >= 0) & (prompts[near] != own[pending][:, None])
         for start in range(0, len(pending), _BLOCK):
             queries, block = pending[start : start + _BLOCK], slice(start, start + _BLOCK)

@@ -15,7 +15,7 @@ from pydantic import Field
 from prefine.measure.base import Measure
 from prefine.schema import COUNT, Column
 from prefine.search.kmeans import spherical_kmeans
-from prefine.search.nearest import nearest
+from prefine.search.nearest import find_nearest
 from prefine.search.storage import Vectors
 from prefine.step import Counts, Work
 from prefine.tables.prompts import emit_parts, expand_to_all, read_prompts
@@ -72,9 +72,9 @@ class PromptTopics(Measure):
         prompts = read_prompts(work)
         solid = prompts.solid
         vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-        near = nearest(vectors, self.centres(vectors, work.seed), 1)
+        near = find_nearest(vectors, self.centres(vectors, work.seed), 1)
         label = np.full(len(prompts.ids), -1)
-        label[solid] = near.places.ravel()
+        label[solid] = near.indices.ravel()
         topics = prompts.frame().with_columns(
             pl.Series("label", label, pl.Int64),
             expand_to_all(prompts, near.similarities.ravel()).alias("prompt_topic_similarity"),

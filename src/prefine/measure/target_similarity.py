@@ -21,8 +21,8 @@ from pydantic import Field
 
 from prefine.measure.base import Measure, RecipeView
 from prefine.schema import Column
-from prefine.search.nearest import nearest
-from prefine.search.pool import BLOCK, Pool, pooled
+from prefine.search.nearest import find_nearest
+from prefine.search.pool import BLOCK, Pool, thread_pool
 from prefine.search.storage import Vectors
 from prefine.settings import Inputs, Name, Where
 from prefine.settings.json import Json
@@ -126,7 +126,7 @@ class TargetSimilarity(Measure):
         vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
         table = work.read_arrow(self._examples.vectors, part=0)
         examples = example_vectors(table, read_centre(work, PROMPT_VECTORS))
-        near = nearest(vectors, examples, 1)
+        near = find_nearest(vectors, examples, 1)
         best, score = ranks_and_scores(vectors, examples)
         ranked = prompts.frame().with_columns(
             expand_to_all(prompts, near.similarities.ravel()).alias(f"{name}_similarity"),
@@ -152,7 +152,7 @@ def ranks_and_scores(vectors: Vectors, examples: Vectors) -> tuple[Ranks, Scores
     """
     best = np.full(len(vectors), len(vectors), np.int64)
     total = np.zeros(len(vectors))
-    with pooled() as pool:
+    with thread_pool() as pool:
         for start in range(0, len(examples), _EXAMPLES_AT_ONCE):
             for of_example in _cosines(examples[start : start + _EXAMPLES_AT_ONCE], vectors, pool):
                 ranks = descending_ranks(of_example)

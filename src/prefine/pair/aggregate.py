@@ -12,7 +12,7 @@ import polars as pl
 
 from prefine.pair.exact import decimal
 from prefine.pair.settings import SourceWeight
-from prefine.schema import Winner, ratio
+from prefine.schema import Winner, divide
 
 VOTE: dict[str, type[pl.DataType]] = {
     "prompt_id": pl.String,
@@ -97,9 +97,9 @@ def aggregate(
         (pl.col("balance") == 0).alias("is_tie"),
         ((pl.col("for_low") > 0) & (pl.col("for_high") > 0)).alias("is_contradiction"),
     ).with_columns(
-        pl.when(num_votes > 0).then(ratio(pl.col("votes_for"), num_votes)).alias("agreement"),
+        pl.when(num_votes > 0).then(divide(pl.col("votes_for"), num_votes)).alias("agreement"),
         pl.when(num_votes > 0)
-        .then(ratio(pl.col("votes_against"), num_votes))
+        .then(divide(pl.col("votes_against"), num_votes))
         .alias("disagreement"),
         pl.format(f"{{}}/{_unit_of(weights)}", "balance").alias("balance"),
     )

@@ -8,8 +8,8 @@ from prefine.schema.columns import (
     Column,
     Flip,
     ValueType,
+    divide,
     flat_schema,
-    ratio,
 )
 from prefine.schema.ids import (
     TOOL_PARTS,
@@ -58,12 +58,12 @@ __all__ = [
     "Message",
     "ValueType",
     "Winner",
+    "divide",
     "flat_schema",
     "hash_unit",
     "pair_id",
     "pairs_schema",
     "prompt_id",
-    "ratio",
     "response_id",
     "shard_of",
     "text_of",

@@ -78,7 +78,7 @@ class Column:
             or pa.types.is_boolean(self.type)
         )
 
-    def seen(self, flipped: pl.Expr) -> pl.Expr:
+    def in_direction(self, flipped: pl.Expr) -> pl.Expr:
         """Return the value in the current direction of each pair.
 
         Args:
@@ -130,18 +130,18 @@ def kept_column(name: str, type_: pa.DataType) -> Column:
     return Column(name, type_, f"kept column `{name}` of the source row of the pair")
 
 
-def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+def divide(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
     """Divide two numeric columns with correctly rounded quotients; null where either is null.
 
     polars multiplies by the reciprocal where the divisor is the same in all rows, so that 3/5 may
     be 0.6 or the next float above, depending on other rows. A share must not depend on them.
     """
 
-    def divide(columns: Sequence[pl.Series]) -> pl.Series:
+    def quotients(columns: Sequence[pl.Series]) -> pl.Series:
         missing = columns[0].is_null() | columns[1].is_null()
         over, under = (column.cast(pl.Float64).to_numpy() for column in columns)
         with np.errstate(divide="ignore", invalid="ignore"):
             quotients = pl.Series(over / under)
         return quotients.zip_with(~missing, pl.Series([None], dtype=pl.Float64))
 
-    return pl.map_batches([part, whole], divide, return_dtype=pl.Float64, is_elementwise=True)
+    return pl.map_batches([part, whole], quotients, return_dtype=pl.Float64, is_elementwise=True)

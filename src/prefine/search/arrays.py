@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from prefine.errors import DataError
-from prefine.search.index import Found, built, without
+from prefine.search.index import Matches, build_index, drop_neighbours
 from prefine.search.settings import Search
-from prefine.search.storage import Places, Vectors
+from prefine.search.storage import Indices, Vectors
 from prefine.settings import Runtime
 
 _BLOCK = 65_536
@@ -18,7 +18,7 @@ _BLOCK = 65_536
 class Neighbours(NamedTuple):
     """The nearest neighbours of each query, the most similar first."""
 
-    indices: Places
+    indices: Indices
     """Rows of ``vectors``, shape (queries, k); -1 where there are fewer neighbours than k."""
     similarities: npt.NDArray[np.float64]
     """Cosine similarities (inner products without ``normalize``), shape (queries, k); minus
@@ -80,13 +80,13 @@ def neighbours(
     ids = [f"{index:012d}" for index in range(len(stored))]
     rows = np.arange(len(stored))
     config = search or Search()
-    with built(
+    with build_index(
         ids, lambda: [(rows, stored)], count=k, config=config, runtime=Runtime(), seed=0
     ) as (index, notes):
         if others is not None:
             return Neighbours(*index.search(others, k), notes["recall"])
         matches = index.search(stored, k + 1)
-    others_only: Found = without(matches, matches.places == rows[:, None], k)
+    others_only: Matches = drop_neighbours(matches, matches.indices == rows[:, None], k)
     return Neighbours(*others_only, notes["recall"])
 
 

@@ -25,10 +25,10 @@ import numpy.typing as npt
 
 from prefine.schema import hash_unit
 from prefine.search.kmeans import list_centres
-from prefine.search.pool import BLOCK, Pool, nearest_of, pooled
-from prefine.search.recall import Block, Blocks, Truth, pick, recall_of, truth_of
+from prefine.search.pool import BLOCK, Pool, knn, thread_pool
+from prefine.search.recall import Block, Blocks, Truth, find_truth, gather, measure_recall
 from prefine.search.settings import Search
-from prefine.search.storage import Places, StoredVectors, Vectors, bytes_of, storage_of
+from prefine.search.storage import Indices, StoredVectors, Vectors, choose_storage, size_in_bytes
 from prefine.settings import Runtime
 from prefine.settings.json import Json
 
@@ -43,21 +43,21 @@ _CHUNK = 32_768
 _FIRST = 4
 """Number of nearest lists of a query that are searched first, to bound the candidates of others."""
 _SPARE = 4
-"""Neighbours found in addition to ``count``, so that ties are sorted before truncation."""
+"""Neighbours matches in addition to ``count``, so that ties are sorted before truncation."""
 _RESCORED = 512
 """Queries whose candidates are scored in float64 at once."""
 
 
-class Found(NamedTuple):
+class Matches(NamedTuple):
     """Neighbours of queries, the most similar first."""
 
-    places: Places
+    indices: Indices
     """Positions of the neighbours, shape (queries, k); -1 for a missing neighbour."""
     similarities: npt.NDArray[np.float64]
     """Inner products, shape (queries, k); minus infinity for a missing neighbour."""
 
 
-def ranked(parts: Iterable[Sequence[str]]) -> tuple[list[str], list[Places]]:
+def sort_ids(parts: Iterable[Sequence[str]]) -> tuple[list[str], list[Indices]]:
     """Return all ids sorted, and for each part the positions of its ids in that order."""
     id_lists = [list(part) for part in parts]
     names = np.array([name for ids in id_lists for name in ids], dtype=np.str_)
@@ -68,7 +68,7 @@ def ranked(parts: Iterable[Sequence[str]]) -> tuple[list[str], list[Places]]:
     return names[order].tolist(), [positions[a:b] for a, b in pairwise(ends)]
 
 
-def lists_for(count: int, exact_up_to: int) -> int:
+def num_lists_for(count: int, exact_up_to: int) -> int:
     """Return the number of lists for a number of vectors; 1 means exact search."""
     if count <= exact_up_to:
         return 1
@@ -86,7 +86,7 @@ class Index:
 
             def assign(block: int) -> None:
                 mine = np.arange(block * BLOCK, min((block + 1) * BLOCK, len(rows)))
-                nearest[mine] = nearest_of(rows.get(mine), centres, 1)[1][:, 0]
+                nearest[mine] = knn(rows.get(mine), centres, 1)[1][:, 0]
 
             pool.each(assign, -(-len(rows) // BLOCK))
         self.list_of = nearest
@@ -95,27 +95,27 @@ class Index:
 
     def tune_probes(self, truth: Truth, recall: float) -> None:
         """Set the number of probed lists to reach a recall on the sample of ``truth``."""
-        order = nearest_of(truth.queries, self._centres, len(self._centres))[1]
-        ranks = np.take_along_axis(np.argsort(order, axis=1), self.list_of[truth.places], axis=1)
+        order = knn(truth.queries, self._centres, len(self._centres))[1]
+        ranks = np.take_along_axis(np.argsort(order, axis=1), self.list_of[truth.indices], axis=1)
         position = int(np.ceil(recall * ranks.size)) - 1
         self.probes = int(np.sort(ranks, axis=None)[position]) + 1
 
-    def knn_self_join(self, count: int) -> Iterator[tuple[Places, Found]]:
+    def knn_self_join(self, count: int) -> Iterator[tuple[Indices, Matches]]:
         """Yield chunks of positions with the ``count`` nearest other vectors of each."""
         for rows in self.chunks():
             neighbours = self.search(self._rows.get(rows), count + 1)
-            yield rows, without(neighbours, neighbours.places == rows[:, None], count)
+            yield rows, drop_neighbours(neighbours, neighbours.indices == rows[:, None], count)
 
-    def vectors(self, places: Places) -> Vectors:
+    def vectors(self, positions: Indices) -> Vectors:
         """Return the vectors at some positions, shape (positions, dimensions)."""
-        return self._rows.get(places)
+        return self._rows.get(positions)
 
-    def chunks(self) -> Iterator[Places]:
+    def chunks(self) -> Iterator[Indices]:
         """Yield all positions ordered by list, because vectors of one list probe similar lists."""
         for start in range(0, len(self._order), _CHUNK):
             yield self._order[start : start + _CHUNK]
 
-    def search(self, queries: Vectors, count: int) -> Found:
+    def search(self, queries: Vectors, count: int) -> Matches:
         """Return the nearest vectors of each query.
 
         Args:
@@ -125,29 +125,31 @@ class Index:
         starts = range(0, len(queries), _CHUNK)
         chunks = [self._search(queries[start : start + _CHUNK], count) for start in starts]
         if not chunks:
-            return Found(np.empty((0, count), np.int64), np.empty((0, count)))
-        return Found(np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks]))
+            return Matches(np.empty((0, count), np.int64), np.empty((0, count)))
+        return Matches(
+            np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])
+        )
 
-    def _search(self, queries: Vectors, count: int) -> Found:
+    def _search(self, queries: Vectors, count: int) -> Matches:
         """Find the best candidates of the nearest lists, then better ones in the other lists."""
         lists = self._lists(queries)
         first = self._first(queries, lists[:, :_FIRST], count + _SPARE)
         better = self._better(queries, lists[:, _FIRST:], first.values.min(axis=1))
         return self._exact(queries, _merged(first, better), count)
 
-    def _lists(self, queries: Vectors) -> Places:
+    def _lists(self, queries: Vectors) -> Indices:
         """Return the lists that each query probes, shape (queries, probes)."""
         lists = np.zeros((len(queries), self.probes), np.int64)
 
         def assign(block: int) -> None:
             rows = slice(block * BLOCK, (block + 1) * BLOCK)
-            lists[rows] = nearest_of(queries[rows], self._centres, self.probes)[1]
+            lists[rows] = knn(queries[rows], self._centres, self.probes)[1]
 
         if len(self._centres) > 1:
             self._pool.each(assign, -(-len(queries) // BLOCK))
         return lists
 
-    def _jobs(self, lists: Places) -> list[tuple[Places, Places]]:
+    def _jobs(self, lists: Indices) -> list[tuple[Indices, Indices]]:
         """Return the matrix products: the positions of a list, and the probes of it.
 
         A probe is a position in the flattened array ``lists``.
@@ -165,28 +167,28 @@ class Index:
             if self._ends[number] < self._ends[number + 1]
         ]
 
-    def _first(self, queries: Vectors, lists: Places, kept: int) -> "_Candidates":
+    def _first(self, queries: Vectors, lists: Indices, kept: int) -> "_Candidates":
         """Return the best candidates in some lists of each query, shape (queries, kept)."""
         values = np.full((lists.size, kept), -np.inf, np.float32)
-        places = np.full((lists.size, kept), -1, np.int64)
+        indices = np.full((lists.size, kept), -1, np.int64)
         jobs = self._jobs(lists)
 
         def compare(job: int) -> None:
             members, probes = jobs[job]
             best = min(kept, len(members))
             numbers = probes // lists.shape[1]
-            products, rows = nearest_of(queries[numbers], self._rows.get(members), best)
-            values[probes, :best], places[probes, :best] = products, members[rows]
+            products, rows = knn(queries[numbers], self._rows.get(members), best)
+            values[probes, :best], indices[probes, :best] = products, members[rows]
 
         self._pool.each(compare, len(jobs))
         shape = (len(queries), lists.shape[1] * kept)
-        values, places = values.reshape(shape), places.reshape(shape)
+        values, indices = values.reshape(shape), indices.reshape(shape)
         top = np.argpartition(-values, kept - 1, axis=1)[:, :kept]
         numbers = np.repeat(np.arange(len(queries)), kept).reshape(-1, kept)
-        values, places = np.take_along_axis(values, top, 1), np.take_along_axis(places, top, 1)
-        return _Candidates(numbers, values, places)
+        values, indices = np.take_along_axis(values, top, 1), np.take_along_axis(indices, top, 1)
+        return _Candidates(numbers, values, indices)
 
-    def _better(self, queries: Vectors, lists: Places, bounds: Vectors) -> "_Candidates":
+    def _better(self, queries: Vectors, lists: Indices, bounds: Vectors) -> "_Candidates":
         """Return the candidates above the bound of their query in some lists, shape (any,)."""
         jobs = self._jobs(lists)
         candidates: list[_Candidates] = [_NONE] * (len(jobs) + 1)
@@ -202,24 +204,24 @@ class Index:
         return _Candidates(
             np.concatenate([of_job.queries for of_job in candidates]),
             np.concatenate([of_job.values for of_job in candidates]),
-            np.concatenate([of_job.places for of_job in candidates]),
+            np.concatenate([of_job.indices for of_job in candidates]),
         )
 
-    def _exact(self, queries: Vectors, candidates: "_Candidates", count: int) -> Found:
+    def _exact(self, queries: Vectors, candidates: "_Candidates", count: int) -> Matches:
         """Score candidates in float64, so that results do not depend on the shape of a product."""
-        result = Found(
+        result = Matches(
             np.full((len(queries), count), -1, np.int64), np.full((len(queries), count), -np.inf)
         )
 
         def rescore(block: int) -> None:
             rows = slice(block * _RESCORED, (block + 1) * _RESCORED)
-            near = candidates.places[rows]
+            near = candidates.indices[rows]
             vectors = self._rows.get(near.ravel()).reshape(*near.shape, -1).astype(np.float64)
             wide = queries[rows].astype(np.float64)
             exact: npt.NDArray[np.float64] = np.einsum("qkd,qd->qk", vectors, wide)
             exact = np.where(near < 0, -np.inf, np.round(exact, 9))
             order = np.lexsort((near, -exact), axis=1)[:, :count]
-            result.places[rows, : order.shape[1]] = np.take_along_axis(near, order, axis=1)
+            result.indices[rows, : order.shape[1]] = np.take_along_axis(near, order, axis=1)
             result.similarities[rows, : order.shape[1]] = np.take_along_axis(exact, order, axis=1)
 
         self._pool.each(rescore, -(-len(queries) // _RESCORED))
@@ -229,11 +231,11 @@ class Index:
 class _Candidates(NamedTuple):
     """Candidates for nearest neighbours; arrays of equal shape."""
 
-    queries: Places
+    queries: Indices
     """The number of the query."""
     values: Vectors
     """The inner product in float32."""
-    places: Places
+    indices: Indices
     """The position of the candidate."""
 
 
@@ -242,33 +244,33 @@ _NONE = _Candidates(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, 
 
 def _merged(first: _Candidates, better: _Candidates) -> _Candidates:
     """Merge two sets of candidates: the best of each query, shape (queries, kept)."""
-    kept = first.places.shape[1]
+    kept = first.indices.shape[1]
     queries = np.concatenate([first.queries.ravel(), better.queries])
     values = np.concatenate([first.values.ravel(), better.values])
-    places = np.concatenate([first.places.ravel(), better.places])
+    indices = np.concatenate([first.indices.ravel(), better.indices])
     order = np.lexsort((-values, queries))
-    starts = np.searchsorted(queries[order], np.arange(len(first.places)))
+    starts = np.searchsorted(queries[order], np.arange(len(first.indices)))
     used = order[starts[:, None] + np.arange(kept)]
-    return _Candidates(queries[used], values[used], places[used])
+    return _Candidates(queries[used], values[used], indices[used])
 
 
-def without(found: Found, dropped: npt.NDArray[np.bool_], count: int) -> Found:
+def drop_neighbours(matches: Matches, dropped: npt.NDArray[np.bool_], count: int) -> Matches:
     """Return the first ``count`` neighbours of each query that are not dropped, in their order.
 
     Args:
-        found: The neighbours.
+        matches: The neighbours.
         dropped: Which neighbours to remove, shape (queries, k).
         count: Number of neighbours to return.
     """
-    order = np.argsort(dropped | (found.places < 0), axis=1, kind="stable")[:, :count]
+    order = np.argsort(dropped | (matches.indices < 0), axis=1, kind="stable")[:, :count]
     is_dropped = np.take_along_axis(dropped, order, axis=1)
-    places = np.where(is_dropped, -1, np.take_along_axis(found.places, order, axis=1))
-    similarities = np.take_along_axis(found.similarities, order, axis=1)
-    return Found(places, np.where(is_dropped, -np.inf, similarities))
+    indices = np.where(is_dropped, -1, np.take_along_axis(matches.indices, order, axis=1))
+    similarities = np.take_along_axis(matches.similarities, order, axis=1)
+    return Matches(indices, np.where(is_dropped, -np.inf, similarities))
 
 
 @contextmanager
-def built(
+def build_index(
     ids: Sequence[str], blocks: Blocks, *, count: int, config: Search, runtime: Runtime, seed: int
 ) -> Generator[tuple[Index, Json]]:
     """Build an index over all vectors, and measure its recall.
@@ -285,15 +287,15 @@ def built(
         The index, and its manifest notes: kind, lists, storage and measured recall.
     """
     width = next((vectors.shape[1] for _, vectors in blocks() if len(vectors)), 1)
-    num_lists = lists_for(len(ids), config.exact_up_to)
+    num_lists = num_lists_for(len(ids), config.exact_up_to)
     training, sampled = _draw_samples(ids, num_lists, config, seed)
-    both = pick(blocks, np.concatenate([training, sampled]), width)
+    both = gather(blocks, np.concatenate([training, sampled]), width)
     sample, queries = both[: len(training)], both[len(training) :]
-    storage = storage_of(len(ids), width, config)
-    on_disk = bytes_of(len(ids), width, storage) > runtime.index_bytes
-    with pooled() as pool, StoredVectors(len(ids), width, storage, on_disk=on_disk) as rows:
+    storage = choose_storage(len(ids), width, config)
+    on_disk = size_in_bytes(len(ids), width, storage) > runtime.index_bytes
+    with thread_pool() as pool, StoredVectors(len(ids), width, storage, on_disk=on_disk) as rows:
         rows.train(sample)
-        truth = truth_of(sampled, queries, _store(blocks(), rows), min(count, len(ids) - 1))
+        truth = find_truth(sampled, queries, _store(blocks(), rows), min(count, len(ids) - 1))
         notes: Json = {"index": "flat", "storage": storage, "vectors": len(ids), "recall": 1.0}
         if num_lists == 1:
             index = Index(rows, np.zeros((1, width), np.float32), pool)
@@ -302,9 +304,9 @@ def built(
             notes |= {"index": "ivf", "lists": num_lists, "trained_on": len(training)}
             index.tune_probes(truth, config.recall)
             neighbours = index.search(queries, count + 1)
-            is_self = neighbours.places == sampled[:, None]
-            neighbours = without(neighbours, is_self, truth.places.shape[1])
-            recall = round(recall_of(neighbours.places, truth, blocks), 4)
+            is_self = neighbours.indices == sampled[:, None]
+            neighbours = drop_neighbours(neighbours, is_self, truth.indices.shape[1])
+            recall = round(measure_recall(neighbours.indices, truth, blocks), 4)
             notes |= {"probes": index.probes, "recall": recall, "recall_sampled": len(sampled)}
         log.info("index %s", " ".join(f"{key}={value}" for key, value in notes.items()))
         yield index, notes
@@ -312,7 +314,7 @@ def built(
 
 def _draw_samples(
     ids: Sequence[str], num_lists: int, config: Search, seed: int
-) -> tuple[Places, Places]:
+) -> tuple[Indices, Indices]:
     """Return the positions of the training sample, and others for measuring recall."""
     if num_lists == 1:
         return np.arange(min(len(ids), BLOCK)), np.empty(0, np.int64)
@@ -324,7 +326,7 @@ def _draw_samples(
 
 def _store(blocks: Iterable[Block], rows: StoredVectors) -> Iterator[Block]:
     """Yield blocks after storing them in the index; empty blocks are skipped."""
-    for places, vectors in blocks:
-        if len(places):
-            rows.put(places, vectors)
-            yield places, vectors
+    for indices, vectors in blocks:
+        if len(indices):
+            rows.put(indices, vectors)
+            yield indices, vectors

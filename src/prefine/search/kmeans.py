@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from prefine.search.pool import BLOCK, Pool, nearest_of, pooled
+from prefine.search.pool import BLOCK, Pool, knn, thread_pool
 from prefine.search.storage import Vectors
 
 _ROUNDS = 10
@@ -31,7 +31,7 @@ def list_centres(sample: Vectors, num_lists: int, pool: Pool) -> Vectors:
 
     def assign(block: int) -> None:
         rows = slice(block * BLOCK, (block + 1) * BLOCK)
-        best[rows], nearest[rows] = nearest_of(sample[rows], centres, 1)
+        best[rows], nearest[rows] = knn(sample[rows], centres, 1)
 
     from scipy.sparse import csr_matrix
 
@@ -86,6 +86,6 @@ def spherical_kmeans(
     )
     model.cp.init_method = faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS
     sample = np.ascontiguousarray(vectors[::step])
-    with pooled() as pool:  # one thread, because rounding depends on the number of threads
+    with thread_pool() as pool:  # one thread, because rounding depends on the number of threads
         pool.each(lambda _: model.train(sample), 1)
     return model.centroids

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
-from prefine.search.storage import Places, Vectors
+from prefine.search.storage import Indices, Vectors
 
 BLOCK = 2048
 """Maximum number of queries in one product."""
@@ -29,7 +29,7 @@ class Pool:
 
 
 @contextmanager
-def pooled() -> Generator[Pool]:
+def thread_pool() -> Generator[Pool]:
     """Start as many threads as OpenMP may use, and limit BLAS and FAISS to one thread each."""
     import faiss
 
@@ -42,7 +42,7 @@ def pooled() -> Generator[Pool]:
             limit(threads)
 
 
-def nearest_of(queries: Vectors, vectors: Vectors, count: int) -> tuple[Vectors, Places]:
+def knn(queries: Vectors, vectors: Vectors, count: int) -> tuple[Vectors, Indices]:
     """Return the largest inner products and their positions, computed on the calling thread.
 
     Args:

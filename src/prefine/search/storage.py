@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from prefine.search.settings import Search
 
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
 
 Storage = Literal["float32", "float16", "sq8"]
@@ -19,16 +19,16 @@ _CODED = 65_536
 """Vectors that are encoded at once."""
 
 
-def bytes_of(count: int, width: int, storage: Storage) -> int:
+def size_in_bytes(count: int, width: int, storage: Storage) -> int:
     """Return the size of the vectors in bytes."""
     return count * width * _BYTES[storage]
 
 
-def storage_of(count: int, width: int, config: Search) -> Storage:
+def choose_storage(count: int, width: int, config: Search) -> Storage:
     """Choose the storage type by the size of the vectors only, because it affects results."""
-    if bytes_of(count, width, "float32") <= config.full_bytes:
+    if size_in_bytes(count, width, "float32") <= config.full_bytes:
         return "float32"
-    return "float16" if bytes_of(count, width, "float16") <= config.half_bytes else "sq8"
+    return "float16" if size_in_bytes(count, width, "float16") <= config.half_bytes else "sq8"
 
 
 class StoredVectors:
@@ -76,14 +76,14 @@ class StoredVectors:
         if self._coded:
             self._codec.train(sample)
 
-    def put(self, places: Places, vectors: Vectors) -> None:
+    def put(self, positions: Indices, vectors: Vectors) -> None:
         """Store vectors at their positions."""
-        for start in range(0, len(places), _CODED):
+        for start in range(0, len(positions), _CODED):
             block = np.ascontiguousarray(vectors[start : start + _CODED])
             values = self._codec.compute_codes(block) if self._coded else block
-            self._values[places[start : start + _CODED]] = values
+            self._values[positions[start : start + _CODED]] = values
 
-    def get(self, places: Places) -> Vectors:
+    def get(self, positions: Indices) -> Vectors:
         """Return the vectors at some positions, shape (positions, dimensions); -1 is the last."""
-        values = self._values[places]
+        values = self._values[positions]
         return self._codec.decode(values) if self._coded else values.astype(np.float32, copy=False)

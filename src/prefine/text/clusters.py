@@ -12,21 +12,21 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from prefine.text.words import Places
+from prefine.text.words import Indices
 
 Labels = npt.NDArray[np.int32]
 
 METHODS = ("words", "characters", "semantic")
 """Methods that find edges, the strongest first."""
 
-Alike = Callable[[Places], npt.NDArray[np.bool_]]
+Alike = Callable[[Indices], npt.NDArray[np.bool_]]
 """Returns for pairs without an edge, shape (pairs, 2), whether they may share a cluster."""
 
 
 class Edges(NamedTuple):
     """Pairs of near duplicates."""
 
-    pairs: Places
+    pairs: Indices
     """Indices of texts, the smaller first, each pair once; shape (edges, 2)."""
     methods: npt.NDArray[np.int64]
     """Indices into ``METHODS``, shape (edges,)."""
@@ -38,12 +38,12 @@ class Edges(NamedTuple):
         return Edges(self.pairs[chosen], self.methods[chosen], self.overlaps[chosen])
 
 
-def edges_of(pairs: Places, method: str, overlaps: npt.NDArray[np.float64]) -> Edges:
+def edges_of(pairs: Indices, method: str, overlaps: npt.NDArray[np.float64]) -> Edges:
     """Return the edges of one method."""
     return Edges(pairs, np.full(len(pairs), METHODS.index(method)), overlaps)
 
 
-def joined(*edges: Edges) -> Edges:
+def merge_edges(*edges: Edges) -> Edges:
     """Return all edges; of several between the same texts only that of the strongest method."""
     pairs = np.concatenate([part.pairs for part in edges])
     methods = np.concatenate([part.methods for part in edges])
@@ -53,7 +53,7 @@ def joined(*edges: Edges) -> Edges:
     return Edges(pairs[kept], methods[kept], np.concatenate([e.overlaps for e in edges])[kept])
 
 
-def components(count: int, pairs: Places) -> Labels:
+def components(count: int, pairs: Indices) -> Labels:
     """Return the connected component of each of ``count`` texts, shape (count,)."""
     ones = np.ones(len(pairs), dtype=np.int8)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
@@ -61,7 +61,7 @@ def components(count: int, pairs: Places) -> Labels:
     return labels
 
 
-def centres(count: int, pairs: Places, alike: Alike) -> Places:
+def centres(count: int, pairs: Indices, alike: Alike) -> Indices:
     """Return the centre of each text's cluster.
 
     The centre of a component is the text with the most edges, the first of several. A text stays
@@ -93,7 +93,7 @@ def centres(count: int, pairs: Places, alike: Alike) -> Places:
         left = left[(assigned[left] < 0).all(axis=1)]
 
 
-def _centre_of(labels: Labels, degrees: Places) -> Places:
+def _centre_of(labels: Labels, degrees: Indices) -> Indices:
     """Return for each text the text of its component with the most edges, the first of several."""
     order = np.lexsort((-degrees, labels))
     first = np.unique(labels[order], return_index=True)[1]

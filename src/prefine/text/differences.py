@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from prefine.text.words import Hashes, exact_texts, words_of
+from prefine.text.words import Hashes, exact_texts, split_words
 
 Apart = Literal["numbers", "negations", "symbols"]
 """Differences that can reverse a label."""
@@ -109,7 +109,7 @@ def traits(texts: Sequence[str]) -> Hashes:
 def differences(left: Sequence[str], right: Sequence[str]) -> pl.Series:
     """Return the most serious difference of each pair of texts, one of ``DIFFERENCES``."""
     both = [*left, *right]
-    words = words_of(both)
+    words = split_words(both)
     kinds = traits(both)
     spoken = words.list.eval(pl.element().filter(pl.element().str.contains(_HAS_LETTERS)))
     ordered, sorted_ = (w.list.join(" ") for w in (spoken, spoken.list.sort()))

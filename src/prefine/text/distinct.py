@@ -10,12 +10,12 @@ import polars as pl
 from prefine.text.sketches import NUM_HASHES, Sketches, sketches
 from prefine.text.words import (
     Hashes,
-    Places,
+    Indices,
     byte_shingles,
     exact_texts,
-    keys_of,
+    hash_words,
+    split_words,
     word_shingles,
-    words_of,
 )
 
 Read = Callable[[int], tuple[list[str], list[str]]]
@@ -31,7 +31,7 @@ class Sketched:
 
     sketches: Sketches
     """Shape (sketched, NUM_HASHES)."""
-    places: Places
+    indices: Indices
     """Indices of the distinct texts that are sketched, ascending; shape (sketched,)."""
 
 
@@ -48,7 +48,7 @@ class Distinct:
     """Hash of each text after ``exact_texts``, shape (texts,)."""
     keys: Hashes
     """Hash of each distinct sequence of words, ascending; shape (distinct,)."""
-    places: Places
+    indices: Indices
     """Index into ``keys`` of each text, shape (texts,)."""
     words: Sketched
     """Sketches of word shingles; empty where none were requested."""
@@ -57,12 +57,12 @@ class Distinct:
     1.5 bytes per character, i.e. not in Latin letters."""
 
     @property
-    def first(self) -> Places:
+    def first(self) -> Indices:
         """Index of one text for each distinct sequence of words; does not depend on files."""
-        order = np.lexsort((self.exact, self.places))
-        return order[np.unique(self.places[order], return_index=True)[1]]
+        order = np.lexsort((self.exact, self.indices))
+        return order[np.unique(self.indices[order], return_index=True)[1]]
 
-    def texts(self, rows: Places) -> list[str]:
+    def texts(self, rows: Indices) -> list[str]:
         """Return the texts with these indices among all texts."""
         text_of: dict[int, str] = {}
         wanted = np.unique(rows)
@@ -77,7 +77,7 @@ class Distinct:
         return [text_of[row] for row in rows.tolist()]
 
 
-def survey(
+def sketch_texts(
     read: Read, parts: range, shingle_words: int | None, *, characters: bool = False
 ) -> Distinct:
     """Read all texts once; hash and sketch the distinct ones.
@@ -95,8 +95,8 @@ def survey(
     unsure: list[npt.NDArray[np.bool_]] = [np.empty(0, np.bool_)]
     for part in parts:
         names, texts = read(part)
-        words = words_of(texts)
-        of_part = keys_of(words)
+        words = split_words(texts)
+        of_part = hash_words(words)
         exact.append(exact_texts(texts).hash(seed=0).to_numpy())
         new, first = np.unique(of_part, return_index=True)
         unseen = ~np.isin(new, np.concatenate(seen))
@@ -110,10 +110,10 @@ def survey(
         sizes.append(len(names))
         keys.append(of_part)
     order = np.argsort(np.concatenate(seen))
-    all_, places = np.unique(np.concatenate(keys), return_inverse=True)
+    all_, indices = np.unique(np.concatenate(keys), return_inverse=True)
     sketched = [_sketched(by_words, np.full(len(order), shingle_words is not None), order)]
     sketched.append(_sketched(by_characters, np.concatenate(unsure), order))
-    return Distinct(read, ids, sizes, np.concatenate(exact), all_, places, *sketched)
+    return Distinct(read, ids, sizes, np.concatenate(exact), all_, indices, *sketched)
 
 
 def _unsure(words: pl.Series) -> npt.NDArray[np.bool_]:
@@ -123,7 +123,7 @@ def _unsure(words: pl.Series) -> npt.NDArray[np.bool_]:
     return ((size <= SHORT) | (joined.str.len_bytes() >= size * 1.5)).to_numpy()
 
 
-def _sketched(parts: list[Sketches], chosen: npt.NDArray[np.bool_], order: Places) -> Sketched:
+def _sketched(parts: list[Sketches], chosen: npt.NDArray[np.bool_], order: Indices) -> Sketched:
     """Return the sketches of the chosen texts in the order of ``keys``."""
     rows = np.concatenate(parts)
     rank = np.cumsum(chosen) - 1

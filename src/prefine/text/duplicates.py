@@ -8,9 +8,9 @@ import polars as pl
 from prefine.errors import DataError
 from prefine.text.clusters import METHODS
 from prefine.text.differences import TRAITS, Apart, differences
-from prefine.text.distinct import Distinct, survey
+from prefine.text.distinct import Distinct, sketch_texts
 from prefine.text.near import Bounds, Kept, cluster_centres, lexical_edges, split_by_traits
-from prefine.text.words import Places
+from prefine.text.words import Indices
 
 
 def near_duplicates(
@@ -58,14 +58,14 @@ def near_duplicates(
         if value is not None and not 0 < value <= 1:
             raise ValueError(f"{name} must lie in (0, 1], not {value}")
     ids = [str(index) for index in range(len(listed))]
-    distinct = survey(
+    distinct = sketch_texts(
         lambda _part: (ids, listed),
         range(1),
         bounds.shingle_words,
         characters=character_jaccard is not None,
     )
     edges = split_by_traits(distinct, bounds, lexical_edges(distinct, bounds))
-    centre = cluster_centres(distinct, bounds, edges.edges)[distinct.places]
+    centre = cluster_centres(distinct, bounds, edges.edges)[distinct.indices]
     return _table(listed, distinct, edges, centre)
 
 
@@ -86,7 +86,7 @@ def _known(apart: Iterable[Apart]) -> tuple[Apart, ...]:
     return tuple(name for name in TRAITS if name in names)
 
 
-def _table(texts: list[str], distinct: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
+def _table(texts: list[str], distinct: Distinct, kept: Kept, centre: Indices) -> pl.DataFrame:
     """Return one row for each text."""
     edges = kept.edges
     ends = pl.DataFrame(
@@ -101,7 +101,7 @@ def _table(texts: list[str], distinct: Distinct, kept: Kept, centre: Places) -> 
     rows = pl.DataFrame(
         {
             "index": np.arange(len(texts)),
-            "place": distinct.places,
+            "place": distinct.indices,
             "text": distinct.exact,
             "centre": centre,
         },
@@ -130,8 +130,8 @@ def _table(texts: list[str], distinct: Distinct, kept: Kept, centre: Places) -> 
     return table.with_columns(pl.when(alone).then(None).otherwise(differs).alias("differs"))
 
 
-def _share_cluster(distinct: Distinct, centre: Places, pairs: Places) -> np.ndarray:
+def _share_cluster(distinct: Distinct, centre: Indices, pairs: Indices) -> np.ndarray:
     """Return whether each pair of distinct texts is in one cluster, shape (pairs,)."""
     of_place = np.zeros(len(distinct.keys), np.int64)
-    of_place[distinct.places] = centre
+    of_place[distinct.indices] = centre
     return of_place[pairs[:, 0]] == of_place[pairs[:, 1]]

@@ -26,7 +26,7 @@ _FORM = (
 )
 
 
-def folded(texts: list[str]) -> pl.Series:
+def normalize_texts(texts: list[str]) -> pl.Series:
     """Normalize texts so that formatting makes no difference.
 
     Compatibility forms are folded (NFKC: full-width letters, ligatures). Accents of Latin, Greek

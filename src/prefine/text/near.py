@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from prefine.text.clusters import Edges, centres, edges_of, joined
+from prefine.text.clusters import Edges, centres, edges_of, merge_edges
 from prefine.text.differences import TRAITS, Apart, traits
 from prefine.text.distinct import Distinct, Sketched
 from prefine.text.overlap import overlaps
 from prefine.text.sketches import candidates, estimates, sketches
-from prefine.text.slips import are_slips
-from prefine.text.words import Places, character_shingles, word_shingles, words_of
+from prefine.text.typos import are_typos
+from prefine.text.words import Indices, character_shingles, split_words, word_shingles
 
 _CHARACTERS = 0.65
 """Overlap of byte shingles from which texts are compared by characters. Texts with 4 % wrong
@@ -45,7 +45,7 @@ class Kept(NamedTuple):
     """Edges that form clusters, and pairs that a difference keeps apart."""
 
     edges: Edges
-    apart: dict[Apart, Places]
+    apart: dict[Apart, Indices]
     """Pairs of texts by their most serious difference."""
 
 
@@ -64,14 +64,14 @@ def lexical_edges(texts: Distinct, bounds: Bounds) -> Edges:
         return edges
     by_characters = _character_overlaps(words, rows[~same], bounds, bounds.character_jaccard)
     near = np.flatnonzero(by_characters >= bounds.character_jaccard)
-    slips = [
-        are_slips(words[int(a)].to_list(), words[int(b)].to_list()) for a, b in rows[~same][near]
+    only_typos = [
+        are_typos(words[int(a)].to_list(), words[int(b)].to_list()) for a, b in rows[~same][near]
     ]
-    near = near[np.array(slips, np.bool_)]
-    return joined(edges, edges_of(proposed[~same][near], "characters", by_characters[near]))
+    near = near[np.array(only_typos, np.bool_)]
+    return merge_edges(edges, edges_of(proposed[~same][near], "characters", by_characters[near]))
 
 
-def word_overlaps(words: pl.Series, pairs: Places, shingle_words: int) -> npt.NDArray[np.float64]:
+def word_overlaps(words: pl.Series, pairs: Indices, shingle_words: int) -> npt.NDArray[np.float64]:
     """Return the Jaccard overlap of the word shingles of each pair.
 
     Args:
@@ -84,7 +84,7 @@ def word_overlaps(words: pl.Series, pairs: Places, shingle_words: int) -> npt.ND
 
 
 def _character_overlaps(
-    words: pl.Series, pairs: Places, bounds: Bounds, least: float
+    words: pl.Series, pairs: Indices, bounds: Bounds, least: float
 ) -> npt.NDArray[np.float64]:
     """Return the character overlap of each pair; 0 where the estimate is far below ``least``."""
     wanted, rows = np.unique(pairs, return_inverse=True)
@@ -96,11 +96,11 @@ def _character_overlaps(
     return overlap
 
 
-def _proposed(texts: Distinct, bounds: Bounds) -> Places:
+def _proposed(texts: Distinct, bounds: Bounds) -> Indices:
     """Return the candidate pairs, each once."""
 
-    def of(sketched: Sketched, bound: float) -> Places:
-        return sketched.places[candidates(sketched.sketches, bound)]
+    def of(sketched: Sketched, bound: float) -> Indices:
+        return sketched.indices[candidates(sketched.sketches, bound)]
 
     by_words = of(texts.words, bounds.jaccard)
     if bounds.character_jaccard is None:
@@ -119,7 +119,7 @@ def split_by_traits(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
     rows = rows.reshape(-1, 2)
     of_texts = traits(texts.texts(texts.first[wanted]))
     joined_rows = np.ones(len(rows), np.bool_)
-    apart: dict[Apart, Places] = {}
+    apart: dict[Apart, Indices] = {}
     for column, name in enumerate(TRAITS):
         if name in bounds.apart:
             unlike = joined_rows & (of_texts[rows[:, 0], column] != of_texts[rows[:, 1], column])
@@ -128,10 +128,10 @@ def split_by_traits(texts: Distinct, bounds: Bounds, edges: Edges) -> Kept:
     return Kept(edges.where(joined_rows), apart)
 
 
-def cluster_centres(texts: Distinct, bounds: Bounds, edges: Edges) -> Places:
+def cluster_centres(texts: Distinct, bounds: Bounds, edges: Edges) -> Indices:
     """Return the centre of each distinct text's cluster, shape (distinct,)."""
 
-    def alike(pairs: Places) -> npt.NDArray[np.bool_]:
+    def alike(pairs: Indices) -> npt.NDArray[np.bool_]:
         if not len(pairs):
             return np.empty(0, np.bool_)
         wanted, rows = np.unique(pairs, return_inverse=True)
@@ -141,6 +141,6 @@ def cluster_centres(texts: Distinct, bounds: Bounds, edges: Edges) -> Places:
     return centres(len(texts.keys), edges.pairs, alike)
 
 
-def words_at(texts: Distinct, places: Places) -> pl.Series:
+def words_at(texts: Distinct, indices: Indices) -> pl.Series:
     """Return the words of some of the distinct texts, one list for each."""
-    return words_of(texts.texts(texts.first[places]))
+    return split_words(texts.texts(texts.first[indices]))

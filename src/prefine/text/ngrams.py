@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from prefine.text.words import Hashes, Places
+from prefine.text.words import Hashes, Indices
 
 _MULTIPLY = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
@@ -22,9 +22,9 @@ class Flat(NamedTuple):
 
     words: Hashes
     """Shape (words of all texts,)."""
-    places: Places
+    indices: Indices
     """Index of the text of each word, ascending; shape (words of all texts,)."""
-    left: Places
+    left: Indices
     """Number of words from each word to the end of its text, itself included; same shape."""
 
 
@@ -52,16 +52,16 @@ def postings(rows: pl.DataFrame) -> Postings:
     return Postings(rows, rows.group_by("run").agg(pl.len().alias("often")))
 
 
-def flat_words(words: pl.Series, places: Places | None = None) -> Flat:
+def flat_words(words: pl.Series, indices: Indices | None = None) -> Flat:
     """Return the hashed words of texts.
 
     Args:
         words: Lists of words.
-        places: Index of the text that each list belongs to, ascending; null makes each list a
+        indices: Index of the text that each list belongs to, ascending; null makes each list a
             text.
     """
     sizes = words.list.len().to_numpy().astype(np.int64)
-    owners = np.arange(len(sizes)) if places is None else places
+    owners = np.arange(len(sizes)) if indices is None else indices
     of_words = np.repeat(owners, sizes)
     flat = words.list.explode(keep_nulls=False, empty_as_null=False).hash(seed=0).to_numpy()
     ends = np.searchsorted(of_words, of_words, side="right") if len(flat) else of_words
@@ -95,13 +95,13 @@ def runs_of(words: pl.Series, size: int) -> pl.DataFrame:
         ``run`` (hash of the words).
     """
     flat = flat_words(words)
-    lengths = words.list.len().to_numpy().astype(np.int64)[flat.places]
+    lengths = words.list.len().to_numpy().astype(np.int64)[flat.indices]
     long = flat.left >= size
     short = (lengths < size) & (flat.left == lengths)
     frames: list[pl.DataFrame] = []
     for length, mixed in all_runs(flat, set(range(1, size + 1))):
         here = np.flatnonzero(long if length == size else short & (lengths == length))
-        columns = {"place": flat.places[here], "at": (lengths - flat.left)[here]}
+        columns = {"place": flat.indices[here], "at": (lengths - flat.left)[here]}
         frame = pl.DataFrame({**columns, "words": np.full(len(here), length)})
         frames.append(frame.with_columns(pl.Series("run", mixed[here], pl.UInt64)))
     return pl.concat(frames).sort("place", "at")
@@ -128,7 +128,7 @@ def _bits(marks: npt.NDArray[np.bool_]) -> np.uint64:
 
 def known_runs(flat: Flat, known: Mapping[int, Sieve]) -> pl.DataFrame:
     """Return the known n-grams of each text: ``place`` and ``run``, distinct."""
-    places: list[Places] = [np.empty(0, np.int64)]
+    indices: list[Indices] = [np.empty(0, np.int64)]
     runs: list[Hashes] = [np.empty(0, np.uint64)]
     for size, mixed in all_runs(flat, set(known)):
         hashes, marks = known[size]
@@ -136,9 +136,9 @@ def known_runs(flat: Flat, known: Mapping[int, Sieve]) -> pl.DataFrame:
         passing = mixed[passed]
         nearest = np.minimum(np.searchsorted(hashes, passing), len(hashes) - 1)
         same = hashes[nearest] == passing
-        places.append(flat.places[passed[same]])
+        indices.append(flat.indices[passed[same]])
         runs.append(passing[same])
-    rows = {"place": np.concatenate(places), "run": np.concatenate(runs)}
+    rows = {"place": np.concatenate(indices), "run": np.concatenate(runs)}
     return pl.DataFrame(rows).unique()
 
 

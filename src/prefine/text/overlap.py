@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from prefine.text.words import Places, Shingles
+from prefine.text.words import Indices, Shingles
 
 _COMPARED = 50_000
 """Pairs that are compared at once."""
 
 
-def overlaps(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
+def overlaps(shingles: Shingles, pairs: Indices) -> npt.NDArray[np.float64]:
     """Return the Jaccard overlap of each pair of texts, with repeated shingles counted.
 
     Args:
@@ -26,12 +26,12 @@ def overlaps(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
     parts = [np.empty(0)]
     for start in range(0, len(pairs), _COMPARED):
         block = pairs[start : start + _COMPARED]
-        places, rows = np.unique(block, return_inverse=True)
-        parts.append(_compared(shingles.of(places), rows.reshape(block.shape)))
+        indices, rows = np.unique(block, return_inverse=True)
+        parts.append(_compared(shingles.of(indices), rows.reshape(block.shape)))
     return np.concatenate(parts)
 
 
-def _compared(shingles: Shingles, pairs: Places) -> npt.NDArray[np.float64]:
+def _compared(shingles: Shingles, pairs: Indices) -> npt.NDArray[np.float64]:
     names, columns = np.unique(shingles.hashes, return_inverse=True)
     ones = np.ones(len(columns), np.int32)
     shape = (len(shingles.starts) - 1, len(names))

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import rensa  # pyright: ignore[reportMissingTypeStubs]
 
-from prefine.text.words import Hashes, Places, Shingles
+from prefine.text.words import Hashes, Indices, Shingles
 
 _MINHASH: Any = vars(rensa)["RMinHash"]
 
@@ -65,7 +65,7 @@ def chance_missed(jaccard: float, rows: int) -> float:
     return (1 - jaccard**rows) ** (NUM_HASHES // rows)
 
 
-def candidates(sketched: Sketches, jaccard: float) -> Places:
+def candidates(sketched: Sketches, jaccard: float) -> Indices:
     """Return pairs of texts whose overlap may reach the bound.
 
     Args:
@@ -84,7 +84,7 @@ def candidates(sketched: Sketches, jaccard: float) -> Places:
     return np.stack(np.divmod(codes[0], max(count, 1)), axis=1)
 
 
-def estimates(sketched: Sketches, pairs: Places) -> npt.NDArray[np.float64]:
+def estimates(sketched: Sketches, pairs: Indices) -> npt.NDArray[np.float64]:
     """Return the estimated Jaccard overlap of pairs: the share of equal columns of their sketches.
 
     The standard error is at most 0.045.
@@ -104,7 +104,7 @@ def _bucket(band: Sketches) -> Hashes:
     return mixed
 
 
-def _bucket_pairs(buckets: Hashes) -> tuple[Places, Places]:
+def _bucket_pairs(buckets: Hashes) -> tuple[Indices, Indices]:
     """Return the pairs of texts that share a bucket, the smaller index first."""
     order = np.argsort(buckets, kind="stable")
     sorted_ = buckets[order]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 Hashes = npt.NDArray[np.uint64]
-Places = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.int64]
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _WORD = rf"[{_UNSPACED}]|[\w--[{_UNSPACED}]]+|[^\w\s]"
@@ -36,17 +36,19 @@ class Shingles(NamedTuple):
 
     hashes: Hashes
     """Shape (shingles of all texts,)."""
-    starts: Places
+    starts: Indices
     """Index of the first shingle of each text, and the total number; shape (texts + 1,)."""
 
-    def of(self, places: Places) -> "Shingles":
+    def of(self, indices: Indices) -> "Shingles":
         """Return the shingles of the texts with these indices, in this order."""
-        sizes = np.diff(self.starts)[places]
+        sizes = np.diff(self.starts)[indices]
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        return Shingles(self.hashes[np.repeat(self.starts[places], sizes) + _inside(sizes)], starts)
+        return Shingles(
+            self.hashes[np.repeat(self.starts[indices], sizes) + _inside(sizes)], starts
+        )
 
 
-def words_of(texts: list[str]) -> pl.Series:
+def split_words(texts: list[str]) -> pl.Series:
     """Return the words of texts in lower case, without the punctuation of prose.
 
     Symbols are words: C# is not C++, 12 - 4 is not 12 + 4, n! is not n. Left out are punctuation
@@ -80,7 +82,7 @@ def exact_texts(texts: Sequence[str]) -> pl.Series:
     return plain.str.strip_chars()
 
 
-def keys_of(words: pl.Series) -> Hashes:
+def hash_words(words: pl.Series) -> Hashes:
     """Return a hash of the sequence of words of each text, shape (texts,)."""
     return words.list.join(" ").hash(seed=0).to_numpy()
 
@@ -88,7 +90,7 @@ def keys_of(words: pl.Series) -> Hashes:
 def word_shingles(words: pl.Series, size: int) -> Shingles:
     """Return the shingles of ``size`` words of each text."""
     flat = words.list.explode(keep_nulls=False, empty_as_null=False).hash(seed=0).to_numpy()
-    return _shingles(flat, words.list.len().to_numpy().astype(np.int64), keys_of(words), size)
+    return _shingles(flat, words.list.len().to_numpy().astype(np.int64), hash_words(words), size)
 
 
 def character_shingles(words: pl.Series, size: int) -> Shingles:
@@ -96,7 +98,7 @@ def character_shingles(words: pl.Series, size: int) -> Shingles:
     joined = words.list.join(" ")
     points = np.frombuffer("".join(joined).encode("utf-32-le"), np.uint32).astype(np.uint64)
     return _shingles(
-        points, joined.str.len_chars().to_numpy().astype(np.int64), keys_of(words), size
+        points, joined.str.len_chars().to_numpy().astype(np.int64), hash_words(words), size
     )
 
 
@@ -112,10 +114,10 @@ def byte_shingles(words: pl.Series) -> Shingles:
     windows = windows * _MULTIPLY
     windows ^= windows >> _SHIFT
     sizes = joined.str.len_bytes().to_numpy().astype(np.int64)
-    return _cut(windows, sizes, keys_of(words), _BYTES)
+    return _cut(windows, sizes, hash_words(words), _BYTES)
 
 
-def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
+def _shingles(flat: Hashes, lengths: Indices, keys: Hashes, size: int) -> Shingles:
     mixed = np.zeros(max(len(flat) - size + 1, 0), np.uint64)
     for ahead in range(size):
         mixed = (mixed ^ flat[ahead : ahead + len(mixed)]) * _MULTIPLY
@@ -123,7 +125,7 @@ def _shingles(flat: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingle
     return _cut(mixed, lengths, keys, size)
 
 
-def _cut(runs: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
+def _cut(runs: Hashes, lengths: Indices, keys: Hashes, size: int) -> Shingles:
     """Return the shingles that lie within one text; a shorter text is one shingle as a whole.
 
     Args:
@@ -137,13 +139,13 @@ def _cut(runs: Hashes, lengths: Places, keys: Hashes, size: int) -> Shingles:
     hashes = np.empty(starts[-1], np.uint64)
     short = lengths < size
     hashes[starts[:-1][short]] = keys[short]
-    begins: Places = np.cumsum(lengths) - lengths
+    begins: Indices = np.cumsum(lengths) - lengths
     long = np.repeat(~short, sizes)
     hashes[long] = runs[(np.repeat(begins, sizes) + _inside(sizes))[long]]
     return Shingles(hashes, starts)
 
 
-def _inside(sizes: Places) -> Places:
+def _inside(sizes: Indices) -> Indices:
     """Return 0, 1, ... up to each size, one run behind the other."""
-    begins: Places = np.cumsum(sizes) - sizes
+    begins: Indices = np.cumsum(sizes) - sizes
     return np.arange(int(sizes.sum())) - np.repeat(begins, sizes)

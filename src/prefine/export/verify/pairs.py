@@ -6,7 +6,7 @@ from typing import get_args
 import polars as pl
 
 from prefine.export.verify.ids import KEY, first_id
-from prefine.export.verify.rows import EXPLANATIONS, Lines, Rows, joined
+from prefine.export.verify.rows import EXPLANATIONS, Lines, Rows, concat_batches
 from prefine.export.verify.stated import Split, Stated
 
 _VERDICTS = ("drop", "flip", "hold")
@@ -25,7 +25,7 @@ def row_problems(stated: Stated, rows: Rows) -> Iterator[str]:
 
 
 def _pairs(stated: Stated, rows: Rows) -> Iterator[str]:
-    pairs = joined(rows.pairs)
+    pairs = concat_batches(rows.pairs)
     counts = pairs.group_by(KEY).len().filter(pl.col("len") != stated.rows_per_pair)
     if counts.height:
         yield (
@@ -43,7 +43,7 @@ def _pairs(stated: Stated, rows: Rows) -> Iterator[str]:
 
 
 def _prompts(stated: Stated, rows: Rows) -> Iterator[str]:
-    prompts = joined(rows.prompts).unique()
+    prompts = concat_batches(rows.prompts).unique()
     yield from _sides("prompt", prompts)
     for split in get_args(Split):
         num_prompts = prompts.filter(pl.col("split") == split).height if prompts.height else 0
@@ -72,7 +72,7 @@ def line_problems(stated: Stated, lines: Lines) -> Iterator[str]:
             yield f"{EXPLANATIONS} has lines of a rule `{rule}` that is not in the manifest"
     yield from _removed(stated, lines)
     yield from _flips(stated, lines)
-    pairs = joined(lines.pairs)
+    pairs = concat_batches(lines.pairs)
     twice = pairs.group_by(KEY).len().filter(pl.col("len") > 1)
     if twice.height:
         yield f"{_pairs_are(twice)} more than once in {EXPLANATIONS}, such as {first_id(twice)}"
@@ -112,7 +112,7 @@ def both_problems(rows: Rows, lines: Lines) -> Iterator[str]:
     """Yield contradictions between shards and ``explanations.csv``."""
     if not rows.has("pair_id"):
         return
-    pairs, explained = joined(rows.pairs), joined(lines.pairs)
+    pairs, explained = concat_batches(rows.pairs), concat_batches(lines.pairs)
     if explained.is_empty() or pairs.is_empty():
         return
     removed = explained.filter(~pl.col("flipped")).join(pairs, on=KEY, how="semi")

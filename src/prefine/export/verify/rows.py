@@ -145,7 +145,7 @@ def _opened(handle: IO[bytes]) -> Iterator[Any]:
     )
 
 
-def joined(frames: list[pl.DataFrame]) -> pl.DataFrame:
+def concat_batches(frames: list[pl.DataFrame]) -> pl.DataFrame:
     """Return all batches as one frame."""
     return pl.concat(frames) if frames else _NO_IDS
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from prefine.text.fold import folded
+from prefine.text.fold import normalize_texts
 from prefine.text.ngrams import Postings, Sieve, extents, postings, runs_of, sieves
-from prefine.text.words import keys_of, words_of
+from prefine.text.words import hash_words, split_words
 
 _CLOSE = r"(?:[.):][ \t]+|[.):、](?=[\u3040-\u9fff\uac00-\ud7a3]))"
 _OPTION = rf"\(?(?:[A-Ja-j]|\d{{1,2}})[ \t]?{_CLOSE}"
@@ -64,7 +64,7 @@ def build_items(
             see ``MIN_COMMON`` and ``MAX_QUESTIONS``.
     """
     table = _distinct_items(benchmarks)
-    words = words_of(table["text"].to_list())
+    words = split_words(table["text"].to_list())
     table = table.with_columns(words.list.len().cast(pl.Int64).alias("size"))
     long_enough = ~_is_short(words, min_words) & (
         (table["kind"] != "answer") | (table["size"] >= size)
@@ -78,7 +78,9 @@ def build_items(
     full = table.select(*columns).join(of_runs, on="item", how="left")
     full = full.join(of_parts, on="item", how="left").fill_null(0).sort("item")
     has_key = (table["size"] > 0) & ((table["kind"] != "answer") | (table["size"] >= size))
-    keys = pl.DataFrame({"item": table["item"], "key": pl.Series(keys_of(words), dtype=pl.UInt64)})
+    keys = pl.DataFrame(
+        {"item": table["item"], "key": pl.Series(hash_words(words), dtype=pl.UInt64)}
+    )
     long = pl.col("words") >= min(SEED_WORDS, size)
     known = sieves(pl.concat([runs, parts]).select("words", "run"))
     small = parts.filter(~long).select("item", "words", "run")
@@ -91,8 +93,8 @@ def _distinct_items(benchmarks: list[pl.DataFrame]) -> pl.DataFrame:
     """Return the distinct items: ``item``, ``benchmark``, ``example_id``, ``kind`` and ``text``."""
     frames: list[pl.DataFrame] = []
     for number, texts in enumerate(benchmarks):
-        folds = texts.with_columns(folded(texts["text"].to_list()).alias("question"))
-        replies = folded(texts["answer"].fill_null("").to_list()).alias("reply")
+        folds = texts.with_columns(normalize_texts(texts["text"].to_list()).alias("question"))
+        replies = normalize_texts(texts["answer"].fill_null("").to_list()).alias("reply")
         folds = folds.with_columns(replies, pl.lit(number, pl.Int64).alias("benchmark"))
         answered = folds.filter(pl.col("answer").is_not_null())
         both = pl.concat_str("question", "reply", separator="\n")
@@ -168,7 +170,7 @@ def _parts(table: pl.DataFrame, size: int, selected: pl.Series) -> pl.DataFrame:
     parts = [split_parts(text) for text in rows["text"]]
     with_parts = rows.with_columns(pl.Series("part", parts, dtype=pl.List(pl.String)))
     lines = with_parts.filter(pl.col("part").list.len() > 1).explode("part")
-    words = words_of(lines["part"].to_list())
+    words = split_words(lines["part"].to_list())
     length = words.list.len().cast(pl.Int64).alias("length")
     lines = lines.select("item", length).with_columns(
         (pl.col("length").cum_sum() - pl.col("length")).over("item").alias("begin")

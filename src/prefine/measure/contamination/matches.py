@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import polars as pl
 
 from prefine.measure.contamination.items import Items
-from prefine.schema import ratio
-from prefine.text.fold import folded
+from prefine.schema import divide
+from prefine.text.fold import normalize_texts
 from prefine.text.ngrams import extents, flat_words, known_runs, shared_runs
-from prefine.text.words import keys_of, words_of
+from prefine.text.words import hash_words, split_words
 
 METRICS = ("overlap", "covered", "parts", "longest_run")
 """The metrics of a text and an item."""
@@ -32,7 +32,7 @@ def split_turns(messages: pl.DataFrame, may_be_item: pl.Expr) -> Iterator[pl.Dat
     for start in range(0, max(texts.height, 1), _BLOCK):
         block = texts.slice(start, _BLOCK)
         turns = block.explode("messages", keep_nulls=False, empty_as_null=False).unnest("messages")
-        words = words_of(folded(turns["content"].fill_null("").to_list()).to_list())
+        words = split_words(normalize_texts(turns["content"].fill_null("").to_list()).to_list())
         yield turns.select(pl.col("place").cast(pl.Int64), may_be_item.alias("asked")).with_columns(
             words
         )
@@ -100,7 +100,7 @@ def _exact(turns: pl.DataFrame, items: Items) -> pl.DataFrame:
         joined = rows.group_by("place", maintain_order=True)
         frames.append(joined.agg(pl.col("words").list.explode().alias("words")))
     texts = pl.concat(frames).filter(pl.col("words").list.len() > 0)
-    keys = pl.Series("key", keys_of(texts["words"]), dtype=pl.UInt64)
+    keys = pl.Series("key", hash_words(texts["words"]), dtype=pl.UInt64)
     return (
         texts.select("place").with_columns(keys).join(items.keys, on="key").select(_PAIR).unique()
     )
@@ -112,14 +112,14 @@ def _metrics(pairs: pl.DataFrame, size: int) -> pl.DataFrame:
     zero = {"runs": 0, "covered": 0, "longest": 0, "parts_covered": 0}
     rows = pairs.with_columns(pl.col(name).fill_null(value) for name, value in zero.items())
     whole = pl.lit(1.0)
-    covered = pl.when(pl.col("runs") > 0).then(ratio(pl.col("covered"), pl.col("num_words")))
+    covered = pl.when(pl.col("runs") > 0).then(divide(pl.col("covered"), pl.col("num_words")))
     covered = covered.otherwise(0.0)
     parts = pl.when(pl.col("part_words") > 0).then(
-        ratio(pl.col("parts_covered"), pl.col("part_words"))
+        divide(pl.col("parts_covered"), pl.col("part_words"))
     )
     by = pl.when(exact).then(pl.lit("exact")).when(pl.col("runs") == 0).then(None)
     by = by.when(pl.col("size") < size).then(pl.lit("whole")).otherwise(pl.lit("ngrams"))
-    overlap = pl.when(pl.col("runs") > 0).then(ratio(pl.col("runs"), pl.col("num_runs")))
+    overlap = pl.when(pl.col("runs") > 0).then(divide(pl.col("runs"), pl.col("num_runs")))
     return rows.select(
         *_PAIR,
         pl.when(exact).then(whole).otherwise(overlap.otherwise(0.0)).alias("overlap"),

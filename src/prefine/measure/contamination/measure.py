@@ -104,7 +104,7 @@ class Contamination(Measure):
         if self.min_words > self.ngram_words:
             text = (
                 f"found {self.min_words}, which is more than `ngram_words` ({self.ngram_words}); "
-                f"want at most {self.ngram_words}"
+                f"expected at most {self.ngram_words}"
             )
             yield ("min_words",), text
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from prefine.search.nearest import nearest
+from prefine.search.nearest import find_nearest
 from prefine.step import Work
 from prefine.tables.examples import Examples, example_vectors
 from prefine.tables.vectors import PROMPT_VECTORS, read_centre, read_vectors
@@ -25,12 +25,14 @@ def nearest_text(work: Work, benchmark: Examples) -> pl.DataFrame:
     table = work.read_arrow(benchmark.vectors, part=0)
     ids = pl.Series(table["example_id"].to_pylist(), dtype=pl.String)
     solid = np.flatnonzero(vectors.any(axis=1))
-    found = nearest(vectors[solid], example_vectors(table, read_centre(work, PROMPT_VECTORS)), 1)
+    found = find_nearest(
+        vectors[solid], example_vectors(table, read_centre(work, PROMPT_VECTORS)), 1
+    )
     return pl.DataFrame(
         {
             "prompt_id": pl.Series(prompts, dtype=pl.String).gather(solid),
             "similarity": found.similarities.ravel(),
-            "nearest": ids.gather(found.places.ravel()),
+            "nearest": ids.gather(found.indices.ravel()),
         },
         schema_overrides={"similarity": pl.Float64},
     )

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from prefine.search.index import Found, Index, built, without
+from prefine.search.index import Index, Matches, build_index, drop_neighbours
 from prefine.search.settings import Search
 from prefine.search.storage import Vectors
 from prefine.settings import Runtime
@@ -15,7 +15,7 @@ from prefine.settings.json import Json
 from prefine.step import Work
 from prefine.tables.vectors import VectorTable, read_reasons, read_vectors
 from prefine.text.clusters import Edges, edges_of
-from prefine.text.words import Places
+from prefine.text.words import Indices
 
 _WIDER = 4
 """Factor by which the number of neighbours is raised for the next search."""
@@ -68,7 +68,7 @@ def find_neighbours(
         runtime: Limits the memory of the index.
         seed: Seed of the training sample.
     """
-    solid: Places = np.flatnonzero(vectors.any(axis=1))
+    solid: Indices = np.flatnonzero(vectors.any(axis=1))
     count = min(config.neighbours, len(solid) - 1)
     if count < 1:
         return not_searched(len(vectors))
@@ -76,10 +76,10 @@ def find_neighbours(
     blocks = [(np.arange(len(solid)), vectors[solid])]
     nearest = np.full(len(vectors), np.nan)
     edges: list[_IndexEdges] = []
-    with built(
+    with build_index(
         names, lambda: blocks, count=count, config=config.search, runtime=runtime, seed=seed
     ) as (index, notes):
-        full: list[Places] = [np.empty(0, np.int64)]
+        full: list[Indices] = [np.empty(0, np.int64)]
         for rows, neighbours in index.knn_self_join(count):
             best = neighbours.similarities[:, 0].clip(max=1.0)
             nearest[solid[rows]] = np.where(np.isfinite(best), best, np.nan)
@@ -104,22 +104,22 @@ def find_neighbours(
 class _IndexEdges(NamedTuple):
     """Pairs of index positions with their cosines; shape (edges,) each."""
 
-    rows: Places
-    columns: Places
+    rows: Indices
+    columns: Indices
     cosines: npt.NDArray[np.float64]
 
 
-def _edges_above(rows: Places, neighbours: Found, similarity: float) -> _IndexEdges:
+def _edges_above(rows: Indices, neighbours: Matches, similarity: float) -> _IndexEdges:
     """Return the pairs of rows and neighbours with at least the given cosine."""
     row, column = np.nonzero(neighbours.similarities >= similarity)
     cosines = neighbours.similarities[row, column].clip(max=1.0)
-    return _IndexEdges(rows[row], neighbours.places[row, column], cosines)
+    return _IndexEdges(rows[row], neighbours.indices[row, column], cosines)
 
 
-def _search_others(index: Index, rows: Places, count: int) -> Found:
+def _search_others(index: Index, rows: Indices, count: int) -> Matches:
     """Return the nearest other vectors of some rows of the index."""
     neighbours = index.search(index.vectors(rows), count + 1)
-    return without(neighbours, neighbours.places == rows[:, None], count)
+    return drop_neighbours(neighbours, neighbours.indices == rows[:, None], count)
 
 
 def full_lists_remark(texts: str, notes: Json) -> str | None:

@@ -22,12 +22,12 @@ from prefine.measure.near_duplicates.tables import PROMPT_CLUSTERS, RESPONSE_CLU
 from prefine.step import Counts, Work
 from prefine.tables.texts import texts as read_texts
 from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS, VectorTable
-from prefine.text.clusters import METHODS, components, joined
+from prefine.text.clusters import METHODS, components, merge_edges
 from prefine.text.differences import DIFFERENCES, differences
-from prefine.text.distinct import Distinct, survey
+from prefine.text.distinct import Distinct, sketch_texts
 from prefine.text.near import Kept, cluster_centres, lexical_edges, split_by_traits
 from prefine.text.sketches import chance_missed, rows_per_band
-from prefine.text.words import Places
+from prefine.text.words import Indices
 
 _NOT_APART = pl.DataFrame(schema={"place": pl.Int64, "apart": pl.String})
 
@@ -57,22 +57,22 @@ RESPONSES = Texts(
 
 def run_text_clusters(work: Work, bounds: Bounds, texts: Texts) -> Counts:
     """Cluster the texts of all shards."""
-    distinct = survey(
+    distinct = sketch_texts(
         lambda part: read_texts(work, texts.table, texts.key, part),
         work.parts(texts.table),
         bounds.shingle_words if bounds.lexical else None,
         characters=bounds.characters,
     )
     semantic = _semantic_neighbours(work, distinct, bounds, texts)
-    edges = joined(
+    edges = merge_edges(
         lexical_edges(distinct, bounds.of_texts), semantic_edges(distinct, bounds, semantic.edges)
     )
     kept = split_by_traits(distinct, bounds.of_texts, edges)
     centre = cluster_centres(distinct, bounds.of_texts, kept.edges)
     rows = _table(distinct, kept, centre).with_columns(
-        pl.Series("component", components(len(distinct.keys), edges.pairs)[distinct.places]),
-        pl.Series("similarity", semantic.nearest[distinct.places], pl.Float64).fill_nan(None),
-        semantic.reasons.fill_null("alone").gather(distinct.places).alias("similarity_reason"),
+        pl.Series("component", components(len(distinct.keys), edges.pairs)[distinct.indices]),
+        pl.Series("similarity", semantic.nearest[distinct.indices], pl.Float64).fill_nan(None),
+        semantic.reasons.fill_null("alone").gather(distinct.indices).alias("similarity_reason"),
     )
     rows = rows.with_columns(pl.when(pl.col("similarity").is_null()).then("similarity_reason"))
     rows = rows.with_columns(pl.col("id").min().over("component").alias("component"))
@@ -104,8 +104,8 @@ def _semantic_neighbours(
     vectors = np.concatenate([v for _, v, _ in parts if len(v)] or [np.empty((0, 1), np.float32)])
     reasons = pl.concat(of_part for _, _, of_part in parts)
     del parts
-    order = np.lexsort((ids, distinct.places))
-    _, first = np.unique(distinct.places[order], return_index=True)
+    order = np.lexsort((ids, distinct.indices))
+    _, first = np.unique(distinct.indices[order], return_index=True)
     rows = order[first]
     neighbours = find_neighbours(
         ids[rows].tolist(), vectors[rows], bounds.nearness, work.runtime, seed=work.seed
@@ -113,7 +113,7 @@ def _semantic_neighbours(
     return neighbours._replace(reasons=reasons.gather(rows))
 
 
-def _table(distinct: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
+def _table(distinct: Distinct, kept: Kept, centre: Indices) -> pl.DataFrame:
     """Return one row per text: its cluster, the method and overlap, and the difference."""
     edges = kept.edges
     ends = pl.DataFrame(
@@ -133,9 +133,9 @@ def _table(distinct: Distinct, kept: Kept, centre: Places) -> pl.DataFrame:
         {
             "id": pl.Series(distinct.ids, dtype=pl.String),
             "row": np.arange(len(distinct.ids)),
-            "place": distinct.places,
+            "place": distinct.indices,
             "text": distinct.exact,
-            "centre": centre[distinct.places],
+            "centre": centre[distinct.indices],
         }
     )
     for columns in (best, first_apart):

@@ -22,8 +22,8 @@ import numpy.typing as npt
 from scipy.special import digamma, gammaln
 
 from prefine.schema import hash_unit
-from prefine.search.index import without
-from prefine.search.nearest import nearest
+from prefine.search.index import drop_neighbours
+from prefine.search.nearest import find_nearest
 from prefine.search.storage import Vectors
 from prefine.settings.json import Json
 from prefine.step import Counts, Work
@@ -99,8 +99,8 @@ def _distances(vectors: Vectors, k: int) -> Distances:
     """Return the distance to the k-th nearest other point, of all points or of a sample."""
     count = len(vectors)
     queries = np.unique(np.linspace(0, count - 1, min(count, _QUERIES)).astype(np.int64))
-    neighbours = nearest(vectors[queries], vectors, k + 1)
-    others = without(neighbours, neighbours.places == queries[:, None], k)
+    neighbours = find_nearest(vectors[queries], vectors, k + 1)
+    others = drop_neighbours(neighbours, neighbours.indices == queries[:, None], k)
     return euclidean(others.similarities[:, -1])
 
 

@@ -16,10 +16,10 @@ from prefine.measure.base import Measure, RecipeView
 from prefine.measure.prompt_neighbours.card import diversity_section
 from prefine.measure.prompt_neighbours.entropy import euclidean, run_diversity
 from prefine.schema import Column
-from prefine.search.index import Found, built, without
-from prefine.search.nearest import nearest
+from prefine.search.index import Matches, build_index, drop_neighbours
+from prefine.search.nearest import find_nearest
 from prefine.search.settings import Search
-from prefine.search.storage import Places
+from prefine.search.storage import Indices
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work
 from prefine.tables.prompts import Prompts, emit_parts, expand_to_all, read_prompts
@@ -132,32 +132,32 @@ def ordinal(number: int) -> str:
     return f"{number}{'th' if teens else {1: 'st', 2: 'nd', 3: 'rd'}.get(number % 10, 'th')}"
 
 
-def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int) -> Found:
+def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int) -> Matches:
     """Find the neighbours of the prompts with an embedding, in the order of their ids."""
     solid = prompts.solid
     vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
     if count >= len(solid) - 1:
         work.notes.update({"index": "none", "vectors": len(solid), "recall": 1.0})
-        neighbours = nearest(vectors, vectors, count + 1)
-        is_self = neighbours.places == np.arange(len(solid))[:, None]
-        return without(neighbours, is_self, count)
+        neighbours = find_nearest(vectors, vectors, count + 1)
+        is_self = neighbours.indices == np.arange(len(solid))[:, None]
+        return drop_neighbours(neighbours, is_self, count)
     ids: list[str] = [prompts.ids[position] for position in solid.tolist()]
     blocks = [(np.arange(len(ids)), vectors)]
     positions = np.full((len(solid), count), -1, np.int64)
     similarities = np.full((len(solid), count), -np.inf)
-    with built(
+    with build_index(
         ids, lambda: blocks, count=count, config=config, runtime=work.runtime, seed=seed
     ) as (index, notes):
         for rows, neighbours in index.knn_self_join(count):
-            positions[rows], similarities[rows] = neighbours.places, neighbours.similarities
+            positions[rows], similarities[rows] = neighbours.indices, neighbours.similarities
             work.progress(len(rows))
     work.notes.update(notes)
-    return Found(positions, similarities)
+    return Matches(positions, similarities)
 
 
-def _distance_columns(prompts: Prompts, neighbours: Found, kth: int) -> pl.DataFrame:
-    distances = np.full(len(neighbours.places), np.nan)
-    if neighbours.places.shape[1] >= kth:
+def _distance_columns(prompts: Prompts, neighbours: Matches, kth: int) -> pl.DataFrame:
+    distances = np.full(len(neighbours.indices), np.nan)
+    if neighbours.indices.shape[1] >= kth:
         cosine = neighbours.similarities[:, kth - 1]
         distances = np.where(np.isfinite(cosine), euclidean(cosine), np.nan)
     distance = pl.col("prompt_knn_distance")
@@ -174,13 +174,13 @@ def _distance_columns(prompts: Prompts, neighbours: Found, kth: int) -> pl.DataF
     )
 
 
-def _lists(prompts: Prompts, neighbours: Found) -> pl.DataFrame:
+def _lists(prompts: Prompts, neighbours: Matches) -> pl.DataFrame:
     """Return the lists of all prompts; places are positions among all prompts."""
-    solid, present = prompts.solid, neighbours.places >= 0
+    solid, present = prompts.solid, neighbours.indices >= 0
     sizes = np.zeros(len(prompts.ids), np.int64)
     sizes[solid] = present.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    places: Places = solid[neighbours.places[present]] if len(solid) else np.empty(0, np.int64)
+    places: Indices = solid[neighbours.indices[present]] if len(solid) else np.empty(0, np.int64)
     return prompts.frame().with_columns(
         places=_list_series(offsets, places.astype(np.int32)),
         similarities=_list_series(offsets, neighbours.similarities[present].astype(np.float32)),
@@ -188,7 +188,7 @@ def _lists(prompts: Prompts, neighbours: Found) -> pl.DataFrame:
     )
 
 
-def _list_series(starts: Places, values: npt.NDArray[np.generic]) -> pl.Series:
+def _list_series(starts: Indices, values: npt.NDArray[np.generic]) -> pl.Series:
     """Split values into lists; list i is ``values[starts[i]:starts[i + 1]]``."""
     offsets: Any = pa.array(starts)
     return pl.Series(cast("Any", pa.LargeListArray.from_arrays(offsets, pa.array(values))))

@@ -127,7 +127,9 @@ class Join:
             matches.rename({"chosen_id": "chosen_by_row"})
             .join(pairs.select("pair_id", "chosen_id"), on="pair_id", maintain_order="left")
             .join(self._rows.select("place", *self._values), on="place", maintain_order="left")
-            .select("pair_id", "place", *(column.seen(is_flipped) for column in self._columns))
+            .select(
+                "pair_id", "place", *(column.in_direction(is_flipped) for column in self._columns)
+            )
         )
         return pairs.select("pair_id").join(
             self._first_rows(matches, "pair_id", pairs["pair_id"]),

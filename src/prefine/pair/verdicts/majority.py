@@ -120,7 +120,7 @@ def _directed(pairs: pl.DataFrame, kept: Sequence[Column]) -> pl.DataFrame:
     )
     turned = pl.col("turned")
     return frame.with_columns(
-        *(column.seen(turned) for column in (*PAIR_COLUMNS, *kept)),
+        *(column.in_direction(turned) for column in (*PAIR_COLUMNS, *kept)),
         pl.when(turned).then("rejected_id").otherwise("chosen_id").alias("chosen_id"),
         pl.when(turned).then("chosen_id").otherwise("rejected_id").alias("rejected_id"),
     ).with_columns(

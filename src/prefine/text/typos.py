@@ -21,7 +21,7 @@ _LONG = 7
 """Minimum letters of a word in which two changed letters are."""
 
 
-def are_slips(left: Sequence[str], right: Sequence[str]) -> bool:
+def are_typos(left: Sequence[str], right: Sequence[str]) -> bool:
     """Return whether two lists of words differ by typos only.
 
     A typo is one inserted, deleted or replaced letter, two swapped letters, or an inserted or
