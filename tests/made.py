@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from prefine.ingest.detect import FirstRows, fitting
+from prefine.ingest.detect import FirstRows, matching_layouts
 from prefine.ingest.layout import Context
 from prefine.ingest.layouts import layout_named
 from prefine.ingest.parse import parse_row
@@ -59,7 +59,7 @@ def first_rows(rows: list[Any]) -> FirstRows:
 def read_row(row: Any, layout: str | None = None, **options: Any) -> Record | RowError:
     """Read one parsed row, in the layout that it fits where none is named."""
     if layout is None:
-        matches = fitting(row)
+        matches = matching_layouts(row)
         assert len(matches) == 1, matches
         layout = matches[0].format
     source = layout_named(layout)(name="made", files=("made.jsonl",), **options)

@@ -45,11 +45,11 @@ def facts(recipe: str, real_data: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("all")
     found = table(recipe, folder, "facts", data=str(real_data))
     judged = table(recipe, folder, "judgements", data=str(real_data))
-    couple = {
+    sides = {
         "low": pl.min_horizontal("response_a", "response_b"),
         "high": pl.max_horizontal("response_a", "response_b"),
     }
-    held = judged.filter(pl.col("kind") == "pair").select(pl.col("source").alias("by"), **couple)
+    held = judged.filter(pl.col("kind") == "pair").select(pl.col("source").alias("by"), **sides)
     sides = ("chosen_id", "rejected_id")
     found = found.with_columns(low=pl.min_horizontal(sides), high=pl.max_horizontal(sides))
     held = held.unique().group_by("low", "high").agg(pl.col("by").sort())

@@ -21,7 +21,7 @@ from prefine.errors import RecipeError, ServiceError
 from prefine.measure.reward.vllm import VllmReward
 from prefine.planning import make_plan, served
 from prefine.recipe import parse_recipe
-from prefine.serve.vllm.launch import serving
+from prefine.serve.vllm.launch import start_servers
 from prefine.serve.vllm.reward import RewardClient
 from prefine.serve.vllm.served import Served
 from prefine.settings import Inputs, Model, Runtime, Weights
@@ -98,7 +98,7 @@ def test_servers_are_started_with_what_the_task_needs_and_ended(
     engine: Any, tmp_path: Path
 ) -> None:
     settings = runtime(engine(), tmp_path, gpus="2,5", engine_args="--seed 7")
-    with serving([launch(tmp_path)], settings) as found:
+    with start_servers([launch(tmp_path)], settings) as found:
         healthy = [httpx.get(f"{url}/health", trust_env=False).is_success for url in found["rm"]]
         processes = started(tmp_path)
 
@@ -118,7 +118,7 @@ def test_a_server_that_dies_is_started_again_and_nothing_is_lost(
     measure = VllmReward(
         kind="reward/vllm", name="rm", weights=Weights(model="a/b"), served_model="rm"
     )
-    with serving([launch(tmp_path)], runtime(engine(), tmp_path)) as found:
+    with start_servers([launch(tmp_path)], runtime(engine(), tmp_path)) as found:
         patient = Runtime(servers=found, retries=20, batch_rows=1)
         servers = RewardClient(measure.server(Inputs()), patient, num_heads=measure.num_heads)
         killed: list[int] = []
@@ -154,7 +154,7 @@ def test_a_killed_run_leaves_no_server_behind(engine: Any, tmp_path: Path, numbe
 def test_a_server_that_does_not_start_says_why(engine: Any, tmp_path: Path) -> None:
     with (
         pytest.raises(ServiceError, match=r"ended with code 1 .* ValueError: no such head; all of"),
-        serving([launch(tmp_path)], runtime(engine(fail="no such head"), tmp_path)),
+        start_servers([launch(tmp_path)], runtime(engine(fail="no such head"), tmp_path)),
     ):
         pass
 
@@ -167,7 +167,7 @@ def test_an_engine_without_vllm_or_too_old_a_one_is_refused(engine: Any, tmp_pat
     ):
         with (
             pytest.raises(RecipeError, match=message),
-            serving([launch(tmp_path)], runtime(python, tmp_path)),
+            start_servers([launch(tmp_path)], runtime(python, tmp_path)),
         ):
             pass
 

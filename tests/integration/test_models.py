@@ -250,8 +250,8 @@ def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
     policy: Path, tmp_path: Path, write_lines: Any
 ) -> None:
     said = ["Yes, of course not.", "Yes, of course it is, and more.", "No."]
-    couples = [(a, b) for a in said for b in said]
-    write_lines([explicit("Well?", a, b) for a, b in couples])
+    pairs = [(a, b) for a in said for b in said]
+    write_lines([explicit("Well?", a, b) for a, b in pairs])
     weights = f"weights: {{model: {policy}}}, store: float32"
     recipe = (
         "name: made\nsources: [{name: made, files: [rows.jsonl]}]\n"

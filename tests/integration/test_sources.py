@@ -28,7 +28,7 @@ class Known(NamedTuple):
     rows: int
     labels: dict[str, int]
     pairs: int | None = None
-    """Distinct unordered couples of responses, from labels."""
+    """Distinct unordered pairs of responses, from labels."""
     identical: int = 0
     empty: int = 0
     contradictions: int = 0

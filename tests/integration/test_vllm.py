@@ -28,7 +28,7 @@ from prefine.serve.local.hidden import LocalHiddenStates
 from prefine.serve.states import Beginning
 from prefine.serve.vllm.embed import EmbedClient
 from prefine.serve.vllm.hidden import HiddenStatesClient
-from prefine.serve.vllm.launch import serving
+from prefine.serve.vllm.launch import start_servers
 from prefine.serve.vllm.reward import RewardClient
 from prefine.serve.vllm.served import Served
 from prefine.serve.weights import locate
@@ -99,7 +99,7 @@ def servers(
         Served("judge", "policy", Model(model=str(policy)), "judge", "float32", LONGEST),
         Served("encoder", "mini", Model(model=str(encoder)), "embed", "float32", 128),
     ]
-    with serving(launches, settings) as found:
+    with start_servers(launches, settings) as found:
         yield found
 
 

@@ -215,7 +215,7 @@ def test_selection_ignores_order_and_a_wider_gap_never_adds(
         if not items:
             return set()
         config = Pairs(select=strategy, minimum_gap=least)
-        return {(c.winner, c.loser) for c in select(items, config, chance).couples}
+        return {(c.winner, c.loser) for c in select(items, config, chance).pairs}
 
     values = dict(distinct)
     found = chosen(distinct, gap)

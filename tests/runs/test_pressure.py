@@ -28,11 +28,11 @@ def test_pressure_is_that_of_the_stored_means(tmp_path: Path, write_lines: Any) 
     assert found["pressure_reason"].drop_nulls().to_list() == ["no_sums"]
     mean = {name: np.array(m) for name, _, m in means.iter_rows()}
     read = found.filter(pl.col("pressure").is_not_null())
-    couples = list(read.select("chosen_id", "rejected_id").iter_rows())
+    pairs = list(read.select("chosen_id", "rejected_id").iter_rows())
     for column, side in (("pressure", 0), ("pressure_reversed", 1)):
-        for couple, value in zip(couples, read[column], strict=True):
-            own = mean[couple[side]]
-            others = [other for other in couples if other != couple]
+        for pair, value in zip(pairs, read[column], strict=True):
+            own = mean[pair[side]]
+            others = [other for other in pairs if other != pair]
             near = sorted(others, key=lambda other: -own @ mean[other[1]])[:2]
             expected = sum(own @ (mean[j[1]] - mean[j[0]]) for j in near)
             assert value == pytest.approx(expected, rel=1e-5)

@@ -382,9 +382,9 @@ def test_no_rule_that_does_not_name_verdicts_acts_on_what_a_human_directed(
 
     found = decisions(recipe(DECIDED), tmp_path)
 
-    assert found["k0"] == ["keep", None, "kept: human verdict right"]
-    assert found["k1"] == ["keep", None, "kept: human verdict wrong"]
-    assert found["k2"] == ["hold", "verdict", "held for a human by verdict: a human said drop"]
+    assert found["k0"] == ["keep", None, "kept: human verdict: right"]
+    assert found["k1"] == ["keep", None, "kept: human verdict: wrong"]
+    assert found["k2"] == ["hold", "verdict", "held for a human by verdict: human verdict: drop"]
     assert found["k3"][:2] == ["hold", "verdict"]
     assert found["k4"][:2] == ["drop", "long"]
     named = decisions(recipe(DECIDED.replace("minimum: 2", "minimum: 2, verdicts: true")), tmp_path)

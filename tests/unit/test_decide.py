@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from prefine.decide import apply_rules, explained
+from prefine.decide import add_explanations, apply_rules
 from prefine.schema import Column, Flip
 from tests.rules import make_rule, make_rules
 
@@ -257,13 +257,15 @@ def test_the_explanation_is_a_plain_sentence(
     rules = make_rules(rule)
     decided, _ = apply_rules(facts(**columns), rules, COLUMNS, 0)
 
-    assert explained(decided, rules)["explanation"].to_list() == [sentence]
+    assert add_explanations(decided, rules)["explanation"].to_list() == [sentence]
 
 
 def test_a_cap_is_explained_by_its_number() -> None:
     rules = (make_rule(name="few", cap=1, per="source", order_by="-margin"),)
     decided, _ = apply_rules(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0)
-    explanations = dict(explained(decided, rules).select("pair_id", "explanation").iter_rows())
+    explanations = dict(
+        add_explanations(decided, rules).select("pair_id", "explanation").iter_rows()
+    )
 
     assert explanations["p0"] == "dropped by few: number 2 of its source, where 1 is kept"
 
@@ -276,7 +278,7 @@ def test_a_pair_that_fell_after_a_flip_says_so() -> None:
     frame = facts(margin=[-1.0, 1.0], chosen_chars=[10, 10], rejected_chars=[20, 20])
 
     decided, _ = apply_rules(frame, rules, COLUMNS, 0)
-    decisions = explained(decided, rules).sort("pair_id")
+    decisions = add_explanations(decided, rules).sort("pair_id")
 
     assert decisions["verdict"].to_list() == ["drop", "keep"]
     assert decisions["flipped_by"].to_list() == ["turn", None]
@@ -294,7 +296,7 @@ def test_value_and_threshold_are_never_shown_as_equal(value: float, expected: st
 
     decided, _ = apply_rules(facts(margin=[value]), rules, COLUMNS, 0)
 
-    assert explained(decided, rules)["explanation"][0].endswith(expected)
+    assert add_explanations(decided, rules)["explanation"][0].endswith(expected)
 
 
 def test_a_missing_value_that_must_differ_is_called_missing() -> None:
@@ -302,7 +304,9 @@ def test_a_missing_value_that_must_differ_is_called_missing() -> None:
 
     decided, _ = apply_rules(facts(source=[None]), rules, COLUMNS, 0)
 
-    assert explained(decided, rules)["explanation"][0].endswith("is missing, which passes no test")
+    assert add_explanations(decided, rules)["explanation"][0].endswith(
+        "is missing, which passes no test"
+    )
 
 
 def test_exempt_pairs_pass_and_count_in_no_cap_and_no_quantile() -> None:

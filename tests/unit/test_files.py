@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.detect import first_record
-from prefine.ingest.files import digest_of_source, raw_rows
+from prefine.ingest.detect import parse_first_record
+from prefine.ingest.files import hash_file, raw_rows
 from prefine.ingest.record import Reason
 from prefine.ingest.rows import Unreadable
 from tests.made import explicit
@@ -198,7 +198,7 @@ def test_a_folder_is_one_clear_error(tmp_path: Path) -> None:
     folder.mkdir()
 
     with pytest.raises(DataError, match="is a folder"):
-        digest_of_source(str(folder))
+        hash_file(str(folder))
 
 
 def test_short_rows_of_a_spreadsheet_are_filled_and_long_ones_are_told(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def test_detection_shows_the_first_canonical_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(jsonl([{"note": "no layout"}, explicit("Hi?", "Hello.", "No.")]))
 
-    found, record = first_record(str(path))
+    found, record = parse_first_record(str(path))
 
     assert found.format == "trl_explicit"
     assert record == {
@@ -275,7 +275,7 @@ def test_detection_shows_the_raw_row_of_a_layout_that_needs_options(tmp_path: Pa
     path = tmp_path / "rows.jsonl"
     path.write_bytes(jsonl([LAYOUT_ROWS["domains"]]))
 
-    found, record = first_record(str(path))
+    found, record = parse_first_record(str(path))
 
     assert found.format == "domains"
     assert {name: json.loads(text) for name, text in record.items()} == {

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from prefine.errors import DataError
-from prefine.ingest.detect import detect, fitting
+from prefine.ingest.detect import detect, matching_layouts
 from prefine.ingest.layouts import LAYOUTS, format_of
 from prefine.ingest.record import Reason, Record, RowError
 from prefine.schema import Kind, Winner
@@ -239,7 +239,7 @@ def winners(record: Record) -> list[str]:
 
 @pytest.mark.parametrize("layout", list(ROWS))
 def test_a_row_fits_its_own_layout_and_no_other(layout: str) -> None:
-    assert [found.format for found in fitting(ROWS[layout])] == [layout]
+    assert [found.format for found in matching_layouts(ROWS[layout])] == [layout]
 
 
 def test_every_layout_but_the_described_one_has_a_row_here() -> None:

@@ -16,7 +16,7 @@ import pytest
 from pydantic import ValidationError
 
 from prefine.errors import DataError
-from prefine.ingest.detect import detect_file, recognised
+from prefine.ingest.detect import detect_file, detect_for_source
 from prefine.ingest.files import raw_rows
 from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layouts import Detected
@@ -446,7 +446,7 @@ def test_options_of_a_source_reach_its_files_and_its_fingerprint(tmp_path: Path)
     stated = {"encoding": "latin-1", "delimiter": "^"}
     source = Detected(name="s", files=("rows.csv",), **stated)
 
-    assert recognised(source, str(path)).format == "trl_explicit"
+    assert detect_for_source(source, str(path)).format == "trl_explicit"
     plain = Detected(name="s", files=("rows.csv",)).identity()
     for name, value in {**stated, "rows": "x"}.items():
         assert Detected(name="s", files=("rows.csv",), **{name: value}).identity() != plain

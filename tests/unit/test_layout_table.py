@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from prefine.errors import DataError
-from prefine.ingest.detect import detect, first_record, fitting
+from prefine.ingest.detect import detect, matching_layouts, parse_first_record
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts import AnySource, layout_named
 from prefine.ingest.parse import parse_row
@@ -102,7 +102,7 @@ def test_a_published_row_is_recognised_or_needs_the_map(entry: Published) -> Non
     expected = [] if entry.format == "columns" else [entry.format]
 
     for row in entry.rows:
-        assert [found.format for found in fitting(row)] == expected
+        assert [found.format for found in matching_layouts(row)] == expected
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=NAMES)
@@ -504,14 +504,14 @@ def test_whatever_a_column_holds_the_row_is_read_or_quarantined(entry: Published
             found = parse_row(RawRow(1, row, None, b""), layout, context)
 
             assert isinstance(found, RowError) or all(record.labels for record in found)
-            fitting(row)
+            matching_layouts(row)
 
 
 def test_a_file_of_single_messages_is_shown_as_it_is(write_lines: Any) -> None:
     [entry] = [one for one in PUBLISHED if one.format == "oasst_messages"]
     path = write_lines(entry.rows)
 
-    found, shown = first_record(str(path))
+    found, shown = parse_first_record(str(path))
 
     assert found.format == "oasst_messages"
     assert list(shown) == ["row"]
@@ -616,7 +616,7 @@ def test_both_labels_of_pku_need_an_aspect_and_its_safety_facts_are_kept() -> No
 def test_sides_of_whole_conversations_with_another_prompt_are_not_cut_twice() -> None:
     row = {"instruction": "Say hi.", "chosen": CHOSEN, "rejected": REJECTED}
 
-    assert [found.format for found in fitting(row)] == ["h4"]
+    assert [found.format for found in matching_layouts(row)] == ["h4"]
 
 
 def test_merit_is_what_the_publications_state() -> None:

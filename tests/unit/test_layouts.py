@@ -9,7 +9,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from prefine.errors import DataError, RecipeError
-from prefine.ingest.detect import recognised
+from prefine.ingest.detect import detect_for_source
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts import LAYOUTS, AnySource, Detected, format_of, layout_named
 from prefine.ingest.layouts.fastchat import FastChat
@@ -181,14 +181,14 @@ def test_a_recognised_layout_that_needs_options_must_be_named(
     message = f"source made: {path} looks like `{layout}`, which requires {needed}; set them with "
 
     with pytest.raises(RecipeError, match=re.escape(message)):
-        recognised(source(), str(path))
+        detect_for_source(source(), str(path))
 
 
 def test_the_layout_of_a_file_is_recognised(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(ROWS["hh"]))
 
-    assert recognised(source(), str(path)).format == "hh"
+    assert detect_for_source(source(), str(path)).format == "hh"
 
 
 def test_two_rows_of_a_lookup_table_that_contradict_are_refused() -> None:

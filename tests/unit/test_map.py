@@ -55,14 +55,14 @@ def turns(record: Record) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in record.prompt]
 
 
-def couples(record: Record) -> list[tuple[int, int | None, str]]:
+def winners(record: Record) -> list[tuple[int, int | None, str]]:
     return [(label.a, label.b, str(label.winner)) for label in record.labels]
 
 
 def choice(value: Any, row: Any = TWO, **label: Any) -> list[tuple[int, int | None, str]]:
     """Read one label on two responses."""
     columns = {**CHOICE, "labels": [{"column": "w", **label}]}
-    return couples(read(columns, {**row, "w": value}))
+    return winners(read(columns, {**row, "w": value}))
 
 
 # Every key has an effect
@@ -475,7 +475,7 @@ def test_a_winner_is_named_by_its_model() -> None:
     columns = {**CHOICE, "models": ["ma", "mb"], "labels": [{"column": "w", "names": "model"}]}
     row = {**TWO, "ma": "gpt-4", "mb": "Llama"}
 
-    assert couples(read(columns, {**row, "w": "llama "})) == [(0, 1, "b")]
+    assert winners(read(columns, {**row, "w": "llama "})) == [(0, 1, "b")]
     assert refused(columns, {**row, "w": "claude"}) == (
         Reason.UNKNOWN_LABEL,
         "`w` is 'claude', not one of gpt-4, Llama",
@@ -489,16 +489,16 @@ def test_a_tie_may_stand_beside_names() -> None:
     columns = {**CHOICE, "models": ["m"], "labels": [label]}
     row = {**TWO, "m": ["gpt-4", "llama"]}
 
-    assert couples(read(columns, {**row, "w": "Tie"})) == [(0, 1, "tie")]
-    assert couples(read(columns, {**row, "w": "neither"})) == [(0, 1, "both_bad")]
-    assert couples(read(columns, {**row, "w": "gpt-4"})) == [(0, 1, "a")]
+    assert winners(read(columns, {**row, "w": "Tie"})) == [(0, 1, "tie")]
+    assert winners(read(columns, {**row, "w": "neither"})) == [(0, 1, "both_bad")]
+    assert winners(read(columns, {**row, "w": "gpt-4"})) == [(0, 1, "a")]
 
 
 @pytest.mark.parametrize(("first", "value"), [(0, 1), (1, 2), (0, "1"), (1, "2.0"), (1, 2.0)])
 def test_the_best_of_several_is_better_than_each_other(first: int, value: Any) -> None:
     columns = {**BEST, "labels": [{"column": "w", "first": first}]}
 
-    assert couples(read(columns, {**FOUR, "w": value})) == [(0, 1, "b"), (1, 2, "a")]
+    assert winners(read(columns, {**FOUR, "w": value})) == [(0, 1, "b"), (1, 2, "a")]
 
 
 @pytest.mark.parametrize("value", [3, -1, 0.5, "x", True])
@@ -513,14 +513,14 @@ def test_a_winner_is_named_by_its_id_or_its_text() -> None:
     by_text = {**BEST, "labels": [{"column": "w", "names": "response"}]}
     row = {**FOUR, "n": [7, 8, 9]}
 
-    assert couples(read(by_id, {**row, "w": "9"})) == [(0, 2, "b"), (1, 2, "b")]
-    assert couples(read(by_text, {**row, "w": " one\n"})) == [(0, 1, "a"), (0, 2, "a")]
+    assert winners(read(by_id, {**row, "w": "9"})) == [(0, 2, "b"), (1, 2, "b")]
+    assert winners(read(by_text, {**row, "w": " one\n"})) == [(0, 1, "a"), (0, 2, "a")]
     assert refused(by_text, {**row, "w": "four"}) == (
         Reason.UNKNOWN_LABEL,
         "`w` does not equal any response",
     )
     twice = {**row, "r": ["one", "two", "one"], "w": "one"}
-    assert couples(read(by_text, twice)) == [(0, 1, "a"), (1, 2, "b")]
+    assert winners(read(by_text, twice)) == [(0, 1, "a"), (1, 2, "b")]
 
 
 def test_the_text_of_a_winner_is_not_stored_again() -> None:
@@ -541,7 +541,7 @@ def test_a_side_needs_two_responses() -> None:
 def test_a_null_vote_costs_that_vote_alone() -> None:
     columns = {**CHOICE, "labels": [PICKED, {**PICKED, "column": "v"}]}
 
-    assert couples(read(columns, {**TWO, "w": None, "v": "B"})) == [(0, 1, "invalid"), (0, 1, "b")]
+    assert winners(read(columns, {**TWO, "w": None, "v": "B"})) == [(0, 1, "invalid"), (0, 1, "b")]
     assert refused(columns, {**TWO, "w": None, "v": " "}) == (
         Reason.LABEL_MISSING,
         "all labels are null or blank: `w`, `v`",
@@ -556,7 +556,7 @@ def test_a_null_response_keeps_its_place(missing: Any) -> None:
     )
 
     assert said(record) == ["one", "three"]
-    assert couples(record) == [(0, 1, "b")]
+    assert winners(record) == [(0, 1, "b")]
 
 
 @pytest.mark.parametrize(
@@ -607,7 +607,7 @@ def test_a_label_is_oriented_as_it_was_shown(shown: int, expected: Any) -> None:
     first = {"column": "o", "values": {0: "a", 1: "b"}}
     row = {**TEXTS, "o": shown}
 
-    assert couples(read({**PAIR, "shown_first": first}, row)) == [expected]
+    assert winners(read({**PAIR, "shown_first": first}, row)) == [expected]
 
 
 def test_a_tie_shown_the_other_way_round_is_a_tie() -> None:
@@ -630,7 +630,7 @@ def test_an_order_that_is_not_listed_is_refused_and_a_null_one_is_the_columns() 
     columns = {**PAIR, "shown_first": {"column": "o", "values": {"0": "a", "1": "b"}}}
 
     assert refused(columns, {**TEXTS, "o": 2})[0] is Reason.UNKNOWN_LABEL
-    assert couples(read(columns, {**TEXTS, "o": None})) == [(0, 1, "a")]
+    assert winners(read(columns, {**TEXTS, "o": None})) == [(0, 1, "a")]
 
 
 def test_the_order_of_more_than_two_responses_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""Votes become pairs: aggregation, ties, contradictions, and the choice of couples."""
+"""Votes become pairs: aggregation, ties, contradictions, and the choice of pairs."""
 
 from functools import partial
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from prefine.errors import RecipeError
 from prefine.pair.outcomes import outcomes
-from prefine.pair.select import Couple, fate, select, without_order
+from prefine.pair.select import RankedPair, select, unused_reason, without_order
 from prefine.pair.settings import Pairs
 from prefine.recipe import parse_recipe
 from prefine.schema import hash_unit
@@ -31,29 +31,34 @@ def chance(key: str) -> float:
         ),
     ],
 )
-def test_each_strategy_chooses_its_couples(
+def test_each_strategy_selects_its_pairs(
     strategy: Any, expected: list[tuple[str, str, int]]
 ) -> None:
-    found = select(ABCD, Pairs(select=strategy), chance).couples
+    found = select(ABCD, Pairs(select=strategy), chance).pairs
 
-    assert sorted(found) == sorted(Couple(*couple) for couple in expected)
-    assert [couple.gap for couple in found] == sorted((c[2] for c in expected), reverse=True)
+    assert sorted(found) == sorted(RankedPair(*pair) for pair in expected)
+    assert [pair.gap for pair in found] == sorted((c[2] for c in expected), reverse=True)
 
 
 def test_best_against_random_takes_one_lower_response_by_the_seed() -> None:
     config = Pairs(select="best_vs_random")
     drawn = [select(ABCD, config, partial(hash_unit, seed, "made")) for seed in range(40)]
-    losers = {found.couples[0].loser for found in drawn}
+    losers = {found.pairs[0].loser for found in drawn}
 
     assert losers == {"b", "c", "d"}
 
 
-CIRCLE = [Couple("a", "b", 3), Couple("b", "c", 2), Couple("c", "a", 1)]
-LINE = [Couple("a", "b", 1), Couple("b", "c", 1), Couple("a", "c", 2), Couple("c", "d", 0)]
+CIRCLE = [RankedPair("a", "b", 3), RankedPair("b", "c", 2), RankedPair("c", "a", 1)]
+LINE = [
+    RankedPair("a", "b", 1),
+    RankedPair("b", "c", 1),
+    RankedPair("a", "c", 2),
+    RankedPair("c", "d", 0),
+]
 
 
 @pytest.mark.parametrize(
-    ("couples", "strategy", "expected"),
+    ("pairs", "strategy", "expected"),
     [
         (CIRCLE, "all", {"ab", "bc", "ca"}),
         (CIRCLE, "adjacent", {"ab", "bc", "ca"}),
@@ -65,12 +70,12 @@ LINE = [Couple("a", "b", 1), Couple("b", "c", 1), Couple("a", "c", 2), Couple("c
         (LINE[3:], "best_vs_worst", set()),
     ],
 )
-def test_couples_are_chosen_without_an_order_of_all_responses(
-    couples: list[Couple], strategy: str, expected: set[str]
+def test_pairs_are_selected_without_an_order_of_all_responses(
+    pairs: list[RankedPair], strategy: str, expected: set[str]
 ) -> None:
-    found = without_order(couples, strategy, chance)
+    found = without_order(pairs, strategy, chance)
 
-    assert {couple.winner + couple.loser for couple in found} == expected
+    assert {pair.winner + pair.loser for pair in found} == expected
 
 
 def test_without_an_order_the_winner_of_the_widest_couple_meets_a_random_one() -> None:
@@ -82,12 +87,12 @@ def test_without_an_order_the_winner_of_the_widest_couple_meets_a_random_one() -
     assert losers == {("a", "b"), ("a", "c")}
 
 
-def test_gap_and_number_limit_the_couples() -> None:
+def test_gap_and_number_limit_the_pairs() -> None:
     wide = select(ABCD, Pairs(select="all", minimum_gap=2.5), chance)
     few = select(ABCD, Pairs(select="all", per_prompt=2), chance)
 
-    assert {(c.winner, c.loser) for c in wide.couples} == {("a", "c"), ("a", "d")}
-    assert {(c.winner, c.loser) for c in few.couples} == {("a", "c"), ("a", "d")}
+    assert {(c.winner, c.loser) for c in wide.pairs} == {("a", "c"), ("a", "d")}
+    assert {(c.winner, c.loser) for c in few.pairs} == {("a", "c"), ("a", "d")}
     assert (wide.too_narrow, few.too_narrow) == ({"b"}, set())
 
 
@@ -109,14 +114,14 @@ def test_the_least_gap_is_the_decimal_that_the_recipe_says(
 
     found = select(scored, Pairs(minimum_gap=minimum), chance, unit)
 
-    assert found.couples == ([Couple("a", "b", values[0] - values[1])] if wide else [])
+    assert found.pairs == ([RankedPair("a", "b", values[0] - values[1])] if wide else [])
     assert found.too_narrow == (set() if wide else {"a", "b"})
 
 
 def test_a_response_with_a_wide_couple_is_not_too_narrow() -> None:
     found = select(ABCD, Pairs(select="adjacent", minimum_gap=1.5, per_prompt=1), chance)
 
-    assert found.couples == [Couple("b", "c", 2)]
+    assert found.pairs == [RankedPair("b", "c", 2)]
     assert found.too_narrow == {"a"}
 
 
@@ -124,9 +129,9 @@ def test_equal_values_make_no_couple() -> None:
     equal = select([("a", 2), ("b", 2)], Pairs(select="all", minimum_gap=1), chance)
 
     assert equal == ([], set())
-    assert fate([("a", 2), ("b", 2)]) == "tie"
-    assert fate([("a", 2)]) == "no_partner"
-    assert fate(ABCD) == "not_selected"
+    assert unused_reason([("a", 2), ("b", 2)]) == "tie"
+    assert unused_reason([("a", 2)]) == "no_partner"
+    assert unused_reason(ABCD) == "not_selected"
 
 
 RATED = (

@@ -161,7 +161,7 @@ def test_headings_of_a_page_are_distinct(files: Mapping[str, str]) -> None:
         assert len(set(titles)) == len(titles), name
 
 
-_CALLS = {"lit": 0, "fill_null": 0, "_with_fate": 1, "fromkeys": 1}
+_CALLS = {"lit": 0, "fill_null": 0, "_with_reason": 1, "fromkeys": 1}
 """Functions that put a text into a column, and which argument the text is."""
 
 
@@ -196,10 +196,10 @@ def test_every_reason_of_quarantine_is_explained() -> None:
 def test_every_reason_of_an_unused_label_is_explained() -> None:
     paths = [SOURCE / "pair" / f"{name}.py" for name in ("outcomes", "compared", "votes", "select")]
 
-    assert written(*paths, function="fate") - LABEL_SOURCES.keys() == UNUSED_REASONS.keys()
+    assert written(*paths, function="unused_reason") - LABEL_SOURCES.keys() == UNUSED_REASONS.keys()
 
 
-def test_every_fate_of_a_verdict_is_explained() -> None:
+def test_every_result_of_a_verdict_is_explained() -> None:
     folder = SOURCE / "pair" / "verdicts"
     unusable = {
         text

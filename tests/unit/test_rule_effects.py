@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from prefine.decide import apply_rules, explained
+from prefine.decide import add_explanations, apply_rules
 from prefine.decide.engine import decide
 from prefine.errors import DataError, RecipeError
 from prefine.recipe import parse_recipe
@@ -195,7 +195,7 @@ def test_pairs_without_a_group_or_an_order_take_no_place_where_they_are_missing(
     assert found["verdict"].to_list() == ["hold", "drop", "keep", "hold"]
     assert found["value"].to_list() == [None, 2.0, None, None]
     assert found["threshold"].to_list() == [1.0, 1.0, None, 1.0]
-    sentence = explained(found, make_rules(cap))["explanation"][0]
+    sentence = add_explanations(found, make_rules(cap))["explanation"][0]
     assert sentence == "held for a human by few: margin or topic is missing"
 
 
@@ -241,7 +241,7 @@ def test_two_flips_are_counted_and_kept() -> None:
     assert [(r["rule"], r["flipped"], r["turned_back"], r["dropped"]) for r in log] == [
         *(("turn", 3, 0, 0), ("back", 1, 2, 0), ("low", 0, 0, 2), ("again", 1, 0, 0))
     ]
-    sentences = explained(found, rules)["explanation"].to_list()
+    sentences = add_explanations(found, rules)["explanation"].to_list()
     assert sentences[1] == (
         "flipped by again: margin is -3, which the rule looks for (-3); "
         "flipped by turn, flipped back by back, flipped by again"
@@ -255,7 +255,7 @@ def test_two_flips_are_counted_and_kept() -> None:
 def test_a_pair_that_is_turned_back_is_kept_and_says_so() -> None:
     rules = make_rules(TURN, {"name": "back", "column": "margin", "flip_when": {"minimum": 1}})
 
-    found = explained(apply_rules(facts(margin=[-2.0]), rules, COLUMNS, 0)[0], rules)
+    found = add_explanations(apply_rules(facts(margin=[-2.0]), rules, COLUMNS, 0)[0], rules)
 
     columns = ("verdict", "rule", "flipped_by", "explanation")
     assert found.select(columns).row(0) == (

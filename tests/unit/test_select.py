@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefine.decide import apply_rules, explained
+from prefine.decide import add_explanations, apply_rules
 from prefine.decide.balance import balanced
 from prefine.decide.diverse import Diverse, greedy
-from prefine.decide.neighbours import Graph, Nearby, graph_of, nearby
+from prefine.decide.neighbours import Graph, Nearby, build_graph, graph_of
 from tests.examples import examples
 from tests.rules import make_rule, make_rules
 from tests.unit.test_decide import COLUMNS, facts
@@ -49,7 +49,7 @@ def test_five_prompts_are_taken_in_the_order_worked_out_by_hand(
 
 def test_what_is_not_listed_is_as_near_as_the_last_that_is() -> None:
     """0 lists 1 (0.75) of three others, 1 lists 0: nothing else can be nearer to them than 0.75."""
-    near = nearby(
+    near = build_graph(
         pl.DataFrame(
             {
                 "prompt_id": ["q0", "q1", "q2", "q3"],
@@ -182,7 +182,7 @@ def near_of(count: int, edges: list[tuple[int, int, float]], blank: tuple[int, .
     lists: dict[int, list[tuple[int, float]]] = {place: [] for place in range(count)}
     for source, target, cosine in edges:
         lists[source].append((target, cosine))
-    found = nearby(
+    found = build_graph(
         pl.DataFrame(
             {
                 "prompt_id": [f"q{place}" for place in lists],
@@ -346,6 +346,8 @@ def test_the_explanation_says_what_made_the_order(more: dict[str, Any], sentence
     rules = (make_rule(name="few", budget=1, order_by="-margin", **more),)
     decided, _ = apply_rules(facts(margin=[1.0, 2.0]), rules, COLUMNS, 0, near=near_of(2, []))
 
-    explanations = dict(explained(decided, rules).select("pair_id", "explanation").iter_rows())
+    explanations = dict(
+        add_explanations(decided, rules).select("pair_id", "explanation").iter_rows()
+    )
 
     assert explanations["p0"] == f"dropped by few: number 2 of a budget of 1{sentence}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prefine.ingest.detect import fitting
+from prefine.ingest.detect import matching_layouts
 from prefine.ingest.layouts.columns.columnmap import RankingColumn
 from prefine.ingest.layouts.columns.numbers import ranking
 from prefine.ingest.record import Reason, Record, RowError
@@ -295,8 +295,8 @@ def test_texts_beside_a_prompt_of_another_name_are_not_taken_to_hold_it(
 ) -> None:
     row = {"chosen": "The answer is 4.", "rejected": "The answer is 5."}
 
-    assert [found.format for found in fitting(row)] == ["trl_implicit"]
-    assert [found.format for found in fitting(row | beside)] == ["paired"]
+    assert [found.format for found in matching_layouts(row)] == ["trl_implicit"]
+    assert [found.format for found in matching_layouts(row | beside)] == ["paired"]
     assert said(read_record(row | beside)) == ["The answer is 4.", "The answer is 5."]
 
 

@@ -59,8 +59,8 @@ def directions(votes: pl.DataFrame) -> list[tuple[str, str, int]]:
     return sorted(votes.select("low", "high", "direction").rows())
 
 
-def fates(found: Any) -> dict[int, str | None]:
-    return dict(found.fates.sort("number").rows())
+def reasons(found: Any) -> dict[int, str | None]:
+    return dict(found.reasons.sort("number").rows())
 
 
 def test_raters_who_rated_one_side_only_are_left_out() -> None:
@@ -75,7 +75,7 @@ def test_raters_who_rated_one_side_only_are_left_out() -> None:
     assert directions(found.votes) == [("bad", "good", -1)]
     assert found.votes["strength"].to_list() == [1.0]
     assert found.votes["annotator"].to_list() == ["strict"]
-    assert fates(found) == {0: None, 1: None, 2: "no_common_rater"}
+    assert reasons(found) == {0: None, 1: None, 2: "no_common_rater"}
 
 
 def test_raters_of_all_responses_are_averaged() -> None:
@@ -100,7 +100,7 @@ def test_where_nobody_rated_all_each_rater_has_a_list_of_their_own() -> None:
 
     assert directions(found.votes) == [("a", "b", 1), ("b", "c", 1)]
     assert found.votes.sort("low")["annotator"].to_list() == ["x", "y"]
-    assert fates(found) == {0: None, 1: None, 2: None, 3: None, 4: "no_common_rater"}
+    assert reasons(found) == {0: None, 1: None, 2: None, 3: None, 4: "no_common_rater"}
 
 
 X_AND_Y = [
@@ -121,7 +121,7 @@ def test_a_rating_of_another_couple_changes_nothing() -> None:
     assert sorted(
         found.votes.select("low", "high", "direction", "strength", "annotator").rows()
     ) == [("a", "b", 1, 1.5, "x+y"), ("b", "c", 1, 3.0, "z")]
-    assert set(fates(found).values()) == {None}
+    assert set(reasons(found).values()) == {None}
 
 
 ONE_OF_ALL = [
@@ -146,7 +146,7 @@ def test_those_who_rated_all_put_a_list_in_order_and_all_common_raters_compare(
 
     votes = found.votes.select("low", "high", "direction", "strength")
     assert sorted(votes.rows()) == expected
-    assert {number: fate for number, fate in fates(found).items() if fate} == dict.fromkeys(
+    assert {number: reason for number, reason in reasons(found).items() if reason} == dict.fromkeys(
         unused, "not_selected"
     )
 
@@ -171,7 +171,7 @@ def test_without_a_rater_of_all_the_widest_couple_is_best_against_worst() -> Non
     found = from_ratings(judgements(*rows), Pairs(), 0)
 
     assert directions(found.votes) == [("b", "c", 1), ("d", "e", 1)]
-    assert fates(found) == dict.fromkeys(range(4), "not_selected") | dict.fromkeys(range(4, 8))
+    assert reasons(found) == dict.fromkeys(range(4), "not_selected") | dict.fromkeys(range(4, 8))
 
 
 def test_a_couple_that_common_raters_find_equal_is_a_tie() -> None:
@@ -180,7 +180,7 @@ def test_a_couple_that_common_raters_find_equal_is_a_tie() -> None:
     found = from_ratings(judgements(*rows), Pairs(), 0)
 
     assert found.votes.height == 0
-    assert set(fates(found).values()) == {"tie"}
+    assert set(reasons(found).values()) == {"tie"}
 
 
 def test_aspects_that_leave_a_response_out_count_where_they_rate_both() -> None:
@@ -244,17 +244,17 @@ def test_a_couple_is_the_mean_of_the_columns_that_rate_both(
     behind = {
         number
         for number, (name, who, of) in enumerate(values)
-        for couple in votes
-        if name in couple and all((side, who, of) in values for side in couple)
+        for pair in votes
+        if name in pair and all((side, who, of) in values for side in pair)
     }
-    assert {number for number, fate in fates(found).items() if fate is None} == behind
+    assert {number for number, reason in reasons(found).items() if reason is None} == behind
     alone = {
         number
         for number, (name, who, of) in enumerate(values)
         if not any((other, who, of) in values for other in set("abcd") - {name})
     }
     several = len({name for name, _, _ in values}) > 1
-    assert {number for number, fate in fates(found).items() if fate == "no_common_rater"} == (
+    assert {number for number, reason in reasons(found).items() if reason == "no_common_rater"} == (
         alone if several else set()
     )
 
@@ -334,7 +334,7 @@ def test_an_overall_rating_without_a_value_leaves_nothing_to_its_aspects() -> No
     found = from_ratings(judgements(*rows, void), Pairs(), 0)
 
     assert found.votes.height == 0
-    assert fates(found) == {0: "other_aspect", 1: "other_aspect", 2: "other_aspect"}
+    assert reasons(found) == {0: "other_aspect", 1: "other_aspect", 2: "other_aspect"}
 
 
 @pytest.mark.parametrize(
@@ -375,7 +375,7 @@ def test_an_aspect_that_no_shard_has_is_refused(
 def test_ratings_of_aspects_that_do_not_count_are_counted() -> None:
     found = from_ratings(aspects(overall=(2, 1), help=(1, 2)), Pairs(), 0)
 
-    assert fates(found) == {0: None, 1: None, 2: "other_aspect", 3: "other_aspect"}
+    assert reasons(found) == {0: None, 1: None, 2: "other_aspect", 3: "other_aspect"}
 
 
 @pytest.mark.parametrize(
@@ -693,6 +693,6 @@ def test_what_a_least_gap_leaves_out_is_too_narrow() -> None:
     compared = from_ratings(judgements(*partly), Pairs(minimum_gap=0.5), 0)
 
     assert passed.votes["strength"].to_list() == [0.2]
-    assert fates(adjacent) == {0: None, 1: None, 2: "too_narrow"}
-    assert fates(narrow) == {0: "too_narrow", 1: "not_selected", 2: "too_narrow"}
-    assert set(fates(compared).values()) == {"too_narrow", "not_selected"}
+    assert reasons(adjacent) == {0: None, 1: None, 2: "too_narrow"}
+    assert reasons(narrow) == {0: "too_narrow", 1: "not_selected", 2: "too_narrow"}
+    assert set(reasons(compared).values()) == {"too_narrow", "not_selected"}

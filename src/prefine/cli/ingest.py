@@ -35,7 +35,7 @@ def ingest(
 
     With --json, the recognised files are printed as one JSON array, with full texts.
     """
-    from prefine.ingest.detect import first_record
+    from prefine.ingest.detect import parse_first_record
 
     if not detect:
         raise RecipeError(
@@ -45,7 +45,7 @@ def ingest(
     recognised: list[dict[str, object]] = []
     for path in files:
         try:
-            detection, record = first_record(path)
+            detection, record = parse_first_record(path)
         except PrefineError as error:
             failed = True
             err.paragraph(f"error: {error}")

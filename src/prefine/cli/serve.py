@@ -49,7 +49,7 @@ def serve(
     """Start a vLLM server with the settings that prefine needs; Ctrl-C stops it."""
     from threading import Event
 
-    from prefine.serve.vllm.launch import serving
+    from prefine.serve.vllm.launch import start_servers
     from prefine.serve.vllm.served import Served
     from prefine.settings import Model
     from prefine.settings.flags import runtime_of, settings_of
@@ -57,7 +57,7 @@ def serve(
     runtime = runtime_of(None, ROOT, None, **settings_of(set_ or []))
     served = Served(name, name, Model(model=model), task.value, dtype, None, port)
     notes.line(f"starting; the log is in {runtime.logs}")
-    with serving([served], runtime) as servers:
+    with start_servers([served], runtime) as servers:
         for url in servers[name]:
             out.line(f"{name} is served at {url}; Ctrl-C stops it")
         Event().wait()

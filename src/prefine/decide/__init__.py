@@ -5,7 +5,7 @@ from prefine.decide.columns import DECIDED, KEYS, KnownColumns, unknown_column
 from prefine.decide.conditions import Condition, Exemption
 from prefine.decide.diverse import Diverse
 from prefine.decide.engine import apply_rules
-from prefine.decide.explain import explained
+from prefine.decide.explain import add_explanations
 from prefine.decide.rule import ColumnRule, Hit, Rule
 from prefine.decide.step import DECIDE_VERSION, decide_spec, run_decide
 from prefine.decide.structure import Structure
@@ -24,9 +24,9 @@ __all__ = [
     "KnownColumns",
     "Rule",
     "Structure",
+    "add_explanations",
     "apply_rules",
     "decide_spec",
-    "explained",
     "kinds_with",
     "parse_rule",
     "run_decide",

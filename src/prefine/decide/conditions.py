@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from prefine.decide.arrays import Bools, Floats
 from prefine.decide.columns import bound_problems, plain, value_problems
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Part, Problem
 
@@ -44,11 +44,11 @@ class Condition(Part):
         require_order(self.minimum, self.maximum)
         return self
 
-    def match(self, seen: Seen, column: str) -> Match:
+    def match(self, pairs: TestedPairs, column: str) -> Match:
         """Test the condition on a column."""
-        value = seen.numbers(column)
+        value = pairs.numbers(column)
         if self.equals is not None:
-            expected = seen.number_of(column, self.equals)
+            expected = pairs.number_of(column, self.equals)
             return Match(value, value == expected, expected)
         low, high = (math.nan if bound is None else bound for bound in (self.minimum, self.maximum))
         outside = np.isnan(value) | (value < low) | (value > high)

@@ -19,7 +19,7 @@ from prefine.decide.outcome import Outcome
 from prefine.decide.placeholders import refuse_placeholder
 from prefine.decide.remarks import remarks_on
 from prefine.decide.rule import Hit, Rule
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import Column, hash_unit
 from prefine.settings.json import Json
 
@@ -91,45 +91,45 @@ def decide(
     log: list[Json] = []
     remarks: list[str] = []
     for rule in rules:
-        seen = _select_pairs(arrays, outcome, rule, near)
-        refuse_placeholder(seen, rule)
-        hit = rule.hit(seen)
-        remarks += remarks_on(seen, rule, hit)
-        log.append({"rule": rule.reason, **_record(outcome, seen, rule, hit)})
+        pairs = _select_pairs(arrays, outcome, rule, near)
+        refuse_placeholder(pairs, rule)
+        hit = rule.hit(pairs)
+        remarks += remarks_on(pairs, rule, hit)
+        log.append({"rule": rule.reason, **_record(outcome, pairs, rule, hit)})
     return Decided(outcome.table(), log, remarks)
 
 
-def _select_pairs(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) -> Seen:
+def _select_pairs(facts: Facts, outcome: Outcome, rule: Rule, near: Nearby | None) -> TestedPairs:
     """Return the pairs that a rule tests: remaining, not exempt, without a human verdict."""
     live = outcome.live
-    seen = Seen(facts, live, outcome.flipped, live, near)
+    pairs = TestedPairs(facts, live, outcome.flipped, live, near)
     exempt: Bools | None = None
     if not rule.verdicts and facts.is_directed is not None:
         exempt = facts.is_directed[live]
     if rule.unless is not None:
-        holds = rule.unless.match(seen, rule.unless.column).holds
+        holds = rule.unless.match(pairs, rule.unless.column).holds
         exempt = holds if exempt is None else exempt | holds
-    return seen if exempt is None or not exempt.any() else seen.only(~exempt)
+    return pairs if exempt is None or not exempt.any() else pairs.only(~exempt)
 
 
-def _record(outcome: Outcome, seen: Seen, rule: Rule, hit: Hit) -> Json:
+def _record(outcome: Outcome, pairs: TestedPairs, rule: Rule, hit: Hit) -> Json:
     """Record the decisions of a rule, and return its counts."""
-    number = outcome.start(rule, hit, seen)
+    number = outcome.start(rule, hit, pairs)
     acts = hit.acts & ~hit.missing
     names = ("dropped", "held", "flipped", "turned_back")
     decided: dict[str, Places] = {name: np.zeros(0, np.int64) for name in names}
     if rule.verdict == "flip":
-        outcome.record(number, acts, seen, hit)
-        rows = seen.rows[acts]
+        outcome.record(number, acts, pairs, hit)
+        rows = pairs.rows[acts]
         is_flipped = outcome.flipped[rows]
         decided["flipped"], decided["turned_back"] = rows[~is_flipped], rows[is_flipped]
         outcome.flip(number, rows)
     for verdict, name in _REMOVALS:
-        removed = acts if rule.verdict == verdict else np.zeros(len(seen), np.bool_)
+        removed = acts if rule.verdict == verdict else np.zeros(len(pairs), np.bool_)
         if rule.missing == verdict:
             removed = removed | hit.missing
         if removed.any():
-            outcome.record(number, removed, seen, hit)
-            decided[name] = seen.rows[removed]
+            outcome.record(number, removed, pairs, hit)
+            decided[name] = pairs.rows[removed]
             outcome.remove(verdict, decided[name])
-    return counts_of(seen.facts, {"in": seen.rows, **decided})
+    return counts_of(pairs.facts, {"in": pairs.rows, **decided})

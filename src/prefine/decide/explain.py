@@ -7,7 +7,7 @@ import polars as pl
 from prefine.decide.columns import WHOLE_BELOW, plain
 from prefine.decide.conditions import Condition
 from prefine.decide.rule import Rule
-from prefine.decide.seen import Value
+from prefine.decide.tested import Value
 from prefine.schema import HUMAN_VERDICT
 
 _VERDICTS = {"drop": "dropped", "hold": "held for a human", "flip": "flipped"}
@@ -24,7 +24,7 @@ class NumberTexts(NamedTuple):
     """The threshold of the rule."""
 
 
-def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
+def add_explanations(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
     """Add the column ``explanation`` to decisions.
 
     Args:
@@ -35,7 +35,7 @@ def explained(decisions: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
     sentence = pl.lit(passed)
     if HUMAN_VERDICT in decisions.columns:
         verdict = pl.col(HUMAN_VERDICT)
-        human = pl.concat_str(pl.lit("kept: human verdict "), verdict)
+        human = pl.concat_str(pl.lit("kept: human verdict: "), verdict)
         sentence = pl.when(verdict.is_in(["right", "wrong"])).then(human).otherwise(sentence)
     for rule in rules:
         verdict = pl.col("verdict").replace_strict(_VERDICTS, default="kept")

@@ -14,7 +14,7 @@ from prefine.decide.diverse import Diverse
 from prefine.decide.explain import number_texts
 from prefine.decide.ranking import Ranking, rank_pairs
 from prefine.decide.rule import Hit, Missing, Rule
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import UNKNOWN, Column
 from prefine.settings import Problem
 
@@ -86,21 +86,21 @@ class Limit(Rule, ABC):
         per = self.ranking.per
         return (*(() if per is None else (per,)), *self.ranking.balance)
 
-    def hit_beyond(self, seen: Seen, maximum: int) -> Hit:
+    def hit_beyond(self, pairs: TestedPairs, maximum: int) -> Hit:
         """Return a hit for the pairs whose rank is above a maximum."""
-        missing = np.zeros(len(seen), np.bool_)
+        missing = np.zeros(len(pairs), np.bool_)
         if self.missing != "keep":
-            missing = self._missing(seen)
-        rank = np.full(len(seen), np.nan)
-        rank[~missing] = rank_pairs(seen.only(~missing), self.ranking)
+            missing = self._missing(pairs)
+        rank = np.full(len(pairs), np.nan)
+        rank[~missing] = rank_pairs(pairs.only(~missing), self.ranking)
         return Hit(rank > maximum, missing, rank, float(maximum))
 
-    def _missing(self, seen: Seen) -> Bools:
-        missing = np.zeros(len(seen), np.bool_)
+    def _missing(self, pairs: TestedPairs) -> Bools:
+        missing = np.zeros(len(pairs), np.bool_)
         if self.ranking.ordered_column is not None:
-            missing |= np.isnan(seen.numbers(self.ranking.ordered_column))
+            missing |= np.isnan(pairs.numbers(self.ranking.ordered_column))
         if self.ranking.per is not None:
-            missing |= seen.groups(self.ranking.per).of == 0
+            missing |= pairs.groups(self.ranking.per).of == 0
         return missing
 
     def because_beyond(self, end: str) -> pl.Expr:

@@ -77,7 +77,7 @@ class Nearby(NamedTuple):
     """The neighbour graph."""
 
 
-def nearby(lists: pl.DataFrame) -> Nearby:
+def build_graph(lists: pl.DataFrame) -> Nearby:
     """Build the graph of all prompts from their lists of neighbours.
 
     Args:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from prefine.decide.arrays import Array, Bools, Facts, Floats, Places, to_arrow
 from prefine.decide.rule import Hit, Rule
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 
 _VERDICTS = ("keep", "drop", "hold", "flip")
 _REMOVED = {"drop": 1, "hold": 2}
@@ -78,23 +78,23 @@ class Outcome:
             histories=[()],
         )
 
-    def start(self, rule: Rule, hit: Hit, seen: Seen) -> int:
+    def start(self, rule: Rule, hit: Hit, pairs: TestedPairs) -> int:
         """Register a rule, and return its number."""
-        texts = None if rule.tested is None else seen.text(rule.tested)
+        texts = None if rule.tested is None else pairs.text(rule.tested)
         flips = rule.verdict == "flip"
         self.rules.append(_Recorded(rule.reason, rule.subject, flips, texts, hit.threshold_text))
         return len(self.rules) - 1
 
-    def record(self, number: int, chosen: Bools, seen: Seen, hit: Hit) -> None:
+    def record(self, number: int, chosen: Bools, pairs: TestedPairs, hit: Hit) -> None:
         """Record the decisions of a rule on some of the pairs that it tested.
 
         Args:
             number: The rule.
             chosen: Which of the tested pairs, shape (tested,).
-            seen: The tested pairs.
+            pairs: The tested pairs.
             hit: The result of the rule for them.
         """
-        rows = seen.rows[chosen]
+        rows = pairs.rows[chosen]
         self.rule[rows] = number
         self.value[rows] = hit.value[chosen]
         threshold = hit.threshold

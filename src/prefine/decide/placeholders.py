@@ -4,17 +4,17 @@ import numpy as np
 
 from prefine.decide.bounds import Bounded
 from prefine.decide.rule import Rule
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.errors import DataError
 
 _LABELS = frozenset({"rating_gap", "chosen_rating", "rejected_rating", "strength"})
 
 
-def refuse_placeholder(seen: Seen, rule: Rule) -> None:
+def refuse_placeholder(pairs: TestedPairs, rule: Rule) -> None:
     """Reject a bound on a label column that is constant in a source, or in a group of a source.
 
     Args:
-        seen: The pairs that the rule tests.
+        pairs: The pairs that the rule tests.
         rule: Any rule.
 
     Raises:
@@ -23,15 +23,15 @@ def refuse_placeholder(seen: Seen, rule: Rule) -> None:
     if not isinstance(rule, Bounded) or rule.column not in _LABELS:
         return
     minimum = rule.placeholder_pairs
-    if minimum is None or len(seen) < minimum:
+    if minimum is None or len(pairs) < minimum:
         return
-    value = seen.facts.numbers(rule.column).own[seen.rows]
-    group = seen.source
+    value = pairs.facts.numbers(rule.column).own[pairs.rows]
+    group = pairs.source
     for name in rule.grouped_by:
-        within = seen.groups(name)
+        within = pairs.groups(name)
         _, group = np.unique(group * within.num_groups + within.of, return_inverse=True)
     known = ~np.isnan(value)
-    value, group, source = value[known], group[known], seen.source[known]
+    value, group, source = value[known], group[known], pairs.source[known]
     sizes = np.bincount(group)
     low, high = np.full(len(sizes), np.inf), np.full(len(sizes), -np.inf)
     np.minimum.at(low, group, value)
@@ -42,7 +42,7 @@ def refuse_placeholder(seen: Seen, rule: Rule) -> None:
     members = np.flatnonzero(constant[group])
     first = members[np.lexsort((value[members], -sizes[group[members]], source[members]))[0]]
     where = "".join(f" with the same `{name}`" for name in rule.grouped_by)
-    name = seen.facts.source_names[source[first]]
+    name = pairs.facts.source_names[source[first]]
     raise DataError(
         f"rule `{rule.reason}`: `{rule.column}` is {value[first]:g} for all "
         f"{sizes[group[first]]:,} tested pairs of source {name}{where}, so it looks like a "

@@ -10,7 +10,7 @@ from prefine.decide.balance import balanced
 from prefine.decide.diverse import Diverse, greedy
 from prefine.decide.groups import ranks_within
 from prefine.decide.neighbours import Nearby
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 
 
 class Ranking(NamedTuple):
@@ -36,40 +36,40 @@ class Ranking(NamedTuple):
         return diverse + (f", balanced over {', '.join(self.balance)}" if self.balance else "")
 
 
-def rank_pairs(seen: Seen, ranking: Ranking) -> Floats:
+def rank_pairs(pairs: TestedPairs, ranking: Ranking) -> Floats:
     """Rank pairs from 1, among all pairs or within their groups.
 
     Args:
-        seen: The pairs to rank.
+        pairs: The pairs to rank.
         ranking: The settings of the rule.
 
     Returns:
         The rank of each pair, shape (pairs,).
     """
-    key = _sort_key(seen, ranking)
-    preferred = _by_key(seen, key)
+    key = _sort_key(pairs, ranking)
+    preferred = _by_key(pairs, key)
     if ranking.diverse is not None:
-        preferred = _by_diversity(seen, key, preferred, ranking.diverse)
+        preferred = _by_diversity(pairs, key, preferred, ranking.diverse)
     if ranking.balance:
-        groups = [seen.groups(name).of[preferred] for name in ranking.balance]
-        preferred = preferred[balanced(groups, np.arange(len(seen)))]
-    in_order = np.arange(1, len(seen) + 1)
+        groups = [pairs.groups(name).of[preferred] for name in ranking.balance]
+        preferred = preferred[balanced(groups, np.arange(len(pairs)))]
+    in_order = np.arange(1, len(pairs) + 1)
     if ranking.per is not None:
-        in_order = ranks_within(seen.groups(ranking.per).of[preferred])
-    ranks = np.empty(len(seen))
+        in_order = ranks_within(pairs.groups(ranking.per).of[preferred])
+    ranks = np.empty(len(pairs))
     ranks[preferred] = in_order
     return ranks
 
 
-def _sort_key(seen: Seen, ranking: Ranking) -> Floats:
+def _sort_key(pairs: TestedPairs, ranking: Ranking) -> Floats:
     """Return the sort key of each pair: the smallest is preferred, NaN comes last."""
     if ranking.order_by is None or ranking.ordered_column is None:
-        return np.zeros(len(seen))
-    value = seen.numbers(ranking.ordered_column)
+        return np.zeros(len(pairs))
+    value = pairs.numbers(ranking.ordered_column)
     return -value if ranking.order_by.startswith("-") else value
 
 
-def _by_key(seen: Seen, key: Floats) -> Places:
+def _by_key(pairs: TestedPairs, key: Floats) -> Places:
     """Return the pairs in ascending order of a key, NaN last; ties are in random order."""
     order = np.argsort(key)
     ordered = key[order]
@@ -80,43 +80,43 @@ def _by_key(seen: Seen, key: Floats) -> Places:
     if tied.any():
         members = order[tied]
         rank = np.empty(len(members), np.int64)
-        rank[_seeded(seen, members)] = np.arange(len(members))
+        rank[_seeded(pairs, members)] = np.arange(len(members))
         runs = np.cumsum(differs)[tied]
         order[tied] = members[np.argsort(runs * len(members) + rank)]
     return order
 
 
-def _seeded(seen: Seen, members: Places) -> Places:
+def _seeded(pairs: TestedPairs, members: Places) -> Places:
     """Return the order of some pairs by ``order``, the random number of a pair, and pair id."""
-    random = seen.order[members]
+    random = pairs.order[members]
     order = np.argsort(random)
     equal = np.append(False, random[order[1:]] == random[order[:-1]])
     equal[:-1] |= equal[1:]
     if equal.any():
         tied = order[equal]
-        ids = seen.ids("pair_id", members[tied])
+        ids = pairs.ids("pair_id", members[tied])
         frame = pl.DataFrame({"random": random[tied], "id": ids, "position": tied})
         order[equal] = frame.sort("random", "id")["position"].to_numpy()
     return order
 
 
-def _by_diversity(seen: Seen, key: Floats, preferred: Places, config: Diverse) -> Places:
+def _by_diversity(pairs: TestedPairs, key: Floats, preferred: Places, config: Diverse) -> Places:
     """Order pairs by diversity: the best pair of each prompt first, then the second best.
 
     Args:
-        seen: The pairs.
+        pairs: The pairs.
         key: The sort key of the pairs, NaN last.
         preferred: The pairs in the order of preference.
         config: The settings of diversity.
     """
-    near = seen.near
+    near = pairs.near
     assert near is not None, "a diverse rule reads the neighbour lists"
     frame = pl.DataFrame(
         {
             "position": preferred,
-            "prompt_id": seen.ids("prompt_id", preferred),
+            "prompt_id": pairs.ids("prompt_id", preferred),
             "key": pl.Series(key[preferred], dtype=pl.Float64).fill_nan(None),
-            "order": seen.order[preferred],
+            "order": pairs.order[preferred],
         }
     )
     order = _select_diverse(frame, near, config)

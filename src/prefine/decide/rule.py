@@ -12,7 +12,7 @@ from prefine.decide.arrays import Bools, Floats
 from prefine.decide.columns import unknown_column
 from prefine.decide.conditions import Condition, Exemption
 from prefine.decide.ranking import Ranking
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Location, Name, Part, Problem
 
@@ -101,7 +101,7 @@ class Rule(Part, ABC):
         return self.action
 
     @abstractmethod
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Test the pairs."""
 
     @abstractmethod
@@ -174,8 +174,8 @@ class ColumnRule(Rule, ABC):
         """Return the columns that the rule reads."""
         return (self.column, *super().columns_read())
 
-    def hit_where(self, seen: Seen, condition: Condition) -> Hit:
+    def hit_where(self, pairs: TestedPairs, condition: Condition) -> Hit:
         """Act on pairs for whose value a condition holds."""
-        value, holds, threshold = condition.match(seen, self.column)
+        value, holds, threshold = condition.match(pairs, self.column)
         text = condition.equals if isinstance(condition.equals, str) else None
         return Hit(holds, np.isnan(value), value, threshold, text)

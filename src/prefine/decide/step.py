@@ -9,7 +9,7 @@ import pyarrow as pa
 from prefine.decide.columns import ID_COLUMNS
 from prefine.decide.engine import decide
 from prefine.decide.limits import NEIGHBOURS
-from prefine.decide.neighbours import nearby
+from prefine.decide.neighbours import build_graph
 from prefine.decide.rule import Rule
 from prefine.schema import DECISIONS, HUMAN_VERDICT, Column
 from prefine.step import Counts, StepSpec, Work
@@ -56,7 +56,7 @@ def run_decide(work: Work, rules: tuple[Rule, ...], columns: Mapping[str, Column
     read = partial(work.read_arrow, "facts", names, dictionaries=texts)
     parts = [read(part=part) for part in work.parts("facts")]
     facts = pa.concat_tables(parts)
-    near = nearby(work.read_all(NEIGHBOURS)) if NEIGHBOURS in _tables(rules) else None
+    near = build_graph(work.read_all(NEIGHBOURS)) if NEIGHBOURS in _tables(rules) else None
     decided = decide(facts, rules, columns, near)
     work.notes["rules"] = decided.log
     work.notes["remarks"] = decided.remarks

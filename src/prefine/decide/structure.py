@@ -10,7 +10,7 @@ import polars as pl
 from prefine.decide.checks import Bound, Equals, Hold
 from prefine.decide.conditions import Condition
 from prefine.decide.rule import ColumnRule, Hit, Missing, Rule
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import HUMAN_VERDICT, Column
 from prefine.settings import Part, Problem
 
@@ -35,15 +35,15 @@ class Refused(ColumnRule):
         del column
         yield from ()
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on pairs that a human rejected; a pair without a verdict passes."""
-        value = seen.numbers(self.column)
-        refused = [seen.number_of(self.column, verdict) for verdict in ("both_bad", "drop")]
+        value = pairs.numbers(self.column)
+        refused = [pairs.number_of(self.column, verdict) for verdict in ("both_bad", "drop")]
         return Hit(np.isin(value, refused), np.isnan(value), value, math.nan)
 
     def because(self) -> pl.Expr:
         """Explain the verdict of the human."""
-        return pl.concat_str(pl.lit("a human said "), pl.col("value_text"))
+        return pl.concat_str(pl.lit("human verdict: "), pl.col("value_text"))
 
 
 class Structure(Part):

@@ -2,9 +2,9 @@
 
 import re
 
-from prefine.ingest.beside import PROMPT_LIKE
 from prefine.ingest.messages import is_conversation, prompt_of, response_of, role_of
 from prefine.ingest.pointers import referenced_column
+from prefine.ingest.prompt_parts import PROMPT_LIKE
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.values import required
 from prefine.schema import Message
@@ -31,7 +31,7 @@ SIDE_COLUMNS = (
 )
 """Columns with the chosen and the rejected response of a labelled pair."""
 
-COUPLES = (
+COMPARED_COLUMNS = (
     *(("response_a", "response_b"), ("response_A", "response_B"), ("answer_a", "answer_b")),
     *(("completion_a", "completion_b"), ("output_a", "output_b")),
     *(("response_1", "response_2"), ("answer_1", "answer_2"), ("output_1", "output_2")),
@@ -103,9 +103,11 @@ def side_columns(row: Json) -> list[tuple[str, str]]:
     return [sides for sides in SIDE_COLUMNS if all(_is_response(row.get(name)) for name in sides)]
 
 
-def couple_columns(row: Json) -> list[tuple[str, str]]:
+def compared_columns(row: Json) -> list[tuple[str, str]]:
     """Return the known column names of two compared responses that a row has."""
-    return [names for names in COUPLES if all(_is_response(row.get(name)) for name in names)]
+    return [
+        names for names in COMPARED_COLUMNS if all(_is_response(row.get(name)) for name in names)
+    ]
 
 
 def _is_response(value: object) -> bool:

@@ -64,7 +64,7 @@ def detect(rows: FirstRows, name: str) -> Detection:
     """
     values = values_of(rows.readable)
     for value in values:
-        matches = fitting(value)
+        matches = matching_layouts(value)
         if len(matches) > 1:
             listed = "; ".join(f"{match.format} ({match.reason})" for match in matches)
             raise DataError(f"{name}: several layouts fit; set `format` to one of: {listed}")
@@ -73,7 +73,7 @@ def detect(rows: FirstRows, name: str) -> Detection:
     keys = shown_keys(values) or "none that can be read"
     hints = [
         *unreadable_hints([*rows.readable, *([rows.unreadable] if rows.unreadable else [])]),
-        *rows_hints(values, lambda value: bool(fitting(value))),
+        *rows_hints(values, lambda value: bool(matching_layouts(value))),
         *delimiter_hints(values),
         *_spelling_hints(values),
         "Or name the columns yourself with `format: columns` and a `columns` map",
@@ -86,12 +86,12 @@ def _spelling_hints(values: Sequence[Json]) -> list[str]:
     for row in values[:1]:
         for key in row:
             for close in difflib.get_close_matches(str(key), _KNOWN_KEYS, n=3, cutoff=0.8):
-                if close not in row and fitting({**row, close: row[key]}):
+                if close not in row and matching_layouts({**row, close: row[key]}):
                     return [f"With `{close}` in place of `{key}`, a layout fits"]
     return []
 
 
-def fitting(row: Json) -> list[Detection]:
+def matching_layouts(row: Json) -> list[Detection]:
     """Return all layouts that fit a row, each with the reason."""
     try:
         value = structured(row)
@@ -123,7 +123,9 @@ def detect_file(
     rows = _first_rows(raw_rows(path, max_row_bytes, options=options or FileOptions()), path)
     detection = detect(rows, path)
     values = values_of(rows.readable)
-    shown = (value for value in values if detection.format in {m.format for m in fitting(value)})
+    shown = (
+        value for value in values if detection.format in {m.format for m in matching_layouts(value)}
+    )
     return detection, next(shown)
 
 
@@ -151,7 +153,7 @@ def _first_rows(rows: Iterator[RawRow], path: str) -> FirstRows:
     return FirstRows(readable, unreadable)
 
 
-def recognised(source: Source, path: str) -> Detection:
+def detect_for_source(source: Source, path: str) -> Detection:
     """Detect the layout of a file of a source without ``format``.
 
     Args:
@@ -173,7 +175,7 @@ def recognised(source: Source, path: str) -> Detection:
     return detection
 
 
-def first_record(path: str) -> tuple[Detection, dict[str, str]]:
+def parse_first_record(path: str) -> tuple[Detection, dict[str, str]]:
     """Detect the layout of a file and parse the first row that it accepts.
 
     Returns:

@@ -6,7 +6,7 @@ from functools import partial
 import pyarrow as pa
 
 from prefine.ingest.batch import quarantine_row
-from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.files import raw_rows, require_unchanged, resolve_location
 from prefine.ingest.messages import messages
 from prefine.ingest.paths import LIST, value_at, values_at
 from prefine.ingest.record import Reason, RowError
@@ -57,7 +57,7 @@ def run_examples(work: Work, examples: Examples) -> Counts:
     rejected: list[Json] = []
     dropped: Counter[str] = Counter()
     num_read = 0
-    for row in raw_rows(location(file.path, work.runtime.data), examples.max_row_bytes):
+    for row in raw_rows(resolve_location(file.path, work.runtime.data), examples.max_row_bytes):
         try:
             example = example_text(row, examples.text)
             name = prompt_id([{"role": "user", "content": example}])

@@ -43,7 +43,7 @@ _UNUSED: dict[Form, tuple[str, ...]] = {
 """Options that do not apply to a file format."""
 
 
-def location(path: str, data: str) -> str:
+def resolve_location(path: str, data: str) -> str:
     """Return the location of a file; relative paths start from the data folder."""
     if "://" in path or PurePosixPath(path).is_absolute():
         return path
@@ -124,7 +124,7 @@ def _readable(path: str) -> Generator[None]:
         raise DataError(f"{path}: truncated or damaged ({why}); fetch it again") from error
 
 
-def digest_of_source(path: str) -> tuple[str, int]:
+def hash_file(path: str) -> tuple[str, int]:
     """Return the SHA-256 and the size in bytes of a file.
 
     Args:
@@ -144,8 +144,8 @@ def require_unchanged(file: File, data: str) -> None:
     Raises:
         DataError: The content has changed.
     """
-    path = location(file.path, data)
-    digest, _ = digest_of_source(path)
+    path = resolve_location(file.path, data)
+    digest, _ = hash_file(path)
     if digest != file.sha256:
         raise DataError(
             f"{path}: the file has changed since the run was planned; run the same command again"

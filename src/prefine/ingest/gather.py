@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from prefine.errors import IntegrityError
 from prefine.ingest.batch import RAW_TABLES, SHARD
-from prefine.ingest.losses import require_read
+from prefine.ingest.quarantine_limit import require_quarantine_limit
 from prefine.schema import JUDGEMENTS, PROMPTS, RESPONSES
 from prefine.step import Counts, Step, StepSpec, Work, require_manifest
 
@@ -51,7 +51,7 @@ def run_gather(work: Work, limits: Mapping[str, float]) -> Counts:
     for step in _ingest_steps(work):
         name = step.name.removeprefix("ingest_")
         manifests = [require_manifest(work.store, step, shard) for shard in step.shards]
-        require_read(name, manifests, work.step.inputs, limits[name])
+        require_quarantine_limit(name, manifests, work.step.inputs, limits[name])
     prompts = _first(_collect(work, "raw_prompts"), "prompt_id", _PROMPT_ORDER)
     work.emit("prompts", prompts)
     del prompts

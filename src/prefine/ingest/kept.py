@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from prefine.errors import RecipeError
-from prefine.ingest.files import location, raw_rows
+from prefine.ingest.files import raw_rows, resolve_location
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.lookups import lookup_tables
 from prefine.ingest.parse import parse_row
@@ -125,7 +125,7 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def kept_columns(
+def infer_kept_columns(
     sources: Iterable[tuple[Source, Iterable[tuple[File, Layout]]]],
     files: Mapping[str, Sequence[File]],
     data: str,
@@ -160,7 +160,7 @@ def _columns_of_source(
     rows: list[Json] = []
     num_candidates: set[int] = set()
     for file, layout in own:
-        path = location(file.path, data)
+        path = resolve_location(file.path, data)
         lines = raw_rows(path, source.max_row_bytes, options=source.file_options)
         tables = lookup_tables(layout, files.__getitem__, data) if source.keep else {}
         for row in islice(lines, _NUM_ROWS):

@@ -10,11 +10,11 @@ import pyarrow as pa
 
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.batch import quarantine_row
-from prefine.ingest.beside import require_no_tools, require_only_text, with_prompt_parts
-from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.files import raw_rows, require_unchanged, resolve_location
 from prefine.ingest.kept import as_text, found_at
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.paths import value_at
+from prefine.ingest.prompt_parts import require_no_tools, require_only_text, with_prompt_parts
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow
@@ -96,7 +96,7 @@ def run_keyed(work: Work, keyed: KeyedFiles, sources: Sources) -> Counts:
     require_unchanged(file, work.runtime.data)
     facts: Json = {"file": file.sha256[:_ID_DIGITS]}
     batch = _Batch(work, keyed)
-    for row in raw_rows(location(file.path, work.runtime.data), keyed.max_row_bytes):
+    for row in raw_rows(resolve_location(file.path, work.runtime.data), keyed.max_row_bytes):
         batch.columns = batch.columns or tuple(row.value or ())
         require_unit(row, keyed)
         try:

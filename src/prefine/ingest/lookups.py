@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from prefine.errors import DataError
-from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.files import raw_rows, require_unchanged, resolve_location
 from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.layout import Layout
 from prefine.ingest.record import RowError
@@ -77,7 +77,7 @@ def _rows(
 ) -> Iterator[tuple[Json, Mapping[str, str]]]:
     """Yield the rows of a table with the path fields of their files."""
     for file in map(File.model_validate_json, files):
-        for row in raw_rows(location(file.path, data), _MAX_ROW_BYTES, options=options):
+        for row in raw_rows(resolve_location(file.path, data), _MAX_ROW_BYTES, options=options):
             if row.value is not None:
                 yield row.value, file.fields
             elif not own:

@@ -5,15 +5,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from prefine.ingest.beside import (
+from prefine.ingest.layout import Context, Layout
+from prefine.ingest.markup import from_html
+from prefine.ingest.messages import with_content
+from prefine.ingest.prompt_parts import (
     require_no_tools,
     require_only_text,
     with_prompt_parts,
     with_tools,
 )
-from prefine.ingest.layout import Context, Layout
-from prefine.ingest.markup import from_html
-from prefine.ingest.messages import with_content
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.rendered import unrendered
 from prefine.ingest.rows import RawRow

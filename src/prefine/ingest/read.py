@@ -8,7 +8,7 @@ from functools import partial
 
 from prefine.errors import DataError
 from prefine.ingest.batch import TABLES, Batch
-from prefine.ingest.files import location, raw_rows, require_unchanged
+from prefine.ingest.files import raw_rows, require_unchanged, resolve_location
 from prefine.ingest.kept import KeptColumn, own_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.layouts import Detected, format_of
@@ -94,7 +94,7 @@ def run_ingest(
     dropped: Counter[str] = Counter()
     num_read = 0
     with _rare_garbage_collection():
-        path = location(file.path, work.runtime.data)
+        path = resolve_location(file.path, work.runtime.data)
         for row in raw_rows(path, source.max_row_bytes, options=source.file_options):
             parsed = parse_row(row, layout, context)
             own = own_of(row.value, source, kept)

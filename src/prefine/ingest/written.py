@@ -15,7 +15,7 @@ _BEGINNING = re.compile(
 )
 _FIRST = frozenset("[{a \n\r\t")
 """First characters of texts that may hold messages, for a quick check."""
-_COUPLES = (
+_RESPONSE_PAIRS = (
     ("chosen", "rejected"),
     ("response_j", "response_k"),
     *(
@@ -40,7 +40,7 @@ def structured(row: Json) -> Json:
     parsed = {key: turns for key, value in row.items() if (turns := _parse(value, key)) is not None}
     if not parsed:
         return row
-    for first, second in _COUPLES:
+    for first, second in _RESPONSE_PAIRS:
         for key, partner in ((first, second), (second, first)):
             if key in parsed and partner not in parsed and isinstance(row.get(partner), str):
                 detail = f"`{key}` is messages written as text, but `{partner}` is not"

@@ -124,13 +124,13 @@ def run_pairs(
     pairs = with_facts(pairs, work, distinct, config, merits)
     pairs = with_origin(pairs, judgements, kept)
     work.emit(table, pairs.sort("pair_id"))
-    return _counts(work, marked, pl.concat(selected.fates for selected in chosen))
+    return _counts(work, marked, pl.concat(selected.reasons for selected in chosen))
 
 
-def _counts(work: Work, marked: pl.DataFrame, fates: pl.DataFrame) -> Counts:
+def _counts(work: Work, marked: pl.DataFrame, reasons: pl.DataFrame) -> Counts:
     """Count the judgements that no pair is built from, and note them by source."""
-    joined = marked.join(fates, on="number", how="left", maintain_order="left")
-    why = pl.coalesce("outcome", "fate").alias("why")
+    joined = marked.join(reasons, on="number", how="left", maintain_order="left")
+    why = pl.coalesce("outcome", "reason").alias("why")
     counted = joined.group_by("source", why).len().drop_nulls("why").sort("source", "why")
     unused: dict[str, dict[str, int]] = {}
     dropped: Counter[str] = Counter()

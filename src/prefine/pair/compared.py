@@ -7,7 +7,7 @@ import polars as pl
 
 from prefine.pair.exact import Numbers
 from prefine.pair.ratings import common_ratings, mean_values
-from prefine.pair.select import Couple, Selected, candidates, limited, without_order
+from prefine.pair.select import RankedPair, Selected, candidates, limited, without_order
 from prefine.pair.settings import Pairs
 from prefine.schema import hash_unit
 
@@ -18,11 +18,11 @@ _KNOWN = {"list": pl.UInt32, "low": pl.String, "high": pl.String}
 class Compared(NamedTuple):
     """The pairs selected from lists with incomplete ratings."""
 
-    couples: list[tuple[Mapping[str, object], Couple]]
+    pairs: list[tuple[Mapping[str, object], RankedPair]]
     """The selected pairs, each with the columns of its vote that come from the ratings."""
     unit: int
     """Gaps are multiples of ``1 / unit``."""
-    fates: pl.DataFrame
+    reasons: pl.DataFrame
     """One row per rating: its ``number``, and why no pair is built from it; null if one is."""
 
 
@@ -40,13 +40,11 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
     has_order = pl.col("covers").any().over("list")
     once = ratings.filter(~pl.col("repeats"))
     ordered = _candidates(once.filter("covers"), config, seed)
-    known = pl.concat((ordered, _all_couples(once.filter(~has_order))))
+    known = pl.concat((ordered, _rated_pairs(once.filter(~has_order))))
     values, numbers = _values(known, once)
     by_list = list(_select(values, numbers, config, seed))
     selected = [
-        ((key, *sorted(couple[:2])), couple)
-        for key, selection in by_list
-        for couple in selection.couples
+        ((key, *sorted(pair[:2])), pair) for key, selection in by_list for pair in selection.pairs
     ]
     narrow = [(key, name) for key, selection in by_list for name in selection.too_narrow]
     taken = pl.DataFrame([key for key, _ in selected], schema=_KNOWN, orient="row")
@@ -63,11 +61,11 @@ def compare(ratings: pl.DataFrame, config: Pairs, seed: int) -> Compared:
     by_key = {tuple(row[key] for key in _KEYS): row for row in facts.iter_rows(named=True)}
     unused = ratings.join(behind.select("number").unique(), on="number", how="anti")
     return Compared(
-        [(by_key[key], couple) for key, couple in selected],
+        [(by_key[key], pair) for key, pair in selected],
         numbers.unit,
         pl.concat(
             (
-                behind.select("number", fate=pl.lit(None, pl.String)).unique(),
+                behind.select("number", reason=pl.lit(None, pl.String)).unique(),
                 _unused(unused, values, narrow),
             )
         ),
@@ -82,19 +80,19 @@ def _candidates(covering: pl.DataFrame, config: Pairs, seed: int) -> pl.DataFram
     for row in lists.agg(pl.col("prompt_id").first(), "response_a", "value").iter_rows(named=True):
         scored = zip(row["response_a"], numbers.at(row["value"]), strict=True)
         prompt = cast("str", row["prompt_id"])
-        couples = candidates(
+        candidate_pairs = candidates(
             scored, config.select, lambda key, name=prompt: hash_unit(seed, name, key)
         )
-        pairs += [(row["list"], min(a, b), max(a, b)) for (a, _), (b, _) in couples]
+        pairs += [(row["list"], min(a, b), max(a, b)) for (a, _), (b, _) in candidate_pairs]
     return pl.DataFrame(pairs, schema=_KNOWN, orient="row")
 
 
-def _all_couples(ratings: pl.DataFrame) -> pl.DataFrame:
+def _rated_pairs(ratings: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs of which some column rates both responses."""
     rated = ratings.select("list", "column", low="response_a").unique()
     other = rated.select("column", high="low")
-    couples = rated.join(other, on="column").filter(pl.col("low") < pl.col("high"))
-    return couples.select(_KEYS).unique()
+    pairs = rated.join(other, on="column").filter(pl.col("low") < pl.col("high"))
+    return pairs.select(_KEYS).unique()
 
 
 def _values(known: pl.DataFrame, ratings: pl.DataFrame) -> tuple[pl.DataFrame, Numbers]:
@@ -104,8 +102,8 @@ def _values(known: pl.DataFrame, ratings: pl.DataFrame) -> tuple[pl.DataFrame, N
         pl.col("value").filter(pl.col("response_a") == pl.col(side)).first()
         for side in ("low", "high")
     )
-    couples = means.join(known, on=_KEYS, how="semi").group_by(_KEYS)
-    values = couples.agg(pl.col("prompt_id").first(), of_low=low, of_high=high)
+    pairs = means.join(known, on=_KEYS, how="semi").group_by(_KEYS)
+    values = pairs.agg(pl.col("prompt_id").first(), of_low=low, of_high=high)
     orders = ratings.group_by("list").agg(pl.col("covers").any().alias("has_order"))
     return values.join(orders, on="list").sort(_KEYS), numbers
 
@@ -124,8 +122,8 @@ def _select(
         def chance(key: str, name: str = prompt) -> float:
             return hash_unit(seed, name, key)
 
-        couples = [
-            _couple(low, high, of_low - of_high)
+        pairs = [
+            _ranked_pair(low, high, of_low - of_high)
             for low, high, of_low, of_high in zip(
                 row["low"],
                 row["high"],
@@ -135,12 +133,12 @@ def _select(
             )
         ]
         if not row["has_order"]:
-            couples = without_order(couples, config.select, chance)
-        yield row["list"], limited(couples, config, chance, numbers.unit)
+            pairs = without_order(pairs, config.select, chance)
+        yield row["list"], limited(pairs, config, chance, numbers.unit)
 
 
-def _couple(low: str, high: str, gap: int) -> Couple:
-    return Couple(low, high, gap) if gap > 0 else Couple(high, low, -gap)
+def _ranked_pair(low: str, high: str, gap: int) -> RankedPair:
+    return RankedPair(low, high, gap) if gap > 0 else RankedPair(high, low, -gap)
 
 
 def _unused(
@@ -162,5 +160,5 @@ def _unused(
     return (
         unused.join(differ, on="list", how="left")
         .join(too_narrow.with_columns(narrow=True), on=["list", "response_a"], how="left")
-        .select("number", why.alias("fate"))
+        .select("number", why.alias("reason"))
     )

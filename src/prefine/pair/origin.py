@@ -53,9 +53,9 @@ def _of_both(pairs: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame:
         "own_id",
         "kept",
     )
-    couples = pairs.select("low", "high")
+    keys = pairs.select("low", "high")
     listed = judgements.filter(pl.col("kind") != Kind.PAIR)
-    of_low = couples.join(listed, left_on="low", right_on="response_a")
+    of_low = keys.join(listed, left_on="low", right_on="response_a")
     of_high = listed.select(*_ORDER[:3], high="response_a").unique()
     in_lists = of_low.join(of_high, on=["high", *_ORDER[:3]], how="semi")
     rows = pl.concat([labels, in_lists.select(labels.columns)])

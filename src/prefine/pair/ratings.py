@@ -118,17 +118,17 @@ def _with_components(ratings: pl.DataFrame) -> pl.DataFrame:
         ratings = merged
 
 
-def common_ratings(couples: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
+def common_ratings(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     """Return the ratings of both responses of each pair by the columns that rate both.
 
     Args:
-        couples: ``low`` and ``high``.
+        pairs: ``low`` and ``high``.
         ratings: Ratings with their ``column``.
 
     Returns:
         One row per pair and rating, with ``low`` and ``high``.
     """
-    wanted = couples.select("low", "high").unique()
+    wanted = pairs.select("low", "high").unique()
     low, high = (
         wanted.join(ratings, left_on=side, right_on=_RATED).with_columns(pl.col(side).alias(_RATED))
         for side in ("low", "high")
@@ -195,11 +195,11 @@ def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     counted = comparable(
         ratings.filter(pl.col("weight").is_not_null(), pl.col("rating").is_not_null())
     ).filter(pl.col("list").is_not_null())
-    couples = pairs.select("low", "high", "chosen_id", "rejected_id")
+    selected = pairs.select("low", "high", "chosen_id", "rejected_id")
     keys = ["low", "high", "source"]
-    both, numbers = mean_values(common_ratings(couples, counted), ["low", "high"])
+    both, numbers = mean_values(common_ratings(selected, counted), ["low", "high"])
     sides = [
-        couples.join(both, left_on=["low", "high", side], right_on=["low", "high", _RATED])
+        selected.join(both, left_on=["low", "high", side], right_on=["low", "high", _RATED])
         for side in ("chosen_id", "rejected_id")
     ]
     means = sides[0].join(sides[1], on=keys).sort("source").pipe(_with_gap, numbers)
@@ -209,7 +209,7 @@ def _sides(pairs: pl.DataFrame, ratings: pl.DataFrame) -> pl.DataFrame:
     )
     alone: list[pl.DataFrame] = []
     for side in ("chosen", "rejected"):
-        rated = couples.join(own, left_on=f"{side}_id", right_on=_RATED)
+        rated = selected.join(own, left_on=f"{side}_id", right_on=_RATED)
         rated = rated.select(*keys, pl.col("value").alias(f"{side}_rating"))
         alone.append(rated.join(both, on=keys, how="anti"))
     single = pl.concat(alone, how="diagonal").sort("source", "chosen_rating", nulls_last=True)

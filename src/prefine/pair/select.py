@@ -16,7 +16,7 @@ Valued = tuple[str, int]
 """A response id and its value as a multiple of ``1 / unit``."""
 
 
-class Couple(NamedTuple):
+class RankedPair(NamedTuple):
     """Two responses whose values differ."""
 
     winner: str
@@ -30,7 +30,7 @@ class Couple(NamedTuple):
 class Selected(NamedTuple):
     """Selected pairs, and responses that ``minimum_gap`` leaves without a pair."""
 
-    couples: list[Couple]
+    pairs: list[RankedPair]
     """Selected pairs, the widest gap first."""
     too_narrow: set[str]
     """Responses of which all pairs have a positive gap below ``minimum_gap``."""
@@ -45,27 +45,27 @@ def select(scored: Sequence[Valued], config: Pairs, chance: Chance, unit: int = 
         chance: Random number in [0, 1) of an id, which breaks ties.
         unit: Values are multiples of ``1 / unit``.
     """
-    couples = [
-        Couple(better[0], worse[0], better[1] - worse[1])
+    pairs = [
+        RankedPair(better[0], worse[0], better[1] - worse[1])
         for better, worse in candidates(scored, config.select, chance)
     ]
-    return limited(couples, config, chance, unit)
+    return limited(pairs, config, chance, unit)
 
 
-def limited(couples: Sequence[Couple], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
+def limited(pairs: Sequence[RankedPair], config: Pairs, chance: Chance, unit: int = 1) -> Selected:
     """Return the pairs with at least the minimum gap, the widest first, up to the maximum number.
 
     Args:
-        couples: Distinct pairs.
+        pairs: Distinct pairs.
         config: The minimum gap and the maximum number of pairs.
         chance: Random number in [0, 1) of a key, which breaks ties.
         unit: Gaps are multiples of ``1 / unit``.
     """
     least = _least(config.minimum_gap, unit)
-    wide = [couple for couple in couples if couple.gap >= least]
-    narrow = {name for couple in couples if 0 < couple.gap < least for name in couple[:2]}
-    wide.sort(key=lambda couple: (-couple.gap, chance(couple.winner + couple.loser)))
-    too_narrow = narrow.difference(name for couple in wide for name in couple[:2])
+    wide = [pair for pair in pairs if pair.gap >= least]
+    narrow = {name for pair in pairs if 0 < pair.gap < least for name in pair[:2]}
+    wide.sort(key=lambda pair: (-pair.gap, chance(pair.winner + pair.loser)))
+    too_narrow = narrow.difference(name for pair in wide for name in pair[:2])
     return Selected(wide[: config.per_prompt], too_narrow)
 
 
@@ -75,7 +75,7 @@ def _least(minimum_gap: float, unit: int) -> int:
     return max(1, ceil(decimal(minimum_gap) * unit))
 
 
-def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> list[Couple]:
+def without_order(pairs: Sequence[RankedPair], strategy: str, chance: Chance) -> list[RankedPair]:
     """Select candidate pairs of a list of which no annotator has rated all responses.
 
     Not all pairs of such a list are compared, and those that are may form a cycle. For
@@ -84,25 +84,25 @@ def without_order(couples: Sequence[Couple], strategy: str, chance: Chance) -> l
     is known to be between them.
 
     Args:
-        couples: All compared pairs of the list.
+        pairs: All compared pairs of the list.
         strategy: The setting ``select`` of the recipe.
         chance: Random number in [0, 1) of a key, which breaks ties.
     """
-    beaten = [couple for couple in couples if couple.gap > 0]
+    beaten = [pair for pair in pairs if pair.gap > 0]
     if strategy == "all" or not beaten:
         return beaten
     if strategy == "adjacent":
         losers: dict[str, set[str]] = {}
         winners: dict[str, set[str]] = {}
-        for couple in beaten:
-            losers.setdefault(couple.winner, set()).add(couple.loser)
-            winners.setdefault(couple.loser, set()).add(couple.winner)
+        for pair in beaten:
+            losers.setdefault(pair.winner, set()).add(pair.loser)
+            winners.setdefault(pair.loser, set()).add(pair.winner)
         return [c for c in beaten if losers[c.winner].isdisjoint(winners[c.loser])]
-    widest = min(beaten, key=lambda couple: (-couple.gap, chance(couple.winner + couple.loser)))
+    widest = min(beaten, key=lambda pair: (-pair.gap, chance(pair.winner + pair.loser)))
     if strategy == "best_vs_worst":
         return [widest]
-    of_best = [couple for couple in beaten if couple.winner == widest.winner]
-    return [min(of_best, key=lambda couple: chance(f"random/{couple.loser}"))]
+    of_best = [pair for pair in beaten if pair.winner == widest.winner]
+    return [min(of_best, key=lambda pair: chance(f"random/{pair.loser}"))]
 
 
 def candidates(
@@ -129,7 +129,7 @@ def candidates(
     return [(best, min(lower, key=lambda item: chance(f"random/{item[0]}")))]
 
 
-def fate(scored: Sequence[Valued]) -> str:
+def unused_reason(scored: Sequence[Valued]) -> str:
     """Return why a response of a list is in no selected pair."""
     if len(scored) < 2:  # noqa: PLR2004 - a pair
         return "no_partner"

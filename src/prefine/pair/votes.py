@@ -10,7 +10,7 @@ from prefine.pair.compared import compare
 from prefine.pair.exact import Numbers, exact_means, exact_values
 from prefine.pair.ratings import Merits, comparable, mean_values, require_weights, weighted
 from prefine.pair.repeats import repeats, with_repeats
-from prefine.pair.select import Couple, fate, select
+from prefine.pair.select import RankedPair, select, unused_reason
 from prefine.pair.settings import Pairs
 from prefine.schema import Winner, hash_unit
 
@@ -27,7 +27,7 @@ _NO_PLACE = {
 _ROW = pl.concat_str("file", "row", separator=":")
 _SAME_VALUES = ("response_a", "winner", "strength", "aspect", "index", "label")
 """Columns, besides source, annotator and kind, that are equal in repeated labels."""
-_FATE = {"number": pl.UInt32, "fate": pl.String}
+_REASON = {"number": pl.UInt32, "reason": pl.String}
 
 
 class Chosen(NamedTuple):
@@ -35,7 +35,7 @@ class Chosen(NamedTuple):
 
     votes: pl.DataFrame
     """One row per vote, with the columns ``VOTE``."""
-    fates: pl.DataFrame
+    reasons: pl.DataFrame
     """One row per judgement: its ``number``, and why it is in no pair; null if it is in one."""
 
 
@@ -120,15 +120,15 @@ def from_ratings(
     is_whole = pl.col("covers").all().over("list")
     whole = _from_whole_lists(judged.filter(is_whole), config, seed)
     parts = compare(judged.filter(~is_whole), config, seed)
-    votes = [_vote(facts, couple, parts.unit, "rating") for facts, couple in parts.couples]
-    fates = (
-        whole.fates,
-        parts.fates.cast(pl.Schema(_FATE)),
-        _with_fate(weighed.filter(~has_weight), "other_aspect"),
-        _with_fate(listed.filter(~in_list), "no_common_rater"),
+    votes = [_vote(facts, pair, parts.unit, "rating") for facts, pair in parts.pairs]
+    reasons = (
+        whole.reasons,
+        parts.reasons.cast(pl.Schema(_REASON)),
+        _with_reason(weighed.filter(~has_weight), "other_aspect"),
+        _with_reason(listed.filter(~in_list), "no_common_rater"),
     )
     all_votes = pl.concat((whole.votes, pl.DataFrame(votes, schema=VOTE)))
-    return Chosen(with_repeats(all_votes, judged), pl.concat(fates))
+    return Chosen(with_repeats(all_votes, judged), pl.concat(reasons))
 
 
 def _from_whole_lists(judged: pl.DataFrame, config: Pairs, seed: int) -> Chosen:
@@ -175,52 +175,52 @@ def _choose(
     unit = numbers.unit
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)
     votes: list[dict[str, object]] = []
-    fates: list[tuple[int, str, str | None]] = []
+    unused: list[tuple[int, str, str | None]] = []
     for row in lists.agg(pl.col(_ORIGIN).first(), "response_a", "value").iter_rows(named=True):
         scored = list(zip(row["response_a"], numbers.at(row["value"]), strict=True))
         prompt = cast("str", row["prompt_id"])
         selected = select(scored, config, lambda key, name=prompt: hash_unit(seed, name, key), unit)
-        votes += [_vote(row, couple, unit, label_source) for couple in selected.couples]
-        reasons = dict.fromkeys(row["response_a"], fate(scored))
+        votes += [_vote(row, pair, unit, label_source) for pair in selected.pairs]
+        reasons = dict.fromkeys(row["response_a"], unused_reason(scored))
         reasons |= dict.fromkeys(selected.too_narrow, "too_narrow")
-        reasons |= {name: None for couple in selected.couples for name in couple[:2]}
-        fates += [(row["list"], name, reason) for name, reason in reasons.items()]
-    return Chosen(pl.DataFrame(votes, schema=VOTE), _fates(judged, fates))
+        reasons |= {name: None for pair in selected.pairs for name in pair[:2]}
+        unused += [(row["list"], name, reason) for name, reason in reasons.items()]
+    return Chosen(pl.DataFrame(votes, schema=VOTE), _reasons(judged, unused))
 
 
-def _fates(judged: pl.DataFrame, fates: list[tuple[int, str, str | None]]) -> pl.DataFrame:
-    """Return the ``fate`` of each judgement, that of its response or ``no_value``."""
+def _reasons(judged: pl.DataFrame, unused: list[tuple[int, str, str | None]]) -> pl.DataFrame:
+    """Return why each judgement is unused: the reason of its response, or ``no_value``."""
     if not judged.height:
-        return pl.DataFrame(schema=_FATE)
-    schema = {"list": judged.schema["list"], "response_a": pl.String, "fate": pl.String}
-    by_response = pl.DataFrame(fates, schema=schema, orient="row").with_columns(
-        pl.col("fate").fill_null("")
+        return pl.DataFrame(schema=_REASON)
+    schema = {"list": judged.schema["list"], "response_a": pl.String, "reason": pl.String}
+    by_response = pl.DataFrame(unused, schema=schema, orient="row").with_columns(
+        pl.col("reason").fill_null("")
     )
     joined = judged.join(by_response, on=["list", "response_a"], how="left")
-    fate_ = pl.col("fate").fill_null("no_value")
-    return joined.select("number", pl.when(fate_ != "").then(fate_).alias("fate"))
+    reason = pl.col("reason").fill_null("no_value")
+    return joined.select("number", pl.when(reason != "").then(reason).alias("reason"))
 
 
-def _with_fate(judged: pl.DataFrame, fate_: str) -> pl.DataFrame:
-    return judged.select(pl.col("number").cast(pl.UInt32), fate=pl.lit(fate_))
+def _with_reason(judged: pl.DataFrame, reason: str) -> pl.DataFrame:
+    return judged.select(pl.col("number").cast(pl.UInt32), reason=pl.lit(reason))
 
 
 def _vote(
-    row: Mapping[str, object], couple: Couple, unit: int, label_source: str
+    row: Mapping[str, object], pair: RankedPair, unit: int, label_source: str
 ) -> dict[str, object]:
     """Return the vote of a pair, whose gap is a multiple of ``1 / unit``."""
-    low_wins = couple.winner < couple.loser
-    exact = f"{couple.gap}/{unit}"
+    low_wins = pair.winner < pair.loser
+    exact = f"{pair.gap}/{unit}"
     return {
         **{key: row[key] for key in _FROM_LIST},
-        "low": min(couple.winner, couple.loser),
-        "high": max(couple.winner, couple.loser),
+        "low": min(pair.winner, pair.loser),
+        "high": max(pair.winner, pair.loser),
         "direction": 1 if low_wins else -1,
         "winner": Winner.A,
-        "strength": couple.gap / unit,
+        "strength": pair.gap / unit,
         "exact": exact,
         "shown_low_first": None,
-        "judgement": f"{row['aspect']}/{row['index']}/{couple.winner}/{exact}",
+        "judgement": f"{row['aspect']}/{row['index']}/{pair.winner}/{exact}",
         "label_source": label_source,
         "repeated": 0,
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from prefine.errors import DataError, PlaceError, RecipeError
-from prefine.ingest.files import digest_of_source, location
+from prefine.ingest.files import hash_file, resolve_location
 from prefine.recipe import Recipe
 from prefine.settings import File, FileSet, Location, Part, Runtime, require_extra
 from prefine.settings.json import is_object
@@ -71,7 +71,7 @@ class Finder:
         """Return the paths that a pattern matches; relative ones for a relative pattern."""
         if pattern.startswith("hf://"):
             return [pattern]
-        full = location(pattern, self._data)
+        full = resolve_location(pattern, self._data)
         fs, path = filesystem(full)
         if not _GLOB.search(pattern):
             if not fs.exists(path):
@@ -123,7 +123,7 @@ class Finder:
             named = match.groupdict().items()
             fields = {name: value for name, value in named if value is not None}
         try:
-            digest, length = digest_of_source(location(path, self._data))
+            digest, length = hash_file(resolve_location(path, self._data))
         except (DataError, PlaceError) as error:
             raise type(error)(f"{self.where(wanted, pattern)}: {error}") from error
         if length == 0:

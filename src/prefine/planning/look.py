@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from prefine.decide import explained
+from prefine.decide import add_explanations
 from prefine.errors import DataError
 from prefine.export.manifest import remarks_of, sources_of
 from prefine.planning.runs import find_run, plan_of
@@ -114,7 +114,7 @@ def read_table(
             frames.append(frame if where is None else frame.filter(where))
     rows = pl.concat(frames)
     if table == "decisions":
-        rows = explained(rows, plan.recipe.all_rules).drop(HUMAN_VERDICT)
+        rows = add_explanations(rows, plan.recipe.all_rules).drop(HUMAN_VERDICT)
     if "file" in rows.columns:
         names = pl.col("file").replace(file_names(plan.resolved))
         rows = rows.with_columns(names.alias("file"))

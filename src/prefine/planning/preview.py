@@ -5,7 +5,7 @@ from itertools import chain, islice
 from typing import Any
 
 from prefine.errors import DataError, RecipeError
-from prefine.ingest.files import location, raw_rows
+from prefine.ingest.files import raw_rows, resolve_location
 from prefine.ingest.forms.options import FileOptions
 from prefine.ingest.paths import OPTIONAL, values_at
 from prefine.ingest.read import layout_of
@@ -136,7 +136,7 @@ class _Preview:
             raise RecipeError(f"{self._recipe.where(place)}: {_nowhere(key, place, path, rows)}")
 
     def _rows(self, key: str, file: File, source: Source | None) -> Iterator[Json]:
-        path = location(file.path, self._data)
+        path = resolve_location(file.path, self._data)
         limit = Examples.model_fields["max_row_bytes"].default
         options = FileOptions()
         if source is not None:

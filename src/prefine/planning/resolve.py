@@ -4,9 +4,9 @@ A worker gets the resolved recipe and does not repeat this.
 """
 
 from prefine.errors import DataError, RecipeError
-from prefine.ingest.detect import recognised
-from prefine.ingest.files import location
-from prefine.ingest.kept import kept_columns
+from prefine.ingest.detect import detect_for_source
+from prefine.ingest.files import resolve_location
+from prefine.ingest.kept import infer_kept_columns
 from prefine.ingest.layout import Layout
 from prefine.ingest.read import layout_of
 from prefine.ingest.source import Source
@@ -52,7 +52,7 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
         shards=recipe.shards or max(1, -(-size // _SHARD_BYTES)),
         files=files,
         models={named.key: resolved_model(named) for named in weights},
-        kept=kept_columns(sources, files, runtime.data),
+        kept=infer_kept_columns(sources, files, runtime.data),
     )
     require_columns(resolved)
     return resolved
@@ -85,7 +85,7 @@ def _with_layouts(
     found: list[File] = []
     for file in files:
         try:
-            detection = recognised(source, location(file.path, data))
+            detection = detect_for_source(source, resolve_location(file.path, data))
         except (RecipeError, DataError) as error:
             raise type(error)(f"{finder.where(source.file_sets()[0])}: {error}") from error
         more = {"format": detection.format, "reason": detection.reason}

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Protocol, Self
 
 from prefine.export.publish import files_here, publish
-from prefine.ingest.losses import require_read
+from prefine.ingest.quarantine_limit import require_quarantine_limit
 from prefine.planning.extras import check_extras
 from prefine.planning.needs import require_servers
 from prefine.planning.runs import Recording, record_run
@@ -180,4 +180,6 @@ def require_sources(plan: Plan, runtime: Runtime) -> None:
     for source in plan.recipe.sources:
         step = plan.step(f"ingest_{source.name}")
         manifests = [require_manifest(store, step, shard) for shard in step.shards]
-        require_read(source.name, manifests, plan.resolved.inputs, source.max_quarantined)
+        require_quarantine_limit(
+            source.name, manifests, plan.resolved.inputs, source.max_quarantined
+        )

@@ -13,7 +13,7 @@ from prefine.planning.needs import (
 )
 from prefine.planning.steps import Plan
 from prefine.recipe import Resolved
-from prefine.serve.vllm.launch import serving
+from prefine.serve.vllm.launch import start_servers
 from prefine.serve.vllm.served import Served
 from prefine.settings import Runtime
 from prefine.store import Store
@@ -54,7 +54,7 @@ def served(plan: Plan, runtime: Runtime) -> Generator[Runtime]:
     if not missing:
         yield runtime
         return
-    with serving(missing, runtime) as addresses:
+    with start_servers(missing, runtime) as addresses:
         more = {"servers": runtime.servers | addresses, "retries": max(runtime.retries, _PATIENT)}
         yield runtime.model_copy(update=more)
 

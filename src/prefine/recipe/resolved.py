@@ -6,7 +6,7 @@ from functools import partial
 import yaml
 from pydantic import Field
 
-from prefine.decide import explained
+from prefine.decide import add_explanations
 from prefine.export.curation import Curation
 from prefine.ingest.kept import KeptColumn
 from prefine.ingest.layouts import layout_named
@@ -92,7 +92,7 @@ class Resolved(Part):
             plugins=self._plugins(),
             sections=self._sections,
             reports=[name for spec in reports for name in spec.makes],
-            explained=partial(explained, rules=recipe.all_rules),
+            explained=partial(add_explanations, rules=recipe.all_rules),
             export=recipe.export,
             keeps_tools=any(source.tools == "keep" for source in recipe.sources),
         )

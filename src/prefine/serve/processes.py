@@ -9,25 +9,25 @@ from concurrent.futures import ProcessPoolExecutor
 
 
 def start_processes(
-    number: int, begin: Callable[..., None] | None = None, *args: str
+    number: int, initializer: Callable[..., None] | None = None, *args: str
 ) -> ProcessPoolExecutor:
     """Return an executor of spawned (not forked) worker processes.
 
     Args:
         number: Maximum number of processes.
-        begin: Initializer of each process, importable by name; null for none.
-        args: Arguments of ``begin``.
+        initializer: Initializer of each process, importable by name; null for none.
+        args: Arguments of ``initializer``.
     """
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(number, context, _begin, (begin, args))
+    return ProcessPoolExecutor(number, context, _initialize, (initializer, args))
 
 
-def _begin(begin: Callable[..., None] | None, args: tuple[str, ...]) -> None:
+def _initialize(initializer: Callable[..., None] | None, args: tuple[str, ...]) -> None:
     # Ctrl-C reaches all processes of a terminal; the parent handles it and ends its workers
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if begin is not None:
-        begin(*args)
+    if initializer is not None:
+        initializer(*args)
 
 
 def _end_with_parent() -> None:

@@ -27,7 +27,7 @@ from prefine.tables.vectors import (
     RESPONSE_VECTORS,
     VECTOR,
     VectorTable,
-    stored,
+    to_arrow_vectors,
 )
 
 _DISTIL_VERSION = 2
@@ -177,7 +177,7 @@ def _run_embeddings(work: Work, config: Encoder, vector_table: VectorTable) -> C
     if all_texts:
         encoded = embedder(work, config).embed(distinct, work.progress)
         work.progress(len(all_texts) - len(distinct))
-    vectors, reasons = stored(encoded)
+    vectors, reasons = to_arrow_vectors(encoded)
     columns = {
         vector_table.key: pa.array(ids, pa.large_string()),
         "vector": vectors.take(pa.array(rows, pa.int64())),

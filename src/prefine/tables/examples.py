@@ -16,7 +16,7 @@ from prefine.settings import Encoder, FileSet, Inputs, Name, Part, Where
 from prefine.settings.json import Json
 from prefine.step import Counts, StepSpec, Work, manifests_of
 from prefine.tables.embeddings import embedder, embedder_needs, encoder_tables, server_of
-from prefine.tables.vectors import VECTOR, Centre, Vectors, centred, stored
+from prefine.tables.vectors import VECTOR, Centre, Vectors, centred, to_arrow_vectors
 
 EXAMPLES = pa.schema(
     [
@@ -118,7 +118,7 @@ def _run_embeddings(work: Work, examples: Examples, encoder: Encoder) -> Counts:
     encoded = Embedded(np.empty((0, 1), np.float32), [], [])
     if distinct.height:
         encoded = embedder(work, encoder).embed(distinct["text"].to_list(), work.progress)
-    vectors, reasons = stored(encoded)
+    vectors, reasons = to_arrow_vectors(encoded)
     without = Counter(reason for reason in reasons if reason is not None)
     if without.total() == len(reasons):
         counts = ", ".join(f"{reason} {n}" for reason, n in sorted(without.items())) or "none"

@@ -51,7 +51,7 @@ RESPONSE_VECTORS = VectorTable(
 )
 
 
-def stored(encoded: Embedded) -> tuple[Any, list[str | None]]:
+def to_arrow_vectors(encoded: Embedded) -> tuple[Any, list[str | None]]:
     """Return embeddings as an Arrow array with nulls, and the reason of each null.
 
     A vector that is all zeros after rounding to float16 is null with the reason ``blank``.

@@ -11,7 +11,7 @@ from prefine.decide.bounds import Bounded
 from prefine.decide.columns import bound_problems
 from prefine.decide.conditions import require_order
 from prefine.decide.rule import Hit
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import Column
 from prefine.settings import Problem
 
@@ -36,10 +36,10 @@ class Bound(Bounded):
         """Yield why the bounds do not fit the column."""
         yield from bound_problems(self.minimum, self.maximum, column)
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on values outside the bounds."""
         low, high = (nan if bound is None else bound for bound in (self.minimum, self.maximum))
-        return self.between(seen.numbers(self.column), low, high)
+        return self.between(pairs.numbers(self.column), low, high)
 
     def because(self) -> pl.Expr:
         """Explain which bound is violated."""

@@ -9,7 +9,7 @@ from prefine.decide.columns import group_problems
 from prefine.decide.limits import Limit, NumPairs
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import Column
 from prefine.settings import Problem
 
@@ -43,9 +43,9 @@ class Budget(Limit):
         """Return the columns that the rule reads."""
         return (*self.balance, *super().columns_read())
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Drop the pairs beyond the maximum."""
-        return self.hit_beyond(seen, self.budget)
+        return self.hit_beyond(pairs, self.budget)
 
     def because(self) -> pl.Expr:
         """Explain the rank of the pair among all."""

@@ -10,7 +10,7 @@ from prefine.decide.columns import group_problems
 from prefine.decide.limits import Limit, NumPairs
 from prefine.decide.ranking import Ranking
 from prefine.decide.rule import Hit
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import Column
 from prefine.settings import Problem
 from prefine.settings.json import is_object
@@ -53,9 +53,9 @@ class Cap(Limit):
         """Return the columns that the rule reads."""
         return (self.per, *super().columns_read())
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Drop the pairs of a group beyond the maximum."""
-        return self.hit_beyond(seen, self.cap)
+        return self.hit_beyond(pairs, self.cap)
 
     def because(self) -> pl.Expr:
         """Explain the rank of the pair in its group."""

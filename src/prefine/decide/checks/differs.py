@@ -9,7 +9,7 @@ import polars as pl
 from prefine.decide.columns import value_problems
 from prefine.decide.explain import is_missing, value_of
 from prefine.decide.rule import ColumnRule, Hit
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Location, Problem
 
@@ -32,10 +32,10 @@ class Differs(ColumnRule):
         yield ("differs",), self.column, self.differs
         yield from super().compared()
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on pairs that have the value."""
-        value = seen.numbers(self.column)
-        given = seen.number_of(self.column, self.differs)
+        value = pairs.numbers(self.column)
+        given = pairs.number_of(self.column, self.differs)
         text = self.differs if isinstance(self.differs, str) else None
         return Hit(value == given, np.isnan(value), value, given, text)
 

@@ -9,7 +9,7 @@ import polars as pl
 from prefine.decide.columns import plain, value_problems
 from prefine.decide.explain import value_of
 from prefine.decide.rule import ColumnRule, Hit
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Location, Problem
 
@@ -32,10 +32,10 @@ class Equals(ColumnRule):
         yield ("equals",), self.column, self.equals
         yield from super().compared()
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on pairs with any other value."""
-        value = seen.numbers(self.column)
-        given = seen.number_of(self.column, self.equals)
+        value = pairs.numbers(self.column)
+        given = pairs.number_of(self.column, self.equals)
         text = self.equals if isinstance(self.equals, str) else None
         return Hit(value != given, np.isnan(value), value, given, text)
 

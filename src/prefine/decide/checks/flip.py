@@ -8,7 +8,7 @@ import polars as pl
 from prefine.decide.conditions import Condition
 from prefine.decide.explain import because_met
 from prefine.decide.rule import ColumnRule, Hit, Missing
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Location, Problem
 
@@ -35,9 +35,9 @@ class Flip(ColumnRule):
             yield ("flip_when", "equals"), self.column, self.flip_when.equals
         yield from super().compared()
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on pairs that meet the condition."""
-        return self.hit_where(seen, self.flip_when)
+        return self.hit_where(pairs, self.flip_when)
 
     def because(self) -> pl.Expr:
         """Explain which condition the value meets."""

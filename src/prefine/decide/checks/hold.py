@@ -8,7 +8,7 @@ import polars as pl
 from prefine.decide.conditions import Condition
 from prefine.decide.explain import because_met
 from prefine.decide.rule import ColumnRule, Hit, Missing
-from prefine.decide.seen import Seen, Value
+from prefine.decide.tested import TestedPairs, Value
 from prefine.schema import Column
 from prefine.settings import Location, Problem
 
@@ -35,9 +35,9 @@ class Hold(ColumnRule):
             yield ("hold_when", "equals"), self.column, self.hold_when.equals
         yield from super().compared()
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on pairs that meet the condition."""
-        return self.hit_where(seen, self.hold_when)
+        return self.hit_where(pairs, self.hold_when)
 
     def because(self) -> pl.Expr:
         """Explain which condition the value meets."""

@@ -11,7 +11,7 @@ from prefine.decide.columns import group_problems
 from prefine.decide.conditions import require_order
 from prefine.decide.quantiles import group_quantiles, quantiles_of
 from prefine.decide.rule import Hit
-from prefine.decide.seen import Seen
+from prefine.decide.tested import TestedPairs
 from prefine.schema import Column
 from prefine.settings import Problem
 
@@ -51,14 +51,14 @@ class Quantile(Bounded):
         """The column of the groups."""
         return () if self.per is None else (self.per,)
 
-    def hit(self, seen: Seen) -> Hit:
+    def hit(self, pairs: TestedPairs) -> Hit:
         """Act on values outside the quantiles of the tested pairs."""
-        value = seen.numbers(self.column)
+        value = pairs.numbers(self.column)
         shares = (self.minimum_quantile, self.maximum_quantile)
         if self.per is None:
             low, high = quantiles_of(value, shares)
             return self.between(value, float(low), float(high))
-        groups = seen.groups(self.per)
+        groups = pairs.groups(self.per)
         bounds = group_quantiles(value, groups.of, groups.num_groups, shares)
         return self.between(value, bounds[0][groups.of], bounds[1][groups.of])
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from prefine.ingest.aliases import couple_columns, prompt_column, read_prompt
+from prefine.ingest.aliases import compared_columns, prompt_column, read_prompt
 from prefine.ingest.labels import named_winner, pair_label, winner_of
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.messages import response_of
@@ -33,10 +33,10 @@ class Compared(Layout):
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Detect a prompt, two responses and a column that compares them."""
-        prompt, couples = prompt_column(row), couple_columns(row)
-        if prompt is None or len(couples) != 1 or "preference" in row:
+        prompt, matches = prompt_column(row), compared_columns(row)
+        if prompt is None or len(matches) != 1 or "preference" in row:
             return None
-        [names] = couples
+        [names] = matches
         column = _column(row, names)
         return f"`{column}` compares `{names[0]}` and `{names[1]}`" if column else None
 
@@ -52,21 +52,21 @@ class Compared(Layout):
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse both responses and the winner."""
-        prompt, couples = prompt_column(row), couple_columns(row)
+        prompt, matches = prompt_column(row), compared_columns(row)
         if prompt is None:
             raise RowError(Reason.PROMPT_EMPTY, "no column with a known name has a prompt")
-        if len(couples) != 1:
-            detail = f"{len(couples)} pairs of columns have known names of responses, not 1"
+        if len(matches) != 1:
+            detail = f"{len(matches)} pairs of columns have known names of responses, not 1"
             raise RowError(Reason.RESPONSE_MISSING, detail)
         models = next((m for m in _MODELS if m[0] in row), (None, None))
         candidates = [
             Candidate(response_of(row[name], name), optional(row, model) if model else None)
-            for name, model in zip(couples[0], models, strict=True)
+            for name, model in zip(matches[0], models, strict=True)
         ]
         return Record(
             read_prompt(row, prompt),
             candidates,
-            [_label(row, couples[0])],
+            [_label(row, matches[0])],
             group=group_of(row),
             language=optional(row, "language"),
         )

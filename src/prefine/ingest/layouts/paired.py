@@ -29,10 +29,10 @@ class Paired(Layout):
     @classmethod
     def detect(cls, row: Json) -> str | None:
         """Detect a prompt and exactly one pair of sides by their names."""
-        prompt, couples = prompt_column(row), side_columns(row)
-        if prompt is None or len(couples) != 1:
+        prompt, matches = prompt_column(row), side_columns(row)
+        if prompt is None or len(matches) != 1:
             return None
-        [sides] = couples
+        [sides] = matches
         if sides == SIDES and any(row.keys() >= names for names in _OTHERS):
             return None
         if are_conversations(row, sides):
@@ -41,11 +41,11 @@ class Paired(Layout):
 
     def parse(self, row: Json, context: Context) -> Record:
         """Parse the prompt and both sides; the first side is the chosen one."""
-        prompt, couples = prompt_column(row), side_columns(row)
+        prompt, matches = prompt_column(row), side_columns(row)
         if prompt is None:
             raise RowError(Reason.PROMPT_EMPTY, "no column with a known name has a prompt")
-        if len(couples) != 1:
-            detail = f"{len(couples)} pairs of columns have known names of responses, not 1"
+        if len(matches) != 1:
+            detail = f"{len(matches)} pairs of columns have known names of responses, not 1"
             raise RowError(Reason.RESPONSE_MISSING, detail)
-        sides = read_sides(row, couples[0])
+        sides = read_sides(row, matches[0])
         return pair_record(row, read_prompt(row, prompt), *sides)

@@ -197,7 +197,7 @@ class Matches:
     def notes(self) -> Json:
         """Return the number of rows by result, for the manifest."""
         matched, used = pl.Series("matched", self._matched), pl.Series("used", self._used)
-        fate = (
+        result = (
             pl.when(pl.col("unusable").is_not_null())
             .then(pl.col("unusable"))
             .when(~matched)
@@ -207,7 +207,7 @@ class Matches:
             .otherwise(pl.lit("matched"))
         )
         counts: dict[str, int] = dict(
-            self._rows.select(fate.alias("fate"))["fate"].value_counts().iter_rows()
+            self._rows.select(result.alias("result"))["result"].value_counts().iter_rows()
         )
         matched_rows, unmatched = counts.pop("matched", 0), counts.pop("unmatched", 0)
         return {

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from prefine.errors import DataError, PrefineError
-from prefine.ingest.detect import fitting
+from prefine.ingest.detect import matching_layouts
 from prefine.ingest.files import raw_rows
 from prefine.ingest.rows import RawRow
 from prefine.settings.json import Json
@@ -101,7 +101,7 @@ def _look(path: str) -> Sample:
     if not readable:
         why = f"; row {rows[0].number}: {rows[0].error}" if rows and rows[0].error else ""
         raise DataError(f"{path}: no row of the first {_NUM_ROWS} can be read{why}")
-    matching = (fitting(row.value) for row in readable if row.value)
+    matching = (matching_layouts(row.value) for row in readable if row.value)
     first = next((matches for matches in matching if matches), None)
     return Sample(path, readable, tuple(match.format for match in first or ()))
 

@@ -128,7 +128,9 @@ class Server:
 
 
 @contextmanager
-def serving(models: Sequence[Served], runtime: Runtime) -> Generator[dict[str, tuple[str, ...]]]:
+def start_servers(
+    models: Sequence[Served], runtime: Runtime
+) -> Generator[dict[str, tuple[str, ...]]]:
     """Start servers, wait until all are ready, and stop them at the end of the context.
 
     Args:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prefine.ingest.beside import history_turns
 from prefine.ingest.layouts.columns.columnmap import ColumnMap
 from prefine.ingest.layouts.columns.spelling import is_blank, is_null
 from prefine.ingest.literals import as_list
 from prefine.ingest.messages import common_prompt, messages, prompt_of, response_of
 from prefine.ingest.paths import LIST, OPTIONAL, value_at, values_at
+from prefine.ingest.prompt_parts import history_turns
 from prefine.ingest.record import Reason, RowError
 from prefine.ingest.templates import conversation, is_rendered
 from prefine.ingest.transcripts import transcript

@@ -8,7 +8,9 @@ from prefine.settings import Inputs
 from prefine.step import Manifest
 
 
-def require_read(source: str, manifests: Sequence[Manifest], inputs: Inputs, limit: float) -> None:
+def require_quarantine_limit(
+    source: str, manifests: Sequence[Manifest], inputs: Inputs, limit: float
+) -> None:
     """Require that the fraction of quarantined rows of a source is within a limit.
 
     Args:

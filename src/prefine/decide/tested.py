@@ -27,7 +27,7 @@ class Groups(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
+class TestedPairs:
     """The pairs that a rule tests; its methods return one value per tested pair."""
 
     facts: Facts
@@ -45,9 +45,9 @@ class Seen:
         """Return the number of pairs."""
         return len(self.rows)
 
-    def only(self, chosen: Bools) -> "Seen":
+    def only(self, chosen: Bools) -> "TestedPairs":
         """Return a subset of the pairs."""
-        return Seen(self.facts, self.rows[chosen], self.flipped, self.live, self.near)
+        return TestedPairs(self.facts, self.rows[chosen], self.flipped, self.live, self.near)
 
     def numbers(self, name: str) -> Floats:
         """Return a column in the current direction as floats: NaN for null, codes for texts."""
