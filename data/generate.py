@@ -1,8 +1,8 @@
-"""Make the sample: a few hundred prompts in five layouts, with every defect planted and recorded.
+"""Generate the sample: a few hundred prompts in five layouts, with known defects.
 
     python data/generate.py
 
-It writes the source files to ``data/sample/``, and what was planted where to ``planted.json``. Two
+It writes the source files to ``data/sample/``, and the list of defects to ``planted.json``. Two
 runs write the same bytes.
 """
 
@@ -167,12 +167,17 @@ Row = dict[str, Any]
 
 
 def main() -> None:
-    """Write the sample and the record of what was planted."""
+    """Write the sample and the list of its defects."""
     rng = random.Random(SEED)
-    made = _pairs(rng)
-    rng.shuffle(made)
-    plan = {"trl": made[:150], "hh": made[150:210], "votes": made[210:250], "arena": made[250:280]}
-    rated = made[280:]
+    pairs = _pairs(rng)
+    rng.shuffle(pairs)
+    plan = {
+        "trl": pairs[:150],
+        "hh": pairs[150:210],
+        "votes": pairs[210:250],
+        "arena": pairs[250:280],
+    }
+    rated = pairs[280:]
     planted: Row = {"quarantine": {}, "flipped": [], "decoys": []}
     OUT.mkdir(exist_ok=True)
     _write_trl(plan["trl"], rng, planted)
@@ -185,7 +190,7 @@ def main() -> None:
 
 
 def _pairs(rng: random.Random) -> list[Row]:
-    """Return prompts with a good and a bad response each."""
+    """Return prompts, each with a good and a bad response."""
     pairs: list[Row] = []
     for thing, meaning in THINGS.items():
         for ask in ASKS_THING:
@@ -206,8 +211,8 @@ def _pairs(rng: random.Random) -> list[Row]:
 
 
 def _ids(prompt: str, first: str, second: str) -> str:
-    asked = prompt_id([Message(role="user", content=prompt)])
-    sides = [response_id(asked, [Message(role="assistant", content=t)]) for t in (first, second)]
+    text_id = prompt_id([Message(role="user", content=prompt)])
+    sides = [response_id(text_id, [Message(role="assistant", content=t)]) for t in (first, second)]
     return pair_id(*sides)
 
 
@@ -240,12 +245,12 @@ def _write_trl(pairs: list[Row], rng: random.Random, planted: Row) -> None:
     planted["empty"] = [_ids(prompt, "There are several.", "") for prompt in empty]
     lazy = [f"Which colour has a {fruit}?" for fruit in ("lemon", "plum", "kiwi")]
     rows += [
-        _explicit(prompt, said, "Colours do not matter to me at all.")
-        for prompt, said in zip(lazy, LAZY, strict=True)
+        _explicit(prompt, answer, "Colours do not matter to me at all.")
+        for prompt, answer in zip(lazy, LAZY, strict=True)
     ]
     planted["too_short"] = [
-        _ids(prompt, said, "Colours do not matter to me at all.")
-        for prompt, said in zip(lazy, LAZY, strict=True)
+        _ids(prompt, answer, "Colours do not matter to me at all.")
+        for prompt, answer in zip(lazy, LAZY, strict=True)
     ]
     rows += _near(planted)
     rng.shuffle(rows)
@@ -255,13 +260,15 @@ def _write_trl(pairs: list[Row], rng: random.Random, planted: Row) -> None:
 
 
 def _near(planted: Row) -> list[Row]:
-    """Return near-duplicate prompts, and short prompts that only look alike."""
+    """Return near-duplicate prompts, and short prompts that only look similar."""
     rows: list[Row] = []
     planted["near"] = []
     for name in ("lamp", "kettle", "radio", "fan", "heater"):
-        asked = f"My {name} stopped working after the storm last night, what should I check before "
-        first = f"{asked}I call somebody?"
-        other = f"{asked.lower().replace(',', ':')}I call anyone"
+        question = (
+            f"My {name} stopped working after the storm last night, what should I check before "
+        )
+        first = f"{question}I call somebody?"
+        other = f"{question.lower().replace(',', ':')}I call anyone"
         for prompt, good in (
             (first, f"Check the plug, the fuse and the cable of the {name}, in this order."),
             (other, f"Try another socket first, then look at the fuse of the {name}."),
@@ -277,7 +284,7 @@ def _near(planted: Row) -> list[Row]:
 
 
 def _broken(planted: Row, name: str, start: int) -> list[bytes]:
-    """Return rows that cannot be read, each for its own reason."""
+    """Return rows that cannot be read, each for another reason."""
     whole = _explicit("Where is the moon?", "In the sky.", "Nowhere.")
     wrong_role = json.loads(json.dumps(whole))
     wrong_role["prompt"][0]["role"] = "narrator"
@@ -298,7 +305,7 @@ def _broken(planted: Row, name: str, start: int) -> list[bytes]:
 
 
 def _write_hh(pairs: list[Row], known: list[Row], planted: Row) -> None:
-    """Write transcripts; some pairs are copies from the first file, two part early."""
+    """Write transcripts; some pairs are copies from the first file, and two diverge early."""
 
     def both(prompt: str, good: str, bad: str) -> Row:
         start = f"\n\nHuman: {prompt}\n\nAssistant: "
@@ -310,9 +317,9 @@ def _write_hh(pairs: list[Row], known: list[Row], planted: Row) -> None:
     planted["copies"] = [_ids(p["prompt"], p["good"], p["bad"]) for p in copies]
     early = both("Tell me about bees.", "They live in hives.", "They sting.")
     for turn in ("What do they eat?", "How long do they live?"):
-        asked = f"\n\nHuman: {turn}\n\nAssistant: "
-        chosen = f"{early['chosen']}{asked}Let me explain that gladly."
-        rows.append({"chosen": chosen, "rejected": f"{early['rejected']}{asked}{BAD[2]}"})
+        follow_up = f"\n\nHuman: {turn}\n\nAssistant: "
+        chosen = f"{early['chosen']}{follow_up}Let me explain that gladly."
+        rows.append({"chosen": chosen, "rejected": f"{early['rejected']}{follow_up}{BAD[2]}"})
     planted["context_mismatch"] = 2
     rows.append({"chosen": "no marks at all", "rejected": "\n\nHuman: Hi\n\nAssistant: Hello"})
     planted["quarantine"]["transcripts.jsonl.gz"] = {str(len(rows)): "not_a_transcript"}
@@ -356,19 +363,19 @@ def _write_arena(pairs: list[Row], planted: Row) -> None:
             winner = [0, 0, 1] if index % 10 == 0 else ([1, 0, 0] if index % 2 else [0, 1, 0])
             good, bad = json.dumps([pair["good"]]), json.dumps([pair["bad"]])
             sides = [good, bad] if index % 2 else [bad, good]
-            asked = json.dumps([pair["prompt"]])
-            table.writerow([index, "alpha", "beta", asked, *sides, *winner])
+            cell = json.dumps([pair["prompt"]])
+            table.writerow([index, "alpha", "beta", cell, *sides, *winner])
         table.writerow(["cut", "alpha"])
-        asked = json.dumps(["Which day is it?"])
+        cell = json.dumps(["Which day is it?"])
         answers = [json.dumps(["Monday."]), json.dumps(["No day."])]
-        table.writerow(["odd", "alpha", "beta", asked, *answers, 1, 1, 0])
+        table.writerow(["odd", "alpha", "beta", cell, *answers, 1, 1, 0])
     planted["arena_ties"] = len(range(0, len(pairs), 10))
     rows = {str(len(pairs) + 1): "wrong_columns", str(len(pairs) + 2): "unknown_label"}
     planted["quarantine"]["arena.csv"] = rows
 
 
 def _write_rated(pairs: list[Row], rng: random.Random, planted: Row) -> None:
-    """Write distilabel's layout: three generations a prompt with ratings, one of them null."""
+    """Write distilabel's layout: three rated generations per prompt, one of them null."""
     rows: list[Row] = []
     for index, pair in enumerate(pairs):
         middling = f"Perhaps this helps a little: {pair['good'].split('.')[0]}."

@@ -1,4 +1,4 @@
-"""Fixtures that several lanes share: where things lie, small models built on the spot, recipes."""
+"""Fixtures that several lanes share: folders, small models, recipes."""
 
 import fcntl
 import json
@@ -49,7 +49,7 @@ def distilled(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Distil the bundled encoder into the cache folder, once for all workers.
 
     It takes half a minute of CPU time: modules whose recipes embed texts ask for it, so that no
-    worker distils beside another.
+    two workers distil at the same time.
     """
     folder = tmp_path_factory.mktemp("distilled")
     row = {"prompt": "Why?", "chosen": "So.", "rejected": "No."}

@@ -19,7 +19,7 @@ def examples(number: int, **more: Any) -> settings:
     """Return settings for a number of examples, or a quarter of it under the profile `fast`.
 
     Args:
-        number: At most so many examples.
+        number: Maximum number of examples.
         more: Further settings of hypothesis.
     """
     if settings.get_current_profile_name() == FAST:

@@ -1,4 +1,4 @@
-"""Keep the developer's machine out of the tests: variables, home folder, caches."""
+"""Isolate the tests from the developer's variables, home folder and caches."""
 
 import os
 from collections.abc import MutableMapping
@@ -26,7 +26,7 @@ SET = {
 
 
 def isolate(environment: MutableMapping[str, str], home: Path) -> None:
-    """Remove what the developer has set, and name another home folder.
+    """Remove what the developer has set, and set another home folder.
 
     Args:
         environment: Variables of this process; processes that it starts inherit them.

@@ -75,7 +75,7 @@ def read_record(row: Any, layout: str | None = None, **options: Any) -> Record:
 
 
 def run_recipe(text: str, folder: Path, **runtime: Any) -> tuple[Plan, Runtime]:
-    """Run a recipe whose sources lie in a folder; its results are below ``folder/root``."""
+    """Run a recipe whose sources are in a folder; its results are below ``folder/root``."""
     settings = Runtime(**{"root": str(folder / "root"), "data": str(folder), **runtime})
     plan = make_plan(parse_recipe(text), settings)
     run_plan(plan, settings)
@@ -94,7 +94,7 @@ def table(text: str, folder: Path, name: str, **runtime: Any) -> pl.DataFrame:
 
 
 def turns_of(rows: pl.DataFrame) -> list[list[dict[str, str]]]:
-    """Return the messages of a table, each without what it has not."""
+    """Return the messages of a table, without null fields."""
     return [
         [{key: value for key, value in message.items() if value is not None} for message in turns]
         for turns in rows["messages"]

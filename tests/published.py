@@ -12,7 +12,7 @@ from tests.made import assistant, user
 
 
 class Read(NamedTuple):
-    """What one record must be."""
+    """The expected record."""
 
     prompt: list[str]
     responses: list[Any]

@@ -1,4 +1,4 @@
-"""A vLLM server on a free port whose replies a test decides."""
+"""A fake vLLM server on a free port with scripted replies."""
 
 import json
 import threading

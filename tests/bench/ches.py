@@ -1,4 +1,4 @@
-"""CHES per pair: the plain way against shared rows, on one thread.
+"""CHES per pair: a plain implementation against packed rows, on one thread.
 
     python tests/bench/ches.py [--pairs 48] [--repeats 3] [--device cpu] [--json FILE]
 
@@ -146,7 +146,7 @@ def row(
 
 
 def growth(folder: Path, device: str) -> list[dict[str, Any]]:
-    """Score more and more pairs; the peak must stay where it is."""
+    """Score a growing number of pairs; the peak memory must not grow."""
     found: list[dict[str, Any]] = []
     for count in (32, 64, 128):
         _, seconds = ours(folder, made_pairs(count, "log-normal"), device, pack=True)

@@ -1,13 +1,13 @@
-"""What contamination finds, beside published rules: benchmark items planted in many forms.
+"""Recall of contamination and of published rules on benchmark items planted in many forms.
 
     python tests/bench/contamination.py [--data ../shared/data] [--json FILE]
     python tests/bench/contamination.py --speed [--rows 50000] [--items 10000]
 
 Items are real ones; each form is planted by code, so that the table can be made again. ``Tulu 3``,
 ``13-gram`` and ``8-gram`` are the published rules written out here, on words between blanks; the
-other columns are rules over the columns of the measure. The second table has real texts that hold
-no item on purpose: HH-RLHF beside items of alpaca_eval, LLMBar and Vicuna. The third has items of
-fewer than 8 words in texts of seven data sets, by ``min_words``.
+other columns are rules over the columns of the measure. The second table has real texts that
+contain no item on purpose: HH-RLHF against items of alpaca_eval, LLMBar and Vicuna. The third has
+items of fewer than 8 words in texts of seven data sets, by ``min_words``.
 """
 
 import argparse
@@ -124,7 +124,7 @@ def user(text: str) -> Turns:
 
 
 def turns(*texts: str) -> Turns:
-    """Return turns of a user and an assistant by turns."""
+    """Return alternating turns of a user and an assistant."""
     names = ("user", "assistant")
     return [{"role": names[n % 2], "content": text} for n, text in enumerate(texts)]
 
@@ -322,7 +322,7 @@ def grams(text: str, size: int, *, bare: bool = False) -> list[tuple[str, ...]]:
 
 
 def tulu(text: str, item: str) -> bool:
-    """Tell whether more than half of an item's words lie in runs of 8 that the text has."""
+    """Return whether more than half of an item's words are in runs of 8 words of the text."""
     there = set(grams(text, 8))
     words = [False] * size_of(item)
     for start, gram in enumerate(grams(item, 8)):
@@ -332,7 +332,7 @@ def tulu(text: str, item: str) -> bool:
 
 
 def any_of(size: int, *, bare: bool) -> Callable[[str, str], bool]:
-    """Return the rule that any run of an item stands in a text."""
+    """Return the rule that any run of an item occurs in a text."""
     return lambda text, item: (
         not set(grams(text, size, bare=bare)).isdisjoint(grams(item, size, bare=bare))
     )

@@ -2,12 +2,12 @@
 
     python tests/bench/decide.py [--pairs 1000000] [--parts 8] [--check] [--json FILE]
 
-The facts are made once and lie in a root as a run leaves them; the step runs in a process of its
-own, whose peak memory is told, once with the rules as they are and once with a threshold moved.
-The rules are of all tests but ``diverse``: two flips, a hold, bounds, texts, quantiles per source,
-representatives of clusters, a cap and a balanced budget. ``--check`` compares the verdict, rule,
-value, threshold and flips of every pair, and all counts, with the engine of the property tests,
-which takes minutes and several GB for a million pairs.
+The facts are made once and are stored in a root like those of a run; the step runs in a process of
+its own, whose peak memory is reported, once with the rules as they are and once with a threshold
+moved. The rules are of all tests but ``diverse``: two flips, a hold, bounds, texts, quantiles per
+source, representatives of clusters, a cap and a balanced budget. ``--check`` compares the verdict,
+rule, value, threshold and flips of every pair, and all counts, with the engine of the property
+tests, which takes minutes and several GB for a million pairs.
 """
 
 import argparse
@@ -82,7 +82,7 @@ def rules(doubt: float) -> list[dict[str, Any]]:
 
 
 def made_facts(work: Work, pairs: int) -> Counts:
-    """Write the facts, a part after the other."""
+    """Write the facts, part by part."""
     parts = range(work.step.num_parts)
     for part in parts:
         count = pairs // len(parts) + (part < pairs % len(parts))
@@ -93,7 +93,7 @@ def made_facts(work: Work, pairs: int) -> Counts:
 
 
 def made_part(rng: np.random.Generator, count: int) -> pl.DataFrame:
-    """Return pairs of about four a prompt, sorted by their ids; some values are null or tied."""
+    """Return about four pairs per prompt, sorted by their ids; some values are null or tied."""
 
     def some(values: Any, nulls: float, dtype: Any) -> pl.Series:
         return pl.Series(values, dtype=dtype).set(pl.Series(rng.random(count) < nulls), None)

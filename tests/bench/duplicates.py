@@ -1,4 +1,4 @@
-"""Near duplicates beside a plain script and other tools: the same rows, the same truth, one run.
+"""Near duplicates compared with a plain script and other tools on the same rows and labels.
 
     python tests/bench/duplicates.py TOOLS [--rows 100000] [--peer NAME=PYTHON ...] [--json FILE]
 
@@ -134,7 +134,7 @@ class Bench:
         return json.loads(found)
 
     def systems(self) -> dict[str, list[str]]:
-        """Return how each system is called, but for where it writes."""
+        """Return the command of each system, without its output folder."""
         data, own = str(self.data), [sys.executable, str(Path(__file__).resolve())]
         found = {
             "plain script": [sys.executable, str(self.tools / "run_baseline.py"), data],

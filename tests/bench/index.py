@@ -4,11 +4,11 @@
 
 Made vectors of 384 dimensions: 20,000 topics, a spectrum that falls as 1/i^1.5, spread about their
 topics; half of all tenth neighbours have a cosine above 0.76 at 100,000 vectors and 0.79 at 300,000
-(0.83 and 0.85 among as many sentences of the test data in the static encoder's space). They lie in
-a file as float16 and are read in blocks, as a corpus step reads its shards. Each size runs in a
-process of its own, whose peak memory is told. Recall is that of 1,000 vectors drawn apart from the
-sample that the index measures itself on. The exponent is the slope of a line through the logarithms
-of seconds (CPU, wall) and vectors.
+(0.83 and 0.85 among as many sentences of the test data in the static encoder's space). They are
+stored in a file as float16 and are read in blocks, as a corpus step reads its shards. Each size
+runs in a process of its own, whose peak memory is reported. Recall is that of 1,000 vectors drawn
+apart from the sample that the index measures itself on. The exponent is the slope of a line through
+the logarithms of seconds (CPU, wall) and vectors.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""How well bootstrap margin and label consistency find flipped labels, beside length and chance.
+"""Detection of flipped labels by bootstrap margin and label consistency, and by length.
 
     python tests/bench/noise.py DATA [--flipped 0.2] [--seed 0] [--json FILE]
 
 DATA is the folder that holds hh_rlhf_harmless and alpaca_eval. A share of the labels is flipped in
-copies of the raw files; the recipe runs up to its facts; AUROC says how often a flipped pair scores
+copies of the raw files; the recipe runs up to its facts; AUROC is how often a flipped pair scores
 lower than one that was not flipped.
 """
 

@@ -3,18 +3,19 @@
     python tests/bench/pressure.py DATA [--seeds 3 4 5] [--pairs 384] [--steps 1500] [--json FILE]
 
 DATA is the folder that holds hh_rlhf_harmless. A small Llama (128 wide, 2 layers, 1,500 BPE tokens)
-is trained on the spot on its chosen transcripts, then by DPO (beta 0.1) on some of its pairs. Told
-is the Spearman correlation of each signal with the fall of log p(chosen), per token, over pairs,
-and the same once the length of the chosen response is taken out of both (ranks, a straight line).
+is trained on the spot on its chosen transcripts, then by DPO (beta 0.1) on some of its pairs. The
+output is the Spearman correlation of each signal with the fall of log p(chosen), per token, over
+pairs, and the same once the length of the chosen response is taken out of both (ranks, a straight
+line).
 
 Definition. With S the sum of the states that predict a response's tokens, n their number, m = S/n,
 and N(i) the k pairs j != i whose rejected responses have the largest <m(i+), m(j-)>:
 
     pressure(i)     = sum over j in N(i) of <m(i+), m(j-)> - <m(i+), m(j+)>
     raw_pressure(i) = the same with S in place of m, in N(i) too
-    own_pressure(i) = raw_pressure(i) / n(i+): what the derivation says of a fall per token
+    own_pressure(i) = raw_pressure(i) / n(i+): the decrease per token according to the derivation
 
-The first is what the measure of the product tells, and its code computes it here.
+The first is computed by the code of the measure.
 
 Derivation. DPO moves the weights W of the head along  c(j) [G(j+) - G(j-)],  where c(j) > 0 and
 G(y) = sum over tokens t of y of (e_t - p_t) h_t^T  is the gradient of log p(y). To first order the
@@ -52,7 +53,7 @@ Sequence = tuple[list[int], list[int]]
 
 
 class Said(NamedTuple):
-    """What a policy makes of responses."""
+    """The outputs of a policy for responses."""
 
     logp: np.ndarray
     sums: np.ndarray
@@ -192,7 +193,7 @@ def pressure(chosen: np.ndarray, rejected: np.ndarray, count: int) -> np.ndarray
 
 
 def measured(chosen: Said, rejected: Said, count: int) -> np.ndarray:
-    """Return what the measure of the product tells of these pairs."""
+    """Return the values of the measure for these pairs."""
     means, pushing = chosen.means.astype(np.float32), rejected.means.astype(np.float32)
     prompts = np.arange(len(pushing))
     names = [f"{number:06d}" for number in prompts]

@@ -3,7 +3,7 @@
     python tests/bench/selection.py [--prompts 100000] [--dimensions 256] [--exact-up-to N]
         [--json FILE]
 
-The vectors lie about 500 centres of very different sizes (Zipf), so that there is much of a few
+The vectors are around 500 centres of very different sizes (Zipf), so that there is much of a few
 kinds of prompt and little of many. Every part runs in a process of its own, so that each peak is
 its own; the vectors are made anew in each. The last table says what each way of choosing a tenth
 of the prompts does to the entropy, and how many centres it reaches.
@@ -56,7 +56,7 @@ def made(prompts: int, dimensions: int) -> tuple[Vectors, Any]:
 
 
 def listed(vectors: Vectors, exact_up_to: int) -> tuple[Matches, Any]:
-    """Return the neighbours as the measure finds them, and what the index says of itself."""
+    """Return the neighbours as the measure finds them, and the notes of the index."""
     count = NEIGHBOURS.neighbours
     ids = [f"{place:09d}" for place in range(len(vectors))]
     everything = [(np.arange(len(ids)), vectors)]

@@ -1,4 +1,4 @@
-"""How near the share of the test split comes, and how many prompts leave it when data are added.
+"""Share of the test split, and number of prompts that leave it when data are added.
 
 Run: python -m tests.bench.splits
 """
@@ -37,7 +37,7 @@ class Corpus(NamedTuple):
 
 
 def corpus(rng: Rng, count: int, *, copies: bool, uneven: bool) -> Corpus:
-    """Make prompts; of those with copies two fifths lie in clusters of Zipf's sizes."""
+    """Make prompts; of those with copies two fifths are in clusters of Zipf's sizes."""
     group, pairs = np.arange(count), np.ones(count, np.int64)
     start = count * 3 // 5 if copies else count
     while start < count:
@@ -90,7 +90,7 @@ def nearest(data: Corpus, ratio: float) -> npt.NDArray[np.bool_]:
 
 
 def chosen(data: Corpus, ratio: float) -> npt.NDArray[np.bool_]:
-    """Do what the step does."""
+    """Return the split of the step."""
     names = pl.Series([f"{name:.17f}" for name in data.name])
     prompts = pl.DataFrame(
         {"prompt_id": names, "num_pairs": data.pairs, "draw": data.draw, "group": data.group}

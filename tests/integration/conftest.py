@@ -1,4 +1,4 @@
-"""What several modules read and none writes: runs of the real sources."""
+"""Runs of the real sources, which several modules read."""
 
 import fcntl
 from collections.abc import Callable, Generator

@@ -1,6 +1,7 @@
-"""Small inputs that once went wrong, each with its right value.
+"""Regression cases: small inputs with their expected values.
 
-They lie beside the project, with the script that judges them; without them the tests are skipped.
+They are stored outside the project, with the script that checks them. Without them the tests are
+skipped.
 """
 
 import importlib.util

@@ -1,4 +1,4 @@
-"""All real sources together: copies that one source holds of another are found.
+"""All real sources together: copies of one source in another are found.
 
 The expected figures are those that are known of the sources: identical pairs in two of them.
 """

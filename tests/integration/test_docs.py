@@ -37,7 +37,7 @@ def copy_of_repository(folder: Path) -> Path:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment in which the copy is imported, and pip installs beside it."""
+    """Return an environment in which the copy is imported, and pip installs next to it."""
     site = folder.parent / "site"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFINE_")}
     return {

@@ -222,7 +222,7 @@ CASES: dict[tuple[type, str], tuple[Recipe, Recipe]] = {
 
 
 class Outcome(NamedTuple):
-    """What a run leaves: the bytes of the data set and the rows in quarantine, or an error."""
+    """The outputs of a run: the bytes of the data set and the rows in quarantine, or an error."""
 
     files: dict[str, bytes]
     quarantine: list[tuple[Any, ...]]

@@ -28,7 +28,7 @@ Spoil = Callable[[list[Row], int], Any]
 
 
 def vector(ids: list[int]) -> np.ndarray:
-    """What the made server answers: how many ids, their sum, the first one."""
+    """Return the vector of the test server: number of ids, their sum, the first one."""
     return np.array([len(ids), sum(ids), ids[0]], "<f4")
 
 
@@ -243,7 +243,7 @@ def test_a_process_that_was_ended_is_a_service_error() -> None:
 
 
 def test_openvino_gives_the_vectors_of_torch_and_tells_nobody(tmp_path: Path) -> None:
-    # in a process of its own: what a process has loaded it cannot do without
+    # in a process of its own: a process cannot unload a module
     script = (
         "from pathlib import Path; import sys; import numpy as np\n"
         "from prefine.settings import Encoder, Runtime\n"

@@ -1,4 +1,4 @@
-"""What recipes write is what they wrote before: fingerprints of steps, and exported files.
+"""Recipes write the same results as before: fingerprints of steps, and exported files.
 
 ``golden.json`` holds what was found when a change of behaviour was last wanted. To renew it after
 such a change: ``PREFINE_GOLDEN=write pytest tests/integration/test_golden.py``, and say in the
@@ -101,7 +101,7 @@ def named(path: Path) -> str:
 
 
 def fixed_encoder(plan: Plan, cache: Path) -> None:
-    """Put drawn vectors where a distilled encoder is looked for."""
+    """Store random vectors in place of a distilled encoder."""
     for step in plan.steps:
         if step.name == "encoder":
             folder = cache / step.folder

@@ -20,7 +20,7 @@ WIDTH = 3
 
 
 def states(ids: list[int]) -> np.ndarray:
-    """The state at each token: what all tokens before it add up to."""
+    """Return the state at each token: the sum of all tokens up to it."""
     return np.cumsum([[n, n * n, -n] for n in ids], axis=0).astype("<f4")
 
 

@@ -18,7 +18,7 @@ TO_FILL = {
     "autoj_pairwise": "columns.labels",  # labels are numbers
     "xstest_refusals": "columns.responses",  # each row has one response
 }
-"""Sources of no known layout whose map nobody can guess, and what must be filled in."""
+"""Sources without a known layout whose map cannot be guessed, and the fields to fill in."""
 
 
 def files_of(value: Any) -> Iterator[str]:

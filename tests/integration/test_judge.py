@@ -1,4 +1,4 @@
-"""A judge behind a real socket, and the whole way through a recipe."""
+"""An LLM judge behind a real socket, and in a recipe."""
 
 import math
 import re
@@ -90,7 +90,7 @@ def shown(body: dict[str, Any]) -> tuple[str, str]:
 
 
 def prefers_good(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """Find the good one better, and the first one a little."""
+    """Prefer the good response, and slightly the first one."""
     return [letter(0.8 if shown(body)[0].startswith("good") else 0.4)] * body["n"]
 
 

@@ -1,4 +1,4 @@
-"""Servers that prefine starts: ready, supervised, and never left behind.
+"""Servers that prefine starts: ready, supervised, and always stopped.
 
 The engine is a small script that answers as vLLM does, with a child of its own as vLLM has one.
 """

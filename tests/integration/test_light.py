@@ -101,7 +101,7 @@ def light(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environmen
 
 @pytest.fixture
 def prefine(light: Environment, project: Path, tmp_path: Path) -> Prefine:
-    """Return what runs the command line in that environment, below a folder of its own."""
+    """Return a function that runs the command line in that environment, in its own folder."""
 
     def run(*arguments: str, expected: int = 0) -> str:
         options = ["--data", str(project / "data/sample")] if arguments[0] == "run" else []

@@ -1,4 +1,4 @@
-"""Rewards and CHES in process, against the plainest possible computation."""
+"""Rewards and CHES in process, against a simple computation."""
 
 import json
 from collections.abc import Generator
@@ -289,7 +289,7 @@ def test_ches_from_the_first_differing_token_leaves_out_what_is_shared(
 
 
 def likelihood_alone(model: Any, prompt: list[int], response: list[int]) -> tuple[float, float]:
-    """Sum of log-probabilities and mean entropy, by the plainest loop over tokens."""
+    """Sum of log-probabilities and mean entropy, by a loop over tokens."""
     with torch.no_grad():
         logits = model(input_ids=torch.tensor([[*prompt, *response]])).logits[0].double()
     logp, entropy = 0.0, 0.0

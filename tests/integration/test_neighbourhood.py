@@ -1,4 +1,4 @@
-"""All that the neighbourhood tells is the same from any process, thread count and order of rows."""
+"""Neighbour measures do not depend on process, thread count or order of rows."""
 
 import os
 import random
@@ -54,7 +54,7 @@ MEASURED = {
 
 @pytest.fixture(scope="module")
 def recipe(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a recipe beside the rows of the sample and some examples."""
+    """Return a recipe next to the rows of the sample and some examples."""
     folder = tmp_path_factory.mktemp("neighbourhood")
     for name in ("pairs.jsonl", "votes.jsonl"):
         (folder / name).write_bytes((project / "data/sample" / name).read_bytes())

@@ -31,7 +31,7 @@ NUM_PAIRS = 24
 
 
 def installed(plugin: Path, folder: Path) -> Environment:
-    """Install the plug-in apart from the environment, as pip does; return how to reach it."""
+    """Install the plug-in outside the environment, as pip does; return how to reach it."""
     copy = folder / "copy"
     shutil.copytree(plugin, copy, ignore=shutil.ignore_patterns("build", "*.egg-info"))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -189,7 +189,7 @@ def test_another_version_of_a_plugin_measures_anew(
     before, after = fingerprints(data, plugin), fingerprints(data, newer)
 
     assert before.keys() == after.keys()
-    assert not set(before.items()) & set(after.items())  # all stands on what its layout read
+    assert not set(before.items()) & set(after.items())  # every later step depends on the layout
     assert before == fingerprints(data, plugin)
 
     (data / "plain.jsonl").write_bytes(orjson.dumps(explicit("Why?", "So.", "No!")))

@@ -1,4 +1,4 @@
-"""The bundled sample: every planted defect is found, and nothing else is accused."""
+"""The bundled sample: every known defect is found, and nothing else."""
 
 import gzip
 import json

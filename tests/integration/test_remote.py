@@ -1,4 +1,4 @@
-"""Sources and roots that are no local files: an S3 endpoint, and ``hf://`` through datasets."""
+"""Sources and roots that are not local files: an S3 endpoint, and ``hf://`` through datasets."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Selection on the bundled sample: exact counts, entropy told, the same from 1 and 2 threads."""
+"""Selection on the bundled sample: exact counts, entropy, the same results with 1 and 2 threads."""
 
 import os
 import shutil

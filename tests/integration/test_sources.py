@@ -1,6 +1,6 @@
 """The real sources: every row is read or quarantined, and the known defects are counted.
 
-The expected figures are those that are known of each source; where the definition differs, the
+The expected figures are the known ones of each source; where the definition differs, the
 line says how.
 """
 
@@ -38,7 +38,7 @@ class Known(NamedTuple):
     repeated: int = 0
     """Labels that repeat another one word for word."""
     mismatch: int = 0
-    """Pairs whose sides' transcripts part early."""
+    """Pairs whose transcripts diverge early."""
     quarantined: Mapping[str, int] = MappingProxyType({})
 
 
@@ -101,7 +101,7 @@ KNOWN = {
         repeated=6,
     ),
     "vicuna_blog_eval": Known(1_040, {"a": 277, "b": 663, "tie": 100}, 1_040, empty=4),
-    # 11 answers of the model judge are no label
+    # 11 answers of the model judge are not labels
     "xstest_refusals": Known(2_250, {"rating": 6_739, "invalid": 11}),
 }
 

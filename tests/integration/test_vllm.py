@@ -82,7 +82,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def servers(
     model: Path, policy: Path, encoder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Generator[dict[str, tuple[str, ...]]]:
-    """Start a server for each task, side by side."""
+    """Start one server per task."""
     if not PYTHON.exists():
         pytest.fail(f"{PYTHON} is not there: make .venv-vllm")
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")

@@ -44,7 +44,7 @@ class PlaceholderError(Exception):
 
 @dataclass(frozen=True)
 class Field:
-    """What a column is."""
+    """The type of a column."""
 
     type: str
     """``text``, ``integer``, ``number`` or ``truth``."""
@@ -70,10 +70,10 @@ NOTHING = Record()
 
 @dataclass
 class State:
-    """Where a pair is."""
+    """The state of a pair."""
 
     out: str | None = None
-    """``drop`` or ``hold`` once a rule has put the pair out."""
+    """``drop`` or ``hold`` once a rule has removed the pair."""
     flips: list[str] = field(default_factory=list)
     record: Record = NOTHING
 
@@ -133,7 +133,7 @@ def test_of(rule: Rule) -> str:
 
 
 def name_of(rule: Rule) -> str:
-    """Return the name that decisions have of a rule."""
+    """Return the name of a rule in decisions."""
     if rule.get("name") is not None:
         return str(rule["name"])
     test = test_of(rule)
@@ -167,7 +167,7 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 
 def holds(condition: Mapping[str, Any], value: Any) -> bool:
-    """Tell whether a condition holds for a value that is not null."""
+    """Return whether a condition holds for a value that is not null."""
     if condition.get("equals") is not None:
         return bool(value == constant(condition["equals"]))
     low, high = condition.get("minimum"), condition.get("maximum")
@@ -192,7 +192,7 @@ class Engine:
         self.log: list[dict[str, Any]] = []
         self._lowest: dict[str, dict[Group, float]] = {}
 
-    # What a rule sees
+    # Columns of pairs
 
     def raw(self, name: str, pair: int) -> Any:
         """Return the value of a column in the current direction of a pair."""
@@ -237,7 +237,7 @@ class Engine:
         return self.group(str(about.cluster), pair), self.value(str(about.rank), pair)
 
     def _lowest_ranks(self, name: str) -> dict[Group, float]:
-        """Return the lowest rank of each cluster among all pairs that are in."""
+        """Return the lowest rank of each cluster among all remaining pairs."""
         if name not in self._lowest:
             ranks: dict[Group, list[float]] = defaultdict(list)
             for pair, state in enumerate(self.states):
@@ -248,7 +248,7 @@ class Engine:
         return self._lowest[name]
 
     def looks_at(self, rule: Rule, pair: int) -> bool:
-        """Tell whether a rule looks at a pair."""
+        """Return whether a rule tests a pair."""
         if self.states[pair].out is not None:
             return False
         if not rule.get("verdicts") and self._directed(pair):
@@ -260,12 +260,12 @@ class Engine:
         return value is None or not holds(unless, value)
 
     def _directed(self, pair: int) -> bool:
-        """Tell whether a human directed a pair."""
+        """Return whether a human verdict directs a pair."""
         return "human_verdict" in self.facts and (
             self.facts["human_verdict"][pair] in {"right", "wrong"}
         )
 
-    # What a rule does
+    # Rules
 
     def apply(self, rule: Rule) -> None:
         """Let a rule act on all pairs at once."""
@@ -314,7 +314,7 @@ class Engine:
         return Record(name, column, value, threshold)
 
     def _bounds(self, rule: Rule, looked: list[int]) -> Callable[[int], tuple[Any, Any]]:
-        """Return what says the low and the high bound for a pair."""
+        """Return a function that gives both bounds for a pair."""
         if test_of(rule) != "quantile":
             low, high = rule.get("minimum"), rule.get("maximum")
             return lambda _: (number(low), number(high))
@@ -353,7 +353,7 @@ class Engine:
     # Caps and budgets
 
     def _placed(self, rule: Rule, looked: list[int]) -> Iterable[tuple[int, str, Record]]:
-        """Yield the pairs beyond a cap or budget, and those that miss what ranks them."""
+        """Yield the pairs beyond a cap or budget, and those without a rank value."""
         test, per, name = test_of(rule), rule.get("per"), name_of(rule)
         limit, missing = rule[test], rule.get("missing") or "keep"
         by = rule.get("order_by")
@@ -405,7 +405,7 @@ class Engine:
 
 
 def acts_on(rule: Rule, value: Any, low: float | None, high: float | None) -> bool:
-    """Tell whether the test of a rule acts on a value that is not null."""
+    """Return whether the test of a rule acts on a value that is not null."""
     match test_of(rule):
         case "equals":
             return bool(value != constant(rule["equals"]))
@@ -422,7 +422,7 @@ def acts_on(rule: Rule, value: Any, low: float | None, high: float | None) -> bo
 
 
 def threshold_of(rule: Rule, value: Any, low: float | None, high: float | None) -> Any:
-    """Return the threshold that is recorded beside a value."""
+    """Return the threshold that is recorded with a value."""
     match test_of(rule):
         case "equals" | "differs" as test:
             return constant(rule[test])
@@ -440,7 +440,7 @@ def threshold_of(rule: Rule, value: Any, low: float | None, high: float | None) 
 
 
 class Decided(NamedTuple):
-    """One verdict per pair, and what each rule did."""
+    """One verdict per pair, and the counts of each rule."""
 
     states: list[State]
     log: list[dict[str, Any]]

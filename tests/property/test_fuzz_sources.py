@@ -71,7 +71,7 @@ def lines(rows: list[Any]) -> str:
 
 
 def delimited(rows: list[Any], delimiter: str) -> str:
-    """Write rows as a table of texts; what is no text is JSON, as exports have it."""
+    """Write rows as a table of texts; other values are JSON, as exports have it."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter)
@@ -155,11 +155,11 @@ BY_LINE = {"lines", "lines with returns", "lines in gzip"}
 
 
 class Made(NamedTuple):
-    """The bytes of a source, and what must come of them."""
+    """The bytes of a source, and the expected result."""
 
     body: bytes
     num_rows: int | None = NUM_ROWS
-    """How many rows go in; null where the damage may make the file unreadable as a whole."""
+    """Number of rows; null where the damage may make the file unreadable as a whole."""
     num_harmed: int = 0
     """How many rows may be lost to quarantine."""
 
@@ -252,7 +252,7 @@ def cut_off(rng: random.Random, form: str, rows: list[Row]) -> Made:
 
 
 def joined(rng: random.Random, form: str, rows: list[Row]) -> Made:
-    """Write the file twice, one behind the other."""
+    """Write the file twice, one after the other."""
     body = FORMS[form](rows)
     if form in {"lines", "lines with returns", "lines in gzip", "array", "pretty objects"}:
         return Made(body + body, 2 * NUM_ROWS)

@@ -1,4 +1,4 @@
-"""The laws, on examples that hypothesis makes up."""
+"""Laws, tested on random examples."""
 
 import json
 import random
@@ -503,7 +503,7 @@ def test_each_recipe_field_changes_the_fingerprint_and_no_location_does(tmp_path
             same.append(path)
 
     assert same == [
-        ("recipe", "shards"),  # what it comes to is in `shards`
+        ("recipe", "shards"),  # its result is in `shards`
         ("recipe", "sources", 0, "max_quarantined"),  # stops a run, and changes nothing else
         ("files", "source made", 0, "num_bytes"),
         ("files", "measure target", 0, "num_bytes"),

@@ -134,7 +134,7 @@ def draw_facts(rng: random.Random, count: int) -> dict[str, list[Any]]:
 
 
 def _values(rng: random.Random, name: str, type_: str) -> Callable[[], Any]:
-    """Return what draws the values of a column."""
+    """Return a function that draws the values of a column."""
     if name == "human_verdict":
         known = [None, None, None, "right", "wrong", "both_bad", "drop"]
     elif name in LABELS:
@@ -189,7 +189,7 @@ def _some(rng: random.Random, facts: dict[str, list[Any]], column: str) -> Any:
 
 
 def _ends(rng: random.Random, facts: dict[str, list[Any]], column: str) -> tuple[float, float]:
-    """Return two values of a column, between which most of the others lie."""
+    """Return two values of a column, between which most of the others are."""
     found = sorted(float(_some(rng, facts, column)) for _ in range(6))
     return found[rng.randint(0, 1)], found[-rng.randint(1, 2)]
 
@@ -303,7 +303,7 @@ def applied(case: Case) -> Any:
 
 
 def expected(case: Case) -> Any:
-    """Return what the page says."""
+    """Return the expected decisions."""
     rules: list[Rule] = list(case.rules)
     if case.structure is not None:
         rules = [*structure_rules(case.structure, verdicts=case.has_verdicts), *rules]
@@ -332,7 +332,7 @@ def exact(value: Any) -> Any:
 
 
 def same_names(rules: Sequence[Rule]) -> bool:
-    """Tell whether two rules have one name, which a recipe refuses."""
+    """Return whether two rules have the same name, which a recipe refuses."""
     return len({name_of(rule) for rule in rules}) < len(rules)
 
 

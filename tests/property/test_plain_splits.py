@@ -29,7 +29,7 @@ def plain_draw(seed: int, prompt: str) -> float:
 
 
 def plain_text(messages: Sequence[Mapping[str, Any]], tools: str | None = None) -> str:
-    """Return what twins have in common."""
+    """Return the text that duplicates have in common."""
     parts = [str(turn.get(key) or "") for turn in messages for key in ("content", "tool_calls")]
     text = unicodedata.normalize("NFKC", "".join([*parts, tools or ""])).casefold()
     text = unicodedata.normalize("NFKC", text)

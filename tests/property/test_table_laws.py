@@ -1,4 +1,4 @@
-"""Laws of joined columns and of what two sides share, on drawn values."""
+"""Laws of joined columns and of what two responses share, on drawn values."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""Like pairs and what their labels say, on rows made by hand."""
+"""Label consistency on hand-written rows."""
 
 from pathlib import Path
 from typing import Any

@@ -72,7 +72,7 @@ def test_the_bootstrap_margin_finds_flipped_labels(write_lines: Any, tmp_path: P
 def test_a_pair_is_scored_by_heads_that_never_saw_its_prompt(
     write_lines: Any, tmp_path: Path
 ) -> None:
-    """Turning one prompt's label round must not move that prompt's own score but for its sign."""
+    """Flipping the label of a prompt must change only the sign of its own score."""
     recipe = f"{RECIPE}[{{kind: reward/bootstrap}}]\n"
     rows = made_rows(60)
     write_lines(rows)

@@ -146,7 +146,7 @@ def test_sides_of_one_cluster_need_the_same_text_to_be_copies(
     said = "First unplug the lamp then look at the fuse and at last replace the old bulb"
     asked = "What now?"
     write_lines([explicit(asked, f"{said}.", f"{said} please"), explicit("So?", said, "Buy one.")])
-    # the first is the pair above but for a stop, the second but for white space at the ends
+    # the first adds a full stop, the second white space at the ends
     turned = [explicit("what now", f"{said} please", said)]
     turned += [explicit("What now", f"\n{said} please ", f"{said}.  \n")]
     write_lines(turned, "more.jsonl")
@@ -239,7 +239,7 @@ def test_embeddings_join_what_no_word_does_where_the_recipe_says_so(
     one, other, sky = (by_id[prompt_id([user(text)])] for text in turned)
     assert one["prompt_cluster"] == other["prompt_cluster"]
     assert one["prompt_cluster_by"] == "semantic"
-    # an average of the words' vectors does not know their order
+    # an average of the words' vectors ignores their order
     assert one["prompt_overlap"] == one["prompt_similarity"] == pytest.approx(1.0, abs=1e-3)
     assert (sky["prompt_cluster_size"], sky["prompt_cluster_by"]) == (1, None)
 

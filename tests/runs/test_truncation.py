@@ -35,7 +35,7 @@ ROWS = [
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Any:
-    """Save a tokenizer with one token a byte; with its template a prompt of 2 bytes has 22."""
+    """Save a tokenizer with one token per byte; with its template a prompt of 2 bytes has 22."""
 
     def save(*, template: bool) -> str:
         built = byte_tokenizer()

@@ -1,4 +1,4 @@
-"""Sides that no trainer can tell apart, and conversations that strict chat templates refuse."""
+"""Sides that are identical to a trainer, and conversations that strict chat templates refuse."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Human verdicts: they direct pairs, outrank labels, and keep rules away."""
+"""Human verdicts: they direct pairs, outrank labels, and exempt pairs from rules."""
 
 import csv
 from pathlib import Path
@@ -214,7 +214,7 @@ def test_right_and_wrong_are_about_the_response_that_the_row_names(
 def test_a_pair_without_a_direction_needs_to_know_what_was_shown(
     write_lines: Any, tmp_path: Path
 ) -> None:
-    """Of one prompt, two labels in opposite directions: by pair, right says nothing."""
+    """Of one prompt, two labels in opposite directions: `right` is ambiguous by pair id."""
     one = {**row("k1"), "prompt": "Q?"}
     write_lines([one, {**one, "key": "k2", "chosen": "bad", "rejected": "good"}, row("k3")])
     tied = table(SOURCE, tmp_path, "pairs").filter("is_tie")["pair_id"][0]

@@ -1,4 +1,4 @@
-"""Vectors are read without their mean, whatever shards, order and copies there are."""
+"""Vectors are centred, independently of shards, order and duplicates."""
 
 import numpy as np
 import pyarrow as pa

@@ -342,7 +342,7 @@ LISTS = pa.schema(
 
 
 def written(name: str, table: str, schema: pa.Schema, rows: list[list[dict[str, Any]]]) -> Step:
-    """Return a step that writes made rows, one list a part."""
+    """Return a step that writes made rows, one list per part."""
 
     def run(work: Work) -> Counts:
         for part, of_part in enumerate(rows):

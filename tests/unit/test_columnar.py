@@ -137,7 +137,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_large_values_are_read_in_small_batches(tmp_path: Path) -> None:
-    """The file is a few kilobytes: its one long text stands in it once."""
+    """The file is a few kilobytes: its one long text is stored once."""
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 400), pa.array(["x" * 2**20]))
     table = pa.table({"a": list(range(400)), "nested": [[]] * 400})
     nested = pa.ListArray.from_arrays(list(range(401)), texts)

@@ -1,4 +1,4 @@
-"""What near copies differ in, what keeps them apart, and slips, by hand."""
+"""Differences between near copies, and typos."""
 
 import random
 from typing import Any

@@ -96,7 +96,7 @@ def test_a_topic_is_named_by_its_most_central_prompt_and_a_blank_has_none() -> N
 
 
 def test_ranks_and_scores_are_those_worked_out_by_hand() -> None:
-    """Places (prompts by examples) 1 4, 2 1, 3 2, 4 3: the worked example of BETR."""
+    """Ranks (prompts by examples) 1 4, 2 1, 3 2, 4 3: the worked example of BETR."""
     to_first, to_second = [0.4, 0.3, 0.2, 0.1], [0.1, 0.4, 0.3, 0.2]
     rest = np.sqrt(1 - np.square(to_first) - np.square(to_second))
     vectors = np.stack([to_first, to_second, rest], axis=1).astype(np.float32)

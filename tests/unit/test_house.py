@@ -1,4 +1,4 @@
-"""The house rules that a machine can check."""
+"""Style rules for the code that can be checked automatically."""
 
 import ast
 import re

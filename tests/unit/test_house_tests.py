@@ -1,4 +1,4 @@
-"""The house rules for tests that a machine can check."""
+"""Style rules for tests that can be checked automatically."""
 
 import ast
 import re
@@ -90,7 +90,7 @@ def functions(tree: ast.AST) -> list[ast.FunctionDef]:
 
 
 def called(function: ast.FunctionDef) -> set[str]:
-    """Return the names that a function calls; ``assert`` stands for the statement."""
+    """Return the names that a function calls; ``assert`` is the statement."""
     asserts = any(isinstance(node, ast.Assert) for node in ast.walk(function))
     names = {ast.unparse(call.func).split(".")[-1] for call in calls(function)}
     return names | ({"assert"} if asserts else set())

@@ -180,13 +180,13 @@ EMPTY: dict[str, Any] = dict.fromkeys(
 def rows(*keys: dict[str, Any]) -> pl.DataFrame:
     schema = {**dict.fromkeys(EMPTY, pl.String), "source_row": pl.Int64}
     found = [{**EMPTY, "source_row": None, **key} for key in keys]
-    return pl.DataFrame(found, schema=schema).with_row_index("place")
+    return pl.DataFrame(found, schema=schema).with_row_index("row_index")
 
 
 def pairs_of(key: Any, *keys: dict[str, Any]) -> list[tuple[Any, ...]]:
     judgements = JUDGEMENTS if key in {"own_id", "row"} else None
     found = matched_pairs(rows(*keys), key, PAIRS, judgements)
-    return found.select("place", "pair_id", "chosen_id").sort("place", "pair_id").rows()
+    return found.select("row_index", "pair_id", "chosen_id").sort("row_index", "pair_id").rows()
 
 
 def test_a_pair_id_names_its_pair_and_may_say_which_side_was_the_chosen_one() -> None:
@@ -223,7 +223,7 @@ def test_the_joint_id_of_two_raw_rows_names_their_pair() -> None:
 
     found = matched_pairs(keys, "own_id", pairs, JUDGEMENTS)
 
-    assert found.select("place", "pair_id", "chosen_id").rows() == [(0, "p3", None)]
+    assert found.select("row_index", "pair_id", "chosen_id").rows() == [(0, "p3", None)]
 
 
 def test_a_raw_row_is_named_by_source_file_and_number() -> None:
@@ -234,11 +234,11 @@ def test_a_raw_row_is_named_by_source_file_and_number() -> None:
 
 def test_own_ids_are_about_single_responses_and_about_prompts() -> None:
     keys = rows({"own_id": "w"}, {"own_id": "x"}, {"own_id": "none"})
-    columns = ["place", "response_id"]
+    columns = ["row_index", "response_id"]
 
     singles = matched_responses(keys, "own_id", JUDGEMENTS).select(columns).rows()
     assert singles == [(0, "r5"), (0, "r6")]
-    prompts = matched_prompts(keys, "own_id", JUDGEMENTS).select("place", "prompt_id").rows()
+    prompts = matched_prompts(keys, "own_id", JUDGEMENTS).select("row_index", "prompt_id").rows()
     assert prompts == [(1, "q1"), (0, "q3")]
     by_id = rows({"response_id": "r1"}, {"prompt_id": "q1"})
     assert matched_responses(by_id, "response_id").rows() == [(0, "r1")]

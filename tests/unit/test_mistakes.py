@@ -624,7 +624,7 @@ def test_a_wrong_value_of_any_setting_is_one_sentence_of_ours(
 
 
 def _told(recipe: Any) -> list[str]:
-    """Return what is said of a recipe, one line a mistake."""
+    """Return the messages about a recipe, one line per mistake."""
     try:
         load_recipe(recipe)
     except RecipeError as error:

@@ -209,7 +209,7 @@ def test_the_pair_with_the_most_votes_then_agreement_then_id_stands_for_its_clus
         {"votes_for": 0, "agreement": None},
     ],
 )
-def test_a_pair_that_teaches_nothing_comes_after_one_that_does(flaw: dict[str, Any]) -> None:
+def test_a_pair_without_a_usable_label_ranks_after_one_with_it(flaw: dict[str, Any]) -> None:
     assert ranked([judged("p0", **flaw), judged("p9")]) == ["p9", "p0"]
 
 

@@ -69,7 +69,7 @@ def modules(distributions: set[str]) -> set[str]:
 IMPORT = re.compile(
     r"^( *)(?:from ([a-z]\w*)[\w.]* import |import (\w+)[\w.]*(?: as \w+)?(?:  #|$))"
 )
-"""An import as ruff lays it out, one module a line; to parse all files takes seconds."""
+"""An import as ruff lays it out, one module per line; parsing all files would take seconds."""
 
 
 @cache

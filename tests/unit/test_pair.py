@@ -1,4 +1,4 @@
-"""Votes become pairs: aggregation, ties, contradictions, and the choice of pairs."""
+"""Votes become pairs: aggregation, ties, contradictions, and the selection of pairs."""
 
 from functools import partial
 from typing import Any

@@ -1,4 +1,4 @@
-"""Folders that cannot be used: what is said, and that it is said before the first step."""
+"""Folders that cannot be used are reported before the first step."""
 
 import errno
 import resource

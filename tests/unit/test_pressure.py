@@ -37,7 +37,7 @@ def pressed(means: list[list[float]], own: list[int], count: int) -> list[float]
 def test_the_nearest_rejected_responses_of_other_prompts_press() -> None:
     # the nearest of (1, 0) by inner product: d 9, a 4, b 3, c 0; d and a are of its own prompt
     assert pressed([[1, 0]], [1], 1) == [3 - 3]
-    # (0, 1): d 9 is its own, so c 5, b 1; what they push beyond what they pull: 5 - 1, 1 - 3
+    # (0, 1): d 9 is its own, so c 5, b 1; the differences: 5 - 1, 1 - 3
     assert pressed([[0, 1]], [1], 1) == [4]
     assert pressed([[0, 1]], [1], 2) == [4 - 2]
     # of another prompt than all: every pair presses where so many are asked for

@@ -1,4 +1,4 @@
-"""What belongs to the prompt beside a layout is read, or it refuses the row."""
+"""Prompt columns that a layout does not read are added to the prompt, or the row is rejected."""
 
 from typing import Any
 

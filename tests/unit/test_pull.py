@@ -1,4 +1,4 @@
-"""The plan pulls steps by the tables that they read; what nobody reads is not made."""
+"""The plan pulls steps by the tables that they read; a step that nobody reads is left out."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rules in a recipe: what is refused, in which words; and the columns that they may read."""
+"""Rules in a recipe: errors and their messages, and the columns that they may read."""
 
 import pytest
 

@@ -226,7 +226,7 @@ def test_every_reason_of_a_measure_is_explained() -> None:
 
 
 def test_reasons_that_columns_name_are_explained() -> None:
-    """Names with an underscore stand in the sentence of a column only if they are values."""
+    """Names with an underscore in the description of a column are values."""
     for measure in MEASURES:
         for shown in columns_of(measure):
             if shown.column.name.endswith("_reason"):

@@ -274,7 +274,7 @@ def test_a_damaged_result_is_told_with_the_way_out(
 
 
 def test_what_was_written_is_let_go(tmp_path: Path) -> None:
-    """Arrow's memory is not seen by the garbage collector: nothing may hold a finished writer."""
+    """The garbage collector does not see Arrow's memory, so no reference to a writer may remain."""
     store, numbers = Store(str(tmp_path)), np.random.default_rng(0).normal(size=10**6)
     table = pa.table({"number": numbers})
     before = pa.total_allocated_bytes()

@@ -1,4 +1,4 @@
-"""How much both sides share, in characters and in the tokens that a trainer keeps."""
+"""Common prefixes and suffixes of both sides, in characters and in tokens after truncation."""
 
 import random
 from typing import Any

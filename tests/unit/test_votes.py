@@ -162,7 +162,7 @@ def test_limits_hold_for_what_the_common_raters_say() -> None:
 
 
 D_AND_E = [rating("d", 2, "x2"), rating("e", 1, "x2")]
-"""Nobody compares d or e with another response: they are a list of their own."""
+"""Nobody compares d or e with another response: they form a separate list."""
 
 
 def test_without_a_rater_of_all_the_widest_couple_is_best_against_worst() -> None:

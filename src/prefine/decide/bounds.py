@@ -1,4 +1,4 @@
-"""The base class of bounds and quantiles: the test between a lower and an upper end."""
+"""The base class of bounds and quantiles: the test between a lower and an upper bound."""
 
 from abc import ABC
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from prefine.settings import Problem
 
 
 class Bounded(ColumnRule, ABC):
-    """A test that a value is between two ends, one of which may be open."""
+    """A test that a value is between two bounds, one of which may be missing."""
 
     placeholder_pairs: int | None = Field(default=50, ge=2)
     """Number of pairs of a source from which a constant label column (``rating_gap``,
@@ -28,7 +28,7 @@ class Bounded(ColumnRule, ABC):
         yield from numeric_problems(column)
 
     def between(self, value: Floats, low: Floats | float, high: Floats | float) -> Hit:
-        """Return a hit for values outside [low, high]; NaN is an open end."""
+        """Return a hit for values outside [low, high]; NaN is a missing bound."""
         below, above = value < low, value > high
         threshold = np.where(below | np.isnan(high), low, high)
         return Hit(below | above, np.isnan(value), value, threshold)

@@ -10,7 +10,7 @@ from prefine.settings.names import listed, nearest
 
 _TEXT = pa.large_string()
 WHOLE_BELOW = 2.0**53
-"""Whole numbers below this are written without a point."""
+"""Whole numbers below this are written without a decimal point."""
 
 ID_COLUMNS: Mapping[str, Column] = {
     "prompt_id": Column("prompt_id", _TEXT, "id of the prompt"),
@@ -30,7 +30,7 @@ DECIDED = frozenset(
         *("weight", "order", "explanation", "flipped_by", "flips", "is_flipped"),
     }
 )
-"""KnownColumns of decisions and of exported rows: a measure may not write one of these names."""
+"""Columns of decisions and of exported rows: a measure may not write one of these names."""
 
 
 def plain(value: float | str) -> str:
@@ -52,12 +52,12 @@ class KnownColumns(dict[str, Column]):
         groups: Mapping[str, Collection[str]] | None = None,
         explain: Callable[[str], str | None] | None = None,
     ) -> None:
-        """Take columns.
+        """Index columns by name.
 
         Args:
             columns: By name.
-            groups: The same names by what they are of, for messages.
-            explain: Returns why there is no column of a name, where that is known.
+            groups: The same names grouped by their origin, for messages.
+            explain: Returns why a column does not exist, if that is known.
         """
         super().__init__(columns)
         self.groups = groups or {}
@@ -65,7 +65,7 @@ class KnownColumns(dict[str, Column]):
 
 
 def unknown_column(name: str, columns: Iterable[str]) -> str:
-    """Return the sentence about a column that does not exist.
+    """Return the error message for a column that does not exist.
 
     Args:
         name: The unknown name.
@@ -98,7 +98,7 @@ _MAX_GROUPS = 4
 def group_problems(
     name: str, location: Location, columns: Mapping[str, Column]
 ) -> Iterator[Problem]:
-    """Yield that there is no column or id to group by.
+    """Yield an error if there is no such column or id to group by.
 
     Args:
         name: The column, or an id column.
@@ -115,7 +115,7 @@ def group_problems(
 
 
 def numeric_problems(column: Column) -> Iterator[Problem]:
-    """Yield that a column is text and has no order."""
+    """Yield an error if a column is text, which has no order."""
     if not column.numeric and column.type != UNKNOWN:
         yield (), f"`{column.name}` is text; use `equals`, or a numeric column"
 
@@ -145,7 +145,7 @@ def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
         return
     if isinstance(value, str) == column.numeric:
         quotes = "" if column.numeric else "; if this is the text, put it in quotes"
-        yield (), f"`{column.name}` holds {_kind(column)}; found {_found(value)}{quotes}"
+        yield (), f"`{column.name}` holds {_kind(column)}; found {_describe_value(value)}{quotes}"
     elif isinstance(value, str):
         return
     elif pa.types.is_boolean(column.type) and value not in (0, 1):
@@ -156,7 +156,7 @@ def value_problems(value: float | str, column: Column) -> Iterator[Problem]:
         yield (), f"`{column.name}` is {_span(column)}, and never {plain(value)}"
 
 
-def _found(value: float | str) -> str:
+def _describe_value(value: float | str) -> str:
     if isinstance(value, str):
         return f"the text `{value}`"
     return f"`{plain(value)}`"

@@ -39,7 +39,7 @@ class Rule(Part, ABC):
     """One test on one column, or a limit on the number of pairs.
 
     Rules act in the order of the list, each on the remaining pairs. A pair that fails a bound is
-    dropped. A pair that meets ``flip_when`` is flipped and remains; later rules see its new
+    dropped. A pair that meets ``flip_when`` is flipped and remains; later rules use its new
     direction. A pair that meets ``hold_when`` is held for a human. ``docs/rules.md`` has the
     details.
     """

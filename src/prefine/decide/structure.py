@@ -42,7 +42,7 @@ class Refused(ColumnRule):
         return Hit(np.isin(value, refused), np.isnan(value), value, math.nan)
 
     def because(self) -> pl.Expr:
-        """Explain the verdict of the human."""
+        """Explain the human verdict."""
         return pl.concat_str(pl.lit("human verdict: "), pl.col("value_text"))
 
 

@@ -156,5 +156,5 @@ def _require_no_reference(row: Json, column: str) -> None:
 
 
 def _reference_error(detail: str) -> RowError:
-    way_out = "read the row with a column map (`format: columns`)"
-    return RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; {way_out}")
+    remedy = "read the row with a column map (`format: columns`)"
+    return RowError(Reason.RESPONSE_NOT_TEXT, f"{detail}; {remedy}")

@@ -12,9 +12,9 @@ def named_winner_record(row: Json, annotator: str | None = None) -> Record:
     """Parse ``conversation_a`` and ``conversation_b`` with a named ``winner``.
 
     Args:
-        row: The raw row. If it has a ``turn``, the conversations are cut after that turn, which is
-            the one that was judged.
-        annotator: Who judged.
+        row: The raw row. If it has a ``turn``, the conversations are truncated after that turn,
+            which was judged.
+        annotator: Name of the annotator.
     """
     winner = named_winner(required(row, "winner"), "winner")
     sides = [messages(required(row, f"conversation_{s}"), f"conversation_{s}") for s in "ab"]

@@ -29,9 +29,9 @@ _KNOWN_KEYS = sorted({"chosen", "rejected", *(key for cls in LAYOUTS for key in 
 _NUM_ROWS = 20
 """Number of readable rows that the layout is detected from."""
 _MAX_ROWS_READ = 1000
-"""Maximum number of rows that are read to find them."""
+"""Maximum number of rows that are read to find readable ones."""
 _MAX_ROW_BYTES = 32 * 2**20
-"""Maximum size of a parsed row in bytes, unless a recipe states another one."""
+"""Maximum size of a parsed row in bytes, unless a recipe sets another."""
 
 
 class Detection(NamedTuple):

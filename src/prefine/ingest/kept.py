@@ -12,7 +12,7 @@ from prefine.ingest.files import raw_rows, resolve_location
 from prefine.ingest.layout import Context, Layout
 from prefine.ingest.lookups import lookup_tables
 from prefine.ingest.parse import parse_row
-from prefine.ingest.paths import found_at, value_at
+from prefine.ingest.paths import optional_value_at, value_at
 from prefine.ingest.record import RowError
 from prefine.ingest.rows import Unreadable
 from prefine.ingest.source import Source
@@ -67,11 +67,11 @@ def own_of(row: Json | None, source: Source, columns: Mapping[str, KeptColumn]) 
     """
     if row is None or not (source.id or source.keep):
         return Own(None, None, ())
-    own_id = None if source.id is None else as_text(found_at(row, source.id))
+    own_id = None if source.id is None else as_text(optional_value_at(row, source.id))
     values: Json = {}
     unfit: list[str] = []
     for name, kept in source.keep.items():
-        raw = found_at(row, kept.column)
+        raw = optional_value_at(row, kept.column)
         value = typed(raw, columns[name].type)
         if value is not None:
             values[name] = value
@@ -176,7 +176,7 @@ def _columns_of_source(
         name: _Inferred(
             frozenset({kept.type})
             if kept.type
-            else types_of((found_at(row, kept.column) for row in rows), tabular=tabular),
+            else types_of((optional_value_at(row, kept.column) for row in rows), tabular=tabular),
             of_response=num_candidates == {1},
         )
         for name, kept in source.keep.items()

@@ -11,7 +11,7 @@ import pyarrow as pa
 from prefine.errors import DataError, RecipeError
 from prefine.ingest.batch import quarantine_row
 from prefine.ingest.files import raw_rows, require_unchanged, resolve_location
-from prefine.ingest.kept import as_text, found_at
+from prefine.ingest.kept import as_text, optional_value_at
 from prefine.ingest.messages import prompt_of, response_of
 from prefine.ingest.paths import value_at
 from prefine.ingest.prompt_parts import require_no_tools, require_only_text, with_prompt_parts
@@ -128,7 +128,7 @@ def require_unit(row: RawRow, keyed: KeyedFiles) -> None:
     values = keyed.value_paths().values()
     for name, unit in _PER.items():
         path = f"{parent}.{name}" if parent else name
-        if path not in values and found_at(row.value, path) is not None:
+        if path not in values and optional_value_at(row.value, path) is not None:
             raise DataError(
                 f"{keyed.file_set.key}: row {row.number} has `{path}` and a prompt; set "
                 f"`per: {unit}` if its values are about the {unit}, else `per: prompt`"
@@ -238,7 +238,7 @@ def _id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str:
 
 
 def _optional_id(row: Json, keyed: KeyedFiles, column: KeyColumn) -> str | None:
-    id_text = as_text(found_at(row, keyed.path(column)))
+    id_text = as_text(optional_value_at(row, keyed.path(column)))
     return id_text if id_text and id_text.strip() else None
 
 

@@ -102,7 +102,7 @@ class Layout(Source, ABC):
         return self.reads_beside
 
     def paths(self) -> Collection[str]:
-        """Return the dotted paths that its settings name; those ending in ``?`` may be missing."""
+        """Return the dotted paths in the settings; those ending in ``?`` may be missing."""
         return ()
 
     def prompt_objects(self, row: Json) -> Iterable[Json]:

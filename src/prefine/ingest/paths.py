@@ -95,16 +95,16 @@ def _nothing_at(path: str, before: str, value: object) -> RowError:
     if value is None:
         return RowError(Reason.MISSING_VALUE, f"there is no `{path}`; {owner} is null")
     if is_array(value):
-        found = f"is a list of {len(value)}"
+        actual = f"is a list of {len(value)}"
     elif is_object(value):
         keys = [str(key)[:40] for key in value]
         more = ", ..." if len(keys) > _NUM_SHOWN else ""
-        found = f"has the keys {', '.join(keys[:_NUM_SHOWN])}{more}" if keys else "has no keys"
+        actual = f"has the keys {', '.join(keys[:_NUM_SHOWN])}{more}" if keys else "has no keys"
     else:
         shown = type_name(value).replace("of type str", "a text")
         detail = f"there is no `{path}`; {owner} is {shown}"
         return RowError(Reason.WRONG_TYPE, detail)
-    return RowError(Reason.MISSING_VALUE, f"there is no `{path}`; {owner} {found}")
+    return RowError(Reason.MISSING_VALUE, f"there is no `{path}`; {owner} {actual}")
 
 
 def _walked(value: Any, path: str) -> list[Any]:
@@ -121,11 +121,11 @@ def _walked(value: Any, path: str) -> list[Any]:
     if after in {"", OPTIONAL}:
         return elements
     return [
-        found for item in elements for found in ([None] if item is None else _walked(item, after))
+        result for item in elements for result in ([None] if item is None else _walked(item, after))
     ]
 
 
-def found_at(row: Json, path: str) -> object:
+def optional_value_at(row: Json, path: str) -> object:
     """Return the value at a path, or None if it is missing."""
     try:
         return value_at(row, path)

@@ -65,7 +65,7 @@ _EMPTY = ("", "[]", "{}", "null", "none", "nan", "n/a")
 
 
 def require_only_text(row: Json, known: Collection[str], *, tools: bool = False) -> None:
-    """Require that a row has no images, audio or tools, without which it would be another task.
+    """Require that a row has no images, audio or tools, which would change the task.
 
     Args:
         row: The raw row.
@@ -78,7 +78,7 @@ def require_only_text(row: Json, known: Collection[str], *, tools: bool = False)
     for key in _unread(row, BEYOND_TEXT if tools else (*BEYOND_TEXT, *TOOLS), known):
         raise RowError(
             Reason.NOT_TEXT_CONTENT,
-            f"the row has `{key}`, content that is not text; {_way_out(key)}",
+            f"the row has `{key}`, content that is not text; {_remedy(key)}",
         )
 
 
@@ -116,7 +116,7 @@ def require_no_tools(record: Record) -> None:
     parts = {key for turn in turns for key in tool_parts(turn)}
     if parts or record.tools is not None:
         names = ", ".join(sorted(parts)) or "tools"
-        detail = f"the row has {names}; {_way_out(TOOLS[0])}"
+        detail = f"the row has {names}; {_remedy(TOOLS[0])}"
         raise RowError(Reason.NOT_TEXT_CONTENT, detail)
 
 
@@ -162,7 +162,7 @@ def with_system(prompt: list[Message], value: object, key: str) -> list[Message]
     if prompt[0]["content"].strip() != value.strip():
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
-            f"`{key}` and the system turn of the prompt differ; {_way_out(key)}",
+            f"`{key}` and the system turn of the prompt differ; {_remedy(key)}",
         )
     return prompt
 
@@ -205,7 +205,7 @@ def _with_history(
     if turns[-1]["role"] == "user" or ends_with_prompt:
         if turns[-1]["content"].strip() != prompt[-1]["content"].strip():
             detail = f"`{key}` does not end with the prompt"
-            raise RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_way_out(key)}")
+            raise RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_remedy(key)}")
         turns = turns[:-1]
     if start and turns and turns[0]["role"] == "system":
         with_system(turns, prompt[0]["content"], key)
@@ -215,7 +215,7 @@ def _with_history(
     if len(prompt) - start != 1:
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
-            f"`{key}` cannot be put before a prompt of several turns; {_way_out(key)}",
+            f"`{key}` cannot be put before a prompt of several turns; {_remedy(key)}",
         )
     return [*prompt[:start], *turns, *prompt[start:]]
 
@@ -250,7 +250,7 @@ def _require_within(prompt: list[Message], value: object, key: str) -> None:
     if not _is_within(prompt, value):
         raise RowError(
             Reason.PROMPT_PART_UNREAD,
-            f"`{key}` belongs to the prompt, but this layout does not read it; {_way_out(key)}",
+            f"`{key}` belongs to the prompt, but this layout does not read it; {_remedy(key)}",
         )
 
 
@@ -300,11 +300,11 @@ def _is_empty(value: object) -> bool:
 
 def _unreadable(key: str, value: object) -> RowError:
     detail = f"`{key}` belongs to the prompt, but is {type_name(value)} of an unknown form"
-    return RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_way_out(key)}")
+    return RowError(Reason.PROMPT_PART_UNREAD, f"{detail}; {_remedy(key)}")
 
 
-def _way_out(key: str) -> str:
-    """Return what a user can do about a column that is not read."""
+def _remedy(key: str) -> str:
+    """Return the remedy for a column that is not read."""
     if _spelling(key) in TOOLS:
         return "set `tools: keep` on the source to keep tools and tool calls"
     return (

@@ -1,4 +1,4 @@
-"""What each reason of quarantine means, and what to do about it."""
+"""Cause of each quarantine reason, and how to fix it."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ from prefine.ingest.record import Reason
 
 QUARANTINE_REASONS: Mapping[str, str] = {
     Reason.NOT_JSON: "The row is not valid JSON. Repair the line in the file.",
-    Reason.INVALID_UTF8: "The row holds bytes that are not valid in the encoding of the file. Set "
-    "`encoding` of the source, or repair the row.",
+    Reason.INVALID_UTF8: "The row contains bytes that are not valid in the encoding of the file. "
+    "Set `encoding` of the source, or repair the row.",
     Reason.ROW_TOO_LARGE: "The row is longer than `max_row_bytes` and was not parsed. Raise "
     "`max_row_bytes` to read such rows.",
     Reason.NOT_AN_OBJECT: "The row is a list, a string or a number, or an object without keys. Set "
@@ -49,7 +49,7 @@ QUARANTINE_REASONS: Mapping[str, str] = {
     Reason.RENDERED_TEMPLATE: "A text was rendered with a chat template and cannot be split "
     "into turns without ambiguity. Use the data before rendering.",
     Reason.RATING_OUT_OF_RANGE: "A rating is outside `minimum` and `maximum` of the source.",
-    Reason.INVALID_TEXT: "A text holds half of a surrogate pair, which no Unicode encoding can "
+    Reason.INVALID_TEXT: "A text contains half of a surrogate pair, which no Unicode encoding can "
     "store.",
 }
 """By reason: the cause, and the solution if there is one."""

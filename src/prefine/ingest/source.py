@@ -111,7 +111,7 @@ class Source(Part):
 
     @property
     def file_options(self) -> FileOptions:
-        """The options that say how the source's files are decoded."""
+        """The options for decoding the source's files."""
         return FileOptions(self.encoding, self.delimiter, self.rows)
 
     def path_names(self, group: str) -> bool:
@@ -119,11 +119,11 @@ class Source(Part):
         return self.path_fields is not None and group in re.compile(self.path_fields).groupindex
 
     def known_aspects(self) -> Collection[str] | None:
-        """Return the aspects that the labels can have, or None if only the data show them."""
+        """Return the aspects that the labels can have, or None if only the rows contain them."""
         return None
 
     def known_kinds(self) -> Collection[str] | None:
-        """Return what rows hold, of ``label``, ``rating``, ``rank``; null where it is unknown."""
+        """Return the kinds of judgement (``label``, ``rating``, ``rank``), or None if unknown."""
         return None
 
     def file_sets(self) -> tuple[FileSet, ...]:

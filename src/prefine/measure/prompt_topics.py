@@ -70,11 +70,13 @@ class PromptTopics(Measure):
     def run(self, work: Work) -> Counts:
         """Cluster the prompts of all shards."""
         prompts = read_prompts(work)
-        solid = prompts.solid
-        vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
+        embedded = prompts.embedded
+        vectors = (
+            prompts.vectors if len(embedded) == len(prompts.ids) else prompts.vectors[embedded]
+        )
         near = find_nearest(vectors, self.centres(vectors, work.seed), 1)
         label = np.full(len(prompts.ids), -1)
-        label[solid] = near.indices.ravel()
+        label[embedded] = near.indices.ravel()
         topics = prompts.frame().with_columns(
             pl.Series("label", label, pl.Int64),
             expand_to_all(prompts, near.similarities.ravel()).alias("prompt_topic_similarity"),
@@ -82,7 +84,7 @@ class PromptTopics(Measure):
         )
         emit_parts(work, self.table, with_names(topics))
         work.notes["num_topics"] = topics.filter(pl.col("label") >= 0)["label"].n_unique()
-        work.notes["num_without_topic"] = len(prompts.ids) - len(solid)
+        work.notes["num_without_topic"] = len(prompts.ids) - len(embedded)
         return Counts(len(prompts.ids), topics.height)
 
     def centres(self, vectors: Vectors, seed: int) -> Vectors:

@@ -1,4 +1,4 @@
-"""What the text values that measures write mean."""
+"""Meanings of the text values that measures write."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ MEASURE_REASONS: Mapping[str, str] = {
     "unparsable": "No answer of the judge could be read in at least one order. Raise "
     "`reasoning_tokens` or `samples`, or change `wording`.",
 }
-"""By reason: why a row has no value; ``cut`` alone stands beside one."""
+"""By reason: why a row has no value; only a row with ``cut`` has one."""
 
 CLUSTERED_BY: Mapping[str, str] = {
     "exact": "Equal texts, apart from white space at the ends of lines and Unicode form.",
@@ -40,14 +40,14 @@ DIFFERENCES: Mapping[str, str] = {
     "form": "Only case, white space, punctuation or markup differs.",
     "none": "Nothing differs.",
 }
-"""By value of ``prompt_differs`` and the like: the first of these that holds."""
+"""By value of ``prompt_differs`` and the like: the first of these that applies."""
 
 CONTAMINATED_BY: Mapping[str, str] = {
     "exact": "A turn has the same words as the item.",
     "ngrams": "Runs of `ngram_words` words of the item occur in the text.",
     "whole": "All words of an item of fewer than `ngram_words` words occur in a row in the text.",
 }
-"""By value of ``contamination_by``: how an item was found."""
+"""By value of ``contamination_by``: how an item matches."""
 
 EXAMPLE_REASONS: Mapping[str, str] = {
     "repeated": "The text occurs earlier in the files; it is embedded once.",

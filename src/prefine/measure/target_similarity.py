@@ -122,8 +122,10 @@ class TargetSimilarity(Measure):
         """Rank the prompts of all shards by their similarity to the examples."""
         name = self.name
         prompts = read_prompts(work)
-        solid = prompts.solid
-        vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
+        embedded = prompts.embedded
+        vectors = (
+            prompts.vectors if len(embedded) == len(prompts.ids) else prompts.vectors[embedded]
+        )
         table = work.read_arrow(self._examples.vectors, part=0)
         examples = example_vectors(table, read_centre(work, PROMPT_VECTORS))
         near = find_nearest(vectors, examples, 1)

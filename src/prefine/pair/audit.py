@@ -14,7 +14,7 @@ from prefine.schema import Kind
 from prefine.step import Counts, StepSpec, Work
 
 LABEL_AUDIT = "label_audit"
-"""Name that other steps read to depend on this step, which writes no table but remarks."""
+"""Name by which other steps depend on this step, which writes remarks and no table."""
 MANY_REPEATED = 0.01
 """Minimum fraction of repeated labels without an annotator for a remark on a source. In three
 published data sets 0.07, 0.15 and 2.7 % of the labels are such repeats, in the others none."""

@@ -8,7 +8,7 @@ from prefine.errors import DataError
 from prefine.pair.exact import Numbers, exact_means
 
 OVERALL = "overall"
-"""Aspect of ratings of a response as a whole, which ratings without an aspect have, too."""
+"""Aspect of ratings of a response as a whole, which is also that of ratings without an aspect."""
 
 Merits = Mapping[str, Mapping[str, float]]
 """Published weights of rating aspects, by source and aspect."""

@@ -1,4 +1,4 @@
-"""What the text values that pairs and their labels carry mean."""
+"""Meanings of the text values of pairs and their labels."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ SELECTIONS: Mapping[str, str] = {
     "adjacent": "Each response and the next worse one in the order of values.",
     "all": "Every two responses with different values.",
 }
-"""By value of ``pairs.select``: which pairs a list of rated or ranked responses gives."""
+"""By value of ``pairs.select``: which pairs are built from a list of rated or ranked responses."""
 
 VERDICT_REASONS: Mapping[str, str] = {
     "no_verdict": "The verdict is missing or blank.",

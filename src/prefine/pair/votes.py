@@ -170,7 +170,7 @@ def _choose(
     config: Pairs,
     seed: int,
 ) -> Chosen:
-    """Select pairs of each list, and record why other judgements are in no pair."""
+    """Select pairs of each list, and record why other judgements are unused."""
     values, numbers = valued
     unit = numbers.unit
     lists = values.sort("list", "response_a").group_by("list", maintain_order=True)

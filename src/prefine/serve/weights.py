@@ -67,7 +67,7 @@ def resolved_model(weights: Weights) -> Model:
     Raises:
         RecipeError: The recipe names a hash, and the folder has another or there is no folder; or
             a hub name has no revision, and ``huggingface_hub`` is not installed.
-        ServiceError: The hub does not return the revision that a name stands for now.
+        ServiceError: The hub does not return the current revision of a name.
     """
     digest = digest_of(weights.model)
     if weights.sha256 is not None and digest != weights.sha256:

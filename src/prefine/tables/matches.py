@@ -19,8 +19,8 @@ _FIRST = ["source", "source_file", "source_row"]
 
 
 def keyed_rows(work: Work, keyed: KeyedFiles) -> pl.DataFrame:
-    """Return the rows of all files, numbered from 0 in the column ``place``."""
-    return work.read_all(keyed.rows_table).with_row_index("place")
+    """Return the rows of all files, numbered from 0 in the column ``row_index``."""
+    return work.read_all(keyed.rows_table).with_row_index("row_index")
 
 
 def needs_judgements(key: Key) -> bool:
@@ -43,14 +43,14 @@ def matched_pairs(
         judgements: The columns ``JUDGED`` of the same shard, if ``needs_judgements(key)``.
 
     Returns:
-        One row per match: ``place`` of the row, ``pair_id``, ``chosen_id`` and, for keys that refer
+        One row per match: ``row_index``, ``pair_id``, ``chosen_id`` and, for keys that refer
         to raw rows, ``source``, ``source_file`` and ``source_row`` of the pair's first raw row.
         ``chosen_id`` is the response that the row considers chosen: the one that it names, else the
         one that the labels of the raw row prefer, else null. A row that names a response of another
         pair has no match.
     """
     if judgements is None:
-        matches = rows.select("place", "pair_id", pl.col("chosen_id").alias("named")).join(
+        matches = rows.select("row_index", "pair_id", pl.col("chosen_id").alias("named")).join(
             pairs.select("pair_id"), on="pair_id"
         )
         matches = matches.with_columns(
@@ -67,8 +67,10 @@ def matched_pairs(
     belongs = named.is_null() | (named == pl.col("chosen_id")) | (named == pl.col("rejected_id"))
     return (
         directed.filter(belongs)
-        .select("place", "pair_id", pl.coalesce("named", "preferred").alias("chosen_id"), *_FIRST)
-        .sort("pair_id", *_FIRST, "place")
+        .select(
+            "row_index", "pair_id", pl.coalesce("named", "preferred").alias("chosen_id"), *_FIRST
+        )
+        .sort("pair_id", *_FIRST, "row_index")
     )
 
 
@@ -85,10 +87,10 @@ def matched_responses(
         judgements: The columns ``JUDGED`` of a shard, if ``needs_judgements(key)``.
 
     Returns:
-        ``place`` and ``response_id``, and the first raw row as in ``matched_pairs``.
+        ``row_index`` and ``response_id``, and the first raw row as in ``matched_pairs``.
     """
     if judgements is None:
-        return rows.select("place", "response_id").drop_nulls()
+        return rows.select("row_index", "response_id").drop_nulls()
     single = _raw_rows(rows, key, judgements).filter(pl.col("response_b").is_null())
     return _first_rows(single.rename({"response_a": "response_id"}), "response_id")
 
@@ -104,15 +106,15 @@ def matched_prompts(
         judgements: The columns ``JUDGED`` of a shard, if ``needs_judgements(key)``.
 
     Returns:
-        ``place`` and ``prompt_id``, and the first raw row as in ``matched_pairs``.
+        ``row_index`` and ``prompt_id``, and the first raw row as in ``matched_pairs``.
     """
     if judgements is None:
-        return rows.select("place", "prompt_id").drop_nulls()
+        return rows.select("row_index", "prompt_id").drop_nulls()
     return _first_rows(_raw_rows(rows, key, judgements), "prompt_id")
 
 
 def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return ``place`` and ``source`` of each row with an own id but without a source.
+    """Return ``row_index`` and ``source`` of each row with an own id but without a source.
 
     A row with several sources is ambiguous.
 
@@ -120,9 +122,9 @@ def own_id_sources(rows: pl.DataFrame, judgements: pl.DataFrame) -> pl.DataFrame
         rows: The result of ``keyed_rows``.
         judgements: The columns ``JUDGED`` of a shard.
     """
-    bare = rows.filter(pl.col("source").is_null()).select("place", "own_id")
+    bare = rows.filter(pl.col("source").is_null()).select("row_index", "own_id")
     known = judgements.select("own_id", "source").unique()
-    return bare.join(known, on="own_id").select("place", "source")
+    return bare.join(known, on="own_id").select("row_index", "source")
 
 
 def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.DataFrame]) -> None:
@@ -138,11 +140,11 @@ def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.Data
     """
     if not sources:
         return
-    both = pl.concat(sources).unique().sort("place", "source")
-    ambiguous = both.filter(pl.len().over("place") > 1)
+    both = pl.concat(sources).unique().sort("row_index", "source")
+    ambiguous = both.filter(pl.len().over("row_index") > 1)
     if ambiguous.height:
-        position = ambiguous["place"][0]
-        of_first = ambiguous.filter(pl.col("place") == position)
+        position = ambiguous["row_index"][0]
+        of_first = ambiguous.filter(pl.col("row_index") == position)
         sources_text = ", ".join(of_first["source"])
         raise DataError(
             f"{where}: own id `{rows['own_id'][position]}` occurs in the sources {sources_text}; "
@@ -151,24 +153,24 @@ def require_one_source(where: str, rows: pl.DataFrame, sources: Sequence[pl.Data
 
 
 def _first_rows(matches: pl.DataFrame, key: str) -> pl.DataFrame:
-    ordered = matches.select("place", key, *_FIRST).sort(key, *_FIRST, "place")
-    return ordered.unique(["place", key], keep="first", maintain_order=True)
+    ordered = matches.select("row_index", key, *_FIRST).sort(key, *_FIRST, "row_index")
+    return ordered.unique(["row_index", key], keep="first", maintain_order=True)
 
 
 def _raw_rows(rows: pl.DataFrame, key: Key, judgements: pl.DataFrame) -> pl.DataFrame:
-    """Return the judgements of the raw rows that the rows refer to, each with ``place``."""
+    """Return the judgements of the raw rows that the rows refer to, each with ``row_index``."""
     facts = judgements.rename({"file": "source_file", "row": "source_row"})
     named = pl.col("chosen_id").alias("named")
     if key == "row":
-        return rows.select("place", named, *_FIRST).join(facts, on=_FIRST)
-    by_id = rows.select("place", named, "own_id", pl.col("source").alias("requested"))
+        return rows.select("row_index", named, *_FIRST).join(facts, on=_FIRST)
+    by_id = rows.select("row_index", named, "own_id", pl.col("source").alias("requested"))
     joined = by_id.join(facts, on="own_id")
     return joined.filter(pl.col("requested").is_null() | (pl.col("requested") == pl.col("source")))
 
 
 def _judged_pairs(judgements: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs of judgements, with the response that their labels prefer."""
-    columns = ["place", "pair_id", "named", "preferred", *_FIRST]
+    columns = ["row_index", "pair_id", "named", "preferred", *_FIRST]
     low, high = (f("response_a", "response_b") for f in (pl.min_horizontal, pl.max_horizontal))
     unordered = pairs.select(
         "pair_id",
@@ -187,12 +189,12 @@ def _judged_pairs(judgements: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame
     )
     direct = labels.join(unordered, on=["low", "high"]).select(columns)
     single = judgements.filter(pl.col("response_b").is_null())
-    members = single.sort("place", "response_a", *_FIRST).unique(
-        ["place", "response_a"], keep="first", maintain_order=True
+    members = single.sort("row_index", "response_a", *_FIRST).unique(
+        ["row_index", "response_a"], keep="first", maintain_order=True
     )
     crossed = (
         members.join(unordered, left_on="response_a", right_on="low")
-        .join(members.select("place", high="response_a"), on=["place", "high"], how="semi")
+        .join(members.select("row_index", high="response_a"), on=["row_index", "high"], how="semi")
         .with_columns(pl.lit(None, pl.String).alias("preferred"))
         .select(columns)
     )
@@ -203,7 +205,10 @@ def _joint_ids(rows: pl.DataFrame, pairs: pl.DataFrame, columns: list[str]) -> p
     """Return the pairs whose own id joins the ids of two raw rows, one for each side."""
     joint = pairs.filter(pl.col("own_id").str.contains("+", literal=True))
     by_id = rows.select(
-        "place", "own_id", pl.col("chosen_id").alias("named"), pl.col("source").alias("requested")
+        "row_index",
+        "own_id",
+        pl.col("chosen_id").alias("named"),
+        pl.col("source").alias("requested"),
     )
     matches = by_id.join(joint, on="own_id").filter(
         pl.col("requested").is_null() | (pl.col("requested") == pl.col("source"))
@@ -221,7 +226,7 @@ def _one_per_pair(matches: pl.DataFrame) -> pl.DataFrame:
     agreed = pl.when(sides.n_unique() == 1).then(sides.first()).otherwise(pl.lit(None, pl.String))
     first = [pl.col(name).first() for name in ("named", *_FIRST)]
     return (
-        matches.sort("place", "pair_id", *_FIRST)
-        .group_by("place", "pair_id", maintain_order=True)
+        matches.sort("row_index", "pair_id", *_FIRST)
+        .group_by("row_index", "pair_id", maintain_order=True)
         .agg(agreed.alias("preferred"), *first)
     )

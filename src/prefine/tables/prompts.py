@@ -28,7 +28,7 @@ class Prompts(NamedTuple):
     """Why a prompt has no embedding, ``blank`` or ``unknown_words``; else null."""
 
     @property
-    def solid(self) -> npt.NDArray[np.int64]:
+    def embedded(self) -> npt.NDArray[np.int64]:
         """The positions of the prompts with an embedding."""
         return np.flatnonzero(self.vectors.any(axis=1))
 
@@ -71,7 +71,7 @@ def emit_parts(work: Work, table: str, rows: pl.DataFrame) -> None:
     """Write the rows of a result to their shards.
 
     Args:
-        work: Of a corpus step.
+        work: The work of a corpus step.
         table: The table to write.
         rows: The result; its first columns are ``Prompts.frame``.
     """
@@ -84,8 +84,8 @@ def expand_to_all(prompts: Prompts, values: npt.NDArray[np.float64]) -> pl.Serie
 
     Args:
         prompts: All prompts.
-        values: The values of the prompts with an embedding, shape (len(prompts.solid),).
+        values: The values of the prompts with an embedding, shape (len(prompts.embedded),).
     """
     full = np.full(len(prompts.ids), np.nan)
-    full[prompts.solid] = values
+    full[prompts.embedded] = values
     return pl.Series(full, nan_to_null=True)

@@ -12,7 +12,7 @@ def texts(work: Work, table: str, key: str, part: int | None = None) -> tuple[li
     Tools and tool calls are excluded.
 
     Args:
-        work: Of a step that reads the table.
+        work: The work of a step that reads the table.
         table: ``prompts`` or ``responses``.
         key: The id column of the table.
         part: Which part; the shard's own by default.

@@ -57,16 +57,16 @@ def to_arrow_vectors(encoded: Embedded) -> tuple[Any, list[str | None]]:
     A vector that is all zeros after rounding to float16 is null with the reason ``blank``.
     """
     vectors = encoded.vectors.astype(np.float16)
-    solid = np.asarray(vectors.any(axis=1))
-    known_rows: list[bool] = solid.tolist()
+    has_vector = np.asarray(vectors.any(axis=1))
+    known_rows: list[bool] = has_vector.tolist()
     reasons = [
         None if known else reason or BLANK
         for known, reason in zip(known_rows, encoded.reasons, strict=True)
     ]
-    ends = np.concatenate([[0], np.cumsum(np.where(solid, vectors.shape[1], 0))])
-    values = pa.array(vectors[solid].ravel(), pa.float16())
+    ends = np.concatenate([[0], np.cumsum(np.where(has_vector, vectors.shape[1], 0))])
+    values = pa.array(vectors[has_vector].ravel(), pa.float16())
     lists: Any = pa.LargeListArray
-    return lists.from_arrays(pa.array(ends), values, mask=pa.array(~solid)), reasons
+    return lists.from_arrays(pa.array(ends), values, mask=pa.array(~has_vector)), reasons
 
 
 def read_centre(work: Work, vector_table: VectorTable) -> Centre:
@@ -84,7 +84,7 @@ def read_vectors(
     """Return the ids and unit vectors of one part.
 
     Args:
-        work: Of a step that reads ``vector_table.tables``.
+        work: The work of a step that reads ``vector_table.tables``.
         vector_table: The table.
         part: Which part; the shard's own by default.
         center: Whether to subtract the mean, if the recipe centres vectors.
@@ -114,10 +114,10 @@ def centred(table: pa.Table, centre: Centre) -> Vectors:
     Returns:
         Shape (rows, dimensions), float32; zeros for a null vector.
     """
-    solid, raw = stored_vectors(table)
+    has_vector, raw = stored_vectors(table)
     vectors = np.zeros((table.num_rows, max(len(centre), 1)), np.float32)
     if len(raw):
-        vectors[solid] = _unit(raw.astype(np.float32) - centre.astype(np.float32))
+        vectors[has_vector] = _unit(raw.astype(np.float32) - centre.astype(np.float32))
     return vectors
 
 
@@ -129,7 +129,7 @@ def _unit(vectors: Vectors) -> Vectors:
 def stored_vectors(table: pa.Table) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float16]]:
     """Return which rows have a vector, and these vectors, shape (rows with one, dimensions)."""
     column: Any = table["vector"].combine_chunks()
-    solid: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
+    has_vector: npt.NDArray[np.bool_] = column.is_valid().to_numpy(zero_copy_only=False)
     flat: npt.NDArray[np.float16] = column.flatten().to_numpy(zero_copy_only=False)
-    count = int(solid.sum())
-    return solid, flat.reshape(count, -1) if count else np.empty((0, 1), np.float16)
+    count = int(has_vector.sum())
+    return has_vector, flat.reshape(count, -1) if count else np.empty((0, 1), np.float16)

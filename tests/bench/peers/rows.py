@@ -14,6 +14,6 @@ def filtered(folder: Path) -> Any:
 
 
 def publish(kept: Any, out: Path) -> None:
-    """Write what a tool left where the bench looks for it."""
+    """Write the rows that a tool kept to the folder that the bench reads."""
     (out / "final").mkdir(parents=True, exist_ok=True)
     kept.to_parquet(out / "final" / "part-000.parquet")

@@ -47,7 +47,9 @@ def parse_rule(value: object) -> Rule:
         raise PydanticKnownError("model_type", {"class_name": Rule.__name__})
     kinds = [kind for kind in CHECKS if any(value.get(key) is not None for key in kind.keys)]
     if len(kinds) == 1:
-        others = {key for key, found in value.items() if found in (None, []) and kinds_with(key)}
+        others = {
+            key for key, setting in value.items() if setting in (None, []) and kinds_with(key)
+        }
         others -= kinds[0].model_fields.keys()
         return kinds[0].model_validate({k: v for k, v in value.items() if k not in others})
     _refuse_unknown(value)

@@ -103,7 +103,7 @@ def delimiter_of(lines: Sequence[str], path: str) -> str:
 
 
 def is_table(lines: Sequence[str]) -> bool:
-    """Return whether the first lines of a file are column names and cells, by some delimiter."""
+    """Return whether the first lines of a file are column names and cells with some delimiter."""
     return any(_fit(lines, delimiter) >= (_MIN_FITTING, 2) for delimiter in _DELIMITERS)
 
 

@@ -1,4 +1,4 @@
-"""Options that say how the files of a source are decoded."""
+"""Options for decoding the files of a source."""
 
 from dataclasses import dataclass
 

@@ -24,7 +24,7 @@ class OasstMessages(Layout):
 
     own_table: ClassVar = "messages"
     keys: ClassVar = ("message_id", "parent_id", "text", "role", "rank")
-    because: ClassVar = "`message_id` and `parent_id`: one message of a tree a row"
+    because: ClassVar = "`message_id` and `parent_id`: one message of a tree per row"
 
     format: Literal["oasst_messages"] = "oasst_messages"
     """Name of the layout."""

@@ -22,7 +22,7 @@ class PrismUtterances(Layout):
 
     own_table: ClassVar = "chosen"
     keys: ClassVar = ("utterance_id", "conversation_id", "user_prompt", "model_response", "score")
-    because: ClassVar = "`user_prompt` and `model_response` with `score`, one response a row"
+    because: ClassVar = "`user_prompt` and `model_response` with `score`, one response per row"
 
     format: Literal["prism_utterances"] = "prism_utterances"
     """Name of the layout."""

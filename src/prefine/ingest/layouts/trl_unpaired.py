@@ -18,7 +18,7 @@ _NAMES = (("completion", "label"), ("output", "kto_tag"), ("response", "kto_tag"
 class TrlUnpaired(Layout):
     """TRL unpaired preference format (KTO): ``label`` of a ``completion`` is a thumbs up or down.
 
-    LLaMA-Factory's Alpaca format with ``kto_tag`` has this layout, too.
+    LLaMA-Factory's Alpaca format with ``kto_tag`` also has this layout.
     """
 
     aspects: ClassVar = ("thumb",)

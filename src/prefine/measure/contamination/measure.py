@@ -99,7 +99,7 @@ class Contamination(Measure):
         return (*columns, *SIMILAR) if self.semantic else columns
 
     def problems(self, recipe: RecipeView) -> Iterator[Problem]:
-        """Yield that items are long enough for a run and yet too short to be looked for."""
+        """Yield an error if `min_words` is greater than `ngram_words`."""
         del recipe
         if self.min_words > self.ngram_words:
             text = (
@@ -138,10 +138,10 @@ class Contamination(Measure):
         }
         pairs = work.read("pairs", ["pair_id", "prompt_id", "chosen_id", "rejected_id"])
         best: dict[str, pl.DataFrame] = {}
-        for place in self.places:
-            matches = self._matches(work, place, items)
-            self._count(counts, place, matches)
-            best[place] = best_matches(matches)
+        for table in self.places:
+            matches = self._matches(work, table, items)
+            self._count(counts, table, matches)
+            best[table] = best_matches(matches)
         names = [benchmark.name for benchmark in self.benchmarks]
         rows = join_matches(pairs, best, names)
         if self.semantic:
@@ -151,16 +151,16 @@ class Contamination(Measure):
         work.emit(self.table, rows.select("pair_id", *columns))
         return Counts(pairs.height, rows.height)
 
-    def _matches(self, work: Work, place: Place, items: Items) -> pl.DataFrame:
+    def _matches(self, work: Work, table: Place, items: Items) -> pl.DataFrame:
         """Return the matches of all texts of a table, with their ids."""
-        texts = work.read(place, [_KEYS[place], "messages"])
-        may_be_item = pl.col("role") == "user" if place == "prompts" else pl.lit(value=True)
-        ids = texts[_KEYS[place]]
+        texts = work.read(table, [_KEYS[table], "messages"])
+        may_be_item = pl.col("role") == "user" if table == "prompts" else pl.lit(value=True)
+        ids = texts[_KEYS[table]]
         blocks = split_turns(texts, may_be_item)
         matches = pl.concat([find_matches(block, items, self.ngram_words) for block in blocks])
         return matches.select(pl.exclude("place"), ids.gather(matches["place"]).alias("id"))
 
-    def _count(self, counts: dict[str, Json], place: Place, matches: pl.DataFrame) -> None:
+    def _count(self, counts: dict[str, Json], table: Place, matches: pl.DataFrame) -> None:
         """Count texts by how they match; ``whole`` is a short item within a longer text."""
         by, is_counted = pl.col("by"), pl.col("overlap") > self.counted_overlap
         conditions = {"exact": by == "exact", "whole": by == "whole", "overlap": is_counted}
@@ -168,7 +168,7 @@ class Contamination(Measure):
             of_benchmark = matches.filter(pl.col("benchmark") == number)
             for name, condition in conditions.items():
                 count = of_benchmark.filter(condition)["id"].n_unique()
-                counts[benchmark.name][f"{place}_{name}"] = count
+                counts[benchmark.name][f"{table}_{name}"] = count
 
     def _with_similarity(
         self, work: Work, pairs: pl.DataFrame, rows: pl.DataFrame, counts: dict[str, Json]

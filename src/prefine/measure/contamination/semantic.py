@@ -24,15 +24,15 @@ def nearest_text(work: Work, benchmark: Examples) -> pl.DataFrame:
     prompts, vectors = read_vectors(work, PROMPT_VECTORS)
     table = work.read_arrow(benchmark.vectors, part=0)
     ids = pl.Series(table["example_id"].to_pylist(), dtype=pl.String)
-    solid = np.flatnonzero(vectors.any(axis=1))
-    found = find_nearest(
-        vectors[solid], example_vectors(table, read_centre(work, PROMPT_VECTORS)), 1
+    embedded = np.flatnonzero(vectors.any(axis=1))
+    matches = find_nearest(
+        vectors[embedded], example_vectors(table, read_centre(work, PROMPT_VECTORS)), 1
     )
     return pl.DataFrame(
         {
-            "prompt_id": pl.Series(prompts, dtype=pl.String).gather(solid),
-            "similarity": found.similarities.ravel(),
-            "nearest": ids.gather(found.indices.ravel()),
+            "prompt_id": pl.Series(prompts, dtype=pl.String).gather(embedded),
+            "similarity": matches.similarities.ravel(),
+            "nearest": ids.gather(matches.indices.ravel()),
         },
         schema_overrides={"similarity": pl.Float64},
     )

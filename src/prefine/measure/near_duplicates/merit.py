@@ -9,7 +9,7 @@ VOTES = (
     HUMAN_VERDICT,
 )
 """The columns of pairs that the ranking reads."""
-MERIT = ("teaches", "votes", "agreement")
+MERIT = ("is_usable", "votes", "agreement")
 """The columns by which members are ranked."""
 RANKED = tuple(
     pl.col(name).fill_null(least) for name, least in zip(MERIT, (False, -1, -1.0), strict=True)
@@ -18,7 +18,7 @@ RANKED = tuple(
 
 
 def with_votes(pairs: pl.DataFrame) -> pl.DataFrame:
-    """Add whether a pair has a usable label (``teaches``) and its number of votes (``votes``).
+    """Add whether a pair has a usable label (``is_usable``) and its number of votes (``votes``).
 
     Pairs that are tied, unlabelled, identical, have an empty response or were rejected by a human
     have none. As a representative, such a pair would remove its whole cluster when a rule drops it.
@@ -30,5 +30,5 @@ def with_votes(pairs: pl.DataFrame) -> pl.DataFrame:
     votes = pl.col("votes_for") + pl.col("votes_against")
     rejected = pl.col(HUMAN_VERDICT).is_in(["both_bad", "drop"]).fill_null(value=False)
     unusable = pl.col("is_tie") | pl.col("is_identical") | (pl.col("num_empty") > 0) | rejected
-    teaches = ~unusable.fill_null(value=False) & (votes > 0).fill_null(value=False)
-    return pairs.with_columns(votes.alias("votes"), teaches.alias("teaches"))
+    is_usable = ~unusable.fill_null(value=False) & (votes > 0).fill_null(value=False)
+    return pairs.with_columns(votes.alias("votes"), is_usable.alias("is_usable"))

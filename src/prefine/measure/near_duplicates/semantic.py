@@ -68,12 +68,12 @@ def find_neighbours(
         runtime: Limits the memory of the index.
         seed: Seed of the training sample.
     """
-    solid: Indices = np.flatnonzero(vectors.any(axis=1))
-    count = min(config.neighbours, len(solid) - 1)
+    embedded: Indices = np.flatnonzero(vectors.any(axis=1))
+    count = min(config.neighbours, len(embedded) - 1)
     if count < 1:
         return not_searched(len(vectors))
-    names = [ids[int(position)] for position in solid]
-    blocks = [(np.arange(len(solid)), vectors[solid])]
+    names = [ids[int(position)] for position in embedded]
+    blocks = [(np.arange(len(embedded)), vectors[embedded])]
     nearest = np.full(len(vectors), np.nan)
     edges: list[_IndexEdges] = []
     with build_index(
@@ -82,19 +82,19 @@ def find_neighbours(
         full: list[Indices] = [np.empty(0, np.int64)]
         for rows, neighbours in index.knn_self_join(count):
             best = neighbours.similarities[:, 0].clip(max=1.0)
-            nearest[solid[rows]] = np.where(np.isfinite(best), best, np.nan)
+            nearest[embedded[rows]] = np.where(np.isfinite(best), best, np.nan)
             full.append(rows[neighbours.similarities[:, -1] >= config.similarity])
             edges.append(_edges_above(rows, neighbours, config.similarity))
         pending = np.sort(np.concatenate(full))
-        while len(pending) and count < min(max(_WIDEST, config.neighbours), len(solid) - 1):
-            count = min(count * _WIDER, max(_WIDEST, config.neighbours), len(solid) - 1)
+        while len(pending) and count < min(max(_WIDEST, config.neighbours), len(embedded) - 1):
+            count = min(count * _WIDER, max(_WIDEST, config.neighbours), len(embedded) - 1)
             neighbours = _search_others(index, pending, count)
             edges.append(_edges_above(pending, neighbours, config.similarity))
             pending = pending[neighbours.similarities[:, -1] >= config.similarity]
-    num_full = 0 if count == len(solid) - 1 else len(pending)
+    num_full = 0 if count == len(embedded) - 1 else len(pending)
     notes |= {"widest_list": count, "full_lists": num_full}
     row, column, cosines = (np.concatenate(parts) for parts in zip(*edges, strict=True))
-    pairs = np.sort(np.stack([solid[row], solid[column]], axis=1), axis=1)
+    pairs = np.sort(np.stack([embedded[row], embedded[column]], axis=1), axis=1)
     pairs, first = np.unique(pairs, axis=0, return_index=True)
     return not_searched(len(vectors))._replace(
         nearest=nearest, edges=edges_of(pairs, "semantic", cosines[first]), notes=notes

@@ -29,7 +29,7 @@ from prefine.text.near import Kept, cluster_centres, lexical_edges, split_by_tra
 from prefine.text.sketches import chance_missed, rows_per_band
 from prefine.text.words import Indices
 
-_NOT_APART = pl.DataFrame(schema={"place": pl.Int64, "apart": pl.String})
+_NOT_APART = pl.DataFrame(schema={"position": pl.Int64, "apart": pl.String})
 
 
 class Texts(NamedTuple):
@@ -118,34 +118,36 @@ def _table(distinct: Distinct, kept: Kept, centre: Indices) -> pl.DataFrame:
     edges = kept.edges
     ends = pl.DataFrame(
         {
-            "place": edges.pairs.ravel(),
+            "position": edges.pairs.ravel(),
             "method": np.repeat(edges.methods, 2),
             "overlap": np.repeat(edges.overlaps, 2),
         }
     )
-    best = ends.sort("place", "method", -pl.col("overlap")).unique("place", keep="first")
+    best = ends.sort("position", "method", -pl.col("overlap")).unique("position", keep="first")
     apart = [
-        pl.DataFrame({"place": np.unique(pairs)}).with_columns(pl.lit(name).alias("apart"))
+        pl.DataFrame({"position": np.unique(pairs)}).with_columns(pl.lit(name).alias("apart"))
         for name, pairs in kept.apart.items()
     ]
-    first_apart = pl.concat([_NOT_APART, *apart]).unique("place", keep="first", maintain_order=True)
+    first_apart = pl.concat([_NOT_APART, *apart]).unique(
+        "position", keep="first", maintain_order=True
+    )
     rows = pl.DataFrame(
         {
             "id": pl.Series(distinct.ids, dtype=pl.String),
             "row": np.arange(len(distinct.ids)),
-            "place": distinct.indices,
+            "position": distinct.indices,
             "text": distinct.exact,
             "centre": centre[distinct.indices],
         }
     )
     for columns in (best, first_apart):
-        rows = rows.join(columns, on="place", how="left", maintain_order="left")
+        rows = rows.join(columns, on="position", how="left", maintain_order="left")
     size = pl.len().over("centre")
-    exact, same = pl.len().over("text") > 1, pl.len().over("place") > 1
+    exact, same = pl.len().over("text") > 1, pl.len().over("position") > 1
     names = pl.col("method").replace_strict(dict(enumerate(METHODS)), return_dtype=pl.String)
     by = pl.when(exact).then(pl.lit("exact")).when(same).then(pl.lit("same_words"))
     return rows.select(
-        *("id", "row", "place", "text", "centre", "apart"),
+        *("id", "row", "position", "text", "centre", "apart"),
         size.cast(pl.Int64).alias("cluster_size"),
         by.when(size > 1).then(names).alias("cluster_by"),
         pl.when(same).then(1.0).when(size > 1).then("overlap").alias("overlap"),
@@ -156,7 +158,7 @@ def _votes(work: Work, texts: Texts) -> pl.DataFrame:
     """Return the votes on the pairs with a usable label, by prompt or response."""
     pairs = with_votes(work.read_all("pairs", ["prompt_id", "chosen_id", "rejected_id", *VOTES]))
     of_sides = [pairs.select(pl.col(side).alias("id"), *MERIT) for side in texts.in_pairs]
-    usable = pl.col("teaches")
+    usable = pl.col("is_usable")
     return (
         pl.concat(of_sides)
         .group_by("id")
@@ -205,7 +207,7 @@ def _with_table_columns(work: Work, rows: pl.DataFrame, texts: Texts) -> pl.Data
     rows = rows.rename({"id": "response_id"}).join(prompts, on="response_id", maintain_order="left")
     num = pl.col("prompt_id").n_unique().cast(pl.Int64)
     return rows.with_columns(
-        num.over("centre").alias("cluster_prompts"), num.over("place").alias("text_prompts")
+        num.over("centre").alias("cluster_prompts"), num.over("position").alias("text_prompts")
     )
 
 

@@ -47,7 +47,7 @@ def run_diversity(work: Work, kth: int) -> Counts:
     """
     paired, kept = _prompts_of_pairs(work)
     prompts = read_prompts(work)
-    row_of: dict[str, int] = {prompts.ids[i]: i for i in prompts.solid.tolist()}
+    row_of: dict[str, int] = {prompts.ids[i]: i for i in prompts.embedded.tolist()}
     paired, kept = ([name for name in names if name in row_of] for names in (paired, kept))
     drawn = sorted(paired, key=lambda name: (hash_unit(work.seed, "entropy", name), name))
     sets = {"all": paired, "kept": kept, "random": sorted(drawn[: len(kept)])}

@@ -116,7 +116,7 @@ class PromptNeighbours(Measure):
     def run(self, work: Work) -> Counts:
         """Find the nearest neighbours of the prompts of all shards."""
         prompts = read_prompts(work)
-        num_others = max(len(prompts.solid) - 1, 0)
+        num_others = max(len(prompts.embedded) - 1, 0)
         complete = num_others < self.complete_up_to
         count = num_others if complete else min(self.neighbours, num_others)
         neighbours = _search(work, prompts, count, self.search, work.seed)
@@ -134,17 +134,17 @@ def ordinal(number: int) -> str:
 
 def _search(work: Work, prompts: Prompts, count: int, config: Search, seed: int) -> Matches:
     """Find the neighbours of the prompts with an embedding, in the order of their ids."""
-    solid = prompts.solid
-    vectors = prompts.vectors if len(solid) == len(prompts.ids) else prompts.vectors[solid]
-    if count >= len(solid) - 1:
-        work.notes.update({"index": "none", "vectors": len(solid), "recall": 1.0})
+    embedded = prompts.embedded
+    vectors = prompts.vectors if len(embedded) == len(prompts.ids) else prompts.vectors[embedded]
+    if count >= len(embedded) - 1:
+        work.notes.update({"index": "none", "vectors": len(embedded), "recall": 1.0})
         neighbours = find_nearest(vectors, vectors, count + 1)
-        is_self = neighbours.indices == np.arange(len(solid))[:, None]
+        is_self = neighbours.indices == np.arange(len(embedded))[:, None]
         return drop_neighbours(neighbours, is_self, count)
-    ids: list[str] = [prompts.ids[position] for position in solid.tolist()]
+    ids: list[str] = [prompts.ids[position] for position in embedded.tolist()]
     blocks = [(np.arange(len(ids)), vectors)]
-    positions = np.full((len(solid), count), -1, np.int64)
-    similarities = np.full((len(solid), count), -np.inf)
+    positions = np.full((len(embedded), count), -1, np.int64)
+    similarities = np.full((len(embedded), count), -np.inf)
     with build_index(
         ids, lambda: blocks, count=count, config=config, runtime=work.runtime, seed=seed
     ) as (index, notes):
@@ -176,11 +176,13 @@ def _distance_columns(prompts: Prompts, neighbours: Matches, kth: int) -> pl.Dat
 
 def _lists(prompts: Prompts, neighbours: Matches) -> pl.DataFrame:
     """Return the lists of all prompts; places are positions among all prompts."""
-    solid, present = prompts.solid, neighbours.indices >= 0
+    embedded, present = prompts.embedded, neighbours.indices >= 0
     sizes = np.zeros(len(prompts.ids), np.int64)
-    sizes[solid] = present.sum(axis=1)
+    sizes[embedded] = present.sum(axis=1)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    places: Indices = solid[neighbours.indices[present]] if len(solid) else np.empty(0, np.int64)
+    places: Indices = (
+        embedded[neighbours.indices[present]] if len(embedded) else np.empty(0, np.int64)
+    )
     return prompts.frame().with_columns(
         places=_list_series(offsets, places.astype(np.int32)),
         similarities=_list_series(offsets, neighbours.similarities[present].astype(np.float32)),

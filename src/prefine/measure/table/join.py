@@ -95,7 +95,7 @@ class Join:
     ) -> None:
         self._keyed = keyed
         self._values = values
-        self._rows = rows.drop("place").with_row_index("place")
+        self._rows = rows.drop("row_index").with_row_index("row_index")
         self._columns = columns
         self._paths = paths
         self._used = np.zeros(rows.height, bool)
@@ -126,9 +126,13 @@ class Join:
         matches = (
             matches.rename({"chosen_id": "chosen_by_row"})
             .join(pairs.select("pair_id", "chosen_id"), on="pair_id", maintain_order="left")
-            .join(self._rows.select("place", *self._values), on="place", maintain_order="left")
+            .join(
+                self._rows.select("row_index", *self._values), on="row_index", maintain_order="left"
+            )
             .select(
-                "pair_id", "place", *(column.in_direction(is_flipped) for column in self._columns)
+                "pair_id",
+                "row_index",
+                *(column.in_direction(is_flipped) for column in self._columns),
             )
         )
         return pairs.select("pair_id").join(
@@ -153,8 +157,8 @@ class Join:
         )
 
     def _with_values(self, matches: pl.DataFrame, key: str) -> pl.DataFrame:
-        values = self._rows.select("place", *self._values)
-        return matches.select("place", key).join(values, on="place", maintain_order="left")
+        values = self._rows.select("row_index", *self._values)
+        return matches.select("row_index", key).join(values, on="row_index", maintain_order="left")
 
     def _first_rows(self, matches: pl.DataFrame, key: str, ids: pl.Series) -> pl.DataFrame:
         """Keep the first row of each unit in ``ids``, and count the matches.
@@ -163,15 +167,15 @@ class Join:
             DataError: Rows with the same key but opposite directions contradict each other.
         """
         matches = matches.filter(pl.col(key).is_in(ids.implode()))
-        self._used[matches["place"].to_numpy()] = True
+        self._used[matches["row_index"].to_numpy()] = True
         rounded = matches.with_columns(pl.col(pl.Float64).round(_DIGITS))
         several = rounded.unique([key, *self._values]).filter(pl.len().over(key) > 1)
         if several.height and not needs_judgements(self._keyed.key):
             name = several[key].min()
-            positions = several.filter(pl.col(key) == name)["place"].sort()[:2].to_list()
+            positions = several.filter(pl.col(key) == name)["row_index"].sort()[:2].to_list()
             first, second = (self._rows.row(position, named=True) for position in positions)
             raise DataError(_conflict_message(self._keyed, first, second, self._paths))
-        rows = matches.unique(key, keep="first", maintain_order=True).drop("place")
+        rows = matches.unique(key, keep="first", maintain_order=True).drop("row_index")
         self._num_units += len(ids)
         self._num_matched += rows.height
         self._num_several += several[key].n_unique()

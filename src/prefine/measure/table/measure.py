@@ -100,7 +100,7 @@ class JoinedTable(KeyedFiles, Measure):
                     f"{self.values[name].type}; set `type` of the column to the type of its values"
                 )
         paths = {file.sha256[:12]: file.path for file in work.files(self.file_set.key)}
-        unique = distinct_rows(rows.drop("values").join(values, on="place"), self, paths)
+        unique = distinct_rows(rows.drop("values").join(values, on="row_index"), self, paths)
         join = Join(self, self.values, unique, columns=self.columns(), paths=paths)
         for part in work.parts("pairs"):
             columns = join.shard(work, part)

@@ -132,11 +132,11 @@ def parse_values(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict
     """Parse the values of keyed rows.
 
     Args:
-        rows: The rows with ``place`` and the JSON objects ``values``.
+        rows: The rows with ``row_index`` and the JSON objects ``values``.
         values: The value columns.
 
     Returns:
-        ``place`` with one column for each value, null if a value is missing or has another type;
+        ``row_index`` with one column for each value; null if a value is missing or of another type;
         and the number of values of another type, by column.
 
     Raises:
@@ -155,7 +155,7 @@ def parse_values(rows: pl.DataFrame, values: Values) -> tuple[pl.DataFrame, dict
                 wrong[name] += 1
     columns = [pl.Series(name, parsed[name], _POLARS[v.type]) for name, v in values.items()]
     _require_probabilities(columns, values)
-    return rows.select("place").with_columns(columns), dict(sorted(wrong.items()))
+    return rows.select("row_index").with_columns(columns), dict(sorted(wrong.items()))
 
 
 def _require_probabilities(columns: list[pl.Series], values: Values) -> None:

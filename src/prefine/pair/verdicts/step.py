@@ -121,9 +121,9 @@ class Matches:
                 self._sources.append(own_id_sources(self._rows, judgements))
         self._example = self._example or _example(key, pairs, judgements)
         matched = matched_pairs(self._rows, key, pairs.select(PAIR), judgements)
-        self._matched[matched["place"].to_numpy()] = True
+        self._matched[matched["row_index"].to_numpy()] = True
         cast = self._cast(matched, pairs)
-        self._used[cast["place"].to_numpy()] = True
+        self._used[cast["row_index"].to_numpy()] = True
         self._pairs += cast["pair_id"].n_unique()
         return cast.select(*CAST)
 
@@ -145,8 +145,8 @@ class Matches:
         usable = self._rows.filter(pl.col("unusable").is_null())
         anonymous = pl.lit(f"/{self.name}")
         return (
-            matched.select("place", "pair_id", taken="chosen_id")
-            .join(usable.select("place", "word", "by", "at", "at_text"), on="place")
+            matched.select("row_index", "pair_id", taken="chosen_id")
+            .join(usable.select("row_index", "word", "by", "at", "at_text"), on="row_index")
             .join(sides, on="pair_id")
             .with_columns(
                 outcome.alias("outcome"),

@@ -1,1 +1,1 @@
-"""A distribution beside prefine: one measure, one reward backend, one layout, one target."""
+"""A plug-in distribution: one measure, one reward backend, one layout, one target."""

@@ -1,4 +1,4 @@
-"""A target from outside the package: two rows a pair, each response with its thumb."""
+"""A target from outside the package: two rows per pair, one per response."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
@@ -11,7 +11,7 @@ from prefine.schema import Column
 
 
 class Thumbs(Target):
-    """One response a row, with ``label`` true for the chosen one."""
+    """One response per row, with ``label`` true for the chosen one."""
 
     version: ClassVar[int] = 1
     rows_per_pair: ClassVar[int] = 2

@@ -14,7 +14,7 @@ from prefine.ingest.layouts.columns.conversations import task_of
 from prefine.ingest.layouts.columns.labels import labels_of
 from prefine.ingest.layouts.columns.numbers import values_or_items
 from prefine.ingest.layouts.columns.spelling import is_null, spelled
-from prefine.ingest.paths import found_at, root_keys, value_at
+from prefine.ingest.paths import optional_value_at, root_keys, value_at
 from prefine.ingest.record import Candidate, Reason, Record, RowError
 from prefine.ingest.tools import tools_of
 from prefine.settings.json import Json, is_object
@@ -62,7 +62,7 @@ class Columns(Layout):
         return None if self.path_names("aspect") else self.columns.aspects()
 
     def known_kinds(self) -> Collection[str] | None:
-        """Return what the map names: ``label``, ``rating``, ``rank``."""
+        """Return the kinds of judgement in the map: ``label``, ``rating``, ``rank``."""
         columns = self.columns
         named = {
             "label": columns.chosen or columns.labels,
@@ -82,7 +82,7 @@ class Columns(Layout):
     def prompt_objects(self, row: Json) -> Iterable[Json]:
         """Return the objects within a row that contain prompt columns of the column map."""
         for path in self._prompt_parents:
-            parent = found_at(row, path)
+            parent = optional_value_at(row, path)
             if is_object(parent):
                 yield parent
 

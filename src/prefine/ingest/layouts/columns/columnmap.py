@@ -35,7 +35,7 @@ class Judged(Part):
 
 
 class LabelColumn(Judged):
-    """One column (or list of values) that says which response is better.
+    """One column (or list of values) with the better response.
 
     Set one of ``values``, ``negative``, ``first`` and ``names``. A null value is an invalid label.
     """
@@ -111,7 +111,7 @@ class ShownFirst(Part):
 
 
 class ColumnMap(Part):
-    """Map of columns to the prompt, the responses and the labels, for data of no known layout.
+    """Map of columns to the prompt, the responses and the labels, for data without a known layout.
 
     Columns are dotted paths: ``chosen.answer``, ``output.0``, ``turns.-1.text``,
     ``answers[].text``. A path that ends with ``?`` is optional. Set ``chosen`` and ``rejected``, or
@@ -152,7 +152,7 @@ class ColumnMap(Part):
     ranking: tuple[RankingColumn, ...] = ()
     """Columns with rankings written as text."""
     shown_first: ShownFirst | None = None
-    """Column that says which of two responses was shown first; the labels are oriented by it."""
+    """The response that was shown first; the labels are oriented by it."""
     annotator: str | None = None
     """Optional path of the annotator's name."""
     group: str | None = None
