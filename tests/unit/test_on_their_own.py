@@ -1,6 +1,7 @@
 """``prefine.text`` and ``prefine.search`` without a recipe."""
 
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -74,6 +75,8 @@ def test_near_duplicates_refuses_what_is_not_a_list_of_texts() -> None:
         near_duplicates("one text")
     with pytest.raises(DataError, match="text 1 is NoneType, not str"):
         near_duplicates(["a", None])  # pyright: ignore[reportArgumentType]
+    with pytest.raises(DataError, match="text 1, character 2: a lone surrogate"):
+        near_duplicates(["a", "b \ud800"])
     with pytest.raises(ValueError, match="jaccard must lie in"):
         near_duplicates(["a"], jaccard=0)
     with pytest.raises(ValueError, match="unknown difference 'colour'"):
@@ -126,6 +129,7 @@ def test_a_large_search_states_its_recall() -> None:
     [
         ([1.0, 2.0], r"shape \(rows, dimensions\)"),
         ([["a", "b"]], "numeric"),
+        ([[1.0, 2.0], [3.0]], "rows of one length"),
         ([[0.0, 1.0], [np.nan, 1.0]], "the first such row is 1"),
     ],
 )
@@ -139,3 +143,20 @@ def test_widths_must_agree() -> None:
         neighbours([[1, 0]], queries=[[1, 0, 0]])
     with pytest.raises(ValueError, match="at least 1"):
         neighbours([[1, 0]], k=0)
+
+
+def test_k_may_be_an_integer_of_numpy_and_no_fraction() -> None:
+    assert neighbours([[1, 0], [1, 1]], k=np.int64(1)).indices.tolist() == [[1], [0]]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError):
+        neighbours([[1, 0]], k=1.5)  # pyright: ignore[reportArgumentType]
+
+
+def test_many_equal_vectors_need_little_memory() -> None:
+    tracemalloc.start()
+    result = neighbours(np.ones((1500, 2)), k=3, search=Search(exact_up_to=100, sampled=50))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert result.indices[0].tolist() == [1, 2, 3]
+    assert result.indices[-1].tolist() == [0, 1, 2]
+    assert peak < 60 * 2**20, "the candidates of a query are not limited"

@@ -1,5 +1,6 @@
 """Nearest neighbours of the rows of an array, without a recipe."""
 
+from operator import index as as_int
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +58,7 @@ def neighbours(
     Raises:
         DataError: An array is not two-dimensional, not numeric, holds NaN or infinity, or the
             widths differ.
+        TypeError: k is not an integer.
         ValueError: k is less than 1.
 
     Examples:
@@ -65,6 +67,7 @@ def neighbours(
         >>> neighbours(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), k=1).indices.ravel().tolist()
         [1, 0, 1]
     """
+    k = as_int(k)  # FAISS takes no integers of numpy
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     stored = _array(vectors, "vectors", normalize=normalize)
@@ -96,7 +99,11 @@ def _array(values: npt.ArrayLike, name: str, *, normalize: bool) -> Vectors:
     Raises:
         DataError: It is not a numeric array of two dimensions, or holds NaN or infinity.
     """
-    raw: npt.NDArray[Any] = np.asarray(values)
+    try:
+        raw: npt.NDArray[Any] = np.asarray(values)
+    except ValueError as error:
+        text = f"{name} must be rows of one length, in an array of shape (rows, dimensions)"
+        raise DataError(text) from error
     if raw.ndim != 2 or raw.dtype.kind not in "iuf":  # noqa: PLR2004 - rows and dimensions
         raise DataError(
             f"{name} must be a numeric array of shape (rows, dimensions), not {raw.dtype} of shape "

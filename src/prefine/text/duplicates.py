@@ -42,7 +42,7 @@ def near_duplicates(
         ``differs`` (most serious difference from the first text of the cluster).
 
     Raises:
-        DataError: A text is not a string.
+        DataError: A text is not a string, or not valid Unicode.
         ValueError: A bound is outside (0, 1], or ``apart`` has an unknown name.
 
     Examples:
@@ -76,6 +76,11 @@ def _strings(texts: Iterable[str]) -> list[str]:
     for index, text in enumerate(listed):
         if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DataError(f"text {index} is {type(text).__name__}, not str")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            where = f"text {index}, character {error.start}"
+            raise DataError(f"{where}: a lone surrogate is not valid Unicode") from error
     return listed
 
 
