@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import ValidationError
 
 from prefine.errors import RecipeError
 from prefine.export.folder import MANIFEST, read_manifest
@@ -38,8 +37,7 @@ from prefine.planning.query import Query, select_rows
 from prefine.recipe import Recipe, load_recipe
 from prefine.settings import Runtime
 from prefine.settings.json import Json
-from prefine.settings.mistakes import sentence_of
-from prefine.settings.names import unknown
+from prefine.settings.keywords import absolute, runtime_from
 from prefine.store import Store
 
 __all__ = ["Counts", "Planned", "Run", "detect", "load_recipe", "open_run", "plan", "run", "runs"]
@@ -287,7 +285,7 @@ def run(
     """
     loaded = load_recipe(recipe)
     settings = _runtime(loaded, root, data, runtime)
-    place = None if output is None else str(output)
+    place = None if output is None else absolute(output, "output")
     check_places(settings, place)
     plan = decision_plan(loaded, settings) if place is None else make_plan(loaded, settings)
     with record_run(plan, settings, command="python", output=place) as recording:
@@ -341,9 +339,12 @@ def open_run(
     Raises:
         RecipeError: There is no such run.
     """
-    settings = Runtime(root=str(root))
+    settings = runtime_from(root, Path(), {})
     record = find_run(settings, run_id, recipe)
-    return Run(plan_of(record, settings), settings, record.id, record.output)
+    plan = plan_of(record, settings)
+    if record.output is None:
+        plan = decision_plan(plan.resolved, settings)
+    return Run(plan, settings, record.id, record.output)
 
 
 def runs(root: str | Path = _ROOT) -> list[RunRecord]:
@@ -352,7 +353,7 @@ def runs(root: str | Path = _ROOT) -> list[RunRecord]:
     Args:
         root: Folder or URL of the steps' results.
     """
-    return list_runs(Runtime(root=str(root)))
+    return list_runs(runtime_from(root, Path(), {}))
 
 
 def detect(file: str | Path) -> Detection:
@@ -374,26 +375,7 @@ def detect(file: str | Path) -> Detection:
 def _runtime(
     recipe: Recipe, root: str | Path, data: str | Path | None, settings: Mapping[str, Any]
 ) -> Runtime:
-    """Return the runtime of a recipe.
-
-    Raises:
-        RecipeError: A setting is unknown or has a wrong value.
-    """
-    known = sorted(set(Runtime.model_fields) - {"root", "data"})
-    for name in settings:
-        if name not in known:
-            raise RecipeError(unknown("runtime setting", name, known))
-    values = dict(settings)
-    if isinstance(values.get("servers"), Mapping):
-        servers: Mapping[str, Any] = values["servers"]
-        values["servers"] = {
-            name: (urls,) if isinstance(urls, str) else tuple(urls)
-            for name, urls in servers.items()
-        }
+    """Return the runtime of a recipe; relative sources start from its folder by default."""
     if data is None:
         data = Path() if recipe.file is None else Path(recipe.file).parent
-    try:
-        return Runtime(root=str(root), data=str(data), **values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise RecipeError(f"runtime: {first['loc'][0]}: {sentence_of([first])}") from error
+    return runtime_from(root, data, settings)

@@ -171,3 +171,29 @@ def test_a_run_prints_nothing(folder: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
 
     assert (done.stdout, done.stderr) == (b"", b"")
+
+
+def test_a_run_stays_readable_when_the_current_folder_changes(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    loaded = prefine.load_recipe("recipe.yaml")
+    ran = prefine.run("recipe.yaml", root="here", output="there")
+    monkeypatch.chdir(tmp_path)
+
+    assert ran.decisions.height == 4
+    assert ran.dataset().height == 2
+    assert prefine.run(loaded, root=folder / "here").counts.pairs == 4
+
+
+def test_a_run_without_an_export_is_opened_again(folder: Path, tmp_path: Path) -> None:
+    decided = prefine.run(RECIPE, root=tmp_path, data=folder)
+
+    assert prefine.open_run(tmp_path).counts == decided.counts
+
+
+@pytest.mark.parametrize("settings", [{"root": None}, {"output": 3}, {"servers": {"rm": 3}}])
+def test_arguments_of_a_wrong_type_are_errors(folder: Path, settings: dict[str, Any]) -> None:
+    arguments = {"root": folder / "root", "data": folder, **settings}
+    with pytest.raises(RecipeError, match=next(iter(settings))):
+        prefine.run(RECIPE, **arguments)

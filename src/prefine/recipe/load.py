@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike
 from pathlib import Path, PurePath
 from typing import Any, cast
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -23,7 +25,7 @@ _SOURCES_OF_COLUMNS = frozenset({"measures", "sources"})
 """The sections that decide which columns and names exist."""
 
 
-def load_recipe(source: str | os.PathLike[str] | Mapping[str, Any] | Recipe) -> Recipe:
+def load_recipe(source: str | PathLike[str] | Mapping[str, Any] | Recipe) -> Recipe:
     """Read and check a recipe.
 
     Args:
@@ -40,9 +42,17 @@ def load_recipe(source: str | os.PathLike[str] | Mapping[str, Any] | Recipe) -> 
         return source
     if isinstance(source, Mapping):
         return _checked(_plain(source), SourceMap(), [])
+    if not isinstance(source, str | PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise RecipeError(
+            "a recipe is a path, YAML text, a mapping or a loaded recipe, not "
+            f"{type(source).__name__}"
+        )
+    path = os.fspath(source)
     if isinstance(source, str) and _is_text(source):
         return parse_recipe(source)
-    return parse_recipe(_text_of(Path(source)), os.fspath(source))
+    if not path.strip():
+        raise RecipeError("the recipe is an empty text; give the path of a YAML file or YAML text")
+    return parse_recipe(_text_of(Path(path)), path)
 
 
 def parse_recipe(text: str, file: str | None = None) -> Recipe:
@@ -65,13 +75,14 @@ def parse_recipe(text: str, file: str | None = None) -> Recipe:
         raise RecipeError(f"{name}: recipe: the YAML cannot be read ({error})") from error
     if not is_object(raw) or tree is None:
         raise RecipeError(f"{name}: recipe: found {shown(raw)}; {_WANTED}")
-    source = SourceMap(name, file, lines_of(tree))
+    path = None if file is None else str(Path(file).absolute())
+    source = SourceMap(name, path, lines_of(tree))
     return _checked(raw, source, list(repeated_keys(tree)))
 
 
 def _is_text(source: str) -> bool:
     """Return whether a string is YAML text and not a path."""
-    if "\n" in source:
+    if "\n" in source or "\0" in source:
         return True
     try:
         return is_object(yaml.safe_load(source))
@@ -86,6 +97,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(item) for key, item in items.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in cast("Sequence[Any]", value)]
+    if isinstance(value, np.generic):
+        return cast("Any", value).item()
     return str(value) if isinstance(value, PurePath) else value
 
 

@@ -61,7 +61,8 @@ def require_manifest(store: Store, step: Step, shard: int | None) -> Manifest:
     """
     manifest = load_manifest(store, step, shard)
     if manifest is None:
-        raise IntegrityError(f"step {step.name} (shard {shard}) has not run below {store.url}")
+        what = step.name if shard is None else f"{step.name} (shard {shard})"
+        raise IntegrityError(f"step {what} has not run below {store.url}; run the recipe again")
     return manifest
 
 
