@@ -188,16 +188,17 @@ class Run:
             rows = rows.join(messages, on=key, how="left", maintain_order="left", validate="m:1")
         return rows
 
-    def explain(self, pair: str) -> Dossier:
+    def explain(self, pair: str | int) -> Dossier:
         """Return everything known about one pair: texts, labels, facts and the decision.
 
         Args:
-            pair: A pair id, the beginning of one, or your own id of the pair.
+            pair: A pair id, your own id of the pair, or the beginning of a pair id; a whole id
+                wins.
 
         Raises:
             DataError: No pair has this id, or several have it or begin with it.
         """
-        return dossier(self.plan, self.runtime, pair)
+        return dossier(self.plan, self.runtime, str(pair))
 
     @property
     def counts(self) -> Counts:

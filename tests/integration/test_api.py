@@ -197,3 +197,19 @@ def test_arguments_of_a_wrong_type_are_errors(folder: Path, settings: dict[str, 
     arguments = {"root": folder / "root", "data": folder, **settings}
     with pytest.raises(RecipeError, match=next(iter(settings))):
         prefine.run(RECIPE, **arguments)
+
+
+def test_a_whole_own_id_wins_over_the_beginning_of_a_pair_id(
+    ran: prefine.Run, folder: Path, tmp_path: Path
+) -> None:
+    first, *_, last = ran.facts["pair_id"].to_list()
+    own = ran.facts["own_id"].to_list()[0]
+    rows = [{**row, "uid": last[:3]} if row["uid"] == own else row for row in ROWS]
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+
+    again = prefine.run(RECIPE, root=tmp_path / "root", data=tmp_path)
+
+    assert again.explain(last[:3]).pair["pair_id"] == first
+    assert again.explain(last[:4]).pair["pair_id"] == last
+    with pytest.raises(DataError, match="has the id ``"):
+        again.explain("")

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 
 from prefine.cli.app import app, err
@@ -22,6 +23,9 @@ _TERMINATED = 128 + signal.SIGTERM
 
 def main() -> None:
     """Run the command line; an expected error prints one sentence and exits with code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks becomes `?`
+            stream.reconfigure(errors="replace")
     try:
         with _cleaning_up():
             app()

@@ -1,5 +1,6 @@
 """What the command line prints: results on stdout, progress and notes on stderr, and JSON."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -12,6 +13,18 @@ from prefine.cli.layout import wrap_words
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Characters of data that would control the terminal, or reverse what it shows."""
+
+
+def visible(text: str) -> str:
+    """Return text whose control characters are spelt out; line ends and tabs stay."""
+    return _CONTROL.sub(lambda match: _spelt(ord(match[0])), text)
+
+
+def _spelt(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - one byte
 
 
 class Stream:
@@ -33,8 +46,8 @@ class Stream:
         return get_terminal_size((80, 24)).columns
 
     def line(self, text: object = "") -> None:
-        """Print a line unchanged."""
-        typer.echo(str(text), err=self._stderr)
+        """Print a line; control characters are spelt out."""
+        typer.echo(visible(str(text)), err=self._stderr)
 
     def paragraph(self, text: str) -> None:
         """Print a line; on a terminal break it between words."""
@@ -44,7 +57,7 @@ class Stream:
 
     def title(self, text: str) -> None:
         """Print a line, bold on a terminal."""
-        typer.secho(text, bold=True, err=self._stderr)
+        typer.secho(visible(text), bold=True, err=self._stderr)
 
     def print(self, text: str = "", **options: Any) -> None:
         """Print text with the options of ``rich.console.Console.print``."""
@@ -71,17 +84,21 @@ notes = Notes(err)
 
 def print_json(value: object) -> None:
     """Print one JSON document on stdout; non-finite numbers become null."""
-    sys.stdout.write(f"{_encode(value, indent=True)}\n")
+    _write(_encode(value, indent=True) + b"\n")
 
 
 def print_json_rows(rows: Sequence[Mapping[str, object]]) -> None:
     """Print one JSON array on stdout, with one row per line."""
-    lines = ",\n".join(_encode(row) for row in rows)
-    sys.stdout.write(f"[\n{lines}\n]\n" if rows else "[]\n")
+    lines = b",\n".join(_encode(row) for row in rows)
+    _write(b"[\n%b\n]\n" % lines if rows else b"[]\n")
 
 
-def _encode(value: object, *, indent: bool = False) -> str:
+def _write(document: bytes) -> None:
+    typer.echo(document, nl=False)  # JSON is UTF-8, whatever the terminal's encoding
+
+
+def _encode(value: object, *, indent: bool = False) -> bytes:
     import orjson
 
     # dates become ISO 8601; other types become text
-    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 if indent else 0).decode()
+    return orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2 if indent else 0)

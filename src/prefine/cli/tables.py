@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from prefine.cli.layout import KEEP, table_lines
-from prefine.cli.output import Stream
+from prefine.cli.output import Stream, visible
 from prefine.settings.json import Json, is_array, is_object
 
 if TYPE_CHECKING:
@@ -267,4 +267,4 @@ def cell_text(value: object) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(" ", "seconds")
-    return "" if value is None else str(value)
+    return "" if value is None else visible(str(value))

@@ -43,7 +43,8 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
     Args:
         plan: The plan of the run.
         runtime: Has the root.
-        pair: A pair id, the beginning of one, or the user's own id of any raw row of the pair.
+        pair: A pair id, the user's own id of any raw row of the pair, or the beginning of a pair
+            id; a whole id takes precedence.
 
     Raises:
         DataError: No pair has this id, or several have it or begin with it.
@@ -68,14 +69,16 @@ def dossier(plan: Plan, runtime: Runtime, pair: str) -> Dossier:
 
 
 def _find(plan: Plan, runtime: Runtime, pair: str) -> Json:
-    """Return the facts of the pair with an id."""
-    is_meant = pl.col("pair_id").str.starts_with(pair) | (pl.col("own_id") == pair)
-    facts = read_table(plan, runtime, "facts", is_meant)
+    """Return the facts of the pair with an id; a whole id takes precedence over a beginning."""
+    exact = (pl.col("pair_id") == pair) | (pl.col("own_id") == pair)
+    facts = read_table(plan, runtime, "facts", exact)
     if not facts.height:
         facts = _of_raw_rows(plan, runtime, pair)
+    if not facts.height and pair:
+        facts = read_table(plan, runtime, "facts", pl.col("pair_id").str.starts_with(pair))
     if facts.height > 1:
         ids = ", ".join(facts["pair_id"].head(_LISTED))
-        raise DataError(f"{facts.height} pairs have the id {pair} or begin with it: {ids}")
+        raise DataError(f"{facts.height} pairs have the id `{pair}` or begin with it: {ids}")
     if not facts.height:
         raise DataError(
             f"no pair of this run of `{plan.recipe.name}` has the id `{pair}`; --recipe NAME or "

@@ -25,6 +25,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "response_b": ("responses", "text_b"),
 }
 """By id column: the table that has the text, and the column that shows it."""
+_SHOWN = 200
+"""Characters of a condition that a message shows."""
 _PAIR_IDS = ("prompt_id", "chosen_id", "rejected_id")
 
 
@@ -86,7 +88,7 @@ def select_rows(plan: Plan, runtime: Runtime, table: str, query: Query) -> Selec
     _require_columns(sort, rows, table)
     total = rows.height
     rows = _sorted(rows, query.sort)
-    rows = rows if query.limit is None else rows.head(query.limit)
+    rows = rows if query.limit is None else rows.head(min(query.limit, total))
     return Selection(_shown(plan, runtime, table, rows, query), total)
 
 
@@ -119,7 +121,9 @@ def _parse(where: str) -> pl.Expr:
     try:
         return pl.sql_expr(where)
     except pl.exceptions.PolarsError as error:
-        raise RecipeError(f"`{where}` is not an SQL condition: {_first_line(error)}") from error
+        shown = where if len(where) <= _SHOWN else f"{where[:_SHOWN]}..."
+        why = _first_line(error)[:_SHOWN]
+        raise RecipeError(f"`{shown}` is not an SQL condition: {why}") from error
 
 
 def _filter(rows: pl.DataFrame, condition: pl.Expr, table: str) -> pl.DataFrame:
