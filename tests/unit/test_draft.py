@@ -307,3 +307,21 @@ def test_the_command_writes_a_recipe_beside_its_schema(write_lines: Write, tmp_p
     target.write_text("", encoding="utf-8")
     assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
     assert target.read_text(encoding="utf-8") == recipe
+
+
+def test_keys_with_any_characters_make_valid_yaml(tmp_path: Path) -> None:
+    keys = ["a\x1b[31m", "b\u202e", "c\ud800", "d\x00", "e\u2028f", "g\x85h", "\ufeffi"]
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(dict.fromkeys(keys, UNREAD)) + "\n")
+
+    text = draft_recipe([str(path)]).text
+
+    text.encode()
+    assert [one["name"] for one in sources(text)] == ["rows"]
+
+
+@pytest.mark.parametrize("name", ["yes", "null.jsonl", "on", "no.json"])
+def test_file_names_that_are_words_of_yaml_are_quoted(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(json.dumps(PAIR) + "\n")
+
+    assert parse_recipe(draft_recipe([str(tmp_path / name)]).text).name == name.split(".")[0]

@@ -72,7 +72,7 @@ def draft_recipe(patterns: Sequence[str], *, folder: str = ".", name: str | None
     head = [
         f"# yaml-language-server: $schema={SCHEMA}",
         *_introduction(to_fill),
-        f"name: {name or names[0]}",
+        f"name: {yaml_text(name or names[0])}",
         "sources:",
         *sources,
         *_pairs(pairs),
@@ -106,7 +106,7 @@ def _names(groups: Sequence[Group]) -> list[str]:
 
 def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
     files = _listed([file.path for file in group.files], folder)
-    head = [f"  - name: {name}", *setting("files", files, 4)]
+    head = [f"  - name: {yaml_text(name)}", *setting("files", files, 4)]
     if not group.formats:
         return [*head, *_map(group)], Needs({}, {})
     first, *others = group.formats

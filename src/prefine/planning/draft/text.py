@@ -1,5 +1,6 @@
 """Write a drafted recipe as commented YAML."""
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,6 +13,11 @@ from prefine.settings.json import is_array, is_object
 FILL_IN = "FILL IN"
 """Marks, in a comment, every value that the user must fill in."""
 _WIDTH = 92
+_UNPRINTABLE = re.compile(
+    "[^\\t\\x20-\\x7e\\xa0-\\u2027\\u202f-\\u2065\\u206a-\\ud7ff"
+    "\\ue000-\\ufefe\\uff00-\\ufffd\\U00010000-\\U0010ffff]"
+)
+"""Characters that YAML does not allow in a comment, ends of lines, and marks of direction."""
 _MEASURES = """\
 measures:
   - {kind: lengths}
@@ -70,7 +76,8 @@ def comment(lines: Iterable[str], indent: int = 0) -> list[str]:
     """Return lines as comments; long lines are wrapped."""
     found: list[str] = []
     for line in lines:
-        wrapped = textwrap.wrap(line, _WIDTH - indent, subsequent_indent="  ") or [""]
+        plain = _UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], line)
+        wrapped = textwrap.wrap(plain, _WIDTH - indent, subsequent_indent="  ") or [""]
         found += [f"{' ' * indent}# {part}".rstrip() for part in wrapped]
     return found
 
