@@ -324,4 +324,4 @@ def test_keys_with_any_characters_make_valid_yaml(tmp_path: Path) -> None:
 def test_file_names_that_are_words_of_yaml_are_quoted(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(json.dumps(PAIR) + "\n")
 
-    assert parse_recipe(draft_recipe([str(tmp_path / name)]).text).name == name.split(".")[0]
+    assert parse_recipe(draft_recipe([str(tmp_path / name)]).text).name == Path(name).stem
