@@ -18,6 +18,7 @@ from prefine.ingest.detect import Detection, detect_file
 from prefine.planning import (
     Plan,
     RunRecord,
+    check_extras,
     check_places,
     decision_plan,
     find_run,
@@ -289,6 +290,7 @@ def run(
     place = None if output is None else absolute(output, "output")
     check_places(settings, place)
     plan = decision_plan(loaded, settings) if place is None else make_plan(loaded, settings)
+    check_extras(plan, settings)
     with record_run(plan, settings, command="python", output=place) as recording:
         with served(plan, settings) as ready:
             run_plan(plan, ready, recording=recording)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 
@@ -253,3 +254,25 @@ def test_an_aspect_that_no_source_can_have_is_refused_when_the_recipe_is_checked
     else:
         with pytest.raises(RecipeError, match=rf"recipe:3 pairs\.aspects?.*: .*{message}"):
             parse_recipe(text)
+
+
+def test_a_misspelt_required_key_is_one_mistake() -> None:
+    text = "nme: made\nsources:\n  - {name: one, fles: [a.jsonl]}\n"
+
+    assert problems(text).splitlines() == [
+        "2 mistakes in the recipe",
+        "  r.yaml:1 nme: unknown key `nme`; did you mean `name`?",
+        "  r.yaml:3 sources[0].fles: unknown key `fles`; did you mean `files`?",
+    ]
+
+
+@pytest.mark.parametrize("source", [None, 1, ["a"], b"a", "", " ", "a\0b"])
+def test_what_is_no_recipe_is_refused(source: object) -> None:
+    with pytest.raises(RecipeError):
+        load_recipe(source)  # pyright: ignore[reportArgumentType]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    raw = {"name": "made", "seed": np.int64(3), "sources": [{"name": "a", "files": ["b"]}]}
+
+    assert load_recipe(raw).seed == 3

@@ -55,7 +55,14 @@ def run(  # noqa: PLR0913 - one parameter per option
 
     Steps that are done are not run again. An interrupted run continues where it stopped.
     """
-    from prefine.planning import check_places, make_plan, publish_plan, record_run, verdict_counts
+    from prefine.planning import (
+        check_extras,
+        check_places,
+        make_plan,
+        publish_plan,
+        record_run,
+        verdict_counts,
+    )
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of, servers_of, settings_of
 
@@ -66,6 +73,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         loaded = load_recipe(recipe)
         check_places(runtime, output)
         plan = make_plan(loaded, runtime)
+        check_extras(plan, runtime)
         with record_run(plan, runtime, command="run", output=output) as recording:
             _run_missing(plan, runtime, recording)
             manifest = publish_plan(plan, runtime, output)
@@ -95,7 +103,7 @@ def decide(  # noqa: PLR0913 - one parameter per option
 
     Steps that are done are not run again: after a change of a threshold only the rules are applied.
     """
-    from prefine.planning import check_places, decision_plan, record_run
+    from prefine.planning import check_extras, check_places, decision_plan, record_run
     from prefine.planning.counts import count_decisions
     from prefine.recipe import load_recipe
     from prefine.settings.flags import runtime_of, servers_of, settings_of
@@ -107,6 +115,7 @@ def decide(  # noqa: PLR0913 - one parameter per option
         loaded = load_recipe(recipe)
         check_places(runtime)
         plan = decision_plan(loaded, runtime)
+        check_extras(plan, runtime)
         with record_run(plan, runtime, command="decide") as recording:
             _run_missing(plan, runtime, recording)
             counts = count_decisions(plan, runtime)

@@ -11,6 +11,8 @@ from prefine.settings import File, FileSet, Location, Part, Runtime, require_ext
 from prefine.settings.json import is_object
 from prefine.settings.names import listed, nearest
 from prefine.store import filesystem
+from prefine.store.faults import reason_of
+from prefine.store.filesystem import refusals
 
 _GLOB = re.compile(r"[*?\[]")
 _MAX_ENTRIES = 1_000
@@ -68,7 +70,18 @@ class Finder:
             )
 
     def _expanded(self, wanted: FileSet, pattern: str) -> list[str]:
-        """Return the paths that a pattern matches; relative ones for a relative pattern."""
+        """Return the paths that a pattern matches, relative where the recipe is.
+
+        Raises:
+            PlaceError: The object storage refuses, or there are no credentials for it.
+        """
+        try:
+            return self._matches(wanted, pattern)
+        except refusals() as error:
+            text = f"cannot reach {pattern}: {reason_of(error)}; check the address and the access"
+            raise PlaceError(f"{self.where(wanted, pattern)}: {text}") from error
+
+    def _matches(self, wanted: FileSet, pattern: str) -> list[str]:
         if pattern.startswith("hf://"):
             return [pattern]
         full = resolve_location(pattern, self._data)

@@ -1,5 +1,6 @@
 """Convert validation errors into problems with their locations in the YAML."""
 
+import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,6 +9,8 @@ from prefine.recipe.keys import unknown_key
 from prefine.settings import Location, Problem
 from prefine.settings.json import is_array, is_object
 from prefine.settings.mistakes import Item, sentence_of
+
+_MEANT = re.compile("did you mean `([^`]+)`")
 
 
 def problems_in(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
@@ -23,10 +26,21 @@ def problems_in(raw: dict[str, Any], error: ValidationError) -> list[Problem]:
     found: dict[Location, list[Item]] = {}
     for item in error.errors(include_url=False):
         found.setdefault(_yaml_path(raw, item), []).append(item)
-    return [
+    problems = [
         (path, _sentence(raw, path, items))
         for path, items in found.items()
         if not any(other[: len(path)] == path != other for other in found)
+    ]
+    # a required key that is misspelt is one mistake
+    meant = {
+        (*path[:-1], match[1])
+        for path, text in problems
+        if text.startswith("unknown key") and (match := _MEANT.search(text))
+    }
+    return [
+        (path, text)
+        for path, text in problems
+        if path not in meant or found[path][0]["type"] != "missing"
     ]
 
 
