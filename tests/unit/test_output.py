@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,19 @@ def test_each_document_is_one_json_value(capsys: pytest.CaptureFixture[str]) -> 
     assert json.loads(capsys.readouterr().out) == {"a": None}
     print_json_rows([])
     assert json.loads(capsys.readouterr().out) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_behind_stdout_is_one_sentence() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "prefine.cli", "schema"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    lines = done.stderr.decode().splitlines()
+    assert lines[0].startswith("error: cannot write the output: ")
+    assert "Traceback" not in done.stderr.decode()
+    assert done.returncode != 0

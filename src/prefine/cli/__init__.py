@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from errno import ENOSPC
 from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
@@ -34,6 +35,11 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        err.line(f"error: cannot write the output: {error.strerror}")
+        sys.exit(2)
 
 
 @contextmanager
