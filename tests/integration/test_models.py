@@ -1,6 +1,9 @@
 """Rewards and CHES in process, against a simple computation."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -679,8 +682,30 @@ def test_a_hub_model_without_revision_must_be_pinned() -> None:
     named = Weights(model="owner/name", revision="abc")
 
     assert resolved_model(named) == Model(model="owner/name", revision="abc")
-    with pytest.raises(ServiceError, match="give one with `revision`"):
+    with pytest.raises(ServiceError, match="set `revision`, or use a folder"):
         resolved_model(Weights(model="owner/name"))
+
+
+def test_a_hub_that_cannot_be_reached_is_a_service_error() -> None:
+    code = (
+        "from prefine.errors import ServiceError\n"
+        "from prefine.serve.weights import resolved_model\n"
+        "from prefine.settings import Weights\n"
+        "try:\n"
+        "    resolved_model(Weights(model='owner/name'))\n"
+        "except ServiceError as error:\n"
+        "    print(error)\n"
+    )
+    unreachable = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **unreachable},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert "did not return the revision of owner/name" in ended.stdout
 
 
 def test_a_folder_without_a_model_and_an_unknown_device_are_one_sentence(

@@ -480,4 +480,22 @@ def test_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str])
 
 def test_a_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("show", "--nosuch") == 2
-    assert "No such option: --nosuch" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("error: no such option: --nosuch")
+
+
+def test_wrong_arguments_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, text in (
+        (["show", "--limit", "many"], "--limit: found the text `many`; want a whole number"),
+        (["show", "--limit", "-1"], "--limit: found the text `-1`; want a number of at least 0"),
+        (["run", "a.yaml"], "missing option `--output`; see `prefine run --help`"),
+        (["rnu"], "no such command `rnu`; did you mean `run`?; see `prefine --help`"),
+    ):
+        assert call(*arguments) == 2
+        assert capsys.readouterr().err == f"error: {text}\n"
+
+
+def test_without_arguments_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call() == 2
+    printed = capsys.readouterr()
+    assert "Commands" in printed.out + printed.err
+    assert "error" not in printed.err

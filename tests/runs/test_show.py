@@ -162,7 +162,11 @@ def test_rows_without_a_match_are_none(root: Path, show: Any, capsys: Printed) -
         ),
         (["pairs", "--columns", "x", "--text"], "no column `x` in `pairs`"),
         (["pairs", "--sort=-x"], "no column `x` in `pairs`"),
-        (["pairs", "--where", "x > 1"], "no column `x` in `pairs`"),
+        (["pairs", "--where", "x > 1"], "a text in SQL needs single quotes"),
+        (
+            ["pairs", "--columns", "num_vote"],
+            "no column `num_vote` in `pairs`; did you mean `num_votes`?",
+        ),
         (["pairs", "--where", "source >"], "`source >` is not an SQL condition"),
         (["pairs", "--where", "num_votes > 'a'"], "condition cannot be tested on `pairs`"),
         (["pairs", "--where", "num_votes"], "condition cannot be tested on `pairs`"),

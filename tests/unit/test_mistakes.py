@@ -37,6 +37,16 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
         "kind: length",
         "r.yaml:5 measures[0].kind: no kind `length`; did you mean `lengths`?",
     ),
+    "a required key is misspelt": (
+        "column: chosen_chars",
+        "colum: chosen_chars",
+        "r.yaml:8 rules[0].colum: unknown key `colum`; did you mean `column`?",
+    ),
+    "the section of the measures is misspelt": (
+        "measures:",
+        "measure:",
+        "r.yaml:4 measure: unknown key `measure`; did you mean `measures`?",
+    ),
     "a kind of measure lacks its s": (
         "kind: lengths",
         "kind: near_duplicate",
@@ -342,9 +352,8 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "a file is a folder": (
         "{name: one, files: [hh]}",
-        "sources[0].files[0]: source one: `hh` is a folder below FOLDER (the folder of the recipe; "
-        "`--data DIR` names another one); name its files, or a glob such as `hh/*.jsonl`; "
-        "FOLDER/hh holds: empty.jsonl, test.jsonl",
+        "sources[0].files[0]: source one: `hh` is a folder; name its files, or a glob such "
+        "as `hh/*.jsonl`; FOLDER/hh holds: empty.jsonl, test.jsonl",
     ),
     "a glob matches nothing": (
         "{name: one, files: [hh/*.parquet]}",
@@ -353,8 +362,8 @@ FILES: dict[str, tuple[str, str]] = {
     ),
     "a file is empty": (
         "{name: one, files: [hh/empty.jsonl]}",
-        "sources[0].files[0]: source one: `hh/empty.jsonl` is empty below FOLDER (the folder of "
-        "the recipe; `--data DIR` names another one); leave it out, or download it again",
+        "sources[0].files[0]: source one: the file `hh/empty.jsonl` is empty; leave it "
+        "out, or download it again",
     ),
     "a file has other bytes": (
         "{name: one, files: [hh/test.jsonl], sha256: [abc]}",
@@ -415,7 +424,7 @@ def test_the_data_folder_is_named_where_it_is_not_that_of_the_recipe(tmp_path: P
 
     assert str(caught.value) == (
         "recipe: sources[0].files[0]: source one: there is no file `a.jsonl` below "
-        f"{tmp_path} (the data folder); {tmp_path} holds: none"
+        f"{tmp_path} (the data folder); {tmp_path} is empty"
     )
 
 

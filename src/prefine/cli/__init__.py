@@ -11,6 +11,7 @@ from io import TextIOWrapper
 from types import FrameType
 
 from prefine.cli.app import app, err
+from prefine.cli.usage import UsageError, shows_help, usage_text
 from prefine.errors import PrefineError
 
 COMMANDS = ("init", "run", "look", "runs", "verify", "serve", "ingest", "schema")
@@ -29,9 +30,13 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     try:
         with _cleaning_up():
-            app()
+            code = app(prog_name="prefine", standalone_mode=False)
     except PrefineError as error:
         err.paragraph(f"error: {error}")
+        sys.exit(2)
+    except UsageError as error:
+        if not shows_help(error):
+            err.paragraph(f"error: {usage_text(error)}")
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -40,6 +45,8 @@ def main() -> None:
             raise
         err.line(f"error: cannot write the output: {error.strerror}")
         sys.exit(2)
+    if isinstance(code, int):  # a command ended with typer.Exit
+        sys.exit(code)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import orjson
 from prefine.errors import DataError, ServiceError
 from prefine.ingest.forms.columnar import batch_values
 from prefine.settings import require_extra
+from prefine.settings.hub import transport_errors
 from prefine.settings.json import Json
 
 _KEYS = {"config", "split", "revision"}
@@ -42,7 +43,7 @@ def load_hub(url: str) -> Iterator[Json]:
             split=options.get("split", "train"),
             revision=options.get("revision"),
         )
-    except (ConnectionError, HfHubHTTPError) as error:
+    except (ConnectionError, HfHubHTTPError, *transport_errors()) as error:
         raise ServiceError(f"{url}: the hub cannot be reached ({error})") from error
     except (ValueError, FileNotFoundError, DatasetsError) as error:
         raise DataError(f"{url}: {str(error).splitlines()[0]}") from error

@@ -94,9 +94,8 @@ class Finder:
                 )
             if fs.isdir(path):
                 raise RecipeError(
-                    f"{self.where(wanted, pattern)}: `{pattern}` is a folder"
-                    f"{self._below(pattern)}; name its files, or a glob such as "
-                    f"`{pattern.rstrip('/')}/*.jsonl`; {_held(path, full)}"
+                    f"{self.where(wanted, pattern)}: `{pattern}` is a folder; name its files, or "
+                    f"a glob such as `{pattern.rstrip('/')}/*.jsonl`; {_held(path, full)}"
                 )
             return [pattern]
         matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
@@ -140,7 +139,7 @@ class Finder:
         except (DataError, PlaceError) as error:
             raise type(error)(f"{self.where(wanted, pattern)}: {error}") from error
         if length == 0:
-            text = f"`{path}` is empty{self._below(path)}; leave it out, or download it again"
+            text = f"the file `{path}` is empty; leave it out, or download it again"
             raise DataError(f"{self.where(wanted, pattern)}: {text}")
         return File(path=path, sha256=digest, num_bytes=length, fields=fields)
 
@@ -205,7 +204,8 @@ def _held_by_glob(path: str, full: str, pattern: str) -> str:
 
 
 def _held(folder: str, full: str) -> str:
-    return f"{folder or '/'} holds: {listed(_names(folder, full), 120)}"
+    names = _names(folder, full)
+    return f"{folder or '/'} holds: {listed(names, 120)}" if names else f"{folder or '/'} is empty"
 
 
 def _names(folder: str, full: str) -> list[str]:

@@ -12,6 +12,7 @@ from prefine.planning.steps import Plan
 from prefine.schema import TOOL_PARTS
 from prefine.settings import Runtime
 from prefine.settings.json import Json
+from prefine.settings.names import listed, nearest
 
 VERDICTS = ("keep", "drop", "flip", "hold")
 _DECIDED = ("verdict", "rule")
@@ -127,7 +128,10 @@ def _parse(where: str) -> pl.Expr:
 
 
 def _filter(rows: pl.DataFrame, condition: pl.Expr, table: str) -> pl.DataFrame:
-    _require_columns(condition.meta.root_names(), rows, table)
+    try:
+        _require_columns(condition.meta.root_names(), rows, table)
+    except RecipeError as error:
+        raise RecipeError(f"{error}; a text in SQL needs single quotes") from error
     try:
         return rows.filter(condition)
     except pl.exceptions.PolarsError as error:
@@ -144,8 +148,10 @@ def _first_line(error: Exception) -> str:
 def _require_columns(names: Iterable[str], rows: pl.DataFrame, table: str) -> None:
     for name in names:
         if name not in rows.columns:
-            columns = ", ".join(rows.columns)
-            raise RecipeError(f"no column `{name}` in `{table}`; its columns are: {columns}")
+            close = nearest(name, rows.columns)
+            known = f"its columns are: {listed(rows.columns)}"
+            hint = known if close is None else f"did you mean `{close}`?"
+            raise RecipeError(f"no column `{name}` in `{table}`; {hint}")
 
 
 def _sorted(rows: pl.DataFrame, sort: Sequence[str]) -> pl.DataFrame:

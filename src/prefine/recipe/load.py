@@ -176,6 +176,8 @@ def _further(
     misspelt = unknown_keys(raw, error)
     if any(not path or path[0] in _SOURCES_OF_COLUMNS for path in wrong - misspelt):
         return
+    if any(nearest(str(path[0]), _SOURCES_OF_COLUMNS) for path in misspelt if len(path) == 1):
+        return
     try:
         rest = Recipe.model_validate(_without(raw, wrong))
     except ValidationError:

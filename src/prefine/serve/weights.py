@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefine.errors import PrefineError, RecipeError, ServiceError
 from prefine.settings import DEFAULT_ENCODER, Model, Weights, require_extra
+from prefine.settings.hub import transport_errors
 
 _CHUNK = 8 * 2**20
 _IGNORED = {".gitattributes", ".git", "README.md", ".cache"}
@@ -84,7 +85,7 @@ def resolved_model(weights: Weights) -> Model:
 
     try:
         revision = HfApi().model_info(weights.model).sha
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, *transport_errors()) as error:
         raise ServiceError(
             f"the model hub did not return the revision of {weights.model} "
             f"({type(error).__name__}); set `revision`, or use a folder"

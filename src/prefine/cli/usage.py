@@ -1,0 +1,33 @@
+"""What is wrong with the arguments of a command, in one sentence."""
+
+from typing import Any
+
+import typer
+
+UsageError: Any = typer.BadParameter.__bases__[0]
+"""The base class of all errors about arguments, which typer does not export."""
+
+
+def shows_help(error: Any) -> bool:
+    """Tell whether an error only says that the help was printed, as `prefine` alone prints it."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def usage_text(error: Any) -> str:
+    """Return one sentence on wrong arguments, and where the right ones are listed.
+
+    Args:
+        error: The error of the parser.
+    """
+    from pydantic import ValidationError
+
+    cause = error.__cause__
+    if isinstance(cause, ValidationError) and getattr(error, "param", None) is not None:
+        from prefine.settings.mistakes import sentence_of
+
+        return f"{error.param.opts[0]}: {sentence_of(cause.errors(include_url=False)[:1])}"
+    text = str(error.format_message()).strip().rstrip(".")
+    text = f"{text[:1].lower()}{text[1:]}".replace("'", "`").replace(". Did you", "; did you")
+    if error.ctx is None:
+        return text
+    return f"{text}; see `{error.ctx.command_path} --help`"
