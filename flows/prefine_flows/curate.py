@@ -3,7 +3,7 @@
 Tasks exchange only paths of manifests. Finished shards are on disk, so a task that ran before ends
 immediately. Servers that the runtime starts run as long as the flow.
 
-    python -m prefine_flows.curate pipelines/quickstart.yaml --output curated
+    python -m prefine_flows.curate pipelines/quickstart.yaml --output curated/quickstart
     python -m prefine_flows.curate recipe.yaml --output curated --start rm
 """
 

@@ -64,11 +64,11 @@ class Counts:
     labels: int
     """Labels that were read (the table ``judgements``)."""
     pairs: int
-    """Pairs that were decided on; the sum of the next four."""
+    """Pairs that were decided on: kept, dropped and held."""
     kept: int
-    """Pairs with the verdict ``keep``."""
+    """Pairs of the data set: those with the verdict ``keep`` or ``flip``."""
     flipped: int
-    """Pairs with the verdict ``flip``: exported with chosen and rejected swapped."""
+    """Those of ``kept`` with the verdict ``flip``: exported with chosen and rejected swapped."""
     dropped: int
     """Pairs with the verdict ``drop``."""
     held: int
@@ -215,7 +215,7 @@ class Run:
             quarantined=sum(sum(source["quarantined"].values()) for source in result.sources_read),
             labels=sum(sum(source["labels"].values()) for source in result.sources_read),
             pairs=verdicts.total(),
-            kept=verdicts["keep"],
+            kept=verdicts["keep"] + verdicts["flip"],
             flipped=verdicts["flip"],
             dropped=verdicts["drop"],
             held=verdicts["hold"],

@@ -65,7 +65,7 @@ def test_counts_add_up(ran: prefine.Run) -> None:
     counts = ran.counts
 
     assert (counts.rows, counts.quarantined, counts.labels, counts.pairs) == (5, 1, 4, 4)
-    assert (counts.kept, counts.flipped, counts.dropped, counts.held) == (1, 1, 2, 0)
+    assert (counts.kept, counts.flipped, counts.dropped, counts.held) == (2, 1, 2, 0)
     assert counts.splits == {"train": 2}
     assert {r["rule"]: r["dropped"] for r in counts.rules}["short_rejected"] == 1
     assert counts.sources[0]["name"] == "mine"

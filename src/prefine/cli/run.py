@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _READS_WIDTH = 28
 
 
-@app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated")
+@app.command(epilog="Example: prefine run pipelines/quickstart.yaml --output curated/quickstart")
 def run(  # noqa: PLR0913 - one parameter per option
     recipe: RecipeFile,
     *,

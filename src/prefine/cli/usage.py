@@ -25,8 +25,10 @@ def usage_text(error: Any) -> str:
     if isinstance(cause, ValidationError) and getattr(error, "param", None) is not None:
         from prefine.settings.mistakes import sentence_of
 
-        return f"{error.param.opts[0]}: {sentence_of(cause.errors(include_url=False)[:1])}"
-    text = str(error.format_message()).strip().rstrip(".")
+        items = cause.errors(include_url=False)[:1]
+        if items[0]["type"] != "value_error":  # those are typer's own sentences
+            return f"{error.param.opts[0]}: {sentence_of(items)}"
+    text = str(error.format_message()).replace("Value error, ", "").strip().rstrip(".")
     text = f"{text[:1].lower()}{text[1:]}".replace("'", "`").replace(". Did you", "; did you")
     if error.ctx is None:
         return text

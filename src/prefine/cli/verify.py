@@ -8,7 +8,7 @@ from prefine.cli.app import AsJson, app, out
 from prefine.cli.output import print_json
 
 
-@app.command(epilog="Example: prefine verify curated")
+@app.command(epilog="Example: prefine verify curated/quickstart")
 def verify(
     output: Annotated[
         str, typer.Argument(help="A folder that `prefine run` wrote.", metavar="FOLDER")

@@ -24,7 +24,7 @@ from prefine.ingest.forms.spreadsheet import xlsx_rows
 from prefine.ingest.forms.streams import beginning, decompressed, in_utf8, with_line_feeds
 from prefine.ingest.rows import RawRow, as_row
 from prefine.settings import File
-from prefine.store import filesystem, is_fault, place_error, sha256_of
+from prefine.store import filesystem, is_fault, place_error, reaching, sha256_of
 
 _NAMES: dict[Form, str] = {
     "json": "JSON",
@@ -108,7 +108,8 @@ def _text(stream: IO[bytes], path: str, limit: int, options: FileOptions) -> Ite
 def _readable(path: str) -> Generator[None]:
     """Convert the errors of reading a file to errors with one sentence that names the file."""
     try:
-        yield
+        with reaching(path):
+            yield
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file") from error
     except IsADirectoryError as error:

@@ -47,7 +47,8 @@ class Finder:
         """
         found: dict[tuple[str, tuple[tuple[str, str], ...]], File] = {}
         for pattern in wanted.patterns:
-            for path in self._expanded(wanted, pattern):
+            paths = self._expanded(wanted, pattern)
+            for path in paths:
                 file = self._file(wanted, pattern, path)
                 key = (file.sha256, tuple(sorted(file.fields.items())))
                 if key in found:
@@ -184,6 +185,8 @@ def _near(path: str, full: str, pattern: str) -> str:
         while above and not fs.isdir(above):
             above = above.rpartition("/")[0]
         missing = folder[len(above) :].strip("/").split("/")[0]
+        if missing == "~":
+            return "`~` is not expanded; write the whole path"
         close = nearest(missing, [name.rstrip("/") for name in _names(above, full)])
         hint = f"; nearest: `{close}`" if close else ""
         return f"there is no folder `{missing}` in {above or '/'}{hint}"

@@ -74,7 +74,8 @@ def parse_recipe(text: str, file: str | None = None) -> Recipe:
     except (ValueError, RecursionError) as error:  # such as the date 2024-13-01
         raise RecipeError(f"{name}: recipe: the YAML cannot be read ({error})") from error
     if not is_object(raw) or tree is None:
-        raise RecipeError(f"{name}: recipe: found {shown(raw)}; {_WANTED}")
+        found = "the recipe is empty" if tree is None else f"recipe: found {shown(raw)}"
+        raise RecipeError(f"{name}: {found}; {_WANTED}")
     path = None if file is None else str(Path(file).absolute())
     source = SourceMap(name, path, lines_of(tree))
     return _checked(raw, source, list(repeated_keys(tree)))

@@ -1,7 +1,7 @@
 """Files under a root folder, local or remote, which are written atomically."""
 
 from prefine.store.faults import is_fault, place_error
-from prefine.store.filesystem import FileSystem, filesystem, sha256_of
+from prefine.store.filesystem import FileSystem, filesystem, reaching, sha256_of
 from prefine.store.store import Draft, ParquetDraft, Store, drafted
 
 __all__ = [
@@ -13,5 +13,6 @@ __all__ = [
     "filesystem",
     "is_fault",
     "place_error",
+    "reaching",
     "sha256_of",
 ]

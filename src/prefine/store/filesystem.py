@@ -2,14 +2,17 @@
 
 import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 from typing import IO, Protocol, cast
 
 from fsspec.core import url_to_fs  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
 
-from prefine.errors import DataError
+from prefine.errors import DataError, PlaceError
 from prefine.settings.extras import require_extra
+from prefine.store.faults import reason_of
 
 CHUNK = 4 * 2**20
 """Bytes that are read at once."""
@@ -79,6 +82,23 @@ def refusals() -> tuple[type[Exception], ...]:
     """Return the exceptions of S3's library besides ``OSError``, if it is in use."""
     library = sys.modules.get("botocore.exceptions")
     return () if library is None else (library.BotoCoreError,)
+
+
+@contextmanager
+def reaching(url: str) -> Generator[None]:
+    """Raise an error with the way out where S3 refuses.
+
+    Args:
+        url: What is read.
+
+    Raises:
+        PlaceError: There are no credentials, no such endpoint, or the like.
+    """
+    try:
+        yield
+    except refusals() as error:
+        text = f"cannot reach {url}: {reason_of(error)}; check the address and the access"
+        raise PlaceError(text) from error
 
 
 def sha256_of(fs: FileSystem, path: str) -> tuple[str, int]:

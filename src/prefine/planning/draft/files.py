@@ -12,7 +12,7 @@ from prefine.ingest.detect import matching_layouts
 from prefine.ingest.files import raw_rows
 from prefine.ingest.rows import RawRow
 from prefine.settings.json import Json
-from prefine.store import filesystem
+from prefine.store import filesystem, reaching
 
 _NUM_ROWS = 20
 """Number of rows that are read from each file."""
@@ -82,11 +82,13 @@ def _expanded(pattern: str, errors: list[str]) -> Iterator[str]:
     if pattern.startswith("hf://") or not any(sign in pattern for sign in _WILD):
         yield pattern
         return
-    fs, path = filesystem(pattern)
-    if fs.exists(path):
+    with reaching(pattern):
+        fs, path = filesystem(pattern)
+        exists = fs.exists(path)
+        matches = [] if exists else sorted(one for one in fs.glob(path) if not fs.isdir(one))
+    if exists:
         yield pattern
         return
-    matches = sorted(match for match in fs.glob(path) if not fs.isdir(match))
     if not matches:
         errors.append(f"no file matches {pattern}")
     is_absolute = PurePosixPath(pattern).is_absolute()
