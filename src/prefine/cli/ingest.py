@@ -53,9 +53,9 @@ def ingest(
         layout, reason = detection.format, detection.reason
         recognised.append({"file": path, "layout": layout, "reason": reason, "record": record})
         if not as_json:
-            out.line(f"{path}: {layout}: {reason}")
+            out.paragraph(f"{path}: {layout}: {reason}")
             for name, text in record.items():
-                out.line(f"  {name}: {cut(text, chars)}")
+                out.paragraph(f"  {name}: {cut(text, chars)}")
     if as_json:
         print_json(recognised)
     if failed:

@@ -259,12 +259,12 @@ def _print_dossier(recipe: str, known: "Dossier", chars: int) -> None:
     _print_texts(known, chars)
     for match in known.matches.iter_rows(named=True):
         out.line(f"--- similar to a text of benchmark {match['benchmark']}")
-        out.line(f"{cut(match['text'], chars)} ({match['file']}:{match['row']})")
+        out.paragraph(f"{cut(match['text'], chars)} ({match['file']}:{match['row']})")
     out.line("--- labels as read")
     for label in known.judgements.iter_rows(named=True):
         parts = [f"{name} {label[name]}" for name in LABEL if label[name] is not None]
         why = WHY_NOT_COUNTED.get(label["not_counted"], label["not_counted"])
-        out.line(", ".join(parts) + ("" if why is None else f" (not counted: {why})"))
+        out.paragraph(", ".join(parts) + ("" if why is None else f" (not counted: {why})"))
     out.line()
     facts = [(name, value) for name, value in known.pair.items() if value is not None]
     print_table(out, "Facts", ("column", "value"), facts)
@@ -288,5 +288,5 @@ def _print_texts(known: "Dossier", chars: int) -> None:
         out.line(f"--- {title}")
         for turn in turns:
             for name, text in turn_parts(turn):
-                out.line(f"{name}: {cut(text, chars)}")
+                out.paragraph(f"{name}: {cut(text, chars)}")
     out.line()

@@ -3,7 +3,7 @@
 A worker gets the resolved recipe and does not repeat this.
 """
 
-from prefine.errors import DataError, RecipeError
+from prefine.errors import DataError, RecipeError, ServiceError
 from prefine.ingest.detect import detect_for_source
 from prefine.ingest.files import resolve_location
 from prefine.ingest.kept import infer_kept_columns
@@ -15,7 +15,7 @@ from prefine.planning.preview import require_keys
 from prefine.recipe import Recipe, Resolved
 from prefine.recipe.check import require_columns
 from prefine.serve.weights import resolved_model
-from prefine.settings import File, Runtime
+from prefine.settings import File, Model, Runtime
 from prefine.tables.vectors import PROMPT_VECTORS, RESPONSE_VECTORS
 
 _SHARD_BYTES = 64 * 2**20
@@ -43,15 +43,12 @@ def resolve(recipe: Recipe, runtime: Runtime) -> Resolved:
     for verdicts in recipe.verdicts:
         files[verdicts.file_set.key] = finder.files(verdicts.file_set)
     require_keys(recipe, files, runtime.data)
-    weights = [named for measure in recipe.measures for named in measure.weights_named()]
-    if embeds(recipe):
-        weights.append(recipe.encoder.weights)
     sources = [(source, _layouts(source, files[source.key])) for source in recipe.sources]
     resolved = Resolved(
         recipe=recipe,
         shards=recipe.shards or max(1, -(-size // _SHARD_BYTES)),
         files=files,
-        models={named.key: resolved_model(named) for named in weights},
+        models=_models(recipe),
         kept=infer_kept_columns(sources, files, runtime.data),
     )
     require_columns(resolved)
@@ -62,13 +59,44 @@ def _layouts(source: Source, files: tuple[File, ...]) -> list[tuple[File, Layout
     return [(file, layout_of(source, file)) for file in files]
 
 
+def _models(recipe: Recipe) -> dict[str, Model]:
+    """Return the models that measures name, and the sentence encoder, with their identity.
+
+    Raises:
+        RecipeError: A model is missing, or an extra that it needs; the measure is named.
+        ServiceError: The hub does not return the revision of a model.
+    """
+    named = [
+        (index, weights)
+        for index, measure in enumerate(recipe.measures)
+        for weights in measure.weights_named()
+    ]
+    embedding = _embedding(recipe)
+    if embedding is not None:
+        named.append((embedding, recipe.encoder.weights))
+    found: dict[str, Model] = {}
+    for index, weights in named:
+        try:
+            found[weights.key] = resolved_model(weights)
+        except (RecipeError, ServiceError) as error:
+            where = recipe.where(("measures", index))
+            raise type(error)(f"{where}: {error}") from error
+    return found
+
+
 def embeds(recipe: Recipe) -> bool:
     """Return whether a measure of the recipe reads embeddings."""
+    return _embedding(recipe) is not None
+
+
+def _embedding(recipe: Recipe) -> int | None:
+    """Return the index of the first measure that reads embeddings; null if there is none."""
     view = recipe.view()
     tables = {PROMPT_VECTORS.table, RESPONSE_VECTORS.table}
-    steps = [m.spec(view) for m in recipe.measures]
-    steps += [helper for m in recipe.measures for helper in m.helpers(view)]
-    return any(tables & set(step.reads) for step in steps)
+    for index, measure in enumerate(recipe.measures):
+        if any(tables & set(step.reads) for step in (measure.spec(view), *measure.helpers(view))):
+            return index
+    return None
 
 
 def _with_layouts(

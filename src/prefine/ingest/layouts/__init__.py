@@ -161,6 +161,10 @@ def layout_named(name: str) -> type[Layout]:
     return _BY_FORMAT[name]
 
 
+_FILE_TYPES = frozenset({"arrow", "csv", "json", "jsonl", "parquet", "tsv", "xlsx"})
+"""What is no layout, but may be given as one."""
+
+
 class Detected(Source):
     """A source without ``format``: the layout of each file is detected."""
 
@@ -171,6 +175,11 @@ class Detected(Source):
     @classmethod
     def _require_none(cls, value: object) -> object:
         if value is not None:
+            if value in _FILE_TYPES:
+                raise ValueError(
+                    f"no layout `{value}`; the type of a file is recognised: leave out `format`, "
+                    "or describe the columns with `format: columns`"
+                )
             raise ValueError(unknown("layout", str(value), _BY_FORMAT))
         return value
 
