@@ -179,6 +179,27 @@ def test_a_map_is_guessed_from_names(row: dict[str, Any], columns: dict[str, Any
     assert guess([row]).columns == columns
 
 
+def test_a_row_with_one_rated_response_is_guessed_from_text_numbers() -> None:
+    rows = [
+        {"question": "Why?", "answer": f"Because {n}.", "model": "m", "stars": f"{n}"}
+        for n in range(3)
+    ]
+
+    assert guess(rows).columns == {
+        "prompt": "question",
+        "responses": ["answer"],
+        "models": ["model"],
+        "ratings": [{"columns": ["stars"]}],
+    }
+
+
+def test_own_ids_of_a_known_layout_are_suggested(write_lines: Write) -> None:
+    rows = [{"uid": f"u{n}", "prompt": f"Q{n}?", "chosen": "A.", "rejected": "B."} for n in (1, 2)]
+    text = draft_recipe([str(write_lines(rows))]).text
+
+    assert "    # id: uid  # your own ids" in text
+
+
 def test_a_number_is_never_taken_for_a_side() -> None:
     row = {"prompt": "q", "response_1": "a", "response_2": "b", "label": 1}
 

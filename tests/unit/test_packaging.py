@@ -34,7 +34,7 @@ NOT_IMPORTED = {
 FOR_USERS = ("tokenizer", "local", "encoder", "hub", "openvino", "s3", "xlsx", "all", "vllm")
 LOADERS = {
     "datasets": {"ingest/hub.py"},
-    "huggingface_hub": {"ingest/hub.py", "serve/weights.py"},
+    "huggingface_hub": {"ingest/hub.py", "serve/weights.py", "settings/hub.py"},
     "openpyxl": {"ingest/forms/spreadsheet.py"},
 }
 """Modules outside ``serve/chat.py`` and the like that import an optional dependency."""

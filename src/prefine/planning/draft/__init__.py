@@ -12,7 +12,7 @@ from prefine.measure.lengths import Lengths
 from prefine.measure.near_duplicates import NearDuplicates
 from prefine.planning.draft.facts import Needs, required_settings
 from prefine.planning.draft.files import Group, common_folder, condensed, groups_of
-from prefine.planning.draft.guess import guess
+from prefine.planning.draft.guess import guess, own_id
 from prefine.planning.draft.keys import key_lines
 from prefine.planning.draft.text import FILL_IN, comment, setting, tail, yaml_text
 from prefine.recipe.schema import about
@@ -123,6 +123,7 @@ def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
         *head,
         *comment([_sentence(first)], 4),
         *setting("format", first, 4, note),
+        *_own_id(group),
         *(
             line
             for key, value in options.items()
@@ -130,6 +131,14 @@ def _source(group: Group, name: str, folder: str) -> tuple[list[str], Needs]:
         ),
     ]
     return lines, needs
+
+
+def _own_id(group: Group) -> list[str]:
+    """Return a suggestion to name the key of the user's own ids."""
+    found = own_id([value for file in group.files for value in file.values])
+    if found is None:
+        return []
+    return [f"    # id: {yaml_text(found)}  # your own ids, to join scores and human verdicts by"]
 
 
 def _sentence(name: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prefine.ingest.layouts.columns.spelling import spelled
-from prefine.planning.draft.keys import dotted_keys
+from prefine.planning.draft.keys import dotted_keys, is_number
 from prefine.settings.json import Json, is_array, is_object
 
 _PROMPT = ("prompt", "instruction", "question", "query", "input", "conversation", "context", "post")
@@ -31,7 +31,8 @@ _ORDERED: tuple[tuple[str, str], ...] = (
 """Words for the preferred response, each with the word for the other response."""
 _RESPONSE = re.compile(r"response|answer|output|completion|reply|generation|candidate|text|summary")
 _LABEL = re.compile(r"^(label|winner|preference|preferred|choice|better|best|vote|verdict|judg)")
-_RATING = re.compile(r"score|rating|reward|grade|quality")
+_ONE_RESPONSE = ("response", "answer", "output", "completion", "reply", "generation")
+_RATING = re.compile(r"score|rating|reward|grade|quality|stars")
 _MODEL = re.compile(r"^(model|generator|system|policy)")
 _SIDES: tuple[tuple[str, str], ...] = (("a", "b"), ("1", "2"), ("0", "1"), ("left", "right"))
 _MAX_VALUES = 8
@@ -135,7 +136,20 @@ def _responses(found: Mapping[str, list[Any]], taken: Collection[str | None]) ->
         return columns | {"labels": [{"column": label, "values": values}]}
     if ratings is not None:
         return columns | {"ratings": [{"columns": list(ratings)}]}
+    if columns["responses"] is None and (rated := _one_rated(keys)) is not None:
+        return rated
     return columns | {"labels": None}
+
+
+def _one_rated(keys: Mapping[str, list[Any]]) -> dict[str, Any] | None:
+    """Return the columns of rows that each hold one response and its rating."""
+    response, model = _named(keys, _ONE_RESPONSE), _named(keys, ("model",))
+    numbers = (path for path in keys if _RATING.search(path.lower()) and _are_numbers(keys[path]))
+    rating = next(numbers, None)
+    if response is None or rating is None or not _are_texts(keys[response]):
+        return None
+    models = {} if model is None else {"models": [model]}
+    return {"responses": [response], **models, "ratings": [{"columns": [rating]}]}
 
 
 def _two_sides(
@@ -202,9 +216,16 @@ def _are_texts(items: Sequence[Any]) -> bool:
 
 def _are_numbers(items: Sequence[Any]) -> bool:
     present = [item for item in items if item is not None]
-    return bool(present) and all(
-        isinstance(item, int | float) and not isinstance(item, bool) for item in present
-    )
+    return bool(present) and all(map(is_number, present))
+
+
+def own_id(values: Sequence[Json]) -> str | None:
+    """Return the key of an id that every row has and no two rows share.
+
+    Args:
+        values: The first rows of a file.
+    """
+    return _own_id(dotted_keys(values), len(values))
 
 
 def _own_id(keys: Mapping[str, list[Any]], num_rows: int) -> str | None:

@@ -1,5 +1,6 @@
 """The dotted keys of rows, with the types of their values, but without texts."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -52,9 +53,22 @@ def describe_values(items: Sequence[Any]) -> str:
     return f"{kind}{_extent(kind, present)}{' or null' if len(kinds) > 1 else ''}"
 
 
+def is_number(item: object) -> bool:
+    """Tell whether a value is a number, or a text that is one, as in CSV files."""
+    if isinstance(item, str):
+        try:
+            return math.isfinite(float(item))
+        except ValueError:
+            return False
+    return isinstance(item, int | float) and not isinstance(item, bool)
+
+
 def _extent(kind: str, items: Sequence[Any]) -> str:
+    if kind == "text" and items and all(map(is_number, items)):
+        return f" that is a number, {_between([float(item) for item in items])}"
     if kind == "text":
-        return f" of {_between([len(item) for item in items])} characters"
+        lengths = _between([len(item) for item in items])
+        return f" of {lengths} {'character' if lengths == '1' else 'characters'}"
     if kind == "number":
         return f", {_between(items)}"
     if kind.startswith("list"):
