@@ -132,7 +132,7 @@ def test_a_recipe_may_be_a_path_a_mapping_text_or_loaded(folder: Path) -> None:
 def test_without_an_output_nothing_is_exported(folder: Path) -> None:
     decided = prefine.run(RECIPE, root=folder / "root", data=folder)
 
-    assert decided.counts.kept == 1
+    assert (decided.counts.kept, decided.counts.flipped) == (2, 1)
     with pytest.raises(RecipeError, match="exported nothing"):
         _ = decided.manifest
 

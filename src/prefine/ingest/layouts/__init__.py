@@ -175,7 +175,7 @@ class Detected(Source):
     @classmethod
     def _require_none(cls, value: object) -> object:
         if value is not None:
-            if value in _FILE_TYPES:
+            if str(value) in _FILE_TYPES:
                 raise ValueError(
                     f"no layout `{value}`; the type of a file is recognised: leave out `format`, "
                     "or describe the columns with `format: columns`"
