@@ -26,27 +26,31 @@ _TERMINATED = 128 + signal.SIGTERM
 def main() -> None:
     """Run the command line; an expected error prints one sentence and exits with code 2."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks becomes `?`
+        if isinstance(stream, TextIOWrapper):  # characters that the encoding lacks become `?`
             stream.reconfigure(errors="replace")
     try:
         with _cleaning_up():
             code = app(prog_name="prefine", standalone_mode=False)
-    except PrefineError as error:
-        err.paragraph(f"error: {error}")
-        sys.exit(2)
-    except UsageError as error:
-        if not shows_help(error):
-            err.paragraph(f"error: {usage_text(error)}")
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:
-        if error.errno != ENOSPC:
-            raise
-        err.line(f"error: cannot write the output: {error.strerror}")
+    except (PrefineError, UsageError, OSError) as error:
+        _report(error)
         sys.exit(2)
     if isinstance(code, int):  # a command ended with typer.Exit
         sys.exit(code)
+
+
+def _report(error: PrefineError | UsageError | OSError) -> None:
+    """Print an expected error; raise an unexpected one again."""
+    if isinstance(error, PrefineError):
+        err.paragraph(f"error: {error}")
+    elif isinstance(error, UsageError):
+        if not shows_help(error):
+            err.paragraph(f"error: {usage_text(error)}")
+    elif error.errno == ENOSPC:
+        err.line(f"error: cannot write the output: {error.strerror}")
+    else:
+        raise error
 
 
 @contextmanager
