@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from prefine.cli.app import app
 from prefine.errors import DataError, RecipeError
 from prefine.planning import make_plan
-from prefine.planning.draft import SCHEMA, draft_recipe
+from prefine.planning.draft import draft_recipe
 from prefine.planning.draft.guess import guess
 from prefine.recipe import load_recipe, parse_recipe
 from prefine.settings import Runtime
@@ -303,31 +301,6 @@ def test_a_file_that_cannot_be_read_is_refused(
 def test_a_name_that_no_recipe_can_have_is_refused(write_lines: Write) -> None:
     with pytest.raises(RecipeError, match="--name My set: expected lower case, digits"):
         draft_recipe([str(write_lines([PAIR]))], name="My set")
-
-
-def test_the_command_prints_a_recipe(write_lines: Write) -> None:
-    done = CliRunner().invoke(app, ["init", str(write_lines([PAIR]))])
-
-    assert done.exit_code == 0
-    assert parse_recipe(done.stdout).sources[0].format == "trl_explicit"
-
-
-def test_the_command_writes_a_recipe_beside_its_schema(write_lines: Write, tmp_path: Path) -> None:
-    target = tmp_path / "new" / "recipe.yaml"
-    arguments = ["init", str(write_lines([PAIR])), "--output", str(target)]
-
-    assert CliRunner().invoke(app, arguments).exit_code == 0
-    recipe = target.read_text(encoding="utf-8")
-    assert recipe.startswith(f"# yaml-language-server: $schema={SCHEMA}\n")
-    assert json.loads((target.parent / SCHEMA).read_text(encoding="utf-8"))["title"]
-    load_recipe(target)
-
-    again = CliRunner().invoke(app, arguments)
-    assert isinstance(again.exception, RecipeError)
-    assert str(again.exception) == f"{target} exists; --force replaces it"
-    target.write_text("", encoding="utf-8")
-    assert CliRunner().invoke(app, [*arguments, "--force"]).exit_code == 0
-    assert target.read_text(encoding="utf-8") == recipe
 
 
 def test_keys_with_any_characters_make_valid_yaml(tmp_path: Path) -> None:

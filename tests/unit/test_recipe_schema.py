@@ -10,9 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from typer.testing import CliRunner
 
-from prefine.cli.app import app
 from prefine.decide import CHECKS
 from prefine.errors import RecipeError
 from prefine.export.targets import TARGETS
@@ -148,24 +146,6 @@ def test_a_pipeline_names_the_schema(path: Path) -> None:
 
     assert before == "# yaml-language-server: "
     assert (path.parent / reference).resolve() == PUBLISHED
-
-
-def test_the_command_prints_and_writes_schemas(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "schema.json"
-
-    printed = CliRunner().invoke(app, ["schema"])
-    written = CliRunner().invoke(app, ["schema", "runtime", "--output", str(target)])
-
-    assert (printed.exit_code, printed.stdout) == (0, schema_text("recipe"))
-    assert (written.exit_code, written.stdout) == (0, "")
-    assert json.loads(target.read_text(encoding="utf-8")) == runtime_schema()
-
-
-def test_a_schema_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["schema", "--output", str(tmp_path)])
-
-    assert isinstance(done.exception, RecipeError)
-    assert str(done.exception) == f"cannot write {tmp_path}: Is a directory"
 
 
 @pytest.mark.slow

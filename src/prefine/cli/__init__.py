@@ -40,14 +40,14 @@ def main() -> None:
         sys.exit(code)
 
 
-def _report(error: PrefineError | UsageError | OSError) -> None:
+def _report(error: Exception) -> None:
     """Print an expected error; raise an unexpected one again."""
     if isinstance(error, PrefineError):
         err.paragraph(f"error: {error}")
     elif isinstance(error, UsageError):
         if not shows_help(error):
             err.paragraph(f"error: {usage_text(error)}")
-    elif error.errno == ENOSPC:
+    elif isinstance(error, OSError) and error.errno == ENOSPC:
         err.line(f"error: cannot write the output: {error.strerror}")
     else:
         raise error

@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a command, in one sentence."""
+"""Describe wrong arguments of a command in one sentence."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ UsageError: Any = typer.BadParameter.__bases__[0]
 
 
 def shows_help(error: Any) -> bool:
-    """Tell whether an error only says that the help was printed, as `prefine` alone prints it."""
+    """Return whether an error only means that the help was printed, as by `prefine` alone."""
     return type(error).__name__ == "NoArgsIsHelpError"
 
 
 def usage_text(error: Any) -> str:
-    """Return one sentence on wrong arguments, and where the right ones are listed.
+    """Return one sentence about wrong arguments, and the command that lists the right ones.
 
     Args:
         error: The error of the parser.

@@ -54,7 +54,7 @@ def describe_values(items: Sequence[Any]) -> str:
 
 
 def is_number(item: object) -> bool:
-    """Tell whether a value is a number, or a text that is one, as in CSV files."""
+    """Return whether a value is a number, or text of a number as in CSV files."""
     if isinstance(item, str):
         try:
             return math.isfinite(float(item))
