@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from prefine.text.words import Indices
 
@@ -55,6 +53,9 @@ def merge_edges(*edges: Edges) -> Edges:
 
 def components(count: int, pairs: Indices) -> Labels:
     """Return the connected component of each of ``count`` texts, shape (count,)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     ones = np.ones(len(pairs), dtype=np.int8)
     graph = coo_matrix((ones, (pairs[:, 0], pairs[:, 1])), shape=(count, count))
     _, labels = connected_components(graph, directed=False)

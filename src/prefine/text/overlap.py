@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
 
 from prefine.text.words import Indices, Shingles
 
@@ -32,6 +31,8 @@ def overlaps(shingles: Shingles, pairs: Indices) -> npt.NDArray[np.float64]:
 
 
 def _compared(shingles: Shingles, pairs: Indices) -> npt.NDArray[np.float64]:
+    from scipy.sparse import csr_matrix
+
     names, columns = np.unique(shingles.hashes, return_inverse=True)
     ones = np.ones(len(columns), np.int32)
     shape = (len(shingles.starts) - 1, len(names))

@@ -19,7 +19,6 @@ the same N.
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import digamma, gammaln
 
 from prefine.schema import hash_unit
 from prefine.search.index import drop_neighbours
@@ -117,6 +116,8 @@ def knn_entropy(distances: Distances, count: int, dimensions: int, k: int) -> fl
     Source:
         Kozachenko and Leonenko 1987, in the form of Kraskov, Stoegbauer and Grassberger 2004.
     """
+    from scipy.special import digamma, gammaln
+
     log_volume = dimensions / 2 * np.log(np.pi) - gammaln(dimensions / 2 + 1)
     constant = float(digamma(count) - digamma(k) + log_volume)
     return constant + dimensions * float(np.log(distances).mean())
