@@ -105,7 +105,7 @@ def test_all_that_a_plugin_adds_works_in_worker_processes(
 ) -> None:
     folder, told = by_workers
 
-    assert "recognised: one.jsonl is shouted, for `ask`, `loud` and `quiet`" in told
+    assert "recognised: one.jsonl has layout shouted: `ask`, `loud` and `quiet`" in told
     manifest = orjson.loads((folder / "out/manifest.json").read_bytes())
     kept = NUM_PAIRS - manifest["dropped"]["too_loud"]
     assert manifest["dropped"] == {"too_loud": NUM_PAIRS // 3}
@@ -148,9 +148,13 @@ def test_a_shard_without_rows_is_measured(data: Path, plugin: Environment, tmp_p
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("rows_per_pair: ClassVar[int] = 2", "rows_per_pair: ClassVar[int] = 1", "promises 1 for"),
+        (
+            "rows_per_pair: ClassVar[int] = 2",
+            "rows_per_pair: ClassVar[int] = 1",
+            "`rows_per_pair` is",
+        ),
         ("completion=side", "answer=side", "rows of target `thumbs` lack the columns completion"),
-        ('"label": "whether', '"other": "whether', "`thumbs` does not say what label mean"),
+        ('"label": "whether', '"other": "whether', "has no meaning for the columns label"),
     ],
 )
 def test_a_target_keeps_its_promises_or_nothing_is_published(

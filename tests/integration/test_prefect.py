@@ -129,7 +129,7 @@ def test_a_mistake_in_a_recipe_is_one_sentence(
         [*arguments, *more], prefect_environment(tmp_path.parent / "prefect"), project, expected=2
     )
 
-    assert "error: 2 mistakes in the recipe" in told
+    assert "unknown key `file`; did you mean `files`?" in told
     assert "Traceback" not in told
 
 

@@ -105,7 +105,7 @@ def test_a_data_set_of_the_hub_is_read_through_datasets(hub: Environment, tmp_pa
     ("address", "message"),
     [
         ("hf://{folder}?split=nowhere", "Unknown split"),
-        ("hf://{folder}?spilt=train", "unknown: ['spilt']"),
+        ("hf://{folder}?spilt=train", "unknown keys: spilt"),
         ("hf://made/not-there", "made/not-there"),
     ],
 )

@@ -485,8 +485,11 @@ def test_a_wrong_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_wrong_arguments_are_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, text in (
-        (["show", "--limit", "many"], "--limit: found the text `many`; want a whole number"),
-        (["show", "--limit", "-1"], "--limit: found the text `-1`; want a number of at least 0"),
+        (["show", "--limit", "many"], "--limit: found the text `many`; expected a whole number"),
+        (
+            ["show", "--limit", "-1"],
+            "--limit: found the text `-1`; expected a number of at least 0",
+        ),
         (["run", "a.yaml"], "missing option `--output`; see `prefine run --help`"),
         (["rnu"], "no such command `rnu`; did you mean `run`?; see `prefine --help`"),
     ):

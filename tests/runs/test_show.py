@@ -174,7 +174,7 @@ def test_rows_without_a_match_are_none(root: Path, show: Any, capsys: Printed) -
         (["quarantine", "--text"], "the rows of `quarantine` have no texts"),
         (["pairs", "--run", "other"], "no run `other` below"),
         (["pairs", "--recipe", "other"], "there is no run of a recipe `other`"),
-        (["--verdict", "drop"], "options for rows need a table"),
+        (["--verdict", "drop"], "options that select rows need a table"),
     ],
 )
 def test_an_unknown_name_is_one_sentence_that_lists_what_exists(
