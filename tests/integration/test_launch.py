@@ -163,7 +163,7 @@ def test_an_engine_without_vllm_or_too_old_a_one_is_refused(engine: Any, tmp_pat
     for python, message in (
         (Path(sys.executable), "has no vLLM; set the Python"),
         (tmp_path / "nothing", "cannot be started .No such file"),
-        (engine(version="0.10.2"), r"runs vLLM 0\.10\.2, which takes no token ids"),
+        (engine(version="0.10.2"), r"runs vLLM 0\.10\.2, which does not accept token ids"),
     ):
         with (
             pytest.raises(RecipeError, match=message),
