@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import polars as pl
 
-from prefine.errors import RecipeError
+from prefine.errors import DataError, RecipeError
 from prefine.export.folder import MANIFEST, read_manifest
 from prefine.ingest.detect import Detection, detect_file
 from prefine.planning import (
@@ -235,20 +235,28 @@ class Run:
 
         Raises:
             RecipeError: Nothing was exported.
+            DataError: The output folder has no complete data set, or that of another run.
         """
-        return read_manifest(self._exported(), MANIFEST)
+        store = self._exported()
+        if not store.exists(MANIFEST):
+            raise DataError(f"{self.output} has no {MANIFEST}; run the recipe again")
+        manifest = read_manifest(store, MANIFEST)
+        if manifest.get("fingerprint") != self.plan.dataset.fingerprint:
+            raise DataError(f"{self.output} has the data set of another run; run the recipe again")
+        return manifest
 
     def dataset(self, split: str = "train") -> pl.DataFrame:
         """Return the exported rows of a split, as trainers read them.
 
         Raises:
             RecipeError: Nothing was exported, or there is no such split.
+            DataError: The output folder has no complete data set, or that of another run.
         """
-        store = self._exported()
-        splits: Mapping[str, int] = self.manifest["splits"]
+        manifest, store = self.manifest, self._exported()
+        splits: Mapping[str, int] = manifest["splits"]
         if split not in splits:
             raise RecipeError(f"no split `{split}`; the splits are: {', '.join(splits)}")
-        files = [file["path"] for file in self.manifest["files"]]
+        files = [file["path"] for file in manifest["files"]]
         shards = [path for path in files if path.startswith(f"data/{split}-")]
         return pl.concat([store.read(path) for path in sorted(shards)])
 

@@ -213,3 +213,20 @@ def test_a_whole_own_id_wins_over_the_beginning_of_a_pair_id(
     assert again.explain(last[:4]).pair["pair_id"] == last
     with pytest.raises(DataError, match="has the id ``"):
         again.explain("")
+
+
+def test_the_data_set_of_another_run_is_not_taken_for_this_one(
+    folder: Path, tmp_path: Path
+) -> None:
+    places = {"output": tmp_path / "out", "root": tmp_path / "root", "data": folder}
+    first = prefine.run(RECIPE, **places)
+    other = prefine.run({**RECIPE, "rules": []}, **places)
+
+    assert other.manifest["num_flipped"] == 0
+    with pytest.raises(DataError, match="has the data set of another run"):
+        _ = first.manifest
+    with pytest.raises(DataError, match="has the data set of another run"):
+        first.dataset()
+    (tmp_path / "out/manifest.json").unlink()
+    with pytest.raises(DataError, match=r"has no manifest\.json"):
+        _ = other.manifest

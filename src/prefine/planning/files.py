@@ -10,9 +10,7 @@ from prefine.recipe import Recipe
 from prefine.settings import File, FileSet, Location, Part, Runtime, require_extra
 from prefine.settings.json import is_object
 from prefine.settings.names import listed, nearest
-from prefine.store import filesystem
-from prefine.store.faults import reason_of
-from prefine.store.filesystem import refusals
+from prefine.store import filesystem, reaching
 
 _GLOB = re.compile(r"[*?\[]")
 _MAX_ENTRIES = 1_000
@@ -77,10 +75,10 @@ class Finder:
             PlaceError: The object storage refuses, or there are no credentials for it.
         """
         try:
-            return self._matches(wanted, pattern)
-        except refusals() as error:
-            text = f"cannot reach {pattern}: {reason_of(error)}; check the address and the access"
-            raise PlaceError(f"{self.where(wanted, pattern)}: {text}") from error
+            with reaching(pattern):
+                return self._matches(wanted, pattern)
+        except PlaceError as error:
+            raise PlaceError(f"{self.where(wanted, pattern)}: {error}") from error
 
     def _matches(self, wanted: FileSet, pattern: str) -> list[str]:
         if pattern.startswith("hf://"):

@@ -14,17 +14,17 @@ from prefine.settings.runtime import Runtime
 
 
 def absolute(place: str | PathLike[str], name: str) -> str:
-    """Return a folder so that it stays the same when the current folder changes.
+    """Return the absolute path of a folder, or the URL unchanged.
 
     Args:
         place: A folder or URL.
-        name: The argument that gives it, for messages.
+        name: Name of the argument, for messages.
 
     Raises:
         RecipeError: It is neither text nor a path.
     """
     if not isinstance(place, str | PathLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise RecipeError(f"{name}: want a folder or URL, not {type(place).__name__}")
+        raise RecipeError(f"{name}: expected a folder or URL, found {type(place).__name__}")
     text = fspath(place)
     return text if "://" in text else str(Path(text).absolute())
 
@@ -32,7 +32,7 @@ def absolute(place: str | PathLike[str], name: str) -> str:
 def runtime_from(
     root: str | PathLike[str], data: str | PathLike[str], settings: Mapping[str, Any]
 ) -> Runtime:
-    """Return the runtime that arguments give.
+    """Return the runtime for keyword arguments.
 
     Args:
         root: Folder or URL of the results.

@@ -86,10 +86,10 @@ def refusals() -> tuple[type[Exception], ...]:
 
 @contextmanager
 def reaching(url: str) -> Generator[None]:
-    """Raise an error with the way out where S3 refuses.
+    """Convert errors of S3's library to one sentence.
 
     Args:
-        url: What is read.
+        url: URL that is read.
 
     Raises:
         PlaceError: There are no credentials, no such endpoint, or the like.
